@@ -1,0 +1,16 @@
+export default {
+  testEnvironment: "<rootDir>/test/environment.cjs",
+  testMatch: ["<rootDir>/test/**/*.test.ts"],
+  testPathIgnorePatterns: ["/node_modules/", ...(process.env.LONG_TESTS ? [] : ["<rootDir>/test/long/"])],
+  extensionsToTreatAsEsm: [".ts"],
+  moduleNameMapper: { "^(\\.{1,2}/.*)\\.js$": "$1" },
+  transform: {
+    "^.+\\.ts$": [
+      "@swc/jest",
+      { jsc: { parser: { syntax: "typescript" }, target: "es2022" }, module: { type: "es6" } },
+    ],
+  },
+  // fixtures hold package.json files of small example applications
+  modulePathIgnorePatterns: ["<rootDir>/dist/", "<rootDir>/fixtures/", "<rootDir>/tour/"],
+  testTimeout: 60000,
+};

@@ -1,0 +1,123 @@
+import { type Argument, Command, CommanderError, type Option } from "commander";
+import { UserError } from "./errors.js";
+
+/** What a program's end says: done, findings or a missed gate, could not do it, Ctrl-C. */
+export const exitCode = { ok: 0, found: 1, failed: 2, interrupted: 130 } as const;
+export type ExitCode = (typeof exitCode)[keyof typeof exitCode];
+
+/** One output of the process. */
+export interface Output {
+  write(text: string): void;
+  readonly isTerminal: boolean;
+  /** Width in characters; 80 where it is not known. */
+  readonly columns: number;
+}
+
+/** The outside world as a command sees it, so that a test can run a whole command in-process. */
+export interface Host {
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** The result, and nothing else. */
+  readonly stdout: Output;
+  /** Progress, warnings and errors. */
+  readonly stderr: Output;
+  readonly version: string;
+  /** Registers what Ctrl-C must undo (temporary files, child processes); the returned function forgets it. */
+  onInterrupt(undo: () => void): () => void;
+}
+
+/** Options as commander hands them over, keyed by camel-cased name. */
+export type Options = Readonly<Record<string, unknown>>;
+
+/** A command: declared here without loading anything heavy; `run` imports what it needs. */
+export interface CommandSpec {
+  readonly name: string;
+  /** One line for the list of commands. */
+  readonly summary: string;
+  /** What the command's own help adds to the summary. */
+  readonly details?: string;
+  readonly arguments: readonly Argument[];
+  readonly options: readonly Option[];
+  readonly examples: readonly { readonly command: string; readonly note: string }[];
+  /** What each exit code means for this command. */
+  readonly exitCodes: Readonly<Record<0 | 1 | 2, string>>;
+  run(host: Host, args: readonly unknown[], options: Options): Promise<ExitCode>;
+}
+
+export interface Program {
+  readonly name: string;
+  readonly summary: string;
+  readonly commands: readonly CommandSpec[];
+}
+
+/** The commander set-up of a program; `finish` is told the exit code of the command that ran. */
+export function commanderOf(program: Program, host: Host, finish: (code: ExitCode) => void = () => {}): Command {
+  const root = new Command(program.name)
+    .description(program.summary)
+    .version(host.version, "-V, --version", "print the version")
+    .helpOption("-h, --help", "show help")
+    .helpCommand("help [command]", "show help for a command")
+    .configureHelp({ showGlobalOptions: false, sortSubcommands: false })
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => host.stdout.write(text),
+      writeErr: (text) => host.stderr.write(text),
+      getOutHelpWidth: () => host.stdout.columns,
+      getErrHelpWidth: () => host.stderr.columns,
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    })
+    .addHelpText("after", `\nRun \`${program.name} <command> --help\` for its options and examples.`);
+  for (const spec of program.commands) {
+    const command = root
+      .command(spec.name)
+      .summary(spec.summary)
+      .description(spec.details ? `${spec.summary}\n\n${spec.details}` : spec.summary)
+      .helpOption("-h, --help", "show help")
+      .addHelpText("after", helpTail(program.name, spec))
+      .showHelpAfterError(`(see: ${program.name} ${spec.name} --help)`);
+    for (const argument of spec.arguments) command.addArgument(argument);
+    for (const option of spec.options) command.addOption(option);
+    command.action(async () => {
+      finish(await spec.run(host, command.processedArgs, command.opts()));
+    });
+  }
+  return root;
+}
+
+function helpTail(program: string, spec: CommandSpec): string {
+  const width = Math.max(0, ...spec.examples.map((example) => example.command.length));
+  const examples = spec.examples.map(({ command, note }) =>
+    `  $ ${program} ${command.padEnd(width)}  ${note ? `# ${note}` : ""}`.trimEnd(),
+  );
+  const codes = Object.entries(spec.exitCodes).map(([code, meaning]) => `  ${code.padEnd(4)} ${meaning}`);
+  return ["", "Examples:", ...examples, "", "Exit codes:", ...codes, "  130  interrupted"].join("\n");
+}
+
+/** Runs a program on its arguments (without node and script) and returns its exit code; throws nothing. */
+export async function runProgram(program: Program, argv: readonly string[], host: Host): Promise<ExitCode> {
+  let code: ExitCode = exitCode.ok;
+  const root = commanderOf(program, host, (result) => {
+    code = result;
+  });
+  if (argv.length === 0) {
+    host.stderr.write(root.helpInformation());
+    return exitCode.failed;
+  }
+  try {
+    await root.parseAsync(argv, { from: "user" });
+    return code;
+  } catch (error) {
+    // commander has printed its own message; help and version are not failures
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCode.ok : exitCode.failed;
+    if (error instanceof UserError) {
+      host.stderr.write(`error: ${error.message}\n`);
+      return exitCode.failed;
+    }
+    const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    host.stderr.write(
+      `internal error: ${stack}\n\nThis is a bug in ${program.name} ${host.version}. Please report it with the command and the lines above.\n`,
+    );
+    return exitCode.failed;
+  }
+}

@@ -1,0 +1,49 @@
+import { readFileSync } from "node:fs";
+import { exitCode, type Host, type Output, type Program, runProgram } from "../cli.js";
+
+function output(stream: NodeJS.WriteStream): Output {
+  // a reader that has seen enough (`| head`) is not an error
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") process.exit(process.exitCode ?? exitCode.ok);
+    throw error;
+  });
+  return {
+    write: (text) => void stream.write(text),
+    isTerminal: stream.isTTY === true,
+    columns: stream.columns ?? 80,
+  };
+}
+
+/** The host of a real process. Ctrl-C runs what was registered, newest first, and exits with 130. */
+export function processHost(): Host {
+  const undos: (() => void)[] = [];
+  const interrupt = () => {
+    for (const undo of undos.reverse()) undo();
+    process.stderr.write("\ninterrupted\n");
+    process.exit(exitCode.interrupted);
+  };
+  process.once("SIGINT", interrupt);
+  process.once("SIGTERM", interrupt);
+  const manifest = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
+    version: string;
+  };
+  return {
+    cwd: process.cwd(),
+    env: process.env,
+    stdout: output(process.stdout),
+    stderr: output(process.stderr),
+    version: manifest.version,
+    onInterrupt(undo) {
+      undos.push(undo);
+      return () => {
+        const at = undos.indexOf(undo);
+        if (at >= 0) undos.splice(at, 1);
+      };
+    },
+  };
+}
+
+/** Runs a program as this process: its arguments, its streams, its exit code. */
+export async function runProcess(program: Program): Promise<void> {
+  process.exitCode = await runProgram(program, process.argv.slice(2), processHost());
+}

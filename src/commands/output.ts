@@ -1,0 +1,59 @@
+import { extname } from "node:path";
+import { Chalk, type ChalkInstance } from "chalk";
+import { Option } from "commander";
+import type { Host, Options, Output } from "../cli.js";
+import { UserError } from "../errors.js";
+import { checkOutput, writeWhole } from "./files.js";
+
+/** A result in all its forms. `json` is the result object itself; its `schema` field names kind and version. */
+export interface Forms {
+  readonly json: { readonly schema: string };
+  text(paint: ChalkInstance, columns: number): string;
+  markdown(): string;
+}
+
+/** The options every command shares for its result. */
+export function outputOptions(): Option[] {
+  return [
+    new Option("--format <form>", "form of the result on stdout").choices(["text", "json", "markdown"]).default("text"),
+    new Option("--json", "same as --format json").implies({ format: "json" }),
+    new Option("--report <file...>", "also write the result to files; .json or .md decides the form"),
+  ];
+}
+
+/** Colours of an output: none where it is no terminal or NO_COLOR is set; FORCE_COLOR forces them. */
+export function paintFor(host: Host, output: Output): ChalkInstance {
+  const forced = host.env["FORCE_COLOR"];
+  const on = forced ? forced !== "0" : output.isTerminal && !host.env["NO_COLOR"] && host.env["TERM"] !== "dumb";
+  return new Chalk({ level: on ? 1 : 0 });
+}
+
+function reportFiles(options: Options): readonly string[] {
+  return (options["report"] as string[] | undefined) ?? [];
+}
+
+/** Refuses report names with another ending, or in a folder that cannot be written, before any work is done. */
+export function checkReports(host: Host, options: Options): void {
+  for (const path of reportFiles(options)) {
+    if (![".json", ".md"].includes(extname(path))) {
+      throw new UserError(`--report ${path}: the name must end in .json or .md`);
+    }
+    checkOutput(host, path, true);
+  }
+}
+
+/** Prints a result on stdout in the chosen form and writes the report files. */
+export function writeResult(host: Host, options: Options, forms: Forms): void {
+  const json = () => `${JSON.stringify(forms.json, undefined, 2)}\n`;
+  const format = options["format"];
+  if (format === "json") host.stdout.write(json());
+  else if (format === "markdown") host.stdout.write(forms.markdown());
+  else host.stdout.write(forms.text(paintFor(host, host.stdout), host.stdout.columns));
+  for (const path of reportFiles(options))
+    writeWhole(host, path, extname(path) === ".json" ? json() : forms.markdown());
+}
+
+/** A warning on stderr. */
+export function warn(host: Host, message: string): void {
+  host.stderr.write(`${paintFor(host, host.stderr).yellow("warning:")} ${message}\n`);
+}

@@ -1,0 +1,12 @@
+import type { Program } from "./cli.js";
+import { runProcess } from "./commands/host.js";
+
+export const program: Program = {
+  name: "deepseek-compat",
+  summary: "Find, explain and fix what differs between DeepSeek V3.0, V3.1 and today's API in your code.",
+  commands: [],
+};
+
+export function main(): Promise<void> {
+  return runProcess(program);
+}
