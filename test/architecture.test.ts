@@ -14,7 +14,6 @@ const floors: Readonly<Record<string, number>> = {
   graph: 1,
   engine: 1,
   data: 1,
-  render: 1,
   train: 2,
   evaluate: 2,
   compat: 3,
@@ -22,6 +21,8 @@ const floors: Readonly<Record<string, number>> = {
   prune: 3,
   distill: 3,
   bench: 3,
+  // knows the results of every floor below it; only commands use it
+  render: 3.5,
   commands: 4,
   deepseek: 5,
   "deepseek-compat": 5,

@@ -1,21 +1,22 @@
 import { randomBytes } from "node:crypto";
 import {
+  chmodSync,
   closeSync,
-  fsyncSync,
   mkdirSync,
+  mkdtempSync,
   openSync,
   readFileSync,
   renameSync,
   rmSync,
   statSync,
-  writeSync,
+  writeFileSync,
 } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import type { Host } from "../cli.js";
 import { UserError } from "../errors.js";
 
-/** Why the system refused, in words; the code itself where there is none. */
-function reason(error: unknown): string {
+/** Why the system refused a file operation, in words; the code itself where there are none. */
+export function reason(error: unknown): string {
   const code = (error as NodeJS.ErrnoException).code ?? String(error);
   const words: Record<string, string> = {
     ENOENT: "no such file or folder",
@@ -70,10 +71,9 @@ export function checkOutput(host: Host, path: string, force: boolean): void {
   const probe = temporaryName(target);
   try {
     closeSync(openSync(probe, "wx"));
+    rmSync(probe, { force: true });
   } catch (error) {
     throw new UserError(`${path}: cannot write into ${dirname(target)}: ${reason(error)}`);
-  } finally {
-    rmSync(probe, { force: true });
   }
 }
 
@@ -81,70 +81,65 @@ function temporaryName(target: string): string {
   return join(dirname(target), `.${basename(target)}.${process.pid}-${randomBytes(4).toString("hex")}.tmp`);
 }
 
-/** A file that takes its name only once it is whole. */
-export interface PendingFile {
-  write(bytes: Uint8Array): void;
-  /** Flushes to disk; the file is still under its temporary name. */
-  finish(): void;
-  /** Gives the finished file its name, replacing what was there. */
-  publish(): void;
-  /** Removes the temporary file; nothing happens once it is published. */
+/**
+ * Writes a file whole or not at all: under a temporary name in the same folder, flushed, then renamed. A file that is
+ * replaced keeps its permissions. Ctrl-C removes the temporary file.
+ */
+export function writeWhole(host: Host, path: string, content: string | Uint8Array): void {
+  const target = absolute(host, path);
+  const temporary = temporaryName(target);
+  const discard = () => rmSync(temporary, { force: true });
+  const forget = host.onInterrupt(discard);
+  try {
+    const mode = statSync(target, { throwIfNoEntry: false })?.mode;
+    writeFileSync(temporary, content, { flag: "wx", flush: true, ...(mode === undefined ? {} : { mode }) });
+    if (mode !== undefined) chmodSync(temporary, mode);
+    renameSync(temporary, target);
+  } catch (error) {
+    discard();
+    throw new UserError(`${path}: cannot write: ${reason(error)}`);
+  } finally {
+    forget();
+  }
+}
+
+/** A hidden folder beside the final place, in which files of several parts are made before any takes its name. */
+export interface Staging {
+  /** Absolute path a file of this name has until it is published. */
+  pathOf(name: string): string;
+  /** Moves the named files to their place, in this order, replacing what was there; then removes the folder. */
+  publish(names: readonly string[]): void;
+  /** Removes the folder and all in it; nothing happens once it is published. */
   discard(): void;
 }
 
-/** Opens a file for writing under a temporary name in the target's folder; Ctrl-C removes it. */
-export function openPending(host: Host, path: string): PendingFile {
-  const target = absolute(host, path);
-  const temporary = temporaryName(target);
-  let descriptor: number | undefined;
+/** Opens a staging folder for files that will lie beside `path`; Ctrl-C removes it. */
+export function openStaging(host: Host, path: string): Staging {
+  const home = dirname(absolute(host, path));
+  let folder: string;
   try {
-    descriptor = openSync(temporary, "wx");
+    folder = mkdtempSync(join(home, ".deepseek-"));
   } catch (error) {
-    throw new UserError(`${path}: cannot write: ${reason(error)}`);
+    throw new UserError(`${path}: cannot write into ${home}: ${reason(error)}`);
   }
-  let published = false;
   const discard = () => {
     forget();
-    if (descriptor !== undefined) closeSync(descriptor);
-    descriptor = undefined;
-    if (!published) rmSync(temporary, { force: true });
+    rmSync(folder, { recursive: true, force: true });
   };
   const forget = host.onInterrupt(discard);
-  const guarded = (action: () => void) => {
-    try {
-      action();
-    } catch (error) {
-      discard();
-      throw new UserError(`${path}: cannot write: ${reason(error)}`);
-    }
-  };
   return {
-    write: (bytes) =>
-      guarded(() => {
-        for (let at = 0; at < bytes.length; ) at += writeSync(descriptor!, bytes, at, bytes.length - at);
-      }),
-    finish: () =>
-      guarded(() => {
-        fsyncSync(descriptor!);
-        closeSync(descriptor!);
-        descriptor = undefined;
-      }),
-    publish: () =>
-      guarded(() => {
-        renameSync(temporary, target);
-        published = true;
-        forget();
-      }),
+    pathOf: (name) => join(folder, name),
+    publish(names) {
+      try {
+        for (const name of names) renameSync(join(folder, name), join(home, name));
+      } catch (error) {
+        throw new UserError(`${path}: cannot write: ${reason(error)}`);
+      } finally {
+        discard();
+      }
+    },
     discard,
   };
-}
-
-/** Writes a file whole or not at all. */
-export function writeWhole(host: Host, path: string, content: string | Uint8Array): void {
-  const file = openPending(host, path);
-  file.write(typeof content === "string" ? new TextEncoder().encode(content) : content);
-  file.finish();
-  file.publish();
 }
 
 /** Makes a folder and its parents. */

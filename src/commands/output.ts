@@ -3,14 +3,8 @@ import { Chalk, type ChalkInstance } from "chalk";
 import { Option } from "commander";
 import type { Host, Options, Output } from "../cli.js";
 import { UserError } from "../errors.js";
+import type { Forms } from "../render/forms.js";
 import { checkOutput, writeWhole } from "./files.js";
-
-/** A result in all its forms. `json` is the result object itself; its `schema` field names kind and version. */
-export interface Forms {
-  readonly json: { readonly schema: string };
-  text(paint: ChalkInstance, columns: number): string;
-  markdown(): string;
-}
 
 /** The options every command shares for its result. */
 export function outputOptions(): Option[] {

@@ -1,0 +1,118 @@
+import type { Batch } from "../data/batch.js";
+import { numbersOf } from "../data/numbers.js";
+import { formatShape, type Tensor } from "../tensor/tensor.js";
+import {
+  addErrors,
+  addSums,
+  cosineOf,
+  type ErrorSums,
+  emptySums,
+  sqnrOf,
+  type TopOne,
+  topOneAgreement,
+} from "./metrics.js";
+
+/** How near a candidate's output is to the reference's; the measures are those of metrics.ts. */
+export interface AgreementSummary {
+  readonly elements: number;
+  /** Every compared element is equal, and there was one. */
+  readonly identical: boolean;
+  /** dB; Infinity when every element is equal. */
+  readonly sqnrDb: number;
+  readonly cosine: number;
+  readonly maxAbsError: number;
+  /** Where the last axis can be one of classes: rank 1 to 3 with at least 2 elements in it. */
+  readonly topOne?: TopOne;
+  /** Elements that are infinite or not a number. */
+  readonly nonFinite: { readonly reference: number; readonly candidate: number };
+}
+
+export interface OutputAgreement extends AgreementSummary {
+  readonly name: string;
+  /** Why samples could not be compared: the output is missing, or has another shape. The measures leave them out. */
+  readonly problem?: string;
+}
+
+export interface Agreement {
+  readonly samples: number;
+  readonly outputs: readonly OutputAgreement[];
+  /** Over the elements of all outputs together. */
+  readonly total: AgreementSummary;
+}
+
+/** One inference: a session's `run`. */
+export type Run = (feeds: Batch) => Promise<ReadonlyMap<string, Tensor>>;
+
+interface OutputState {
+  readonly sums: ErrorSums;
+  topOne: TopOne | undefined;
+  problem: string | undefined;
+}
+
+/**
+ * Runs reference and candidate on the same samples, one at a time, and compares every output of the reference with
+ * the candidate's of the same name. `onSample` is told how many samples are done.
+ */
+export async function compareOutputs(
+  reference: Run,
+  candidate: Run,
+  batches: readonly Batch[],
+  onSample: (done: number) => void = () => {},
+): Promise<Agreement> {
+  const states = new Map<string, OutputState>();
+  let done = 0;
+  for (const batch of batches) {
+    const expected = await reference(batch);
+    const found = await candidate(batch);
+    for (const [name, tensor] of expected) {
+      const state = states.get(name) ?? { sums: emptySums(), topOne: undefined, problem: undefined };
+      states.set(name, state);
+      addOutput(state, tensor, found.get(name));
+    }
+    onSample(++done);
+  }
+  const total = emptySums();
+  let totalTopOne: TopOne | undefined;
+  const outputs = [...states].map(([name, { sums, topOne, problem }]): OutputAgreement => {
+    addSums(total, sums);
+    totalTopOne = addTopOne(totalTopOne, topOne);
+    return { name, ...summary(sums, topOne), ...(problem === undefined ? {} : { problem }) };
+  });
+  return { samples: batches.length, outputs, total: summary(total, totalTopOne) };
+}
+
+function addOutput(state: OutputState, reference: Tensor, candidate: Tensor | undefined): void {
+  const shape = formatShape(reference.shape);
+  if (!candidate) {
+    state.problem ??= "the candidate has no such output";
+  } else if (reference.dtype === "string" || candidate.dtype === "string") {
+    state.problem ??= "holds text, which is not compared";
+  } else if (formatShape(candidate.shape) !== shape) {
+    state.problem ??= `shape ${shape} in the baseline, ${formatShape(candidate.shape)} in the candidate`;
+  } else {
+    const expected = numbersOf(reference);
+    const found = numbersOf(candidate);
+    addErrors(state.sums, expected, found);
+    const rank = reference.shape.length;
+    if (rank >= 1 && rank <= 3) {
+      state.topOne = addTopOne(state.topOne, topOneAgreement(expected, found, reference.shape[rank - 1]!));
+    }
+  }
+}
+
+function addTopOne(one: TopOne | undefined, other: TopOne | undefined): TopOne | undefined {
+  if (!one || !other) return one ?? other;
+  return { agree: one.agree + other.agree, total: one.total + other.total };
+}
+
+function summary(sums: ErrorSums, topOne: TopOne | undefined): AgreementSummary {
+  return {
+    elements: sums.count,
+    identical: sums.count > 0 && sums.noise === 0,
+    sqnrDb: sqnrOf(sums),
+    cosine: cosineOf(sums),
+    maxAbsError: sums.maxAbsError,
+    ...(topOne === undefined ? {} : { topOne }),
+    nonFinite: { reference: sums.nonFiniteReference, candidate: sums.nonFiniteTest },
+  };
+}

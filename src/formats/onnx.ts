@@ -1,0 +1,226 @@
+import { clearField, create, fromBinary, isFieldSet, toBinary } from "@bufbuild/protobuf";
+import {
+  type GraphProto,
+  type ModelProto,
+  ModelProtoSchema,
+  StringStringEntryProtoSchema,
+  type TensorProto,
+  TensorProto_DataLocation,
+  TensorProtoSchema,
+} from "onnx-buf";
+import { FormatError } from "../errors.js";
+import { elementCount, type Tensor, type TensorData } from "../tensor/tensor.js";
+import { onnxType, onnxTypeOf, typeName } from "./onnx-types.js";
+
+export type { AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto } from "onnx-buf";
+
+/**
+ * Decodes an ONNX file. Unknown fields ride along and are written again by {@link encodeModel}; raw tensor bytes are
+ * views into `bytes`, not copies. Throws FormatError for what is no ONNX model and for tensors whose declared shape
+ * and stored bytes disagree; `name` is the file as the user knows it.
+ */
+export function decodeModel(bytes: Uint8Array<ArrayBuffer>, name: string): ModelProto {
+  let model: ModelProto;
+  try {
+    model = fromBinary(ModelProtoSchema, bytes);
+  } catch (error) {
+    throw new FormatError(`${name}: is not an ONNX model, or is cut off (${firstLine(error)})`);
+  }
+  if (!model.graph || model.opsetImport.length === 0 || model.irVersion <= 0n || model.irVersion > 1000n) {
+    throw new FormatError(`${name}: is not an ONNX model (no graph or no operator set in it)`);
+  }
+  for (const graph of graphsOf(model.graph)) {
+    for (const tensor of tensorsOf(graph)) checkTensor(tensor, name);
+    // protobuf puts U+FFFD for bytes that are no UTF-8; written again, such a name would be another one
+    const names = graph.node.flatMap((node) => [node.name, ...node.input, ...node.output]);
+    const bad = names.find((text) => text.includes("\uFFFD"));
+    if (bad !== undefined) throw new FormatError(`${name}: the name ${JSON.stringify(bad)} is not valid UTF-8`);
+  }
+  return model;
+}
+
+/** The bytes of a model; an unchanged model of a usual exporter comes out byte-identical. */
+export function encodeModel(model: ModelProto): Uint8Array<ArrayBuffer> {
+  return toBinary(ModelProtoSchema, model) as Uint8Array<ArrayBuffer>;
+}
+
+/** A graph and every graph nested in its nodes' attributes (If, Loop, Scan bodies), outermost first. */
+export function* graphsOf(graph: GraphProto): Generator<GraphProto> {
+  yield graph;
+  for (const node of graph.node) {
+    for (const attribute of node.attribute) {
+      if (attribute.g) yield* graphsOf(attribute.g);
+      for (const nested of attribute.graphs) yield* graphsOf(nested);
+    }
+  }
+}
+
+/** Every dense tensor a graph itself holds: its initializers, then those in its nodes' attributes. */
+export function* tensorsOf(graph: GraphProto): Generator<TensorProto> {
+  yield* graph.initializer;
+  for (const node of graph.node) {
+    for (const attribute of node.attribute) {
+      if (attribute.t) yield attribute.t;
+      yield* attribute.tensors;
+    }
+  }
+}
+
+/** Where a tensor's bytes lie outside the model file; offset and length in bytes, length null = to the file's end. */
+export interface ExternalPlace {
+  readonly location: string;
+  readonly offset: number;
+  readonly length: number | null;
+}
+
+/** What is known of a stored tensor before its bytes are read. */
+export interface TensorInfo {
+  readonly name: string;
+  /** ONNX name of the element type. */
+  readonly type: string;
+  readonly shape: readonly number[];
+  readonly elements: number;
+  /** Bytes of the elements, wherever they lie; for strings, of their UTF-8. */
+  readonly bytes: number;
+  readonly external?: ExternalPlace;
+}
+
+/** Shape, type, size and place of a tensor. */
+export function tensorInfo(tensor: TensorProto): TensorInfo {
+  const shape = tensor.dims.map(Number);
+  const elements = elementCount(shape);
+  const bits = onnxType(tensor.dataType)?.bits ?? 0;
+  const strings = tensor.stringData.reduce((sum, text) => sum + text.length, 0);
+  const info = {
+    name: tensor.name,
+    type: typeName(tensor.dataType),
+    shape,
+    elements,
+    bytes: bits ? Math.ceil((elements * bits) / 8) : strings,
+  };
+  return tensor.dataLocation === TensorProto_DataLocation.EXTERNAL
+    ? { ...info, external: externalPlace(tensor) }
+    : info;
+}
+
+function externalPlace(tensor: TensorProto): ExternalPlace {
+  const entries = new Map(tensor.externalData.map(({ key, value }) => [key, value]));
+  const location = entries.get("location");
+  if (!location) throw new FormatError(`tensor ${tensor.name}: lies in an external file that is not named`);
+  const number = (key: string): number | null => {
+    const text = entries.get(key);
+    if (text === undefined) return null;
+    const value = Number(text);
+    if (!Number.isSafeInteger(value) || value < 0) {
+      throw new FormatError(`tensor ${tensor.name}: external ${key} "${text}" is not a byte count`);
+    }
+    return value;
+  };
+  return { location, offset: number("offset") ?? 0, length: number("length") };
+}
+
+/** The largest element count a tensor may declare: 2^40. */
+const maxElements = 2 ** 40;
+
+function checkTensor(tensor: TensorProto, file: string): void {
+  const where = `${file}: tensor ${tensor.name || "(no name)"}`;
+  let elements = 1;
+  for (const size of tensor.dims) {
+    if (size < 0n) throw new FormatError(`${where} declares a negative size`);
+    elements *= Number(size);
+    if (elements > maxElements) throw new FormatError(`${where} declares an absurd size`);
+  }
+  const type = onnxType(tensor.dataType);
+  if (!type) throw new FormatError(`${where} has element type ${tensor.dataType}, which ONNX 1.20 does not know`);
+  if (tensor.dataLocation === TensorProto_DataLocation.EXTERNAL) {
+    const { length } = externalPlace(tensor);
+    const need = Math.ceil((elements * type.bits) / 8);
+    if (length !== null && length !== need) {
+      throw new FormatError(`${where} needs ${need} bytes, its external data has ${length}`);
+    }
+    return;
+  }
+  if (isFieldSet(tensor, TensorProtoSchema.field.rawData)) {
+    const need = Math.ceil((elements * type.bits) / 8);
+    if (type.bits && tensor.rawData.length !== need) {
+      throw new FormatError(`${where} needs ${need} bytes, the file has ${tensor.rawData.length}; it is damaged`);
+    }
+    return;
+  }
+  // complex, 4-bit and float8 lists pack differently; they are carried, never read
+  if (type.list && tensor[type.list].length !== elements) {
+    throw new FormatError(
+      `${where} needs ${elements} elements, the file has ${tensor[type.list].length}; it is damaged`,
+    );
+  }
+}
+
+/** Reads the bytes of an external tensor: exactly `length` of them. */
+export type ReadExternal = (place: ExternalPlace, length: number) => Uint8Array<ArrayBuffer>;
+
+const views = {
+  float32: Float32Array,
+  float64: Float64Array,
+  float16: Uint16Array,
+  bfloat16: Uint16Array,
+  int8: Int8Array,
+  uint8: Uint8Array,
+  bool: Uint8Array,
+  int16: Int16Array,
+  uint16: Uint16Array,
+  int32: Int32Array,
+  uint32: Uint32Array,
+  int64: BigInt64Array,
+  uint64: BigUint64Array,
+} as const;
+
+/**
+ * The elements of a stored tensor (checked by {@link decodeModel}). Throws FormatError for types that are only
+ * carried (complex, float8, 4 and 2 bits).
+ */
+export function readTensor(tensor: TensorProto, readExternal: ReadExternal): Tensor {
+  const { shape, bytes, external } = tensorInfo(tensor);
+  const type = onnxType(tensor.dataType);
+  const dtype = type?.dtype;
+  if (!dtype) throw new FormatError(`tensor ${tensor.name}: ${typeName(tensor.dataType)} elements cannot be read`);
+  if (dtype === "string") {
+    return { dtype, shape, data: tensor.stringData.map((text) => new TextDecoder().decode(text)) };
+  }
+  const View = views[dtype];
+  if (external || isFieldSet(tensor, TensorProtoSchema.field.rawData)) {
+    const raw = external ? readExternal(external, bytes) : tensor.rawData;
+    // protobuf gives no alignment, typed arrays need it
+    const aligned = raw.byteOffset % View.BYTES_PER_ELEMENT === 0 ? raw : raw.slice();
+    const data = new View(aligned.buffer, aligned.byteOffset, aligned.byteLength / View.BYTES_PER_ELEMENT);
+    return { dtype, shape, data };
+  }
+  const list = tensor[type.list!] as readonly (number | bigint)[];
+  return { dtype, shape, data: new View(list as never) as TensorData };
+}
+
+/** A named tensor to store, its elements as raw little-endian bytes (not copied). */
+export function makeTensor(name: string, tensor: Tensor): TensorProto {
+  const { dtype, shape, data } = tensor;
+  const proto = create(TensorProtoSchema, {
+    name,
+    dataType: onnxTypeOf(dtype).code,
+    dims: shape.map((size) => BigInt(size)),
+  });
+  if (ArrayBuffer.isView(data)) {
+    proto.rawData = new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
+  } else proto.stringData = data.map((text) => new TextEncoder().encode(text));
+  return proto;
+}
+
+/** Makes a tensor say that its bytes lie in an external file; bytes it held itself are dropped. Changes `tensor`. */
+export function setExternal(tensor: TensorProto, location: string, offset: number, length: number): void {
+  clearField(tensor, TensorProtoSchema.field.rawData);
+  tensor.dataLocation = TensorProto_DataLocation.EXTERNAL;
+  tensor.externalData = Object.entries({ location, offset, length }).map(([key, value]) =>
+    create(StringStringEntryProtoSchema, { key, value: String(value) }),
+  );
+}
+
+function firstLine(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).split("\n")[0]!;
+}

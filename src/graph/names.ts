@@ -1,0 +1,19 @@
+import { graphsOf, type ModelProto } from "../formats/onnx.js";
+
+/** Gives names that no graph of the model uses yet: `base`, else `base_1`, `base_2`, ... */
+export type FreshName = (base: string) => string;
+
+/** Collects every value and node name of a model, nested graphs and local functions included. */
+export function freshNames(model: ModelProto): FreshName {
+  const taken = new Set<string>();
+  for (const graph of graphsOf(model.graph!)) {
+    for (const { name } of [...graph.input, ...graph.output, ...graph.initializer]) taken.add(name);
+    for (const node of graph.node) for (const name of [node.name, ...node.input, ...node.output]) taken.add(name);
+  }
+  return (base) => {
+    let name = base;
+    for (let at = 1; taken.has(name); at++) name = `${base}_${at}`;
+    taken.add(name);
+    return name;
+  };
+}

@@ -1,0 +1,181 @@
+import type { ChalkInstance } from "chalk";
+import type { BenchResult, Comparison, ModelResult } from "../bench/result.js";
+import type { Estimate } from "../bench/statistics.js";
+import { isUncertain, type RatioVerdict, type Verdict } from "../bench/verdict.js";
+import type { AgreementSummary } from "../evaluate/agreement.js";
+import type { Forms } from "./forms.js";
+import { formatBytes, formatCount, formatDecibels, formatPercent, formatRate, formatSeconds } from "./quantities.js";
+import { type Column, markdownTable, textTable } from "./table.js";
+
+/** The forms of a benchmark's result. */
+export function benchForms(result: BenchResult): Forms {
+  return {
+    json: result,
+    text: (paint) =>
+      [
+        ...head(result).map((line) => `${paint.dim(line)}\n`),
+        `\n${textTable(columns(result), rows(result), paint.bold)}`,
+        ...result.comparisons.map((comparison) => `\n${comparisonText(comparison, result, paint)}`),
+        ...(result.warnings.length > 0 ? ["\n"] : []),
+        ...result.warnings.map(({ message }) => `${paint.yellow("warning:")} ${message}\n`),
+        `\n${paint.dim(footer(result))}\n`,
+      ].join(""),
+    markdown: () =>
+      [
+        "## Benchmark\n\n",
+        markdownTable(columns(result), rows(result)),
+        ...result.comparisons.map((comparison) => `\n${comparisonMarkdown(comparison, result)}`),
+        ...(result.warnings.length > 0 ? ["\n### Warnings\n\n"] : []),
+        ...result.warnings.map(({ message }) => `- ${message}\n`),
+        `\n${[...head(result), footer(result)].join("<br>\n")}\n`,
+      ].join(""),
+  };
+}
+
+function head({ environment, settings, samples }: BenchResult): string[] {
+  const { node, onnxruntime, platform, cpu, cores, cpuFlags, loadAverage } = environment;
+  const flags = cpuFlags && cpuFlags.length > 0 ? ` (${cpuFlags.join(", ")})` : "";
+  const load = loadAverage === null ? "" : `, load average ${loadAverage.toFixed(1)}`;
+  const shapes = Object.entries(samples.shapes).map(([name, shape]) => `${name} ${shape}`);
+  const extra = Object.entries(settings.session).map(([key, value]) => `, ${key}=${value}`);
+  return [
+    `${cpu}${flags}, ${cores} cores${load}; ${platform}, Node.js ${node}, onnxruntime ${onnxruntime}`,
+    `input: ${formatCount(samples.count)} ${samples.count === 1 ? "sample" : "samples"} (${samples.source}), ${shapes.join(", ")}`,
+    `${settings.rounds} rounds of ${settings.seconds} s, each in a fresh process, order alternating; ` +
+      `${settings.threads} ${settings.threads === 1 ? "thread" : "threads"}${extra.join("")}`,
+  ];
+}
+
+const right = "right" as const;
+
+function columns({ settings }: BenchResult): Column[] {
+  const times: Column[] = [
+    { header: "CPU/run", align: right },
+    { header: "wall/run", align: right },
+  ];
+  return [
+    { header: "model" },
+    { header: "size", align: right },
+    ...(settings.metric === "cpu" ? times : times.reverse()),
+    { header: "throughput", align: right },
+    { header: "load", align: right },
+    { header: "first run", align: right },
+    { header: "peak memory", align: right },
+  ];
+}
+
+function rows({ models, settings }: BenchResult): string[][] {
+  return models.map((model) => {
+    const times = [time(model.cpu), time(model.wall)];
+    return [
+      name(model),
+      formatBytes(model.bytes),
+      ...(settings.metric === "cpu" ? times : times.reverse()),
+      formatRate(model.throughput),
+      formatSeconds(model.load.value),
+      formatSeconds(model.firstRun.value),
+      formatBytes(model.peakBytes),
+    ];
+  });
+}
+
+function name({ label, role }: ModelResult): string {
+  return role === "candidate" ? label : `${label} (${role})`;
+}
+
+/** A median and how far its interval reaches: `32.1 ms -1.2 % +0.8 %`. */
+function time({ value, interval }: Estimate): string {
+  if (!interval) return formatSeconds(value);
+  const below = formatPercent(interval.lower / value - 1, true);
+  const above = formatPercent(interval.upper / value - 1, true);
+  return `${formatSeconds(value)} ${below} ${above}`;
+}
+
+function comparisonText(comparison: Comparison, result: BenchResult, paint: ChalkInstance): string {
+  const { candidate, baseline, time, agreement } = comparison;
+  const colours: Partial<Record<Verdict, ChalkInstance>> = {
+    slower: paint.red,
+    missing: paint.red,
+    faster: paint.green,
+    inconclusive: paint.yellow,
+  };
+  const verdict = (colours[time.verdict] ?? paint.bold)(sentence(comparison, result));
+  return [
+    `${paint.bold(candidate)} against ${baseline}: ${verdict}\n`,
+    `  ${ratios(comparison, result).join("; ")}\n`,
+    ...agreement.outputs.map((output) => `  output "${output.name}": ${agreementText(output)}\n`),
+  ].join("");
+}
+
+function comparisonMarkdown(comparison: Comparison, result: BenchResult): string {
+  const { candidate, baseline, agreement } = comparison;
+  return [
+    `**${candidate}** against ${baseline}: **${sentence(comparison, result)}**\n\n`,
+    ...ratios(comparison, result).map((line) => `- ${line}\n`),
+    ...agreement.outputs.map((output) => `- output \`${output.name}\`: ${agreementText(output)}\n`),
+  ].join("");
+}
+
+function sentence({ role, time }: Comparison, { settings, noiseFloor }: BenchResult): string {
+  const band = formatPercent(role === "control" ? settings.tolerance : Math.max(settings.tolerance, noiseFloor ?? 0));
+  switch (time.verdict) {
+    case "slower":
+      return `slower, by more than ${band}`;
+    case "faster":
+      return `faster, by more than ${band}`;
+    case "same":
+      return `the same speed within ${band}`;
+    case "not slower":
+      return `not slower by ${band} or more`;
+    case "missing":
+      return `no verdict: the runs are too short for this system's ${settings.metric} clock`;
+    case "inconclusive": {
+      const { moreRounds } = time;
+      if (!time.interval) return `no verdict with ${settings.rounds} rounds; 6 are the least`;
+      return moreRounds
+        ? `inconclusive at ${band}; about ${moreRounds} more rounds would decide`
+        : `inconclusive at ${band}, and too close to it for more rounds to help; choose another --tolerance`;
+    }
+  }
+}
+
+function ratios({ time, other, sizeRatio }: Comparison, { settings }: BenchResult): string[] {
+  const [first, second] = settings.metric === "cpu" ? ["CPU time", "wall time"] : ["wall time", "CPU time"];
+  return [`${first} ${ratio(time)}`, `${second} ${ratio(other)}`, `size ${sizeRatio.toFixed(3)}x`];
+}
+
+/** `~1.002x [0.990, 1.013]`: the tilde says that the interval holds 1. */
+function ratio(verdict: RatioVerdict): string {
+  if (verdict.ratio === null) return "not measured";
+  const { interval } = verdict;
+  const range = interval ? ` [${interval.lower.toFixed(3)}, ${interval.upper.toFixed(3)}]` : "";
+  return `${isUncertain(verdict) ? "~" : ""}${verdict.ratio.toFixed(3)}x${range}`;
+}
+
+function agreementText(summary: AgreementSummary & { readonly problem?: string }): string {
+  if (summary.problem) return `not comparable: ${summary.problem}`;
+  if (summary.identical) return "identical";
+  const { topOne, sqnrDb, cosine, maxAbsError } = summary;
+  return [
+    ...(topOne ? [`same top class in ${formatCount(topOne.agree)} of ${formatCount(topOne.total)}`] : []),
+    `SQNR ${formatDecibels(sqnrDb)}`,
+    `cosine ${cosine.toFixed(6)}`,
+    `max error ${maxAbsError.toPrecision(2)}`,
+  ].join(", ");
+}
+
+function footer({ models, comparisons }: BenchResult): string {
+  const coverage = models[0]?.cpu.interval?.coverage;
+  return [
+    coverage === undefined
+      ? "times: median over rounds of the median run"
+      : `times: median over rounds of the median run, ${formatPercent(coverage)} interval from order statistics`,
+    "throughput: 1 / wall",
+    "peak memory: of the whole process, Node.js included",
+    ...(comparisons.length > 0
+      ? [
+          "ratio: Hodges-Lehmann estimate of the paired log-ratios per round, Wilcoxon signed-rank interval; ~ not significant",
+        ]
+      : []),
+  ].join("; ");
+}

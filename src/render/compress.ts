@@ -1,0 +1,273 @@
+import type { ChalkInstance } from "chalk";
+import type { Agreement, AgreementSummary } from "../evaluate/agreement.js";
+import type { OpsetChange } from "../graph/opset.js";
+import type { PlannedTensor, WeightPlan, WeightSettings } from "../quantize/plan.js";
+import type { AppliedTensor } from "../quantize/weights.js";
+import { formatShape } from "../tensor/tensor.js";
+import type { Forms } from "./forms.js";
+import { formatBytes, formatCount, formatDecibels, formatPercent } from "./quantities.js";
+import { type Column, markdownTable, textTable } from "./table.js";
+
+/** What plan and result share. */
+interface Source {
+  readonly model: {
+    readonly path: string;
+    /** Of the .onnx file and the external data it uses. */
+    readonly bytes: number;
+    /** Of the .onnx file, in hex. */
+    readonly sha256: string;
+  };
+  readonly opset: OpsetChange;
+  readonly constantsLifted: number;
+}
+
+/** The result of `deepseek compress --dry-run`, schema deepseek/compress-plan@1. */
+export interface PlanResult extends Source {
+  readonly schema: "deepseek/compress-plan@1";
+  readonly plan: WeightPlan;
+}
+
+/** How the finished file was held against the original. */
+export type Verification =
+  | { readonly checked: false; readonly reason: string }
+  | {
+      readonly checked: true;
+      /** Where the samples come from, in words. */
+      readonly source: string;
+      readonly synthetic: boolean;
+      readonly agreement: Agreement;
+    };
+
+/** The result of `deepseek compress`, schema deepseek/compress@1. */
+export interface CompressResult extends Source {
+  readonly schema: "deepseek/compress@1";
+  readonly output: {
+    readonly path: string;
+    readonly bytes: number /** Output bytes / input bytes. */;
+    readonly ratio: number;
+  };
+  readonly settings: WeightSettings;
+  readonly tensors: readonly AppliedTensor[];
+  readonly verification: Verification;
+}
+
+/** One titled table of a report; `note` stands under it. */
+interface Section {
+  readonly title: string;
+  readonly columns: readonly Column[];
+  readonly rows: readonly (readonly string[])[];
+  readonly note?: string;
+}
+
+const right = "right" as const;
+
+export function planForms(result: PlanResult): Forms {
+  const { tensors } = result.plan;
+  const saved = tensors.reduce((sum, { bytes, bytesAfter }) => sum + bytes - bytesAfter, 0);
+  const after = result.model.bytes - saved;
+  const title = `Plan for ${result.model.path}`;
+  const lead = [
+    `${formatBytes(result.model.bytes)} -> about ${formatBytes(after)} (${(after / result.model.bytes).toFixed(3)} of it); nothing was written`,
+    ...preparation(result),
+  ];
+  const sections: Section[] = [
+    {
+      title: "Tensors",
+      columns: [
+        { header: "action" },
+        { header: "tensor" },
+        { header: "shape" },
+        { header: "axis", align: right },
+        { header: "before", align: right },
+        { header: "after", align: right },
+        { header: "used by" },
+        { header: "why" },
+      ],
+      rows: [...tensors]
+        .sort((a, b) => b.bytes - a.bytes)
+        .map((tensor) => [
+          tensor.action,
+          tensor.graph === "main" ? tensor.name : `${tensor.graph}: ${tensor.name}`,
+          formatShape(tensor.shape),
+          tensor.axis === undefined ? "" : String(tensor.axis),
+          formatBytes(tensor.bytes),
+          formatBytes(tensor.bytesAfter),
+          tensor.usedBy.join(", "),
+          tensor.transpose ? "stored as [K, N], Gemm without transB" : tensor.reason,
+        ]),
+    },
+    summarySection(tensors),
+  ];
+  return forms(result, title, lead, sections);
+}
+
+export function compressForms(result: CompressResult): Forms {
+  const { model, output, tensors, verification } = result;
+  const lead = [
+    `wrote ${output.path}`,
+    `8-bit weights (${result.settings.type}${result.settings.type === "uint8" ? ", zero point 128" : ""}), one scale per output channel`,
+    ...preparation(result),
+  ];
+  const sections = [
+    {
+      title: "Size",
+      columns: [
+        { header: "" },
+        { header: "before", align: right },
+        { header: "after", align: right },
+        { header: "ratio", align: right },
+      ],
+      rows: [
+        ["file", formatBytes(model.bytes), formatBytes(output.bytes), output.ratio.toFixed(3)],
+        sizeRow(
+          "quantized weights",
+          tensors.filter(({ action }) => action === "quantize"),
+        ),
+        sizeRow("all float tensors", tensors),
+      ],
+    },
+    summarySection(tensors),
+    ...worstSection(tensors),
+    ...verificationSections(verification),
+  ];
+  return forms(result, `Compressed ${model.path}`, lead, sections);
+}
+
+function forms(json: Forms["json"], title: string, lead: readonly string[], sections: readonly Section[]): Forms {
+  return {
+    json,
+    text: (paint: ChalkInstance) =>
+      [
+        `${paint.bold(title)}\n`,
+        ...lead.map((line) => `  ${line}\n`),
+        ...sections.map(
+          ({ title, columns, rows, note }) =>
+            `\n${paint.bold(title)}\n${textTable(columns, rows, paint.dim)}${note ? `${paint.dim(note)}\n` : ""}`,
+        ),
+      ].join(""),
+    markdown: () =>
+      [
+        `## ${title}\n\n`,
+        ...lead.map((line) => `- ${line}\n`),
+        ...sections.map(
+          ({ title, columns, rows, note }) =>
+            `\n### ${title}\n\n${markdownTable(columns, rows)}${note ? `\n${note}\n` : ""}`,
+        ),
+      ].join(""),
+  };
+}
+
+function preparation({ opset, constantsLifted }: Source): string[] {
+  const lines: string[] = [];
+  if (constantsLifted > 0) lines.push(`${formatCount(constantsLifted)} Constant nodes became initializers`);
+  if (opset.from !== opset.to) {
+    const rewritten = Object.entries(opset.rewritten).map(([operator, nodes]) => `${nodes} ${operator}`);
+    lines.push(
+      `opset ${opset.from} -> ${opset.to}${rewritten.length > 0 ? `, rewritten: ${rewritten.join(", ")}` : ""}`,
+    );
+  }
+  return lines;
+}
+
+function bytesOf(tensors: readonly PlannedTensor[]): { readonly before: number; readonly after: number } {
+  return {
+    before: tensors.reduce((sum, { bytes }) => sum + bytes, 0),
+    after: tensors.reduce((sum, { bytesAfter }) => sum + bytesAfter, 0),
+  };
+}
+
+function sizeRow(label: string, tensors: readonly PlannedTensor[]): string[] {
+  const { before, after } = bytesOf(tensors);
+  return [label, formatBytes(before), formatBytes(after), before > 0 ? (after / before).toFixed(3) : "-"];
+}
+
+/** Tensors quantized and left, the left ones by reason. */
+function summarySection(tensors: readonly PlannedTensor[]): Section {
+  const total = bytesOf(tensors).before;
+  const groups = new Map<string, PlannedTensor[]>();
+  for (const tensor of tensors) {
+    const key = tensor.action === "quantize" ? "" : tensor.reason;
+    groups.set(key, [...(groups.get(key) ?? []), tensor]);
+  }
+  const rows = [...groups]
+    .map(([reason, members]) => ({ reason, members, bytes: bytesOf(members).before }))
+    .sort((a, b) => Number(a.reason !== "") - Number(b.reason !== "") || b.bytes - a.bytes)
+    .map(({ reason, members, bytes }) => [
+      reason === "" ? "quantized" : "left",
+      formatCount(members.length),
+      formatBytes(bytes),
+      formatPercent(total > 0 ? bytes / total : 0),
+      reason,
+    ]);
+  return {
+    title: "Tensors quantized and left",
+    columns: [
+      { header: "" },
+      { header: "tensors", align: right },
+      { header: "bytes", align: right },
+      { header: "share", align: right },
+      { header: "why" },
+    ],
+    rows,
+  };
+}
+
+/** How many of the worst weights a report names. */
+const worstShown = 5;
+
+function worstSection(tensors: readonly AppliedTensor[]): Section[] {
+  const worst = tensors
+    .flatMap((tensor) => (tensor.sqnrDb === null ? [] : [{ ...tensor, sqnrDb: tensor.sqnrDb }]))
+    .sort((a, b) => a.sqnrDb - b.sqnrDb)
+    .slice(0, worstShown);
+  if (worst.length === 0) return [];
+  return [
+    {
+      title: "Weights that lost most",
+      columns: [{ header: "tensor" }, { header: "shape" }, { header: "used by" }, { header: "SQNR", align: right }],
+      rows: worst.map(({ name, shape, usedBy, sqnrDb }) => [
+        name,
+        formatShape(shape),
+        usedBy.join(", "),
+        formatDecibels(sqnrDb),
+      ]),
+    },
+  ];
+}
+
+function verificationSections(verification: Verification): Section[] {
+  const title = "Agreement with the original";
+  if (!verification.checked) {
+    return [{ title, columns: [{ header: "not checked" }], rows: [[verification.reason]] }];
+  }
+  const { agreement, source, synthetic } = verification;
+  const row = (name: string, summary: AgreementSummary, problem?: string) => [
+    name,
+    formatCount(summary.elements),
+    summary.topOne ? `${summary.topOne.agree}/${summary.topOne.total}` : "-",
+    summary.topOne ? formatPercent(summary.topOne.agree / summary.topOne.total, false, 2) : "-",
+    formatDecibels(summary.sqnrDb),
+    summary.cosine.toFixed(6),
+    summary.maxAbsError.toPrecision(3),
+    problem ?? (summary.nonFinite.candidate > 0 ? `${summary.nonFinite.candidate} elements not finite` : ""),
+  ];
+  const rows = agreement.outputs.map((output) => row(output.name, output, output.problem));
+  if (rows.length > 1) rows.push(row("all outputs", agreement.total));
+  return [
+    {
+      title,
+      columns: [
+        { header: "output" },
+        { header: "elements", align: right },
+        { header: "top-1 same", align: right },
+        { header: "", align: right },
+        { header: "SQNR", align: right },
+        { header: "cosine", align: right },
+        { header: "max error", align: right },
+        { header: "" },
+      ],
+      rows,
+      note: `on ${formatCount(agreement.samples)} samples: ${source}${synthetic ? " (random numbers: no statement about accuracy)" : ""}`,
+    },
+  ];
+}

@@ -1,0 +1,9 @@
+import type { ChalkInstance } from "chalk";
+
+/** A result in all its forms. `json` is the result object itself; its `schema` names kind and version. */
+export interface Forms {
+  readonly json: { readonly schema: string };
+  /** For a terminal of that many columns; colours come from `paint`. */
+  text(paint: ChalkInstance, columns: number): string;
+  markdown(): string;
+}

@@ -1,0 +1,68 @@
+/** A number to three significant digits, never in exponent form above 0.001. */
+function digits(value: number): string {
+  const size = Math.abs(value);
+  // 9.995 and up would round to 10.00, so the digits follow the rounded value
+  const rounded = Number(size.toPrecision(3));
+  return value.toFixed(rounded >= 100 ? 0 : rounded >= 10 ? 1 : 2);
+}
+
+function scaled(value: number, units: readonly (readonly [size: number, unit: string])[]): string {
+  for (const [size, unit] of units) {
+    if (Number((Math.abs(value) / size).toPrecision(3)) >= 1) return `${digits(value / size)} ${unit}`;
+  }
+  const [size, unit] = units.at(-1)!;
+  return `${digits(value / size)} ${unit}`;
+}
+
+/** Bytes in decimal units, as disks and downloads count them: `10.8 MB`; below 1000 exact: `512 B`. */
+export function formatBytes(bytes: number): string {
+  if (Math.abs(bytes) < 1000) return `${Math.round(bytes)} B`;
+  return scaled(bytes, [
+    [1e12, "TB"],
+    [1e9, "GB"],
+    [1e6, "MB"],
+    [1e3, "kB"],
+  ]);
+}
+
+/** Seconds in the unit that suits: `1.20 s`, `35.1 ms`, `410 us`, `12.0 ns`. */
+export function formatSeconds(seconds: number): string {
+  if (seconds === 0) return "0 s";
+  return scaled(seconds, [
+    [1, "s"],
+    [1e-3, "ms"],
+    [1e-6, "us"],
+    [1e-9, "ns"],
+  ]);
+}
+
+/** A whole number with thousands separated: `10,822,323`. */
+export function formatCount(count: number): string {
+  return Math.round(count)
+    .toString()
+    .replace(/\B(?=(\d{3})+$)/g, ",");
+}
+
+/** A share or change as percent: 0.0123 -> `1.2 %`; `signed` puts a + before gains. */
+export function formatPercent(share: number, signed = false, decimals = 1): string {
+  const text = (share * 100).toFixed(decimals);
+  // -0.04 % rounds to a zero that needs no sign
+  const plain = Number(text) === 0 ? (0).toFixed(decimals) : text;
+  return `${signed && Number(text) > 0 ? "+" : ""}${plain} %`;
+}
+
+/** A factor: `1.05x`, `12.3x`. */
+export function formatRatio(ratio: number): string {
+  return `${digits(ratio)}x`;
+}
+
+/** A rate per second: `28.4/s`. */
+export function formatRate(perSecond: number): string {
+  return `${perSecond >= 1000 ? formatCount(perSecond) : digits(perSecond)}/s`;
+}
+
+/** A level in dB: `35.2 dB`; equal signals are `inf dB`. */
+export function formatDecibels(decibels: number): string {
+  if (!Number.isFinite(decibels)) return decibels > 0 ? "inf dB" : decibels < 0 ? "-inf dB" : "no dB";
+  return `${decibels.toFixed(1)} dB`;
+}
