@@ -1,7 +1,6 @@
 export default {
   testEnvironment: "<rootDir>/test/environment.cjs",
   testMatch: ["<rootDir>/test/**/*.test.ts"],
-  testPathIgnorePatterns: ["/node_modules/", ...(process.env.LONG_TESTS ? [] : ["<rootDir>/test/long/"])],
   extensionsToTreatAsEsm: [".ts"],
   moduleNameMapper: { "^(\\.{1,2}/.*)\\.js$": "$1" },
   transform: {

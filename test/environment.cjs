@@ -1,5 +1,8 @@
 // onnxruntime's native code makes typed arrays of the outer realm and refuses those of jest's own
 // (microsoft/onnxruntime#16622), so both realms share one set of constructors.
+// The engine sets this too, but jest gives modules a copy of the environment that native code does not see.
+process.env.ORT_DISABLE_TELEMETRY ??= "1";
+
 const { TestEnvironment } = require("jest-environment-node");
 
 const shared = [

