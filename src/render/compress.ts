@@ -107,6 +107,7 @@ export function compressForms(result: CompressResult): Forms {
     `wrote ${output.path}`,
     `8-bit weights (${result.settings.type}${result.settings.type === "uint8" ? ", zero point 128" : ""}), one scale per output channel`,
     ...preparation(result),
+    ...speedNote(tensors),
   ];
   const sections = [
     {
@@ -167,6 +168,15 @@ function preparation({ opset, constantsLifted }: Source): string[] {
     );
   }
   return lines;
+}
+
+/** What 8-bit weights mean for speed with onnxruntime 1.25 and later on a CPU. */
+function speedNote(tensors: readonly PlannedTensor[]): string[] {
+  const used = new Set(tensors.flatMap(({ action, usedBy }) => (action === "quantize" ? usedBy : [])));
+  if (!used.has("Conv") && !used.has("ConvTranspose")) return [];
+  return [
+    "onnxruntime dequantizes convolution weights on every run; with the session option session.disable_quant_qdq = 1 it does so once, at load, and runs at the original's speed",
+  ];
 }
 
 function bytesOf(tensors: readonly PlannedTensor[]): { readonly before: number; readonly after: number } {

@@ -80,7 +80,12 @@ function wrap(text: string, width: number, indent: number): string {
 
 function sections(result: InspectResult): readonly Section[] {
   const values = (list: readonly DeclaredValue[], kind: string) =>
-    list.map(({ name, type, shape }) => [kind, name, type, shape ? formatShape(shape) : "not stated"]);
+    list.map(({ name, type, shape }) => [
+      kind,
+      name,
+      type,
+      shape ? `[${shape.map((size) => size ?? "?").join(", ")}]` : "not stated",
+    ]);
   return [
     {
       title: "Inputs and outputs",

@@ -11,6 +11,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import fc from "fast-check";
 import { compressCommand } from "../../src/commands/compress.js";
 import { inspectCommand } from "../../src/commands/inspect.js";
 import { readModelFile, writeModelFile } from "../../src/commands/model-files.js";
@@ -241,4 +242,25 @@ describe("bad input: one line, exit 2, nothing written, input untouched", () => 
     const { code } = await compress("--int8", "in.onnx");
     expect([code, listing().includes("in.int8.onnx")]).toEqual([2, false]);
   });
+});
+
+test("models with a few wrong bytes are compressed or refused, and never trip the program", async () => {
+  const bytes = encodeModel(linear());
+  // the weights are most of the file; faults belong into what describes them
+  const start = Buffer.from(bytes).indexOf("w") - 64;
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.tuple(fc.nat({ max: 200 }), fc.nat({ max: 255 })), { minLength: 1, maxLength: 3 }),
+      fc.boolean(),
+      async (faults, fromEnd) => {
+        const bad = Buffer.from(bytes);
+        for (const [at, value] of faults) bad[fromEnd ? bad.length - 1 - at : Math.max(0, start) + at] = value;
+        writeFileSync(join(folder, "bad.onnx"), bad);
+        const { code, stderr } = await compress("--int8", "bad.onnx", "-o", "bad.int8.onnx", "--force");
+        expect(stderr).not.toMatch(/internal error/);
+        expect([0, 1, 2]).toContain(code);
+      },
+    ),
+    { numRuns: 150, seed: 7 },
+  );
 });
