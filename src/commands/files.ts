@@ -2,7 +2,6 @@ import { randomBytes } from "node:crypto";
 import {
   chmodSync,
   closeSync,
-  mkdirSync,
   mkdtempSync,
   openSync,
   readFileSync,
@@ -37,7 +36,7 @@ export function absolute(host: Host, path: string): string {
 }
 
 /** Size in bytes of a file that must exist; `kind` names it in errors ("model"). */
-export function fileSize(host: Host, path: string, kind: string): number {
+function fileSize(host: Host, path: string, kind: string): number {
   try {
     const stats = statSync(absolute(host, path));
     if (stats.isDirectory()) throw new UserError(`${path}: is a folder; give a ${kind} file`);
@@ -140,13 +139,4 @@ export function openStaging(host: Host, path: string): Staging {
     },
     discard,
   };
-}
-
-/** Makes a folder and its parents. */
-export function makeFolder(host: Host, path: string): void {
-  try {
-    mkdirSync(absolute(host, path), { recursive: true });
-  } catch (error) {
-    throw new UserError(`${path}: cannot make the folder: ${reason(error)}`);
-  }
 }

@@ -15,7 +15,7 @@ function output(stream: NodeJS.WriteStream): Output {
 }
 
 /** The host of a real process. Ctrl-C runs what was registered, newest first, and exits with 130. */
-export function processHost(): Host {
+function processHost(): Host {
   const undos: (() => void)[] = [];
   const interrupt = () => {
     for (const undo of undos.reverse()) undo();

@@ -16,7 +16,7 @@ export function outputOptions(): Option[] {
 }
 
 /** Colours of an output: none where it is no terminal or NO_COLOR is set; FORCE_COLOR forces them. */
-export function paintFor(host: Host, output: Output): ChalkInstance {
+function paintFor(host: Host, output: Output): ChalkInstance {
   const forced = host.env["FORCE_COLOR"];
   const on = forced ? forced !== "0" : output.isTerminal && !host.env["NO_COLOR"] && host.env["TERM"] !== "dumb";
   return new Chalk({ level: on ? 1 : 0 });

@@ -7,6 +7,7 @@ import {
   intsAttribute,
   removeAttributes,
   setAttribute,
+  stringAttribute,
 } from "./node.js";
 
 /** What a rule may ask and do besides changing its node. */
@@ -92,8 +93,7 @@ function resize(node: NodeProto, context: RaiseContext): undefined {
   if (!scales && attribute) scales = context.floats("scales", attribute);
   if (!scales) return context.refuse("it has no scales");
   const values = attribute ?? context.floatsOf(scales);
-  const mode = node.attribute.find(({ name }) => name === "mode");
-  const nearest = !mode || new TextDecoder().decode(mode.s) === "nearest";
+  const nearest = stringAttribute(node, "mode", "nearest") === "nearest";
   let rounding = "floor";
   if (nearest && node.opType === "Resize") {
     if (!values) return context.refuse("its scales are computed at run time, and its rounding depends on them");

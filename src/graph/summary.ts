@@ -11,7 +11,7 @@ export interface DeclaredValue {
 }
 
 /** Tensors of one element type. */
-export interface TypeTotal {
+interface TypeTotal {
   readonly type: string;
   readonly tensors: number;
   readonly elements: number;

@@ -13,7 +13,7 @@ export interface WeightSlot {
  * The operators whose weights are quantized. A weight that reaches any other operator is read there through the same
  * DequantizeLinear, so an operator that is not listed is never changed.
  */
-export const weightSlots: readonly WeightSlot[] = [
+const weightSlots: readonly WeightSlot[] = [
   // A [.., M, K] x B [.., K, N]: a scale for each column of B, or for each row of A
   { opType: "MatMul", input: 1, axis: (_, rank) => (rank >= 2 ? rank - 1 : undefined) },
   { opType: "MatMul", input: 0, axis: (_, rank) => (rank >= 2 ? rank - 2 : undefined) },

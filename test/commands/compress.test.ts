@@ -1,13 +1,4 @@
-import {
-  chmodSync,
-  copyFileSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
@@ -50,8 +41,7 @@ beforeAll(() => {
   const large = linear();
   large.graph!.input[0]!.name = "other";
   writeFileSync(join(folder, "unloadable.onnx"), encodeModel(large));
-  mkdirSync(join(folder, "locked"));
-  chmodSync(join(folder, "locked"), 0o555);
+  mkdirSync(join(folder, "taken"));
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -189,11 +179,16 @@ describe("bad input: one line, exit 2, nothing written, input untouched", () => 
     ["an empty file", ["--int8", "empty.onnx"], /empty\.onnx: is empty, not an ONNX model/],
     ["a model without weights", ["--int8", "bare.onnx"], /bare\.onnx: has no weights to quantize/],
     ["a model onnxruntime refuses", ["--int8", "unloadable.onnx"], /onnxruntime cannot load it.*--no-verify$/m],
-    ["a folder as output", ["--int8", "linear.onnx", "-o", "locked"], /locked: is a folder; give the name of a file/],
+    ["a folder as output", ["--int8", "linear.onnx", "-o", "taken"], /taken: is a folder; give the name of a file/],
     [
       "an output folder that is not there",
       ["--int8", "linear.onnx", "-o", "no/out.onnx"],
       /cannot write into .*no such file/,
+    ],
+    [
+      "an unwritable output folder",
+      ["--int8", "linear.onnx", "-o", "/sys/out.onnx"],
+      /cannot write into \/sys: [a-z -]+$/m,
     ],
     ["the input as output", ["--int8", "linear.onnx", "-o", "linear.onnx", "--force"], /is the input itself/],
     ["an output that exists", ["--int8", "linear.onnx", "-o", "bare.onnx"], /bare\.onnx: exists already; use --force/],
@@ -225,12 +220,6 @@ describe("bad input: one line, exit 2, nothing written, input untouched", () => 
     expect(stderr).not.toMatch(/\bat .*\.(ts|js):\d+/);
     expect(listing()).toEqual(before);
     expect(Buffer.compare(readFileSync(join(folder, "linear.onnx")), input)).toBe(0);
-  });
-
-  const isRoot = process.getuid?.() === 0;
-  (isRoot ? test.skip : test)("an output folder without permission", async () => {
-    const { code, stderr } = await compress("--int8", "linear.onnx", "-o", "locked/out.onnx");
-    expect([code, stderr]).toEqual([2, expect.stringMatching(/permission denied/)]);
   });
 
   test("a model that the work broke is reported before it takes its name", async () => {
