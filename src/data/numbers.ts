@@ -68,6 +68,7 @@ const constructors = {
 /** The dtypes `tensorOfNumbers` can make. */
 export type NumericDType = keyof typeof constructors;
 
+/** Whether `tensorOfNumbers` can make this dtype. */
 export function isNumericDType(dtype: DType): dtype is NumericDType {
   return Object.hasOwn(constructors, dtype);
 }

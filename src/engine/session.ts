@@ -10,6 +10,7 @@ export interface ValueInfo {
   readonly shape: readonly (number | string | null)[];
 }
 
+/** How a model is loaded and run. */
 export interface SessionSettings {
   /** Threads inside one operator; default 1. */
   readonly threads?: number;
@@ -148,16 +149,16 @@ function fromOrt(value: OrtTensor): Tensor {
 
 /** onnxruntime's message on one line, without what only its developers need (source paths, repeated prefixes). */
 function reasonOf(error: unknown): string {
-  const text = (error instanceof Error ? error.message : String(error))
+  // thrown by native code, so it need not be an Error of this realm
+  const text = String((error as { message?: unknown } | undefined)?.message ?? error)
     .replace(/\s+/g, " ")
     .replace(/^Load model from .*? failed:\s*(Load model .*? failed\.\s*)?/, "")
     .replace(/^Exception during initialization:\s*/, "")
+    // source file, signature and condition of its C++ checks; the words after them say what is wrong
     .replace(/\/\S*onnxruntime_src\/\S*\s*/g, "")
-    .replace(
-      /^Failed to load model because protobuf parsing failed\.$/,
-      "it is not an ONNX model (protobuf parsing failed)",
-    )
-    .replace(/^Protobuf parsing failed\.$/, "it is not an ONNX model (protobuf parsing failed)")
+    .replace(/(?:(?:void|bool|int|std::[^()]*?) )?onnxruntime::[\w:~]+\([^)]*\)\s*(?:[^.:]* was false\.\s*)?/g, "")
+    .replace(/^(Failed to load model because protobuf|Protobuf) parsing failed\.$/, "it is not an ONNX model")
+    .replace(/^Unsupported data type: (\d+)$/, "an input or output has element type $1 of ONNX, which cannot be passed")
     .trim();
   return text.length > 400 ? `${text.slice(0, 400)}...` : text;
 }

@@ -27,12 +27,14 @@ export interface AgreementSummary {
   readonly nonFinite: { readonly reference: number; readonly candidate: number };
 }
 
+/** One output, over all samples. */
 export interface OutputAgreement extends AgreementSummary {
   readonly name: string;
   /** Why samples could not be compared: the output is missing, or has another shape. The measures leave them out. */
   readonly problem?: string;
 }
 
+/** All outputs, over all samples. */
 export interface Agreement {
   readonly samples: number;
   readonly outputs: readonly OutputAgreement[];

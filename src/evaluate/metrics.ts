@@ -20,6 +20,7 @@ export interface ErrorSums {
   nonFiniteTest: number;
 }
 
+/** The sums of no elements. */
 export function emptySums(): ErrorSums {
   return {
     count: 0,

@@ -4,7 +4,15 @@ import type { Estimate } from "../bench/statistics.js";
 import { isUncertain, type RatioVerdict, type Verdict } from "../bench/verdict.js";
 import type { AgreementSummary } from "../evaluate/agreement.js";
 import type { Forms } from "./forms.js";
-import { formatBytes, formatCount, formatDecibels, formatPercent, formatRate, formatSeconds } from "./quantities.js";
+import {
+  formatBytes,
+  formatCount,
+  formatDecibels,
+  formatNumberOf,
+  formatPercent,
+  formatRate,
+  formatSeconds,
+} from "./quantities.js";
 import { type Column, markdownTable, textTable } from "./table.js";
 
 /** The forms of a benchmark's result. */
@@ -18,7 +26,8 @@ export function benchForms(result: BenchResult): Forms {
         ...result.comparisons.map((comparison) => `\n${comparisonText(comparison, result, paint)}`),
         ...(result.warnings.length > 0 ? ["\n"] : []),
         ...result.warnings.map(({ message }) => `${paint.yellow("warning:")} ${message}\n`),
-        `\n${paint.dim(footer(result))}\n`,
+        "\n",
+        ...footer(result).map((line) => `${paint.dim(line)}\n`),
       ].join(""),
     markdown: () =>
       [
@@ -27,7 +36,7 @@ export function benchForms(result: BenchResult): Forms {
         ...result.comparisons.map((comparison) => `\n${comparisonMarkdown(comparison, result)}`),
         ...(result.warnings.length > 0 ? ["\n### Warnings\n\n"] : []),
         ...result.warnings.map(({ message }) => `- ${message}\n`),
-        `\n${[...head(result), footer(result)].join("<br>\n")}\n`,
+        `\n${[...head(result), ...footer(result)].join("<br>\n")}\n`,
       ].join(""),
   };
 }
@@ -40,9 +49,9 @@ function head({ environment, settings, samples }: BenchResult): string[] {
   const extra = Object.entries(settings.session).map(([key, value]) => `, ${key}=${value}`);
   return [
     `${cpu}${flags}, ${cores} cores${load}; ${platform}, Node.js ${node}, onnxruntime ${onnxruntime}`,
-    `input: ${formatCount(samples.count)} ${samples.count === 1 ? "sample" : "samples"} (${samples.source}), ${shapes.join(", ")}`,
-    `${settings.rounds} rounds of ${settings.seconds} s, each in a fresh process, order alternating; ` +
-      `${settings.threads} ${settings.threads === 1 ? "thread" : "threads"}${extra.join("")}`,
+    `input: ${formatNumberOf(samples.count, "sample")} (${samples.source}), ${shapes.join(", ")}`,
+    `${formatNumberOf(settings.rounds, "round")} of ${settings.seconds} s, every model in a fresh process, taking turns; ` +
+      `${formatNumberOf(settings.threads, "thread")}${extra.join("")}`,
   ];
 }
 
@@ -68,7 +77,7 @@ function rows({ models, settings }: BenchResult): string[][] {
   return models.map((model) => {
     const times = [time(model.cpu), time(model.wall)];
     return [
-      name(model),
+      named(model, models.length),
       formatBytes(model.bytes),
       ...(settings.metric === "cpu" ? times : times.reverse()),
       formatRate(model.throughput),
@@ -79,8 +88,9 @@ function rows({ models, settings }: BenchResult): string[][] {
   });
 }
 
-function name({ label, role }: ModelResult): string {
-  return role === "candidate" ? label : `${label} (${role})`;
+/** The label and what the model is; one on its own is nobody's baseline. */
+function named({ label, role }: ModelResult, models: number): string {
+  return role === "candidate" || models === 1 ? label : `${label} (${role})`;
 }
 
 /** A median and how far its interval reaches: `32.1 ms -1.2 % +0.8 %`. */
@@ -128,12 +138,12 @@ function sentence({ role, time }: Comparison, { settings, noiseFloor }: BenchRes
     case "not slower":
       return `not slower by ${band} or more`;
     case "missing":
-      return `no verdict: the runs are too short for this system's ${settings.metric} clock`;
+      return `no verdict: the runs are too short for this system's ${settings.metric} clock; try --metric ${settings.metric === "cpu" ? "wall" : "cpu"}`;
     case "inconclusive": {
       const { moreRounds } = time;
-      if (!time.interval) return `no verdict with ${settings.rounds} rounds; 6 are the least`;
+      if (!time.interval) return `no verdict with ${formatNumberOf(settings.rounds, "round")}; 6 are the least`;
       return moreRounds
-        ? `inconclusive at ${band}; about ${moreRounds} more rounds would decide`
+        ? `inconclusive at ${band}; about ${formatNumberOf(moreRounds, "more round")} would decide`
         : `inconclusive at ${band}, and too close to it for more rounds to help; choose another --tolerance`;
     }
   }
@@ -164,18 +174,16 @@ function agreementText(summary: AgreementSummary & { readonly problem?: string }
   ].join(", ");
 }
 
-function footer({ models, comparisons }: BenchResult): string {
+/** What the numbers are. */
+function footer({ models, comparisons }: BenchResult): string[] {
   const coverage = models[0]?.cpu.interval?.coverage;
+  const interval = coverage === undefined ? "" : `, with its ${formatPercent(coverage)} interval (order statistics)`;
   return [
-    coverage === undefined
-      ? "times: median over rounds of the median run"
-      : `times: median over rounds of the median run, ${formatPercent(coverage)} interval from order statistics`,
-    "throughput: 1 / wall",
-    "peak memory: of the whole process, Node.js included",
+    `times: median over rounds of the median run${interval}; throughput: 1 / wall; peak memory: whole process, Node.js included`,
     ...(comparisons.length > 0
       ? [
-          "ratio: Hodges-Lehmann estimate of the paired log-ratios per round, Wilcoxon signed-rank interval; ~ not significant",
+          "ratio: Hodges-Lehmann estimate over rounds with its Wilcoxon signed-rank interval; ~: not significantly different from 1",
         ]
       : []),
-  ].join("; ");
+  ];
 }

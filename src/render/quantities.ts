@@ -43,17 +43,17 @@ export function formatCount(count: number): string {
     .replace(/\B(?=(\d{3})+$)/g, ",");
 }
 
+/** So many of something: `1 round`, `6 rounds`; for nouns that take an s. */
+export function formatNumberOf(count: number, noun: string): string {
+  return `${formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;
+}
+
 /** A share or change as percent: 0.0123 -> `1.2 %`; `signed` puts a + before gains. */
 export function formatPercent(share: number, signed = false, decimals = 1): string {
   const text = (share * 100).toFixed(decimals);
   // -0.04 % rounds to a zero that needs no sign
   const plain = Number(text) === 0 ? (0).toFixed(decimals) : text;
   return `${signed && Number(text) > 0 ? "+" : ""}${plain} %`;
-}
-
-/** A factor: `1.05x`, `12.3x`. */
-export function formatRatio(ratio: number): string {
-  return `${digits(ratio)}x`;
 }
 
 /** A rate per second: `28.4/s`. */

@@ -1,3 +1,5 @@
+import { stripVTControlCharacters } from "node:util";
+
 /** A column of a table. */
 export interface Column {
   readonly header: string;
@@ -5,17 +7,13 @@ export interface Column {
   readonly align?: "left" | "right";
 }
 
-// colours of a terminal take no room
-// biome-ignore lint/suspicious/noControlCharactersInRegex: an escape sequence starts with one
-const escapes = /\x1b\[[0-9;]*m/g;
-
-/** Characters a text takes on the screen: without colours. */
-export function visibleWidth(text: string): number {
-  return [...text.replace(escapes, "")].length;
+/** Characters a text takes on the screen: its colours take none. */
+function visibleWidth(text: string): number {
+  return [...stripVTControlCharacters(text)].length;
 }
 
 /** A text brought to a width with spaces; a longer one stays as it is. */
-export function pad(text: string, width: number, align: "left" | "right" = "left"): string {
+function pad(text: string, width: number, align: "left" | "right" = "left"): string {
   const space = " ".repeat(Math.max(0, width - visibleWidth(text)));
   return align === "right" ? space + text : text + space;
 }

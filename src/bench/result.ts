@@ -1,0 +1,111 @@
+import type { Agreement } from "../evaluate/agreement.js";
+import type { Round } from "./measure.js";
+import type { Estimate } from "./statistics.js";
+import type { RatioVerdict } from "./verdict.js";
+
+/** CPU time of the process or time on the clock: what the verdict is about. */
+export type Metric = "cpu" | "wall";
+
+/** The machine and the programs, as far as they bear on speed. */
+export interface Environment {
+  readonly node: string;
+  readonly onnxruntime: string;
+  readonly platform: string;
+  readonly cpu: string;
+  readonly cores: number;
+  /** Those of AVX2, AVX-512, VNNI and AMX that the CPU has; null where the system does not tell. */
+  readonly cpuFlags: readonly string[] | null;
+  readonly memoryBytes: number;
+  /** Processes wanting a core, over the last minute, when the benchmark started; null on Windows. */
+  readonly loadAverage: number | null;
+}
+
+/** How it was measured; times in seconds. */
+export interface BenchSettings {
+  readonly rounds: number;
+  readonly seconds: number;
+  readonly warmUpSeconds: number;
+  readonly threads: number;
+  /** Share by which a candidate may be slower. */
+  readonly tolerance: number;
+  readonly metric: Metric;
+  readonly seed: number;
+  readonly session: Readonly<Record<string, string>>;
+  readonly control: boolean;
+}
+
+interface SampleSummary {
+  readonly count: number;
+  /** How many of them are timed; outputs are compared on all. */
+  readonly timed: number;
+  readonly source: string;
+  readonly synthetic: boolean;
+  /** Of the first sample, by input: `1x3x48x320`. */
+  readonly shapes: Readonly<Record<string, string>>;
+  readonly notes: readonly string[];
+}
+
+/** One model: medians over its rounds, times in seconds, sizes in bytes. */
+export interface ModelResult {
+  /** Unique among the models: the file's name, where needed its path, with a number from the second time on. */
+  readonly label: string;
+  readonly path: string;
+  readonly role: "baseline" | "candidate" | "control";
+  /** Of the .onnx file and the external data it uses. */
+  readonly bytes: number;
+  /** Of the .onnx file, in hex. */
+  readonly sha256: string;
+  readonly cpu: Estimate;
+  readonly wall: Estimate;
+  /** Runs per second, one after another: 1 / wall. */
+  readonly throughput: number;
+  readonly load: Estimate;
+  readonly firstRun: Estimate;
+  /** What loading added to the process. */
+  readonly loadedBytes: number;
+  /** The most memory the process ever had, Node.js itself (`baseBytes`) included. */
+  readonly peakBytes: number;
+  readonly baseBytes: number;
+  readonly rounds: readonly Round[];
+}
+
+/** A candidate against the baseline. */
+export interface Comparison {
+  readonly candidate: string;
+  readonly baseline: string;
+  readonly role: "candidate" | "control";
+  /** By the metric of the settings. */
+  readonly time: RatioVerdict;
+  /** By the other one, for information. */
+  readonly other: RatioVerdict;
+  /** File size, candidate / baseline. */
+  readonly sizeRatio: number;
+  readonly agreement: Agreement;
+}
+
+/** Something that limits what the result says, with the remedy. */
+export interface Warning {
+  readonly code:
+    | "few-rounds"
+    | "high-load"
+    | "contention"
+    | "outliers"
+    | "slow-first-run"
+    | "outputs-disagree"
+    | "noise-floor"
+    | "converted-samples";
+  readonly message: string;
+}
+
+/** The result of `deepseek bench`. In JSON an infinite or undefined number is null (see `identical` for SQNR). */
+export interface BenchResult {
+  readonly schema: "deepseek/bench@1";
+  readonly environment: Environment;
+  readonly settings: BenchSettings;
+  readonly samples: SampleSummary;
+  readonly models: readonly ModelResult[];
+  readonly comparisons: readonly Comparison[];
+  /** Share by which baseline against itself differs, with --control; null where it could not be measured. */
+  readonly noiseFloor?: number | null;
+  readonly warnings: readonly Warning[];
+}

@@ -1,0 +1,112 @@
+import { describe, expect, test } from "@jest/globals";
+import { Chalk } from "chalk";
+import { summarise } from "../../src/bench/summarise.js";
+import { benchForms } from "../../src/render/bench.js";
+import { agreement, context, identical, measured, round, times } from "../bench/measured.js";
+
+const plain = new Chalk({ level: 0 });
+const result = summarise(
+  [
+    measured("a.onnx", "baseline", { bytes: 10_822_323 }),
+    measured("b.onnx", "candidate", {
+      bytes: 2_800_000,
+      rounds: times.map((time) => round(time * 0.8)),
+      agreement: agreement({
+        ...identical,
+        identical: false,
+        sqnrDb: 31.42,
+        cosine: 0.99991,
+        maxAbsError: 0.0123,
+        topOne: { agree: 9870, total: 10000 },
+      }),
+    }),
+    measured("c.onnx", "candidate", { rounds: [...times].reverse().map((time) => round(time * 1.02)) }),
+  ],
+  context(),
+);
+
+describe("the report of a benchmark", () => {
+  test("as text", () => {
+    expect(benchForms(result).text(plain, 100)).toMatchInlineSnapshot(`
+"Some CPU (avx2), 2 cores, load average 0.1; linux 6 x64, Node.js v20.0.0, onnxruntime 1.30.0
+input: 4 samples (synthetic, seed 1), x 1x3
+6 rounds of 1 s, every model in a fresh process, taking turns; 1 thread
+
+model                 size                CPU/run               wall/run  throughput    load  first run  peak memory
+a.onnx (baseline)  10.8 MB  10.1 ms -2.0 % +4.0 %  10.1 ms -2.0 % +4.0 %      99.0/s  100 ms    20.2 ms      80.0 MB
+b.onnx             2.80 MB  8.08 ms -2.0 % +4.0 %  8.08 ms -2.0 % +4.0 %       124/s  100 ms    16.2 ms      80.0 MB
+c.onnx             1.00 kB  10.3 ms -2.0 % +4.0 %  10.3 ms -2.0 % +4.0 %      97.1/s  100 ms    20.6 ms      80.0 MB
+
+b.onnx against a.onnx: faster, by more than 5.0 %
+  CPU time 0.800x [0.800, 0.800]; wall time 0.800x [0.800, 0.800]; size 0.259x
+  output "y": same top class in 9,870 of 10,000, SQNR 31.4 dB, cosine 0.999910, max error 0.012
+
+c.onnx against a.onnx: inconclusive at 5.0 %; about 19 more rounds would decide
+  CPU time ~1.020x [0.962, 1.082]; wall time ~1.020x [0.962, 1.082]; size 0.000x
+  output "y": identical
+
+warning: b.onnx: output "y" picks another class in 130 of 10000 positions; random input says little, so repeat with real samples (--data)
+
+times: median over rounds of the median run, with its 96.9 % interval (order statistics); throughput: 1 / wall; peak memory: whole process, Node.js included
+ratio: Hodges-Lehmann estimate over rounds with its Wilcoxon signed-rank interval; ~: not significantly different from 1
+"
+`);
+  });
+
+  test("as Markdown", () => {
+    expect(benchForms(result).markdown()).toMatchInlineSnapshot(`
+"## Benchmark
+
+| model | size | CPU/run | wall/run | throughput | load | first run | peak memory |
+| --- | --: | --: | --: | --: | --: | --: | --: |
+| a.onnx (baseline) | 10.8 MB | 10.1 ms -2.0 % +4.0 % | 10.1 ms -2.0 % +4.0 % | 99.0/s | 100 ms | 20.2 ms | 80.0 MB |
+| b.onnx | 2.80 MB | 8.08 ms -2.0 % +4.0 % | 8.08 ms -2.0 % +4.0 % | 124/s | 100 ms | 16.2 ms | 80.0 MB |
+| c.onnx | 1.00 kB | 10.3 ms -2.0 % +4.0 % | 10.3 ms -2.0 % +4.0 % | 97.1/s | 100 ms | 20.6 ms | 80.0 MB |
+
+**b.onnx** against a.onnx: **faster, by more than 5.0 %**
+
+- CPU time 0.800x [0.800, 0.800]
+- wall time 0.800x [0.800, 0.800]
+- size 0.259x
+- output \`y\`: same top class in 9,870 of 10,000, SQNR 31.4 dB, cosine 0.999910, max error 0.012
+
+**c.onnx** against a.onnx: **inconclusive at 5.0 %; about 19 more rounds would decide**
+
+- CPU time ~1.020x [0.962, 1.082]
+- wall time ~1.020x [0.962, 1.082]
+- size 0.000x
+- output \`y\`: identical
+
+### Warnings
+
+- b.onnx: output "y" picks another class in 130 of 10000 positions; random input says little, so repeat with real samples (--data)
+
+Some CPU (avx2), 2 cores, load average 0.1; linux 6 x64, Node.js v20.0.0, onnxruntime 1.30.0<br>
+input: 4 samples (synthetic, seed 1), x 1x3<br>
+6 rounds of 1 s, every model in a fresh process, taking turns; 1 thread<br>
+times: median over rounds of the median run, with its 96.9 % interval (order statistics); throughput: 1 / wall; peak memory: whole process, Node.js included<br>
+ratio: Hodges-Lehmann estimate over rounds with its Wilcoxon signed-rank interval; ~: not significantly different from 1
+"
+`);
+  });
+
+  test.each([
+    ["inconclusive", [...times.slice(1), 0.0133], /inconclusive at 5\.0 %; about \d+ more rounds would decide/],
+    ["slower", times.map((time) => time * 1.5), /slower, by more than 5\.0 %/],
+    ["not slower", times.map((time, at) => time * (at % 2 ? 0.9 : 1)), /not slower by 5\.0 % or more/],
+    ["missing", times.map(() => 0), /no verdict: the runs are too short for this system's cpu clock/],
+    ["inconclusive", times.map((time, at) => time * (at % 2 ? 1.4 : 0.7)), /too close to it for more rounds to help/],
+  ])("says a verdict of %s in words", (verdict, seconds, words) => {
+    const candidate = measured("b.onnx", "candidate", { rounds: seconds.map(round) });
+    const judged = summarise([measured("a.onnx", "baseline"), candidate], context());
+    expect(judged.comparisons[0]!.time.verdict).toBe(verdict);
+    expect(benchForms(judged).text(plain, 100)).toMatch(words);
+  });
+
+  test("a model alone has its numbers and no comparison", () => {
+    const text = benchForms(summarise([measured("a.onnx", "baseline")], context())).text(plain, 100);
+    expect(text).toContain("a.onnx");
+    expect(text).not.toContain("against");
+    expect(text).not.toContain("Hodges");
+  });
+});
