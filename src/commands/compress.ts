@@ -2,8 +2,9 @@ import { basename, join, parse } from "node:path";
 import { Argument, InvalidArgumentError, Option } from "commander";
 import { type CommandSpec, exitCode, type Host, type Options } from "../cli.js";
 import { UserError } from "../errors.js";
+import type { PlannedTensor } from "../quantize/plan.js";
 import type { CompressResult, Verification } from "../render/compress.js";
-import { absolute, checkOutput, openStaging } from "./files.js";
+import { absolute, checkOutput, openStaging, type Staging } from "./files.js";
 import type { ModelFile } from "./model-files.js";
 import { checkReports, outputOptions, warn, writeResult } from "./output.js";
 import { startProgress } from "./progress.js";
@@ -105,7 +106,7 @@ async function compress(host: Host, path: string, options: Options) {
     const name = basename(output);
     const dataName = source.externalFiles.length > 0 ? `${name}.data` : null;
     const bytes = writeModelFile(staging.pathOf(name), model, dataName, source.readExternal);
-    const verification = await check(staging.pathOf(name));
+    const verification = await check(staging, name, tensors);
     staging.publish(dataName ? [dataName, name] : [name]);
     const result: CompressResult = {
       schema: "deepseek/compress@1",
@@ -129,8 +130,11 @@ function outputPath(path: string, options: Options): string {
   return (options["output"] as string | undefined) ?? join(dir, `${name}.int8.onnx`);
 }
 
-/** Runs the finished file against the original. */
-type Check = (compressedPath: string) => Promise<Verification>;
+/** Runs the finished file, which is called `name` in the staging folder, against the original. */
+type Check = (staging: Staging, name: string, tensors: readonly PlannedTensor[]) => Promise<Verification>;
+
+/** Above this the graph as the runtime optimized it, a second copy of the file, is not asked for. */
+const maxOptimizedBytes = 1e9;
 
 function notChecked(reason: string): Check {
   return async () => ({ checked: false, reason });
@@ -141,7 +145,9 @@ function notChecked(reason: string): Check {
  * check is left out with that reason, while a wrong --data or --shape is an error.
  */
 async function prepareCheck(host: Host, source: ModelFile, options: Options): Promise<Check> {
-  const { openSession } = await import("../engine/session.js");
+  const { openSession, runtimeVersion } = await import("../engine/session.js");
+  const { runtimeUse } = await import("../quantize/runtime.js");
+  const { readModelFile } = await import("./model-files.js");
   const { parseShapeOptions } = await import("../data/shapes.js");
   const { readSamples } = await import("./samples.js");
   const { compareOutputs } = await import("../evaluate/agreement.js");
@@ -167,9 +173,11 @@ async function prepareCheck(host: Host, source: ModelFile, options: Options): Pr
     if (!(error instanceof UserError) || data !== undefined || shapes.size > 0) throw error;
     return notChecked(error.message);
   }
-  return async (compressedPath) => {
+  return async (staging, name, tensors) => {
     const progress = startProgress(host, "checking", "samples");
-    const compressed = await openSession(compressedPath).catch((error: unknown) => {
+    const optimizedModelPath = staging.pathOf("optimized.onnx");
+    const settings = source.bytes < maxOptimizedBytes ? { optimizedModelPath } : {};
+    const compressed = await openSession(staging.pathOf(name), settings).catch((error: unknown) => {
       const why = (error as Error).message.split(": ").slice(1).join(": ");
       throw new UserError(`the compressed model does not load in onnxruntime (${why}); nothing was written`);
     });
@@ -177,7 +185,11 @@ async function prepareCheck(host: Host, source: ModelFile, options: Options): Pr
       const agreement = await compareOutputs(original.run, compressed.run, samples.batches, (done) =>
         progress.update(done, samples.batches.length),
       );
-      return { checked: true, source: samples.source, synthetic: samples.synthetic, agreement };
+      const use = settings.optimizedModelPath
+        ? runtimeUse(readModelFile(host, optimizedModelPath).model, tensors)
+        : null;
+      const runtime = use && { version: await runtimeVersion(), ...use };
+      return { checked: true, source: samples.source, synthetic: samples.synthetic, agreement, runtime };
     } finally {
       progress.stop();
       await Promise.all([original.close(), compressed.close()]);

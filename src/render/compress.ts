@@ -2,6 +2,7 @@ import type { ChalkInstance } from "chalk";
 import type { Agreement, AgreementSummary } from "../evaluate/agreement.js";
 import type { OpsetChange } from "../graph/opset.js";
 import type { PlannedTensor, WeightPlan, WeightSettings } from "../quantize/plan.js";
+import type { RuntimeUse } from "../quantize/runtime.js";
 import type { AppliedTensor } from "../quantize/weights.js";
 import { formatShape } from "../tensor/tensor.js";
 import type { Forms } from "./forms.js";
@@ -36,6 +37,8 @@ export type Verification =
       readonly source: string;
       readonly synthetic: boolean;
       readonly agreement: Agreement;
+      /** What onnxruntime made of the 8-bit weights; null where its optimized graph could not be had. */
+      readonly runtime: ({ readonly version: string } & RuntimeUse) | null;
     };
 
 /** The result of `deepseek compress`, schema deepseek/compress@1. */
@@ -107,7 +110,7 @@ export function compressForms(result: CompressResult): Forms {
     `wrote ${output.path}`,
     `8-bit weights (${result.settings.type}${result.settings.type === "uint8" ? ", zero point 128" : ""}), one scale per output channel`,
     ...preparation(result),
-    ...speedNote(tensors),
+    ...runtimeNote(verification),
   ];
   const sections = [
     {
@@ -170,12 +173,15 @@ function preparation({ opset, constantsLifted }: Source): string[] {
   return lines;
 }
 
-/** What 8-bit weights mean for speed with onnxruntime 1.25 and later on a CPU. */
-function speedNote(tensors: readonly PlannedTensor[]): string[] {
-  const used = new Set(tensors.flatMap(({ action, usedBy }) => (action === "quantize" ? usedBy : [])));
-  if (!used.has("Conv") && !used.has("ConvTranspose")) return [];
+/** What the runtime on this machine makes of the 8-bit weights, where that was looked at. */
+function runtimeNote(verification: Verification): string[] {
+  if (!verification.checked || !verification.runtime) return [];
+  const { version, eightBit, dequantizedEachRun: slow } = verification.runtime;
+  const kernels = `onnxruntime ${version} computes with ${eightBit} of the weights in 8 bits`;
+  if (slow === 0) return [kernels];
   return [
-    "onnxruntime dequantizes convolution weights on every run; with the session option session.disable_quant_qdq = 1 it does so once, at load, and runs at the original's speed",
+    `${kernels} and turns ${slow} back into floats on every run, which costs time;`,
+    "the session option session.disable_quant_qdq = 1 has it do so once, at load, and run at the original's speed",
   ];
 }
 
