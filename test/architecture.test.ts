@@ -107,9 +107,7 @@ describe("the floors of the house", () => {
   test("only commands and the programs touch process and console", () => {
     const strays = files
       .filter((file) => !/^(commands\/|deepseek)/.test(file))
-      .filter((file) =>
-        /(^|[^.\w"'`])(process|console)\.\w/m.test(stripComments(readFileSync(join(source, file), "utf8"))),
-      );
+      .filter((file) => /(^|[^.\w"'`])(process|console)\.\w/m.test(stripped(readFileSync(join(source, file), "utf8"))));
     expect(strays).toEqual([]);
   });
 
@@ -122,9 +120,11 @@ describe("the floors of the house", () => {
   });
 });
 
-function stripComments(text: string): string {
+function stripped(text: string): string {
   return (
     text
+      // examples in rules are code in strings
+      .replace(/`(?:\\.|[^`\\])*`/g, "``")
       .replace(/\/\*[\s\S]*?\*\//g, "")
       .replace(/\/\/[^\n]*/g, "")
       // the one thing that must happen before onnxruntime's native code starts, whoever starts it

@@ -1,9 +1,10 @@
-import { Argument, InvalidArgumentError, Option } from "commander";
+import { Argument, Option } from "commander";
 import type { Round } from "../bench/measure.js";
 import type { BenchResult, BenchSettings } from "../bench/result.js";
 import { type CommandSpec, type ExitCode, exitCode, type Host, type Options } from "../cli.js";
 import { UserError } from "../errors.js";
 import type { MeasuringProcess, Worker } from "./bench-process.js";
+import { repeated, seconds, share, whole } from "./option-values.js";
 import { checkReports, outputOptions, writeResult } from "./output.js";
 
 /** Samples made up when there is no --data, and how many samples are timed at most. */
@@ -32,10 +33,10 @@ export function benchCommandWith(worker: Worker | undefined): CommandSpec {
       new Option(
         "--shape <name=sizes>",
         "sizes for dynamic axes of random input, e.g. x=1x3x48x320; repeatable",
-      ).argParser(collect),
+      ).argParser(repeated),
       new Option("--rounds <n>", "fresh processes per model; an interval needs 6").argParser(whole(1, 200)).default(6),
-      new Option("--time <seconds>", "measuring time of each process").argParser(positive).default(0.8),
-      new Option("--warmup <seconds>", "running time before that counts for nothing").argParser(positive).default(0.25),
+      new Option("--time <seconds>", "measuring time of each process").argParser(seconds).default(0.8),
+      new Option("--warmup <seconds>", "running time before that counts for nothing").argParser(seconds).default(0.25),
       new Option("--threads <n>", "threads of onnxruntime").argParser(whole(1, 1024)).default(1),
       new Option("--tolerance <share>", "how much slower is still the same").argParser(share).default(0.05, "5%"),
       new Option("--metric <time>", "what the verdict is about (default: cpu with 1 thread, else wall)").choices([
@@ -45,7 +46,7 @@ export function benchCommandWith(worker: Worker | undefined): CommandSpec {
       new Option("--inconclusive <result>", "whether an inconclusive verdict passes")
         .choices(["pass", "fail"])
         .default("pass"),
-      new Option("--session <key=value>", "session config entry of onnxruntime; repeatable").argParser(collect),
+      new Option("--session <key=value>", "session config entry of onnxruntime; repeatable").argParser(repeated),
       new Option("--seed <n>", "of random input and of the first order").argParser(whole(0, 2 ** 32 - 1)).default(1),
       new Option("--control", "also measure the baseline against itself: what this machine cannot tell apart"),
       ...outputOptions(),
@@ -175,30 +176,4 @@ function sessionEntries(texts: readonly string[]): Readonly<Record<string, strin
       return [text.slice(0, at), text.slice(at + 1)];
     }),
   );
-}
-
-function collect(value: string, earlier: readonly string[] | undefined): readonly string[] {
-  return [...(earlier ?? []), value];
-}
-
-function whole(least: number, most: number): (value: string) => number {
-  return (value) => {
-    const number = Number(value);
-    if (/^\d+$/.test(value) && number >= least && number <= most) return number;
-    throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`);
-  };
-}
-
-function positive(value: string): number {
-  const number = Number(value);
-  if (value.trim() !== "" && number > 0 && number <= 3600) return number;
-  throw new InvalidArgumentError("It must be a number of seconds above 0, at most 3600.");
-}
-
-/** `5%` or `0.05`. */
-function share(value: string): number {
-  const text = value.trim();
-  const number = text.endsWith("%") ? Number(text.slice(0, -1)) / 100 : Number(text);
-  if (/\d/.test(text) && number > 0 && number < 1) return number;
-  throw new InvalidArgumentError("It must be a share above 0 and below 1, such as 5% or 0.05.");
 }

@@ -1,22 +1,14 @@
 import { basename, join, parse } from "node:path";
-import { Argument, InvalidArgumentError, Option } from "commander";
+import { Argument, Option } from "commander";
 import { type CommandSpec, exitCode, type Host, type Options } from "../cli.js";
 import { UserError } from "../errors.js";
 import type { PlannedTensor } from "../quantize/plan.js";
 import type { CompressResult, Verification } from "../render/compress.js";
 import { absolute, checkOutput, openStaging, type Staging } from "./files.js";
 import type { ModelFile } from "./model-files.js";
+import { repeated, whole } from "./option-values.js";
 import { checkReports, outputOptions, warn, writeResult } from "./output.js";
 import { startProgress } from "./progress.js";
-
-function wholeNumber(text: string): number {
-  if (!/^\d+$/.test(text)) throw new InvalidArgumentError("Give a whole number.");
-  return Number(text);
-}
-
-function repeated(text: string, before: readonly string[] = []): readonly string[] {
-  return [...before, text];
-}
 
 export const compressCommand: CommandSpec = {
   name: "compress",
@@ -36,13 +28,13 @@ export const compressCommand: CommandSpec = {
       "--shape <input=sizes>",
       "sizes of a dynamic input for synthetic samples, e.g. x=1x3x224x224 (repeatable)",
     ).argParser(repeated),
-    new Option("--samples <n>", "how many synthetic samples").argParser(wholeNumber).default(4),
-    new Option("--seed <n>", "seed of the synthetic samples").argParser(wholeNumber).default(1),
+    new Option("--samples <n>", "how many synthetic samples").argParser(whole(1, 10_000)).default(4),
+    new Option("--seed <n>", "seed of the synthetic samples").argParser(whole(0)).default(1),
     new Option("--no-verify", "skip the check against the original"),
     new Option("--target <cpu>", "processor family the file is for; x86 gets unsigned weights, arm64 signed ones")
       .choices(["auto", "x86", "arm64"])
       .default("auto"),
-    new Option("--min-elements <n>", "leave smaller tensors as they are").argParser(wholeNumber).default(1024),
+    new Option("--min-elements <n>", "leave smaller tensors as they are").argParser(whole(0)).default(1024),
     ...outputOptions(),
   ],
   examples: [

@@ -1,7 +1,7 @@
 import { UserError } from "../errors.js";
+import { isNumericDType, tensorOfNumbers } from "../tensor/numbers.js";
 import { type DType, elementCount } from "../tensor/tensor.js";
 import type { Batch } from "./batch.js";
-import { isNumericDType, tensorOfNumbers } from "./numbers.js";
 import { normal, uniform } from "./random.js";
 
 /** More numbers than this are not made up: 2 GiB of float32. */

@@ -1,5 +1,5 @@
 import type { Batch } from "../data/batch.js";
-import { numbersOf } from "../data/numbers.js";
+import { numbersOf } from "../tensor/numbers.js";
 import { formatShape, type Tensor } from "../tensor/tensor.js";
 import {
   addErrors,

@@ -1,5 +1,5 @@
 import { FormatError } from "../errors.js";
-import { type DType, elementCount, formatShape, type Tensor, type TensorData } from "../tensor/tensor.js";
+import { type DType, elementCount, formatShape, type Tensor, typedArrays } from "../tensor/tensor.js";
 
 /** numpy's `descr` of each dtype; also the key under which a header is looked up. */
 const descriptors: Partial<Record<DType, string>> = {
@@ -15,21 +15,6 @@ const descriptors: Partial<Record<DType, string>> = {
   uint32: "<u4",
   int64: "<i8",
   uint64: "<u8",
-};
-
-const readers: Readonly<Record<string, (buffer: ArrayBuffer) => TensorData>> = {
-  f4: (buffer) => new Float32Array(buffer),
-  f8: (buffer) => new Float64Array(buffer),
-  f2: (buffer) => new Uint16Array(buffer),
-  i1: (buffer) => new Int8Array(buffer),
-  u1: (buffer) => new Uint8Array(buffer),
-  b1: (buffer) => new Uint8Array(buffer),
-  i2: (buffer) => new Int16Array(buffer),
-  u2: (buffer) => new Uint16Array(buffer),
-  i4: (buffer) => new Int32Array(buffer),
-  u4: (buffer) => new Uint32Array(buffer),
-  i8: (buffer) => new BigInt64Array(buffer),
-  u8: (buffer) => new BigUint64Array(buffer),
 };
 
 const magic = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];
@@ -67,17 +52,18 @@ export function decodeNpy(bytes: Uint8Array, where: string): Tensor {
   const kind = /^([<>|=])([a-zA-Z])(\d*)$/.exec(descriptor) ?? refuse(`dtype ${descriptor} is not known`);
   const [, byteOrder, letter, width] = kind as unknown as [string, string, string, string];
   if (letter === "O") refuse("holds Python objects; save it with a numeric dtype");
-  const read = readers[letter + width];
-  if (!read) return refuse(`dtype ${descriptor} cannot be fed to a model; save it as a number or bool`);
+  const dtype = (Object.keys(descriptors) as (keyof typeof typedArrays)[]).find((name) =>
+    descriptors[name]!.endsWith(letter + width),
+  );
+  if (!dtype) return refuse(`dtype ${descriptor} cannot be fed to a model; save it as a number or bool`);
   if (byteOrder === ">" && width !== "1") refuse("is big-endian; save array.astype(array.dtype.newbyteorder('<'))");
   if (order === "True" && shape.length > 1) refuse("is in Fortran order; save numpy.ascontiguousarray(array)");
   const expected = elementCount(shape) * Number(width);
   if (expected !== bytes.length - end) {
     refuse(`shape ${formatShape(shape)} of ${descriptor} takes ${expected} bytes, but ${bytes.length - end} are there`);
   }
-  const dtype = (Object.keys(descriptors) as DType[]).find((name) => descriptors[name]!.endsWith(letter + width))!;
   // copied, because an array must start at a multiple of its element size
-  return { dtype, shape, data: read(bytes.slice(end).buffer as ArrayBuffer) };
+  return { dtype, shape, data: new typedArrays[dtype](bytes.slice(end).buffer) };
 }
 
 /** Encodes a tensor as .npy, byte for byte as numpy.save does. Throws a FormatError for bfloat16 and strings. */

@@ -9,7 +9,7 @@ import {
   TensorProtoSchema,
 } from "onnx-buf";
 import { FormatError } from "../errors.js";
-import { elementCount, type Tensor, type TensorData } from "../tensor/tensor.js";
+import { elementCount, type Tensor, type TensorData, typedArrays } from "../tensor/tensor.js";
 import { onnxType, onnxTypeOf, typeName } from "./onnx-types.js";
 
 export type { GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto } from "onnx-buf";
@@ -158,22 +158,6 @@ function checkTensor(tensor: TensorProto, file: string): void {
 /** Reads the bytes of an external tensor: exactly `length` of them. */
 export type ReadExternal = (place: ExternalPlace, length: number) => Uint8Array<ArrayBuffer>;
 
-const views = {
-  float32: Float32Array,
-  float64: Float64Array,
-  float16: Uint16Array,
-  bfloat16: Uint16Array,
-  int8: Int8Array,
-  uint8: Uint8Array,
-  bool: Uint8Array,
-  int16: Int16Array,
-  uint16: Uint16Array,
-  int32: Int32Array,
-  uint32: Uint32Array,
-  int64: BigInt64Array,
-  uint64: BigUint64Array,
-} as const;
-
 /**
  * The elements of a stored tensor (checked by {@link decodeModel}). Throws FormatError for types that are only
  * carried (complex, float8, 4 and 2 bits).
@@ -186,7 +170,7 @@ export function readTensor(tensor: TensorProto, readExternal: ReadExternal): Ten
   if (dtype === "string") {
     return { dtype, shape, data: tensor.stringData.map((text) => new TextDecoder().decode(text)) };
   }
-  const View = views[dtype];
+  const View = typedArrays[dtype];
   if (external || isFieldSet(tensor, TensorProtoSchema.field.rawData)) {
     const raw = external ? readExternal(external, bytes) : tensor.rawData;
     // protobuf gives no alignment, typed arrays need it

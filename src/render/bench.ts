@@ -12,6 +12,7 @@ import {
   formatPercent,
   formatRate,
   formatSeconds,
+  formatTimeWithin,
 } from "./quantities.js";
 import { type Column, markdownTable, textTable } from "./table.js";
 
@@ -93,12 +94,9 @@ function named({ label, role }: ModelResult, models: number): string {
   return role === "candidate" || models === 1 ? label : `${label} (${role})`;
 }
 
-/** A median and how far its interval reaches: `32.1 ms -1.2 % +0.8 %`. */
+/** A median and its interval in the same unit: `32.1 ms [31.8, 32.4]`. */
 function time({ value, interval }: Estimate): string {
-  if (!interval) return formatSeconds(value);
-  const below = formatPercent(interval.lower / value - 1, true);
-  const above = formatPercent(interval.upper / value - 1, true);
-  return `${formatSeconds(value)} ${below} ${above}`;
+  return interval ? formatTimeWithin(value, interval.lower, interval.upper) : formatSeconds(value);
 }
 
 function comparisonText(comparison: Comparison, result: BenchResult, paint: ChalkInstance): string {

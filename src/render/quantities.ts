@@ -25,15 +25,23 @@ export function formatBytes(bytes: number): string {
   ]);
 }
 
+const secondUnits = [
+  [1, "s"],
+  [1e-3, "ms"],
+  [1e-6, "us"],
+  [1e-9, "ns"],
+] as const;
+
 /** Seconds in the unit that suits: `1.20 s`, `35.1 ms`, `410 us`, `12.0 ns`. */
 export function formatSeconds(seconds: number): string {
-  if (seconds === 0) return "0 s";
-  return scaled(seconds, [
-    [1, "s"],
-    [1e-3, "ms"],
-    [1e-6, "us"],
-    [1e-9, "ns"],
-  ]);
+  return seconds === 0 ? "0 s" : scaled(seconds, secondUnits);
+}
+
+/** A time and its interval, all in the unit that suits the time: `35.1 ms [34.8, 35.9]`. */
+export function formatTimeWithin(seconds: number, lower: number, upper: number): string {
+  const text = formatSeconds(seconds);
+  const [size] = secondUnits.find(([, unit]) => text.endsWith(` ${unit}`))!;
+  return `${text} [${digits(lower / size)}, ${digits(upper / size)}]`;
 }
 
 /** A whole number with thousands separated: `10,822,323`. */

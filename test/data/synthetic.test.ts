@@ -1,6 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
-import { numbersOf } from "../../src/data/numbers.js";
 import { syntheticBatches } from "../../src/data/synthetic.js";
+import { numbersOf } from "../../src/tensor/numbers.js";
 import type { DType } from "../../src/tensor/tensor.js";
 
 const make = (dtype: DType, seed = 1, count = 1) =>

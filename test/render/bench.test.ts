@@ -32,10 +32,10 @@ describe("the report of a benchmark", () => {
 input: 4 samples (synthetic, seed 1), x 1x3
 6 rounds of 1 s, every model in a fresh process, taking turns; 1 thread
 
-model                 size                CPU/run               wall/run  throughput    load  first run  peak memory
-a.onnx (baseline)  10.8 MB  10.1 ms -2.0 % +4.0 %  10.1 ms -2.0 % +4.0 %      99.0/s  100 ms    20.2 ms      80.0 MB
-b.onnx             2.80 MB  8.08 ms -2.0 % +4.0 %  8.08 ms -2.0 % +4.0 %       124/s  100 ms    16.2 ms      80.0 MB
-c.onnx             1.00 kB  10.3 ms -2.0 % +4.0 %  10.3 ms -2.0 % +4.0 %      97.1/s  100 ms    20.6 ms      80.0 MB
+model                 size               CPU/run              wall/run  throughput    load  first run  peak memory
+a.onnx (baseline)  10.8 MB  10.1 ms [9.90, 10.5]  10.1 ms [9.90, 10.5]      99.0/s  100 ms    20.2 ms      80.0 MB
+b.onnx             2.80 MB  8.08 ms [7.92, 8.40]  8.08 ms [7.92, 8.40]       124/s  100 ms    16.2 ms      80.0 MB
+c.onnx             1.00 kB  10.3 ms [10.1, 10.7]  10.3 ms [10.1, 10.7]      97.1/s  100 ms    20.6 ms      80.0 MB
 
 b.onnx against a.onnx: faster, by more than 5.0 %
   CPU time 0.800x [0.800, 0.800]; wall time 0.800x [0.800, 0.800]; size 0.259x
@@ -59,9 +59,9 @@ ratio: Hodges-Lehmann estimate over rounds with its Wilcoxon signed-rank interva
 
 | model | size | CPU/run | wall/run | throughput | load | first run | peak memory |
 | --- | --: | --: | --: | --: | --: | --: | --: |
-| a.onnx (baseline) | 10.8 MB | 10.1 ms -2.0 % +4.0 % | 10.1 ms -2.0 % +4.0 % | 99.0/s | 100 ms | 20.2 ms | 80.0 MB |
-| b.onnx | 2.80 MB | 8.08 ms -2.0 % +4.0 % | 8.08 ms -2.0 % +4.0 % | 124/s | 100 ms | 16.2 ms | 80.0 MB |
-| c.onnx | 1.00 kB | 10.3 ms -2.0 % +4.0 % | 10.3 ms -2.0 % +4.0 % | 97.1/s | 100 ms | 20.6 ms | 80.0 MB |
+| a.onnx (baseline) | 10.8 MB | 10.1 ms [9.90, 10.5] | 10.1 ms [9.90, 10.5] | 99.0/s | 100 ms | 20.2 ms | 80.0 MB |
+| b.onnx | 2.80 MB | 8.08 ms [7.92, 8.40] | 8.08 ms [7.92, 8.40] | 124/s | 100 ms | 16.2 ms | 80.0 MB |
+| c.onnx | 1.00 kB | 10.3 ms [10.1, 10.7] | 10.3 ms [10.1, 10.7] | 97.1/s | 100 ms | 20.6 ms | 80.0 MB |
 
 **b.onnx** against a.onnx: **faster, by more than 5.0 %**
 

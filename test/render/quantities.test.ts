@@ -7,6 +7,7 @@ import {
   formatPercent,
   formatRate,
   formatSeconds,
+  formatTimeWithin,
 } from "../../src/render/quantities.js";
 
 describe("quantities as people read them", () => {
@@ -44,4 +45,10 @@ describe("quantities as people read them", () => {
   ])("%s", (text, expected) => {
     expect(text).toBe(expected);
   });
+});
+
+test("a time and its interval share one unit", () => {
+  expect(formatTimeWithin(0.0351, 0.0348, 0.0359)).toBe("35.1 ms [34.8, 35.9]");
+  expect(formatTimeWithin(0.001, 0.00099, 0.00102)).toBe("1.00 ms [0.99, 1.02]");
+  expect(formatTimeWithin(2, 1.5, 12)).toBe("2.00 s [1.50, 12.0]");
 });

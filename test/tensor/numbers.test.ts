@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import { halfBits, halfValue, numbersOf } from "../../src/data/numbers.js";
+import { halfBits, halfValue, numbersOf } from "../../src/tensor/numbers.js";
 
 describe("half precision", () => {
   test.each([

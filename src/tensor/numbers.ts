@@ -1,4 +1,4 @@
-import { type DType, elementCount, type Tensor, type TensorData } from "../tensor/tensor.js";
+import { type DType, elementCount, type Tensor, type TensorData, typedArrays } from "./tensor.js";
 
 const float = new Float32Array(1);
 const bits = new Uint32Array(float.buffer);
@@ -50,32 +50,17 @@ function bfloat16Value(half: number): number {
   return float[0]!;
 }
 
-const constructors = {
-  float32: Float32Array,
-  float64: Float64Array,
-  float16: Uint16Array,
-  int8: Int8Array,
-  uint8: Uint8Array,
-  bool: Uint8Array,
-  int16: Int16Array,
-  uint16: Uint16Array,
-  int32: Int32Array,
-  uint32: Uint32Array,
-  int64: BigInt64Array,
-  uint64: BigUint64Array,
-} as const;
-
 /** The dtypes `tensorOfNumbers` can make. */
-export type NumericDType = keyof typeof constructors;
+export type NumericDType = Exclude<DType, "string" | "bfloat16">;
 
 /** Whether `tensorOfNumbers` can make this dtype. */
 export function isNumericDType(dtype: DType): dtype is NumericDType {
-  return Object.hasOwn(constructors, dtype);
+  return dtype !== "string" && dtype !== "bfloat16";
 }
 
 /** A tensor whose elements are taken from `next`, in row-major order; integers for integer dtypes. */
 export function tensorOfNumbers(dtype: NumericDType, shape: readonly number[], next: () => number): Tensor {
-  const data = new constructors[dtype](elementCount(shape));
+  const data = new typedArrays[dtype](elementCount(shape));
   if (data instanceof BigInt64Array || data instanceof BigUint64Array) {
     for (let at = 0; at < data.length; at++) data[at] = BigInt(next());
   } else {
