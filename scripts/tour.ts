@@ -47,6 +47,16 @@ const steps: readonly Step[] = [
     argv: ["bench", model, small, "--data", "fixtures/ocr-lines/line-01.npz"],
     one: "slower beyond the tolerance: a pipeline that gates on speed would stop here",
   },
+  {
+    name: "bench-folded",
+    title: "And with the session option that compress named: convolution weights unpacked once, at load?",
+    program: "deepseek",
+    argv: [
+      ...["bench", model, small, "--data", "fixtures/ocr-lines/line-01.npz"],
+      ...["--session", "session.disable_quant_qdq=1"],
+    ],
+    one: "slower beyond the tolerance: a pipeline that gates on speed would stop here",
+  },
 ];
 
 const startedMs = performance.now();

@@ -39,7 +39,7 @@ export interface Session {
  * Throws a UserError with onnxruntime's reason when it refuses the model, or when an input is not a tensor.
  */
 export async function openSession(model: string | Uint8Array, settings: SessionSettings = {}): Promise<Session> {
-  const ort = await import("onnxruntime-node");
+  const ort = await loadRuntime();
   const label = typeof model === "string" ? model : "the model";
   const options: InferenceSession.SessionOptions = {
     executionProviders: ["cpu"],
@@ -94,9 +94,19 @@ export async function openSession(model: string | Uint8Array, settings: SessionS
   };
 }
 
+/**
+ * onnxruntime, with its telemetry off: since 1.29 it keeps an identifier on disk and reports to its maker on Linux and
+ * macOS too, unless this variable is set before the native code starts (microsoft/onnxruntime#27379). Nothing here may
+ * use the network unasked; whoever wants the telemetry sets the variable to 0.
+ */
+async function loadRuntime() {
+  process.env["ORT_DISABLE_TELEMETRY"] ??= "1";
+  return import("onnxruntime-node");
+}
+
 /** The version of onnxruntime in use. */
 export async function runtimeVersion(): Promise<string> {
-  const { env } = await import("onnxruntime-node");
+  const { env } = await loadRuntime();
   return env.versions.node ?? env.versions.common;
 }
 
