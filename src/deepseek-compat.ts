@@ -1,10 +1,11 @@
 import type { Program } from "./cli.js";
 import { runProcess } from "./commands/host.js";
+import { scanCommand } from "./commands/scan.js";
 
 export const program: Program = {
   name: "deepseek-compat",
   summary: "Find, explain and fix what differs between DeepSeek V3.0, V3.1 and today's API in your code.",
-  commands: [],
+  commands: [scanCommand],
 };
 
 export function main(): Promise<void> {

@@ -1,0 +1,147 @@
+import type { ObjectShape, Place, Span } from "./facts.js";
+import type { Edit } from "./rule.js";
+
+/** Replaces a string literal's content; quotes stay as they are. */
+export function replaceString(text: string, place: Place, value: string): Edit {
+  const quote = text[place.start]!;
+  return { ...place, text: `${quote}${value}${quote}` };
+}
+
+/**
+ * Puts a property into an object literal, after one that is there: on its own line where the object is written so,
+ * else on the same line. A comment line before it, if given, forces lines. Undefined where the layout (comments
+ * between the properties of one line, commas at the start of lines) leaves no clean place.
+ */
+export function insertProperty(
+  text: string,
+  shape: ObjectShape,
+  after: Span | undefined,
+  property: string,
+  comment?: string,
+): readonly Edit[] | undefined {
+  const { file, start, end } = shape.place;
+  const anchor = after ?? shape.properties.at(-1);
+  if (!anchor) {
+    // an empty object
+    if (comment || text.slice(start + 1, end - 1).trim() !== "") return undefined;
+    return [{ file, start: start + 1, end: end - 1, text: ` ${property} ` }];
+  }
+  const eol = text.includes("\r\n") ? "\r\n" : "\n";
+  const afterComma = commaAfter(text, anchor.end);
+  // commas at the start of lines: a style of its own, left to its owner
+  if (afterComma && text.slice(anchor.end, afterComma).includes("\n")) return undefined;
+  const first = shape.properties[0]!;
+  if (text.slice(start, first.start).includes("\n")) {
+    const indent = indentAt(text, anchor.start);
+    const lines = `${eol}${indent}${comment ? `${comment}${eol}${indent}` : ""}${property}${afterComma ? "," : ""}`;
+    const at = endOfLine(text, afterComma ?? anchor.end);
+    if (afterComma) return [{ file, start: at, end: at, text: lines }];
+    if (at === anchor.end) return [{ file, start: at, end: at, text: `,${lines}` }];
+    return [
+      { file, start: anchor.end, end: anchor.end, text: "," },
+      { file, start: at, end: at, text: lines },
+    ];
+  }
+  if (!comment) return [{ file, start: anchor.end, end: anchor.end, text: `, ${property}` }];
+  return unfold(text, shape, anchor, `${comment}\n${property}`, eol);
+}
+
+/** Breaks an object of one line into lines and puts a property of several lines after one of its own. */
+function unfold(
+  text: string,
+  shape: ObjectShape,
+  anchor: Span,
+  added: string,
+  eol: string,
+): readonly Edit[] | undefined {
+  const { file, start, end } = shape.place;
+  const outer = indentAt(text, start);
+  const inner = outer + indentUnit(text);
+  const lines = added.split("\n").join(eol + inner);
+  const edits: Edit[] = [];
+  let from = start + 1;
+  for (const property of shape.properties) {
+    if (text.slice(from, property.start).trim() !== "") return undefined;
+    edits.push({ file, start: from, end: property.start, text: eol + inner });
+    const comma = commaAfter(text, property.end);
+    from = comma ?? property.end;
+    if (property.start === anchor.start) {
+      edits.push({
+        file,
+        start: from,
+        end: from,
+        text: `${comma ? "" : ","}${eol}${inner}${lines}${comma ? "," : ""}`,
+      });
+    }
+  }
+  if (text.slice(from, end - 1).trim() !== "") return undefined;
+  const last = edits.pop()!;
+  // the place after the last property may already have an insertion
+  if (last.start === from)
+    edits.push({ ...last, end: end - 1, text: `${last.text}${last.text.endsWith(",") ? "" : ","}${eol}${outer}` });
+  else
+    edits.push(last, {
+      file,
+      start: from,
+      end: end - 1,
+      text: `${commaAfter(text, shape.properties.at(-1)!.end) ? "" : ","}${eol}${outer}`,
+    });
+  return edits;
+}
+
+/** Takes a property out of an object literal, with its comma, and with its line where it has one for itself. */
+export function removeProperty(text: string, shape: ObjectShape, property: Span): readonly Edit[] {
+  const { file } = shape.place;
+  const index = shape.properties.findIndex(({ start }) => start === property.start);
+  const next = shape.properties[index + 1];
+  const previous = shape.properties[index - 1];
+  const lineStart = text.lastIndexOf("\n", property.start - 1) + 1;
+  const comma = commaAfter(text, property.end);
+  const tail = endOfLine(text, comma ?? property.end);
+  const alone = text.slice(lineStart, property.start).trim() === "" && /^\r?\n/.test(text.slice(tail));
+  if (alone) {
+    const breakLength = text.startsWith("\r\n", tail) ? 2 : 1;
+    const edits: Edit[] = [{ file, start: lineStart, end: tail + breakLength, text: "" }];
+    // the one before is last now: it keeps a comma only where the object ended with one
+    const before = !next && !comma && previous ? commaAfter(text, previous.end) : undefined;
+    if (before) edits.unshift({ file, start: before - 1, end: before, text: "" });
+    return edits;
+  }
+  if (next) return [{ file, start: property.start, end: next.start, text: "" }];
+  if (previous) return [{ file, start: previous.end, end: property.end, text: "" }];
+  return [{ file, start: property.start, end: comma ?? property.end, text: "" }];
+}
+
+/** A number in the style of the one it replaces: with or without separators, as a product with 1024, as a power of ten. */
+export function numberLike(model: string, decimal: number, binary: number): string {
+  const product = /^(\d+)(\s*\*\s*)1_?024$/.exec(model);
+  if (product) return `${binary / 1024}${product[2]}1024`;
+  if (/e/i.test(model)) return decimal >= 1e6 ? `${decimal / 1e6}e6` : `${decimal / 1e3}e3`;
+  const value = Number(model.replaceAll("_", "")) % 1000 === 0 ? decimal : binary;
+  return model.includes("_") ? String(value).replace(/\B(?=(\d{3})+$)/g, "_") : String(value);
+}
+
+/** Position after the comma that follows a property, comments between them skipped; undefined where there is none. */
+function commaAfter(text: string, end: number): number | undefined {
+  const skip = /(?:\s|\/\/[^\n]*|\/\*[\s\S]*?\*\/)*/y;
+  skip.lastIndex = end;
+  skip.exec(text);
+  return text[skip.lastIndex] === "," ? skip.lastIndex + 1 : undefined;
+}
+
+/** The end of the line if only blanks and a comment stand between, else the position itself. */
+function endOfLine(text: string, position: number): number {
+  const rest = /[ \t]*(?:\/\/[^\r\n]*|\/\*[^\r\n]*?\*\/[ \t]*)?(?=\r?\n|$)/y;
+  rest.lastIndex = position;
+  return rest.test(text) ? rest.lastIndex : position;
+}
+
+function indentAt(text: string, position: number): string {
+  const lineStart = text.lastIndexOf("\n", position - 1) + 1;
+  return /^[ \t]*/.exec(text.slice(lineStart))![0];
+}
+
+function indentUnit(text: string): string {
+  const first = /^(\t| {2,8})(?=\S)/m.exec(text.replace(/^ \*.*$/gm, ""));
+  return first?.[1] ?? "  ";
+}

@@ -1,0 +1,133 @@
+import type { Certainty, HostName, HostVerdict, Value } from "./facts.js";
+
+/** Base URLs and who answers there; the first row that fits counts. */
+const hostsByUrl: readonly (readonly [pattern: RegExp, host: HostName])[] = [
+  [/^(https?:)?\/\/api\.deepseek\.com(?![\w.-])/i, "official"],
+  [/openrouter\.ai(?![\w.-])/i, "openrouter"],
+  [/together\.(xyz|ai)(?![\w.-])/i, "together"],
+  [/fireworks\.ai(?![\w.-])/i, "fireworks"],
+  [/siliconflow\.(cn|com)(?![\w.-])/i, "siliconflow"],
+  [/novita\.ai(?![\w.-])/i, "novita"],
+  [/nebius\.(com|ai)(?![\w.-])/i, "nebius"],
+  [/(huggingface\.co|hf\.space|endpoints\.huggingface\.cloud)(?![\w.-])/i, "huggingface"],
+  [/api\.groq\.com(?![\w.-])/i, "groq"],
+  [/(models\.github\.ai|models\.inference\.ai\.azure\.com)(?![\w.-])/i, "github-models"],
+  [/\.(azure\.com|azure-api\.net)(?![\w.-])/i, "azure"],
+  [/(bedrock[\w.-]*\.amazonaws\.com)(?![\w.-])/i, "bedrock"],
+  [/aiplatform\.googleapis\.com(?![\w.-])/i, "vertex"],
+  [/dashscope[\w-]*\.aliyuncs\.com(?![\w.-])/i, "alibaba"],
+  [/(qianfan|aip)\.baidubce\.com(?![\w.-])/i, "baidu"],
+  [/ark\.[\w.-]*(volces|volcengineapi)\.com(?![\w.-])/i, "volcengine"],
+  [/^https?:\/\/(localhost|127\.0\.0\.1|host\.docker\.internal|ollama)(:11434)(?!\d)/i, "ollama"],
+  [
+    /^https?:\/\/(localhost|127\.|0\.0\.0\.0|10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|host\.docker\.internal)/i,
+    "self-hosted",
+  ],
+  [/^https?:\/\/[\w.-]+/i, "other"],
+];
+
+/** Packages whose import says where requests go, unless a base URL says otherwise. */
+const hostsByPackage: Readonly<Record<string, HostName>> = {
+  "@ai-sdk/deepseek": "official",
+  "@langchain/deepseek": "official",
+  "@llamaindex/deepseek": "official",
+  "@openrouter/ai-sdk-provider": "openrouter",
+  "@openrouter/sdk": "openrouter",
+  "@ai-sdk/togetherai": "together",
+  "together-ai": "together",
+  "@ai-sdk/fireworks": "fireworks",
+  "@ai-sdk/groq": "groq",
+  "groq-sdk": "groq",
+  "@ai-sdk/azure": "azure",
+  "@azure-rest/ai-inference": "azure",
+  "@ai-sdk/amazon-bedrock": "bedrock",
+  "@aws-sdk/client-bedrock-runtime": "bedrock",
+  "@ai-sdk/google-vertex": "vertex",
+  "@huggingface/inference": "huggingface",
+  "@langchain/ollama": "ollama",
+  ollama: "ollama",
+  "ollama-ai-provider": "ollama",
+};
+
+/** Environment variables that name a host. */
+const hostsByEnvironment: readonly (readonly [pattern: RegExp, host: HostName])[] = [
+  [/^(\w+_)?DEEP_?SEEK_(API_?KEY|KEY|TOKEN|API_BASE|API_BASE_URL|BASE_?URL|API_URL|URL|ENDPOINT)$/i, "official"],
+  [/^(\w+_)?OPENROUTER_/i, "openrouter"],
+  [/^(\w+_)?TOGETHER(AI)?_/i, "together"],
+  [/^(\w+_)?FIREWORKS_/i, "fireworks"],
+  [/^(\w+_)?SILICONFLOW_/i, "siliconflow"],
+  [/^(\w+_)?AZURE_/i, "azure"],
+  [/^(\w+_)?DASHSCOPE_/i, "alibaba"],
+  [/^(\w+_)?OLLAMA_/i, "ollama"],
+];
+
+/** Ids that exist with one kind of host only. */
+const hostsByModel: readonly (readonly [pattern: RegExp, host: HostName])[] = [
+  [/^accounts\/fireworks\//i, "fireworks"],
+  [/^Pro\/deepseek-ai\//, "siliconflow"],
+  [/^openrouter\//i, "openrouter"],
+  [/^((us|eu|apac)\.)?deepseek\.(r1|v3)/i, "bedrock"],
+  [/^deepseek-.*-maas$/i, "vertex"],
+  [/^deepseek:deepseek-/i, "official"],
+];
+
+/** Who answers at a URL; unknown for one of which the start is not known. */
+export function hostOfUrl(url: string): HostName {
+  return hostsByUrl.find(([pattern]) => pattern.test(url))?.[1] ?? "unknown";
+}
+
+/** Where a package sends its requests; undefined for one that serves many hosts. */
+export function hostOfPackage(name: string): HostName | undefined {
+  return Object.hasOwn(hostsByPackage, name) ? hostsByPackage[name] : undefined;
+}
+
+/** The host that the name of an environment variable speaks of. */
+export function hostOfEnvironment(name: string): HostName | undefined {
+  return hostsByEnvironment.find(([pattern]) => pattern.test(name))?.[1];
+}
+
+/** The host that alone knows such an id. */
+export function hostOfModel(id: string): HostName | undefined {
+  return hostsByModel.find(([pattern]) => pattern.test(id))?.[1];
+}
+
+/** Nothing says where requests go. */
+export const unknownHost: HostVerdict = {
+  host: "unknown",
+  certainty: "unknown",
+  evidence: "nothing here says which host is asked",
+};
+
+/**
+ * The verdict of a base URL. All its possible values must lie with one host; a default that an environment variable
+ * of another subject may replace makes it `possible` only. Undefined where the URL is not known at all.
+ */
+export function hostOfBaseUrl(value: Value, name: string): HostVerdict | undefined {
+  const urls = value.candidates.filter((candidate) => typeof candidate.value === "string");
+  const hosts = new Set(urls.map((candidate) => hostOfUrl(String(candidate.value))));
+  hosts.delete("unknown");
+  const [first] = urls.filter((candidate) => hosts.has(hostOfUrl(String(candidate.value))));
+  if (first && hosts.size === 1) {
+    const [host] = hosts as Set<HostName>;
+    const own = value.environment.every((variable) => hostOfEnvironment(variable) === host);
+    const certainty: Certainty =
+      value.certainty === "certain" || (value.environment.length > 0 && own && urls.length === 1)
+        ? "certain"
+        : "possible";
+    const way = first.path.length > 0 ? ` (${first.path.join(" -> ")})` : "";
+    return { host: host!, certainty, evidence: `${name} "${String(first.value)}"${way}` };
+  }
+  if (hosts.size > 1) {
+    return { host: "unknown", certainty: "unknown", evidence: `${name} may be one of ${[...hosts].join(", ")}` };
+  }
+  return hostOfVariables(value.environment, name);
+}
+
+/** The verdict of environment variables alone: never more than `possible`. */
+export function hostOfVariables(variables: readonly string[], name: string): HostVerdict | undefined {
+  for (const variable of variables) {
+    const host = hostOfEnvironment(variable);
+    if (host) return { host, certainty: "possible", evidence: `${name} from the environment variable ${variable}` };
+  }
+  return undefined;
+}

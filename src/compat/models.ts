@@ -1,0 +1,39 @@
+/** Names of the official API that are refused since 2026-07-24 15:59 UTC. */
+export type RetiredAlias = "deepseek-chat" | "deepseek-reasoner" | "deepseek-coder";
+
+/** Is it one of the retired names? Other hosts' ids (`deepseek/deepseek-chat`, `deepseek-r1-distill-...`) are not. */
+export function isRetiredAlias(id: unknown): id is RetiredAlias {
+  return id === "deepseek-chat" || id === "deepseek-reasoner" || id === "deepseek-coder";
+}
+
+/** Is it a name of today's official API, where thinking is on unless it is switched off? */
+export function isCurrentId(id: unknown): boolean {
+  return typeof id === "string" && /^deepseek-(flash|pro|v4-flash|v4-pro)$/.test(id);
+}
+
+/** What keeps the behaviour of a retired name: the new name and the thinking switch. */
+export function replacementOf(alias: RetiredAlias): { readonly id: string; readonly thinking: "enabled" | "disabled" } {
+  return { id: "deepseek-flash", thinking: alias === "deepseek-reasoner" ? "enabled" : "disabled" };
+}
+
+/** From which version `@ai-sdk/deepseek` does what, by major version. */
+const sdkVersions = {
+  /** Treats `deepseek-flash` as a V4 model (keeps its reasoning between turns). */
+  flash: { 1: [0, 57], 2: [0, 64], 3: [0, 44] },
+  /** Treats ids with `deepseek-v4` so. */
+  v4: { 1: [0, 38], 2: [0, 30], 3: [0, 0] },
+} as const;
+
+/** Which of today's ids a version of `@ai-sdk/deepseek` can serve; the lowest version that a range allows counts. */
+export function idForSdk(range: string | undefined): { readonly id: string | undefined; readonly known: boolean } {
+  const match = /^[\^~>=v\s]*(\d+)\.(\d+)\.(\d+)/.exec(range ?? "");
+  if (!match) return { id: "deepseek-flash", known: false };
+  const [major, minor, patch] = match.slice(1).map(Number) as [number, number, number];
+  const reaches = (row: Readonly<Record<number, readonly [number, number]>>): boolean => {
+    const least = row[major];
+    if (!least) return major > 3;
+    return minor > least[0] || (minor === least[0] && patch >= least[1]);
+  };
+  if (reaches(sdkVersions.flash)) return { id: "deepseek-flash", known: true };
+  return { id: reaches(sdkVersions.v4) ? "deepseek-v4-flash" : undefined, known: true };
+}

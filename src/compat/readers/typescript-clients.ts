@@ -1,0 +1,130 @@
+import { ts } from "ts-morph";
+import type { HostVerdict } from "../facts.js";
+import { hostOfBaseUrl, hostOfEnvironment, hostOfPackage, hostOfUrl, hostOfVariables, unknownHost } from "../host.js";
+import type { Resolver } from "./typescript-resolve.js";
+import type { Module } from "./typescript-scopes.js";
+import { short } from "./typescript-syntax.js";
+import type { Found } from "./typescript-values.js";
+
+/** The package and name an expression's value comes from: `openai`, `default`. */
+export function externalOf(
+  node: ts.Expression,
+  from: Found,
+  resolver: Resolver,
+): { specifier: string; name: string } | undefined {
+  const plain = ts.isPropertyAccessExpression(node) ? node.expression : node;
+  const found = resolver.followFrom(plain, from).find((one) => one.external);
+  if (!found?.external) return undefined;
+  return plain === node
+    ? found.external
+    : { specifier: found.external.specifier, name: (node as ts.PropertyAccessExpression).name.text };
+}
+
+/** The calls or `new`s that may have made a client, looking through wrappers such as `observeOpenAI(new OpenAI())`. */
+export function makersOf(
+  node: ts.Expression,
+  from: Found,
+  resolver: Resolver,
+  isMaker: (node: ts.CallExpression | ts.NewExpression) => boolean,
+  depth = 0,
+): readonly Found[] {
+  return resolver.followFrom(node, from).flatMap((found) => {
+    const made = found.node;
+    if ((ts.isNewExpression(made) || ts.isCallExpression(made)) && isMaker(made)) return [found];
+    const [inner] = ts.isCallExpression(made) ? made.arguments : [];
+    if (!inner || depth >= 3) return [];
+    const makers = makersOf(inner, found, resolver, isMaker, depth + 1);
+    return found.sure ? makers : makers.map((maker) => ({ ...maker, sure: false }));
+  });
+}
+
+/** One verdict for a client that may be any of several; undefined where there is none. */
+export function commonHost(makers: readonly Found[], hostOf: (maker: Found) => HostVerdict): HostVerdict | undefined {
+  const [first, ...others] = makers.map(hostOf);
+  if (!first) return undefined;
+  if (others.some((other) => other.host !== first.host)) {
+    const names = [...new Set([first, ...others].map(({ host }) => host))];
+    return { ...unknownHost, evidence: `the client may be one of several (${names.join(", ")})` };
+  }
+  const sure = makers.length === 1 && makers[0]!.sure;
+  return sure || first.certainty !== "certain" ? first : { ...first, certainty: "possible" };
+}
+
+/**
+ * The host of a client made with an options object: its base URL first, then its API key's variable. `fallback` is
+ * what the package says where the options name no URL.
+ */
+export function hostOfOptions(
+  options: ts.Expression | undefined,
+  from: Found,
+  resolver: Resolver,
+  urlNames: readonly string[],
+  fallback: HostVerdict,
+): HostVerdict {
+  if (!options) return fallback;
+  for (const object of resolver.followFrom(options, from)) {
+    if (!ts.isObjectLiteralExpression(object.node)) continue;
+    for (const name of urlNames) {
+      const [first, ...rest] = resolver.member(object, name);
+      if (!first) continue;
+      const url = valueOfMember([first, ...rest], object, name, resolver);
+      const verdict = url && hostOfBaseUrl(url, name);
+      if (verdict) return verdict;
+      return hostOfKey(object, resolver) ?? { ...unknownHost, evidence: `${name} is not known here` };
+    }
+    return fallback.host === "unknown" ? (hostOfKey(object, resolver) ?? fallback) : fallback;
+  }
+  return fallback;
+}
+
+function valueOfMember(found: readonly Found[], object: Found, name: string, resolver: Resolver) {
+  // the property itself is asked again, so that templates and defaults in it are put together
+  const property = (object.node as ts.ObjectLiteralExpression).properties.find((one) => one.name?.getText() === name);
+  if (property && ts.isPropertyAssignment(property)) return resolver.value(property.initializer, object);
+  if (property && ts.isShorthandPropertyAssignment(property)) return resolver.value(property.name, object);
+  const [only] = found;
+  return only && ts.isExpression(only.node) ? resolver.value(only.node, only) : undefined;
+}
+
+function hostOfKey(object: Found, resolver: Resolver): HostVerdict | undefined {
+  const variables = resolver
+    .member(object, "apiKey")
+    .flatMap((found) => (found.environment ? [found.environment] : []));
+  return hostOfVariables(variables, "apiKey");
+}
+
+/** What a whole file speaks of: the URLs, packages and variables in it. Never more than `possible`. */
+export function hostOfFile(module: Module): HostVerdict {
+  const known = fileHosts.get(module);
+  if (known) return known;
+  const evidence = new Map<string, string>();
+  const note = (host: string | undefined, words: string, node: ts.Node) => {
+    if (!host || ["unknown", "other", "self-hosted"].includes(host) || evidence.has(host)) return;
+    const line = module.source.getLineAndCharacterOfPosition(node.getStart(module.source)).line + 1;
+    evidence.set(host, `${words} in the same file, line ${line}`);
+  };
+  const visit = (node: ts.Node): void => {
+    if (ts.isStringLiteralLike(node)) {
+      const importing =
+        ts.isImportDeclaration(node.parent) || ts.isExportDeclaration(node.parent) || ts.isCallExpression(node.parent);
+      if (node.text.includes("://")) note(hostOfUrl(node.text), `"${short(node).slice(1, -1)}"`, node);
+      else if (importing) note(hostOfPackage(node.text), `the package ${node.text}`, node);
+    } else if (ts.isTemplateHead(node)) note(hostOfUrl(node.text), `"${node.text}"`, node);
+    else if (ts.isIdentifier(node) && /^[A-Z][A-Z0-9_]+$/.test(node.text))
+      note(hostOfEnvironment(node.text), node.text, node);
+    ts.forEachChild(node, visit);
+  };
+  visit(module.source);
+  const verdict = verdictOf(evidence);
+  fileHosts.set(module, verdict);
+  return verdict;
+}
+
+const fileHosts = new WeakMap<Module, HostVerdict>();
+
+function verdictOf(evidence: ReadonlyMap<string, string>): HostVerdict {
+  const [first, ...others] = [...evidence];
+  if (!first) return unknownHost;
+  if (others.length === 0) return { host: first[0] as HostVerdict["host"], certainty: "possible", evidence: first[1] };
+  return { ...unknownHost, evidence: `the file speaks of several hosts (${[...evidence.keys()].join(", ")})` };
+}

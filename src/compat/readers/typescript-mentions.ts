@@ -1,0 +1,228 @@
+import { ts } from "ts-morph";
+import type { HostVerdict, Mention, MentionKind, NamedNumber } from "../facts.js";
+import { hostOfModel } from "../host.js";
+import { hostOfFile } from "./typescript-clients.js";
+import { providerCall } from "./typescript-requests.js";
+import type { Resolver } from "./typescript-resolve.js";
+import type { Module, Project } from "./typescript-scopes.js";
+import { declarationOf, importOf } from "./typescript-scopes.js";
+import { propertyName, short } from "./typescript-syntax.js";
+import { type Found, numberOf, placeOf } from "./typescript-values.js";
+
+/** Model ids of DeepSeek's own API; ids of other hosts are written otherwise. */
+const officialId = /^(deepseek:)?deepseek-(chat|reasoner|coder|flash|pro|v4-flash|v4-pro)$/;
+
+/** A mention as it stands in the file, before it is known which requests use it. */
+export function mentionOf(
+  node: ts.StringLiteralLike,
+  at: Found,
+  resolver: Resolver,
+): Omit<Mention, "onlyRequests"> | undefined {
+  if (!officialId.test(node.text)) return undefined;
+  const role = roleOf(node);
+  if (!role) return undefined;
+  const call = role.kind === "argument" && ts.isCallExpression(node.parent) ? node.parent : undefined;
+  const byProvider = call && providerCall(call, at, resolver)?.host;
+  const byId = hostOfModel(node.text);
+  const host: HostVerdict =
+    byProvider ??
+    (byId ? { host: byId, certainty: "certain", evidence: `the id "${node.text}"` } : hostOfFile(at.module));
+  return { id: node.text.replace(/^deepseek:/, ""), ...role, place: placeOf(node, at.module), host };
+}
+
+/** Climbs over casts, defaults and conditionals to what the literal is for; undefined for imports and directives. */
+function roleOf(literal: ts.StringLiteralLike): { kind: MentionKind; name: string } | undefined {
+  let node: ts.Node = literal;
+  let byDefault = false;
+  for (;;) {
+    const up: ts.Node = node.parent;
+    const operator = ts.isBinaryExpression(up) ? up.operatorToken.kind : undefined;
+    const defaulting = operator === ts.SyntaxKind.QuestionQuestionToken || operator === ts.SyntaxKind.BarBarToken;
+    if (defaulting) byDefault = true;
+    const through =
+      defaulting ||
+      ts.isAsExpression(up) ||
+      ts.isSatisfiesExpression(up) ||
+      ts.isParenthesizedExpression(up) ||
+      ts.isNonNullExpression(up) ||
+      ts.isConditionalExpression(up);
+    if (!through) break;
+    node = up;
+  }
+  const up = node.parent;
+  const named = (kind: MentionKind, name: string) => ({ kind: byDefault ? ("default" as const) : kind, name });
+  if (ts.isBinaryExpression(up)) {
+    const operator = up.operatorToken.kind;
+    const other = short(up.left === node ? up.right : up.left);
+    if (operator >= ts.SyntaxKind.EqualsEqualsToken && operator <= ts.SyntaxKind.ExclamationEqualsEqualsToken) {
+      return { kind: "comparison", name: other };
+    }
+    return operator === ts.SyntaxKind.EqualsToken ? named("constant", other) : { kind: "other", name: "" };
+  }
+  if (ts.isCaseClause(up)) return { kind: "switch case", name: "" };
+  if (ts.isLiteralTypeNode(up)) return { kind: "type", name: "" };
+  if (ts.isPropertyAssignment(up)) {
+    return up.name === literal ? { kind: "table key", name: "" } : named("property", propertyName(up.name) ?? "");
+  }
+  if (ts.isPropertyDeclaration(up)) return { kind: "default", name: up.name.getText() };
+  if (ts.isParameter(up) || ts.isBindingElement(up)) return { kind: "default", name: short(up.name) };
+  if (ts.isVariableDeclaration(up)) return named("constant", short(up.name));
+  if (ts.isEnumMember(up)) return named("constant", up.name.getText());
+  if (ts.isReturnStatement(up) || ts.isArrowFunction(up)) return named("other", "");
+  if (ts.isArrayLiteralExpression(up)) return { kind: "list", name: "" };
+  if (ts.isElementAccessExpression(up)) return { kind: "table key", name: short(up.expression) };
+  if (ts.isJsxAttribute(up) || ts.isJsxExpression(up)) return { kind: "attribute", name: "" };
+  if (ts.isCallExpression(up) || ts.isNewExpression(up)) {
+    const callee = short(up.expression).replace(/^.*\)(?=\.\w+$)/, "");
+    if (/^(z|zod|v|t)\.literal$/.test(callee)) return { kind: "type", name: callee };
+    return /\.(includes|startsWith|endsWith|indexOf|match|test|has)$/.test(callee)
+      ? { kind: "text test", name: callee }
+      : named("argument", callee);
+  }
+  if (ts.isImportDeclaration(up) || ts.isExportDeclaration(up) || ts.isExpressionStatement(up)) return undefined;
+  return { kind: "other", name: "" };
+}
+
+/** The constant a literal is the value of, and every place in the project that names it; undefined for other literals. */
+export function constantUses(literal: ts.Node, module: Module, project: Project): readonly Use[] | undefined {
+  let node = literal;
+  while (!ts.isVariableDeclaration(node)) {
+    if (!node.parent || ts.isPropertyAssignment(node.parent) || ts.isFunctionLike(node.parent)) return undefined;
+    node = node.parent;
+  }
+  if (!ts.isIdentifier(node.name) || !(node.parent.flags & ts.NodeFlags.Const)) return undefined;
+  const constant = node.name;
+  const uses = usesIn(module, constant.text, (name, at) => declarationOf(name, at) === node, constant);
+  for (const other of project.modules.values()) {
+    if (other === module) continue;
+    for (const local of importedAs(other, module, constant.text, project)) {
+      // re-exports and namespaces lead further than we look
+      if (local === undefined) return undefined;
+      uses.push(...usesIn(other, local.text, () => true, local));
+    }
+  }
+  return uses;
+}
+
+export interface Use {
+  readonly module: Module;
+  readonly node: ts.Identifier;
+}
+
+function usesIn(module: Module, name: string, isIt: (name: string, at: ts.Node) => boolean, own: ts.Node): Use[] {
+  const uses: Use[] = [];
+  const visit = (node: ts.Node): void => {
+    if (ts.isIdentifier(node) && node.text === name && node !== own) {
+      const isProperty =
+        (ts.isPropertyAccessExpression(node.parent) && node.parent.name === node) ||
+        (ts.isPropertyAssignment(node.parent) && node.parent.name === node);
+      if (!isProperty && !ts.isImportSpecifier(node.parent) && isIt(name, node)) uses.push({ module, node });
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(module.source);
+  return uses;
+}
+
+function importedAs(from: Module, target: Module, name: string, project: Project): (ts.Identifier | undefined)[] {
+  const found: (ts.Identifier | undefined)[] = [];
+  for (const statement of from.source.statements) {
+    const specifier =
+      (ts.isImportDeclaration(statement) || ts.isExportDeclaration(statement)) && statement.moduleSpecifier;
+    if (!specifier || !ts.isStringLiteral(specifier) || project.imported(from, specifier.text) !== target) continue;
+    const bindings = ts.isImportDeclaration(statement) ? statement.importClause?.namedBindings : undefined;
+    if (!bindings || !ts.isNamedImports(bindings)) {
+      if (!(ts.isImportDeclaration(statement) && statement.importClause?.name && !bindings)) found.push(undefined);
+      continue;
+    }
+    for (const one of bindings.elements) if (importOf(one).name === name) found.push(one.name);
+  }
+  return found;
+}
+
+const limitName = /context|window|max_?(input|output|completion|new)?_?tokens|token_?limit/i;
+/** The words of the server's refusal, with the size of V3.0 written out. */
+const oldErrorText = /context length\D{0,20}65,?536|\b65,?536\b tokens/i;
+
+function literalText(node: ts.Node): string {
+  if (ts.isStringLiteralLike(node)) return node.text;
+  return ts.isRegularExpressionLiteral(node) ? node.text : "";
+}
+
+const contextSizes = new Set([64_000, 65_536, 128_000, 131_072]);
+
+/** A number that is a named limit, or is compared with something named like a context window. */
+export function numberFact(node: ts.Expression, at: Found): NamedNumber | undefined {
+  if (oldErrorText.test(literalText(node))) {
+    return {
+      name: "error text",
+      value: 65_536,
+      text: node.getText(),
+      place: placeOf(node, at.module),
+      form: "error text",
+      owner: undefined,
+      host: hostOfFile(at.module),
+    };
+  }
+  const value = numberOf(node);
+  if (value === undefined || value < 1) return undefined;
+  const up = node.parent;
+  const fact = (name: string, form: NamedNumber["form"]): NamedNumber | undefined =>
+    limitName.test(name)
+      ? {
+          name,
+          value,
+          text: node.getText(),
+          place: placeOf(node, at.module),
+          form,
+          owner: ownerOf(node),
+          host: hostOfFile(at.module),
+        }
+      : undefined;
+  if (ts.isPropertyAssignment(up) && up.initializer === node) return fact(propertyName(up.name) ?? "", "property");
+  if (ts.isPropertyDeclaration(up)) return fact(up.name.getText(), "property");
+  if (ts.isVariableDeclaration(up)) return fact(up.name.getText(), "constant");
+  if (ts.isCaseClause(up) && contextSizes.has(value)) return fact(short(up.parent.parent.expression), "switch case");
+  if (!ts.isBinaryExpression(up)) return undefined;
+  const other = up.left === node ? up.right : up.left;
+  const { kind } = up.operatorToken;
+  if (kind === ts.SyntaxKind.EqualsToken && up.right === node) return fact(short(up.left), "assignment");
+  const compares = kind >= ts.SyntaxKind.EqualsEqualsToken && kind <= ts.SyntaxKind.ExclamationEqualsEqualsToken;
+  return compares && contextSizes.has(value) ? fact(short(other), "comparison") : undefined;
+}
+
+const idNames = /^(id|model|modelId|modelName|model_id|name|value|key|slug)$/;
+
+/** The DeepSeek id or name that a number belongs to; the nearest entry decides. */
+function ownerOf(node: ts.Node): string | undefined {
+  for (let up: ts.Node = node; up.parent; up = up.parent) {
+    const holder = up.parent;
+    if (ts.isObjectLiteralExpression(holder)) {
+      for (const property of holder.properties) {
+        if (!ts.isPropertyAssignment(property) || !idNames.test(property.name.getText())) continue;
+        const value = ts.isAsExpression(property.initializer) ? property.initializer.expression : property.initializer;
+        const text = ts.isCallExpression(value) ? value.arguments[0] : value;
+        if (text && ts.isStringLiteralLike(text)) return /deepseek/i.test(text.text) ? text.text : undefined;
+      }
+    }
+    if (ts.isPropertyAssignment(holder) && holder.initializer === up) {
+      const key = propertyName(holder.name) ?? "";
+      if (/deepseek/i.test(key)) return key;
+      if (ts.isStringLiteral(holder.name)) return undefined;
+    }
+    if (ts.isVariableDeclaration(holder) && /deep_?seek/i.test(holder.name.getText())) return holder.name.getText();
+    if (ts.isClassLike(holder) && /deepseek/i.test(holder.name?.text ?? "")) return holder.name!.text;
+    if (ts.isIfStatement(holder) && holder.thenStatement === up) {
+      const word = /["'`]([^"'`]*deepseek[^"'`]*)["'`]/i.exec(holder.expression.getText())?.[1];
+      if (word) return word;
+    }
+    if (
+      ts.isCaseClause(holder) &&
+      ts.isStringLiteralLike(holder.expression) &&
+      /deepseek/i.test(holder.expression.text)
+    ) {
+      return holder.expression.text;
+    }
+  }
+  return undefined;
+}

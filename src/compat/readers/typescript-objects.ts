@@ -1,0 +1,192 @@
+import { ts } from "ts-morph";
+import type { ObjectShape, Parameter, Spread } from "../facts.js";
+import type { Resolver } from "./typescript-resolve.js";
+import { declarationOf } from "./typescript-scopes.js";
+import { propertyName } from "./typescript-syntax.js";
+import { type Found, numberOf, placeOf } from "./typescript-values.js";
+
+/** An object of a request with all its properties, those of objects spread into it included. */
+export interface ReadObject {
+  readonly parameters: readonly Parameter[];
+  readonly spreads: readonly Spread[];
+  /** Undefined where others use the same object, so that nothing may be put into it. */
+  readonly shape: ObjectShape | undefined;
+}
+
+/** How the type checker sees a request's object: compared with a declared type, or not. */
+export type Typing = "argument" | "untyped";
+
+/** Reads the object an expression leads to; undefined where it is not one object literal. */
+export function readObject(
+  node: ts.Expression,
+  from: Found,
+  resolver: Resolver,
+  typing: Typing,
+): ReadObject | undefined {
+  const found = resolver.followFrom(node, from);
+  // several possible objects (a conditional) are not taken apart
+  const objects = found.filter((one) => ts.isObjectLiteralExpression(one.node));
+  const [object] = objects;
+  if (!object || objects.length > 1 || !ts.isObjectLiteralExpression(object.node)) return undefined;
+  const { parameters, spreads } = readProperties(object, object.node, resolver, { direct: true, sure: true });
+  const own = isOwn(object.node, node, object);
+  return {
+    parameters,
+    spreads: own ? spreads : [...spreads, { place: placeOf(object.node, object.module), known: false }],
+    shape: own ? shapeOf(object.node, object, typing, node) : undefined,
+  };
+}
+
+/** How an object belongs to the request: its own or spread into it; always, or only under some condition. */
+type Standing = Pick<Parameter, "direct" | "sure">;
+
+function readProperties(
+  object: Found,
+  node: ts.ObjectLiteralExpression,
+  resolver: Resolver,
+  standing: Standing,
+): { parameters: readonly Parameter[]; spreads: readonly Spread[] } {
+  const byName = new Map<string, Parameter>();
+  const spreads: Spread[] = [];
+  for (const property of node.properties) {
+    if (ts.isSpreadAssignment(property)) {
+      const inner = spreadObjects(property.expression, object, resolver);
+      for (const one of inner.objects) {
+        for (const parameter of readProperties(one, one.node as ts.ObjectLiteralExpression, resolver, {
+          direct: false,
+          sure: standing.sure && inner.sure,
+        }).parameters) {
+          byName.set(parameter.name, parameter);
+        }
+      }
+      spreads.push({ place: placeOf(property, object.module), known: inner.known });
+      continue;
+    }
+    const name = property.name && propertyName(property.name);
+    const value = valueNode(property);
+    if (name === undefined || !value) {
+      // a computed name may be any name
+      if (property.name && ts.isComputedPropertyName(property.name)) {
+        spreads.push({ place: placeOf(property, object.module), known: false });
+      }
+      continue;
+    }
+    byName.set(name, readParameter(name, property, value, object, resolver, standing));
+  }
+  return { parameters: [...byName.values()], spreads };
+}
+
+function readParameter(
+  name: string,
+  property: ts.ObjectLiteralElementLike,
+  value: ts.Expression,
+  object: Found,
+  resolver: Resolver,
+  standing: Standing,
+): Parameter {
+  const plain = withoutCasts(value);
+  const nested = ts.isObjectLiteralExpression(plain) ? plain : undefined;
+  return {
+    name,
+    place: placeOf(property, object.module),
+    namePlace: placeOf(property.name!, object.module),
+    valuePlace: placeOf(value, object.module),
+    shorthand: ts.isShorthandPropertyAssignment(property),
+    ...standing,
+    value: resolver.value(value, object),
+    literal: isLiteral(plain),
+    ...(nested
+      ? {
+          object: shapeOf(nested, object, "untyped", value),
+          parameters: readProperties(object, nested, resolver, standing).parameters,
+        }
+      : {}),
+  };
+}
+
+/** The object literals a spread can stand for, and whether these are all. */
+function spreadObjects(
+  node: ts.Expression,
+  from: Found,
+  resolver: Resolver,
+): { objects: readonly Found[]; known: boolean; sure: boolean } {
+  const found = resolver.followFrom(node, from);
+  const objects = found.filter((one) => ts.isObjectLiteralExpression(one.node));
+  // `...(cond && { a })` spreads nothing where the condition does not hold
+  const nothing = (one: Found) => /^(undefined|null|false)$/.test(one.node.getText());
+  const known = found.every((one) => {
+    if (!ts.isObjectLiteralExpression(one.node)) return nothing(one);
+    return one.node.properties.every(
+      (property) => !ts.isSpreadAssignment(property) && property.name && propertyName(property.name) !== undefined,
+    );
+  });
+  return { objects, known, sure: found.length === 1 && found[0]!.sure };
+}
+
+function valueNode(property: ts.ObjectLiteralElementLike): ts.Expression | undefined {
+  if (ts.isPropertyAssignment(property)) return property.initializer;
+  return ts.isShorthandPropertyAssignment(property) ? property.name : undefined;
+}
+
+function withoutCasts(node: ts.Expression): ts.Expression {
+  return ts.isAsExpression(node) || ts.isSatisfiesExpression(node) || ts.isParenthesizedExpression(node)
+    ? withoutCasts(node.expression)
+    : node;
+}
+
+function isLiteral(node: ts.Expression): boolean {
+  return (
+    ts.isStringLiteralLike(node) ||
+    node.kind === ts.SyntaxKind.TrueKeyword ||
+    node.kind === ts.SyntaxKind.FalseKeyword ||
+    numberOf(node) !== undefined
+  );
+}
+
+function shapeOf(node: ts.ObjectLiteralExpression, from: Found, typing: Typing, use: ts.Expression): ObjectShape {
+  const { source } = from.module;
+  const before = source.text.slice(0, node.getStart(source)).split("\n").slice(-2).join("\n");
+  return {
+    place: placeOf(node, from.module),
+    properties: node.properties.map((property) => ({ start: property.getStart(source), end: property.end })),
+    checked: from.module.isTypeScript && typing === "argument" && isChecked(node, use),
+    directives: /@ts-(ignore|expect-error|nocheck|check)/.test(
+      `${source.text.slice(0, 500).split("import")[0]}${before}${node.getText()}`,
+    ),
+  };
+}
+
+/** Does the compiler refuse unknown properties of this literal? */
+function isChecked(node: ts.ObjectLiteralExpression, use: ts.Expression): boolean {
+  let up: ts.Node = node.parent;
+  let outer: ts.Node = node;
+  for (; ; outer = up, up = up.parent) {
+    if (ts.isParenthesizedExpression(up)) continue;
+    if (ts.isSatisfiesExpression(up)) return true;
+    if (ts.isAsExpression(up) || ts.isTypeAssertionExpression(up)) return false;
+    break;
+  }
+  if (ts.isVariableDeclaration(up)) return up.type !== undefined;
+  return outer === use || node === use;
+}
+
+/** Is the literal used by this request only: written in the call, or a constant named once? */
+function isOwn(literal: ts.ObjectLiteralExpression, use: ts.Expression, found: Found): boolean {
+  if (literal.getSourceFile() !== use.getSourceFile()) return false;
+  const plain = withoutCasts(use);
+  if (plain === literal) return true;
+  if (!ts.isIdentifier(plain)) return false;
+  const declaration = declarationOf(plain.text, plain);
+  if (!declaration || !ts.isVariableDeclaration(declaration) || found.path.length > 1) return false;
+  let uses = 0;
+  const visit = (node: ts.Node): void => {
+    if (ts.isIdentifier(node) && node.text === plain.text && node !== declaration.name) uses += 1;
+    ts.forEachChild(node, visit);
+  };
+  visit(literal.getSourceFile());
+  const statement = declaration.parent.parent;
+  const exported =
+    ts.isVariableStatement(statement) &&
+    (statement.modifiers ?? []).some(({ kind }) => kind === ts.SyntaxKind.ExportKeyword);
+  return uses === 1 && !exported;
+}

@@ -1,0 +1,297 @@
+import { ts } from "ts-morph";
+import type { ClientKind, HostVerdict, Request, Value } from "../facts.js";
+import { hostOfBaseUrl, hostOfModel, hostOfPackage, unknownHost } from "../host.js";
+import { commonHost, externalOf, hostOfFile, hostOfOptions, makersOf } from "./typescript-clients.js";
+import { type ReadObject, readObject } from "./typescript-objects.js";
+import type { Resolver } from "./typescript-resolve.js";
+import { chainOf, short } from "./typescript-syntax.js";
+import { type Found, placeOf } from "./typescript-values.js";
+
+type CallLike = ts.CallExpression | ts.NewExpression;
+
+/** A recogniser: a request made by this call, or undefined where the call is none of its kind. */
+type Recogniser = (node: CallLike, at: Found, resolver: Resolver) => Request | undefined;
+
+const recognisers: readonly Recogniser[] = [sdkRequest, aiSdkRequest, constructorRequest, httpRequest];
+
+/** The request a call or `new` makes. */
+export function requestOf(node: CallLike, at: Found, resolver: Resolver): Request | undefined {
+  for (const recognise of recognisers) {
+    const request = recognise(node, at, resolver);
+    if (request) return request;
+  }
+  return undefined;
+}
+
+const modelNames = ["model", "modelName", "modelId"];
+
+function build(client: ClientKind, node: CallLike, at: Found, host: HostVerdict, object: ReadObject): Request {
+  const modelProperty = object.parameters.find(({ name }) => modelNames.includes(name));
+  const only = modelProperty?.value.candidates.map(({ value }) => hostOfModel(String(value))).find(Boolean);
+  const verdict: HostVerdict =
+    host.certainty !== "certain" && only
+      ? {
+          host: only,
+          certainty: "possible",
+          evidence: `the id "${modelProperty?.value.candidates[0]?.value}" exists there only`,
+        }
+      : host;
+  return {
+    client,
+    host: verdict,
+    place: placeOf(node, at.module),
+    callee: short(node.expression),
+    model: modelProperty?.value,
+    modelProperty,
+    parameters: object.parameters,
+    spreads: object.spreads,
+    object: object.shape,
+  };
+}
+
+/** `client.chat.completions.create({...})` of openai-node and clients made like it, `client.messages.create({...})`. */
+function sdkRequest(node: CallLike, at: Found, resolver: Resolver): Request | undefined {
+  const [argument] = node.arguments ?? [];
+  if (!ts.isCallExpression(node) || !argument) return undefined;
+  const { root, names } = chainOf(node.expression);
+  const call =
+    /^((beta\.)?chat\.completions|completions|responses|messages|beta\.messages)\.(create|stream|parse|runTools)$/;
+  let depth = 0;
+  while (depth < names.length && !call.test(names.slice(depth).join("."))) depth += 1;
+  if (depth === names.length) return undefined;
+  // stream(), parse() and runTools() infer their parameter's type, so that it takes any property
+  const object = readObject(argument, at, resolver, names.at(-1) === "create" ? "argument" : "untyped");
+  if (!object) return undefined;
+  const isAnthropic = names.includes("messages");
+  const client = memberOfRoot(node.expression, names.length - depth) ?? root;
+  const makers = makersOf(client, at, resolver, ts.isNewExpression);
+  const host = commonHost(makers, (maker) => hostOfClass(maker, resolver)) ?? hostOfFile(at.module);
+  return build(isAnthropic ? "anthropic" : "openai-node", node, at, host, object);
+}
+
+function memberOfRoot(callee: ts.Expression, levels: number): ts.Expression | undefined {
+  let node: ts.Expression = callee;
+  for (let level = 0; level < levels; level += 1) {
+    while (ts.isNonNullExpression(node) || ts.isParenthesizedExpression(node)) node = node.expression;
+    if (!ts.isPropertyAccessExpression(node)) return undefined;
+    node = node.expression;
+  }
+  return node;
+}
+
+/** The host of `new OpenAI({...})` and its relatives. */
+function hostOfClass(maker: Found, resolver: Resolver): HostVerdict {
+  const made = maker.node as ts.NewExpression;
+  const name = short(made.expression);
+  const from = externalOf(made.expression, maker, resolver);
+  const byPackage = from && hostOfPackage(from.specifier);
+  const fallback: HostVerdict = /azure/i.test(name)
+    ? { host: "azure", certainty: "certain", evidence: `new ${name}()` }
+    : byPackage
+      ? { host: byPackage, certainty: "certain", evidence: `new ${name}() of ${from.specifier}` }
+      : { ...unknownHost, evidence: `new ${name}() without a base URL that is known here` };
+  const verdict = hostOfOptions(
+    made.arguments?.[0],
+    maker,
+    resolver,
+    ["baseURL", "basePath", "baseUrl", "endpoint"],
+    fallback,
+  );
+  // a class of the project's own may do anything with its options
+  const own = resolver.followFrom(made.expression, maker).some(({ node }) => ts.isClassLike(node));
+  return own && verdict.certainty === "certain" ? { ...verdict, certainty: "possible" } : verdict;
+}
+
+const aiSdkCalls = /^(experimental_)?(generateText|streamText|generateObject|streamObject|streamUI)$/;
+
+/** `generateText({ model: deepseek("deepseek-chat"), ... })` of the AI SDK. */
+function aiSdkRequest(node: CallLike, at: Found, resolver: Resolver): Request | undefined {
+  const [argument] = node.arguments ?? [];
+  if (!ts.isCallExpression(node) || !argument) return undefined;
+  if (!aiSdkCalls.test(chainOf(node.expression).names.at(-1) ?? node.expression.getText())) return undefined;
+  const object = readObject(argument, at, resolver, "argument");
+  const property = object?.parameters.find(({ name }) => name === "model");
+  if (!object || !property) return undefined;
+  const expression = expressionAt(node.getSourceFile(), property.valuePlace.start, property.valuePlace.end);
+  const makers = (expression ? makersOf(expression, at, resolver, ts.isCallExpression) : []).flatMap((maker) => {
+    const provider = providerCall(maker.node as ts.CallExpression, maker, resolver);
+    const [id] = (maker.node as ts.CallExpression).arguments;
+    return provider && id ? [{ maker, provider, value: resolver.value(id, maker) }] : [];
+  });
+  const [first] = makers;
+  if (!first) return undefined;
+  const host = commonHost(
+    makers.map(({ maker }) => maker),
+    (maker) => makers.find((one) => one.maker === maker)!.provider.host,
+  )!;
+  const sure = makers.length === 1 && first.maker.sure;
+  const value: Value = {
+    certainty: sure ? first.value.certainty : "possible",
+    candidates: makers.flatMap(({ maker, value: { candidates } }) =>
+      candidates.map((one) => ({ ...one, path: [...maker.path, ...one.path] })),
+    ),
+    environment: makers.flatMap((one) => one.value.environment),
+  };
+  const parameters = object.parameters.map((one) => (one === property ? { ...one, value } : one));
+  return {
+    ...build("ai-sdk", node, at, host, { ...object, parameters }),
+    package: first.provider.specifier,
+  };
+}
+
+/** The provider of a model object of the AI SDK. */
+export interface Provider {
+  readonly host: HostVerdict;
+  readonly specifier: string;
+}
+
+/** The provider of a call such as `deepseek("id")`, `provider.chat("id")`; undefined where it is no such call. */
+export function providerCall(node: ts.CallExpression, at: Found, resolver: Resolver): Provider | undefined {
+  let provider: ts.Expression = node.expression;
+  const isMethod =
+    ts.isPropertyAccessExpression(provider) &&
+    /^(chat|languageModel|chatModel|completion|completionModel|responses)$/.test(provider.name.text);
+  if (isMethod) provider = (provider as ts.PropertyAccessExpression).expression;
+  for (const found of resolver.followFrom(provider, at)) {
+    if (found.external) {
+      const { specifier } = found.external;
+      const host = hostOfPackage(specifier);
+      if (host) return { specifier, host: { host, certainty: "certain", evidence: `the package ${specifier}` } };
+      if (/^@ai-sdk\//.test(specifier)) return { specifier, host: { ...unknownHost, host: "other" } };
+    }
+    if (!ts.isCallExpression(found.node)) continue;
+    const from = externalOf(found.node.expression, found, resolver);
+    if (!from || !/^create[A-Z]/.test(from.name)) continue;
+    const host = hostOfPackage(from.specifier);
+    const fallback: HostVerdict = host
+      ? { host, certainty: "certain", evidence: `${from.name}() of ${from.specifier}` }
+      : { ...unknownHost, evidence: `${from.name}() without a base URL that is known here` };
+    return {
+      specifier: from.specifier,
+      host: hostOfOptions(found.node.arguments[0], found, resolver, ["baseURL"], fallback),
+    };
+  }
+  return undefined;
+}
+
+/** Clients that take the model and its parameters when they are made: LangChain, LlamaIndex. */
+function constructorRequest(node: CallLike, at: Found, resolver: Resolver): Request | undefined {
+  const [argument] = node.arguments ?? [];
+  if (!argument) return undefined;
+  const from = externalOf(node.expression, at, resolver);
+  if (!from) return undefined;
+  const isLangChain = ts.isNewExpression(node) && /^(@langchain\/|langchain\/)/.test(from.specifier);
+  const isLlamaIndex =
+    /^(@llamaindex\/|llamaindex)/.test(from.specifier) && /^(DeepSeekLLM|deepseek|OpenAI|openai)$/.test(from.name);
+  if (!(isLangChain && /^(AzureChat|Chat|Azure)?(OpenAI|DeepSeek)$/.test(from.name)) && !isLlamaIndex) return undefined;
+  const object = readObject(argument, at, resolver, "argument");
+  if (!object) return undefined;
+  const byPackage = hostOfPackage(from.specifier);
+  const fallback: HostVerdict = byPackage
+    ? { host: byPackage, certainty: "certain", evidence: `${from.name} of ${from.specifier}` }
+    : { ...unknownHost, evidence: `${from.name} without a base URL that is known here` };
+  const second = node.arguments?.[1];
+  const inner = nestedOptions(argument, at, resolver) ?? second;
+  const host = hostOfOptions(inner, at, resolver, ["baseURL", "basePath"], fallback);
+  const direct =
+    host === fallback ? hostOfOptions(argument, at, resolver, ["baseURL", "openAIApiBase"], fallback) : host;
+  return build(isLlamaIndex ? "llamaindex" : "langchain", node, at, direct, object);
+}
+
+/** The expression behind `configuration:` (LangChain) or `additionalSessionOptions:` (LlamaIndex). */
+function nestedOptions(argument: ts.Expression, at: Found, resolver: Resolver): ts.Expression | undefined {
+  for (const object of resolver.followFrom(argument, at)) {
+    if (!ts.isObjectLiteralExpression(object.node)) continue;
+    for (const property of object.node.properties) {
+      const name = property.name?.getText();
+      if (name !== "configuration" && name !== "additionalSessionOptions" && name !== "clientConfig") continue;
+      if (ts.isPropertyAssignment(property)) return property.initializer;
+    }
+  }
+  return undefined;
+}
+
+/** `fetch(url, { body: JSON.stringify({...}) })`, `axios.post(url, {...})`, `ky.post(url, { json: {...} })`. */
+function httpRequest(node: CallLike, at: Found, resolver: Resolver): Request | undefined {
+  if (!ts.isCallExpression(node)) return undefined;
+  const [first, second] = node.arguments;
+  if (!first) return undefined;
+  const { root, names } = chainOf(node.expression);
+  const method = names.at(-1);
+  const isFetch = /fetch$/i.test(method ?? node.expression.getText()) && second !== undefined;
+  const isPost = /^(post|request)$/.test(method ?? "") || /^(axios|got|ky|request)$/.test(node.expression.getText());
+  if (!isFetch && !isPost) return undefined;
+  const single = isPost && !second;
+  const options = single ? first : second;
+  const body =
+    options &&
+    (memberExpression(options, ["body", "json", "data"], at, resolver) ??
+      (isPost && !single ? { node: options, from: at } : undefined));
+  const payload = body && stringified(body, resolver);
+  if (!payload) return undefined;
+  const object = readObject(payload.node, payload.from, resolver, "untyped");
+  if (!object?.parameters.some(({ name }) => name === "model" || name === "messages")) return undefined;
+  const url = single ? memberExpression(first, ["url"], at, resolver) : { node: first, from: at };
+  const value = url && resolver.value(url.node, url.from);
+  const byUrl = value && hostOfBaseUrl(value, "URL");
+  // a path only: the instance knows the rest
+  const host =
+    byUrl && byUrl.host !== "unknown" ? byUrl : (hostOfInstance(root, at, resolver) ?? hostOfFile(at.module));
+  return build(isFetch ? "fetch" : "axios", node, at, host, object);
+}
+
+function hostOfInstance(root: ts.Expression, at: Found, resolver: Resolver): HostVerdict | undefined {
+  const makers = makersOf(root, at, resolver, (one) => /\b(create|extend|instance)$/.test(one.expression.getText()));
+  const verdict = commonHost(makers, (maker) =>
+    hostOfOptions(
+      (maker.node as ts.CallExpression).arguments[0],
+      maker,
+      resolver,
+      ["baseURL", "prefixUrl"],
+      unknownHost,
+    ),
+  );
+  return verdict?.host === "unknown" ? undefined : verdict;
+}
+
+interface Reference {
+  readonly node: ts.Expression;
+  readonly from: Found;
+}
+
+/** The expression behind one of these properties of an options object. */
+function memberExpression(
+  options: ts.Expression,
+  names: readonly string[],
+  at: Found,
+  resolver: Resolver,
+): Reference | undefined {
+  for (const object of resolver.followFrom(options, at)) {
+    if (!ts.isObjectLiteralExpression(object.node)) continue;
+    for (const property of object.node.properties) {
+      if (!property.name || !names.includes(property.name.getText())) continue;
+      if (ts.isPropertyAssignment(property)) return { node: property.initializer, from: object };
+      if (ts.isShorthandPropertyAssignment(property)) return { node: property.name, from: object };
+    }
+  }
+  return undefined;
+}
+
+/** What `JSON.stringify(x)` was given, or the expression itself. */
+function stringified(body: Reference, resolver: Resolver): Reference | undefined {
+  const [found] = resolver.followFrom(body.node, body.from);
+  if (!found || !ts.isCallExpression(found.node)) return body;
+  const [argument] = found.node.arguments;
+  return found.node.expression.getText() === "JSON.stringify" && argument ? { node: argument, from: found } : undefined;
+}
+
+function expressionAt(source: ts.SourceFile, start: number, end: number): ts.Expression | undefined {
+  let found: ts.Expression | undefined;
+  const visit = (node: ts.Node): void => {
+    if (found || node.end < end || node.getStart(source) > start) return;
+    if (ts.isExpression(node) && node.getStart(source) === start && node.end === end) found = node;
+    else ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return found;
+}

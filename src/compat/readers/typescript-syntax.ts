@@ -1,0 +1,138 @@
+import { ts } from "ts-morph";
+
+/** The variable that `process.env.X`, `import.meta.env.X`, `Deno.env.get("X")`, `env.X` of a worker reads. */
+export function environmentVariable(node: ts.Expression): string | undefined {
+  if (ts.isPropertyAccessExpression(node) || ts.isElementAccessExpression(node)) {
+    if (!/^(globalThis\.)?(process|import\.meta|Bun)\.env$/.test(node.expression.getText())) return undefined;
+    if (ts.isPropertyAccessExpression(node)) return node.name.text;
+    return ts.isStringLiteralLike(node.argumentExpression) ? node.argumentExpression.text : undefined;
+  }
+  if (ts.isCallExpression(node) && node.expression.getText() === "Deno.env.get") {
+    const [name] = node.arguments;
+    return name && ts.isStringLiteralLike(name) ? name.text : undefined;
+  }
+  return undefined;
+}
+
+/** `require("x")` and `import("x")`. */
+export function requiredModule(node: ts.CallExpression): string | undefined {
+  const [argument] = node.arguments;
+  if (!argument || !ts.isStringLiteralLike(argument)) return undefined;
+  const required = ts.isIdentifier(node.expression) && node.expression.text === "require";
+  return required || node.expression.kind === ts.SyntaxKind.ImportKeyword ? argument.text : undefined;
+}
+
+/** A function whose returned values can be followed. */
+export function isFunction(
+  node: ts.Node,
+): node is ts.FunctionDeclaration | ts.FunctionExpression | ts.ArrowFunction | ts.MethodDeclaration {
+  return (
+    ts.isFunctionDeclaration(node) ||
+    ts.isFunctionExpression(node) ||
+    ts.isArrowFunction(node) ||
+    ts.isMethodDeclaration(node)
+  );
+}
+
+/** The name a function or constructor is called by; undefined for methods. */
+export function nameOfFunction(node: ts.SignatureDeclaration): string | undefined {
+  if (ts.isConstructorDeclaration(node)) return node.parent.name?.text;
+  if (ts.isFunctionDeclaration(node)) return node.name?.text;
+  const holder = node.parent;
+  return ts.isVariableDeclaration(holder) && ts.isIdentifier(holder.name) ? holder.name.text : undefined;
+}
+
+/** The class a node stands in. */
+export function classAround(node: ts.Node): ts.ClassLikeDeclaration | undefined {
+  let up: ts.Node | undefined = node;
+  while (up && !ts.isClassLike(up)) up = up.parent;
+  return up;
+}
+
+/** The name a property is written with; undefined where it is computed. */
+export function propertyName(name: ts.PropertyName): string | undefined {
+  if (ts.isIdentifier(name) || ts.isStringLiteralLike(name) || ts.isPrivateIdentifier(name)) return name.text;
+  return ts.isNumericLiteral(name) ? name.text : undefined;
+}
+
+/** Values that methods of a class assign to `this.name`. */
+export function assignmentsTo(owner: ts.ClassLikeDeclaration, name: string): readonly ts.Expression[] {
+  const found: ts.Expression[] = [];
+  const visit = (node: ts.Node): void => {
+    if (
+      ts.isBinaryExpression(node) &&
+      node.operatorToken.kind === ts.SyntaxKind.EqualsToken &&
+      ts.isPropertyAccessExpression(node.left) &&
+      node.left.expression.kind === ts.SyntaxKind.ThisKeyword &&
+      node.left.name.text === name
+    ) {
+      found.push(node.right);
+    }
+    ts.forEachChild(node, visit);
+  };
+  ts.forEachChild(owner, visit);
+  return found;
+}
+
+const assignments = new WeakMap<ts.SourceFile, ReadonlyMap<string, readonly (ts.Expression | undefined)[]>>();
+
+/**
+ * What a `let` or `var` is given after its declaration, anywhere in its file; undefined stands for a change that
+ * cannot be followed (`+=`). By name, so it errs on the side of doubt.
+ */
+export function reassignmentsOf(declaration: ts.VariableDeclaration): readonly (ts.Expression | undefined)[] {
+  if (declaration.parent.flags & ts.NodeFlags.Const || !ts.isIdentifier(declaration.name)) return [];
+  const source = declaration.getSourceFile();
+  let names = assignments.get(source);
+  if (!names) {
+    const found = new Map<string, (ts.Expression | undefined)[]>();
+    const visit = (node: ts.Node): void => {
+      if (ts.isBinaryExpression(node) && ts.isIdentifier(node.left)) {
+        const { kind } = node.operatorToken;
+        const plain = kind === ts.SyntaxKind.EqualsToken || kind === ts.SyntaxKind.QuestionQuestionEqualsToken;
+        if (kind >= ts.SyntaxKind.FirstAssignment && kind <= ts.SyntaxKind.LastAssignment) {
+          found.set(node.left.text, [...(found.get(node.left.text) ?? []), plain ? node.right : undefined]);
+        }
+      }
+      ts.forEachChild(node, visit);
+    };
+    visit(source);
+    names = found;
+    assignments.set(source, names);
+  }
+  return names.get(declaration.name.text) ?? [];
+}
+
+/** Nothing yet: what a variable or field holds until its value is made. */
+export function isNothing(node: ts.Node | undefined): boolean {
+  return !node || node.kind === ts.SyntaxKind.NullKeyword || node.getText() === "undefined";
+}
+
+/** Can a value never give way to the default behind `??` or `||`? */
+export function isTruthy(node: ts.Node): boolean {
+  return (
+    (ts.isStringLiteralLike(node) && node.text !== "") ||
+    ts.isObjectLiteralExpression(node) ||
+    ts.isNewExpression(node) ||
+    ts.isNumericLiteral(node)
+  );
+}
+
+/** Code on one line, cut to about 48 characters. */
+export function short(node: ts.Node): string {
+  const text = node.getText().replace(/\s+/g, " ");
+  return text.length > 48 ? `${text.slice(0, 45)}...` : text;
+}
+
+/** `a.b.c` -> root `a`, names `b`, `c`; `this.client.chat` -> root `this`. */
+export function chainOf(node: ts.Expression): { readonly root: ts.Expression; readonly names: readonly string[] } {
+  const names: string[] = [];
+  let root = node;
+  for (;;) {
+    if (ts.isNonNullExpression(root) || ts.isParenthesizedExpression(root)) root = root.expression;
+    else if (ts.isPropertyAccessExpression(root)) {
+      names.unshift(root.name.text);
+      root = root.expression;
+    } else return { root, names };
+  }
+}

@@ -1,0 +1,160 @@
+import { ts } from "ts-morph";
+import type { Candidate, Place, Value } from "../facts.js";
+import type { Module } from "./typescript-scopes.js";
+
+/** Where an expression leads: the node at which nothing more can be followed, and the way to it. */
+export interface Found {
+  readonly node: ts.Node;
+  readonly module: Module;
+  /** Nearest step first. */
+  readonly path: readonly string[];
+  /** The only place it can lead to. */
+  readonly sure: boolean;
+  /** What the parameters of the function around the node were called with. */
+  readonly arguments?: Arguments;
+  /** Name of the environment variable read here, or that replaces this default. */
+  readonly environment?: string;
+  /** What is imported from a package: `openai`, `default`. */
+  readonly external?: { readonly specifier: string; readonly name: string };
+}
+
+/** Arguments by parameter, for following a value through a call. */
+export type Arguments = ReadonlyMap<ts.ParameterDeclaration, Found>;
+
+/** The place of a node, without leading comments. */
+export function placeOf(node: ts.Node, module: Module): Place {
+  return { file: module.file, start: node.getStart(module.source), end: node.end };
+}
+
+/** `NAME, src/file.ts:12`. */
+export function stepOf(name: string, node: ts.Node, module: Module): string {
+  const line = module.source.getLineAndCharacterOfPosition(node.getStart(module.source)).line + 1;
+  return `${name}, ${module.file}:${line}`;
+}
+
+/** The number an expression writes out: literals, signs, products, powers of literals. */
+export function numberOf(node: ts.Node): number | undefined {
+  if (ts.isNumericLiteral(node)) return Number(node.text);
+  if (ts.isParenthesizedExpression(node) || ts.isAsExpression(node)) return numberOf(node.expression);
+  if (ts.isPrefixUnaryExpression(node) && node.operator === ts.SyntaxKind.MinusToken) {
+    const value = numberOf(node.operand);
+    return value === undefined ? undefined : -value;
+  }
+  if (!ts.isBinaryExpression(node)) return undefined;
+  const left = numberOf(node.left);
+  const right = numberOf(node.right);
+  if (left === undefined || right === undefined) return undefined;
+  switch (node.operatorToken.kind) {
+    case ts.SyntaxKind.AsteriskToken:
+      return left * right;
+    case ts.SyntaxKind.AsteriskAsteriskToken:
+      return left ** right;
+    case ts.SyntaxKind.PlusToken:
+      return left + right;
+    case ts.SyntaxKind.MinusToken:
+      return left - right;
+    case ts.SyntaxKind.LessThanLessThanToken:
+      return left << right;
+    default:
+      return undefined;
+  }
+}
+
+/** What stands for an unknown part in a partly known string. */
+const hole = "…";
+
+/** Turns the ends of all ways into a value; `follow` resolves the parts of templates and sums. */
+export function valueFrom(found: readonly Found[], follow: (node: ts.Expression, from: Found) => Value): Value {
+  const candidates: Candidate[] = [];
+  const environment = new Set<string>();
+  let blind = false;
+  for (const one of found) {
+    if (one.environment) environment.add(one.environment);
+    const read = primitiveOf(one, follow);
+    if (!read) {
+      blind ||=
+        one.environment === undefined || !found.some((other) => other !== one && other.environment === one.environment);
+      continue;
+    }
+    for (const variable of read.environment) environment.add(variable);
+    candidates.push({
+      value: read.value,
+      partial: read.partial,
+      place: placeOf(one.node, one.module),
+      path: [...one.path, ...read.path],
+      ...(one.environment ? { environment: one.environment } : {}),
+    });
+  }
+  const sure =
+    candidates.length === 1 &&
+    !blind &&
+    environment.size === 0 &&
+    found.length === 1 &&
+    found[0]!.sure &&
+    !candidates[0]!.partial;
+  return {
+    certainty: candidates.length === 0 ? "unknown" : sure ? "certain" : "possible",
+    candidates,
+    environment: [...environment],
+  };
+}
+
+interface Read {
+  readonly value: string | number | boolean;
+  readonly partial: boolean;
+  readonly path: readonly string[];
+  readonly environment: readonly string[];
+}
+
+function primitiveOf(found: Found, follow: (node: ts.Expression, from: Found) => Value): Read | undefined {
+  const { node } = found;
+  const plain = (value: Read["value"]): Read => ({ value, partial: false, path: [], environment: [] });
+  if (ts.isStringLiteralLike(node)) return plain(node.text);
+  if (node.kind === ts.SyntaxKind.TrueKeyword) return plain(true);
+  if (node.kind === ts.SyntaxKind.FalseKeyword) return plain(false);
+  const number = numberOf(node);
+  if (number !== undefined) return plain(number);
+  if (ts.isTemplateExpression(node)) {
+    const parts = node.templateSpans.flatMap((span) => [span.expression, span.literal.text]);
+    return joined([node.head.text, ...parts], found, follow);
+  }
+  if (ts.isBinaryExpression(node) && node.operatorToken.kind === ts.SyntaxKind.PlusToken) {
+    return joined([node.left, node.right], found, follow);
+  }
+  if (ts.isNewExpression(node) && node.expression.getText() === "URL" && node.arguments?.length) {
+    const [path, base] = node.arguments;
+    return joined(base ? [base, "/", path!] : [path!], found, follow);
+  }
+  return undefined;
+}
+
+/** A string put together from parts; each part counts with its first possible value. */
+function joined(
+  parts: readonly (string | ts.Expression)[],
+  found: Found,
+  follow: (node: ts.Expression, from: Found) => Value,
+): Read | undefined {
+  let text = "";
+  let known = false;
+  let partial = false;
+  const path: string[] = [];
+  const environment: string[] = [];
+  for (const part of parts) {
+    if (typeof part === "string") {
+      text += part;
+      known ||= part !== "";
+      continue;
+    }
+    const value = follow(part, found);
+    const [first] = value.candidates;
+    environment.push(...value.environment);
+    partial ||= value.certainty !== "certain";
+    if (!first) text += hole;
+    else {
+      text += first.value;
+      known = true;
+      path.push(...first.path);
+    }
+  }
+  return known ? { value: text, partial, path, environment } : undefined;
+}

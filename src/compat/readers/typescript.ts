@@ -1,0 +1,127 @@
+import { ts } from "ts-morph";
+import type { FileFacts, HostVerdict, Mention, NamedNumber, Request } from "../facts.js";
+import { packageVersion, type Sources } from "../sources.js";
+import { constantUses, mentionOf, numberFact } from "./typescript-mentions.js";
+import { requestOf } from "./typescript-requests.js";
+import { createResolver, type Resolver } from "./typescript-resolve.js";
+import { createProject, type Module, type Project, parseModule, syntaxErrors } from "./typescript-scopes.js";
+import { type Found, placeOf } from "./typescript-values.js";
+
+/**
+ * Reads TypeScript and JavaScript files into facts. `paths` are the files to read; what they import is read as far
+ * as values lead there. Never throws on broken code: its syntax errors are among the facts.
+ */
+export function readTypeScript(sources: Sources, paths: readonly string[]): readonly FileFacts[] {
+  const project = createProject(sources, paths);
+  const resolver = createResolver(project);
+  const raw = paths.flatMap((path) => {
+    const module = project.module(path);
+    return module ? [readModule(module, resolver, sources)] : [];
+  });
+  const requests = raw.flatMap((file) => file.requests);
+  return raw.map(({ literals, ...file }) => ({
+    ...file,
+    mentions: file.mentions.map((mention) => ({
+      ...mention,
+      onlyRequests: isOnlyForRequests(mention, literals.get(mention.place.start), project, requests),
+    })),
+  }));
+}
+
+/** Number of syntax errors in a text; what a fix must not raise. */
+export function countSyntaxErrors(file: string, text: string): number {
+  return syntaxErrors(parseModule(file, text)).length;
+}
+
+interface RawFacts extends Omit<FileFacts, "mentions"> {
+  readonly mentions: readonly Omit<Mention, "onlyRequests">[];
+  readonly literals: ReadonlyMap<number, { readonly node: ts.Node; readonly module: Module }>;
+}
+
+function readModule(module: Module, resolver: Resolver, sources: Sources): RawFacts {
+  const requests: Request[] = [];
+  const mentions: Omit<Mention, "onlyRequests">[] = [];
+  const numbers: NamedNumber[] = [];
+  const literals = new Map<number, { node: ts.Node; module: Module }>();
+  const at = (node: ts.Node): Found => ({ node, module, path: [], sure: true });
+  const visit = (node: ts.Node): void => {
+    if (ts.isCallExpression(node) || ts.isNewExpression(node)) {
+      const request = requestOf(node, at(node), resolver);
+      if (request) requests.push(withVersion(request, module, sources));
+    }
+    if (ts.isStringLiteralLike(node)) {
+      const mention = mentionOf(node, at(node), resolver);
+      if (mention) {
+        mentions.push(mention);
+        literals.set(mention.place.start, { node, module });
+      }
+    }
+    if (ts.isExpression(node)) {
+      const number = numberFact(node, at(node));
+      if (number) numbers.push(number);
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(module.source);
+  const host = hostOfRequests(requests);
+  const settled = <Fact extends { readonly host: HostVerdict }>(fact: Fact): Fact =>
+    host && fact.host.host === "unknown" ? { ...fact, host } : fact;
+  // a literal in the request itself is the request's, not a mention, unless only the literal's own call names the host
+  const direct = new Set(
+    requests
+      .filter((request) => request.host.host !== "unknown")
+      .flatMap(({ model }) => model?.candidates ?? [])
+      .filter(({ path }) => path.length === 0)
+      .map(({ place }) => place.start),
+  );
+  return {
+    file: module.file,
+    language: module.isTypeScript ? "typescript" : "javascript",
+    text: module.source.text,
+    requests,
+    mentions: mentions.filter(({ place }) => !direct.has(place.start)).map(settled),
+    numbers: numbers.map(settled),
+    syntaxErrors: syntaxErrors(module).map((error) => ({
+      message: ts.flattenDiagnosticMessageText(error.messageText, " "),
+      place: { file: module.file, start: error.start, end: error.start + error.length },
+    })),
+    literals,
+  };
+}
+
+/** Where a file says nothing itself: the one host that its requests go to. */
+function hostOfRequests(requests: readonly Request[]): HostVerdict | undefined {
+  const [first, ...others] = requests.map((request) => request.host);
+  if (!first || first.host === "unknown" || others.some((other) => other.host !== first.host)) return undefined;
+  return { ...first, certainty: "possible", evidence: `the requests in the same file: ${first.evidence}` };
+}
+
+function withVersion(request: Request, module: Module, sources: Sources): Request {
+  const version = request.package && packageVersion(sources, module.file, request.package);
+  return version ? { ...request, packageVersion: version } : request;
+}
+
+/** Does every use of a constant's name stand as the model of a request? */
+function isOnlyForRequests(
+  mention: Omit<Mention, "onlyRequests">,
+  literal: { readonly node: ts.Node; readonly module: Module } | undefined,
+  project: Project,
+  requests: readonly Request[],
+): boolean {
+  const uses = literal && constantUses(literal.node, literal.module, project);
+  if (!uses || uses.length === 0) return false;
+  return uses.every((use) => {
+    const place = placeOf(use.node, use.module);
+    return requests.some(({ modelProperty, model }) => {
+      const value = modelProperty?.valuePlace;
+      return (
+        value?.file === place.file &&
+        value.start <= place.start &&
+        place.end <= value.end &&
+        (model?.candidates ?? []).some(
+          (one) => one.place.file === mention.place.file && one.place.start === mention.place.start,
+        )
+      );
+    });
+  });
+}

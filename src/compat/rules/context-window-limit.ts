@@ -1,0 +1,119 @@
+import { numberLike } from "../edits.js";
+import type { Facts, NamedNumber } from "../facts.js";
+import { isCurrentId, isRetiredAlias } from "../models.js";
+import type { Problem, Rule } from "../rule.js";
+import { type Target, targets } from "../targets.js";
+
+const contextName = /context_?(window|length|tokens|size|limit)|max_?context|max_?input_?tokens|input_?token_?limit/i;
+const stale: Readonly<Record<Target, readonly number[]>> = {
+  "v3.1": [64_000, 65_536],
+  current: [64_000, 65_536, 128_000, 131_072],
+};
+
+export const contextWindowLimit: Rule = {
+  id: "context-window-limit",
+  code: "R06",
+  title: "A context limit of an older version",
+  severity: { "v3.1": "warning", current: "warning" },
+  effect: "opportunity",
+  explanation:
+    "The V3.0 API took 64K tokens (65 536), V3.1 takes 128K (131 072), today's API 1M (1 048 576). A constant of the old size makes the program throw away history that would fit. The value is changed where it is a named limit of a DeepSeek model; a number in a comparison or a switch is reported only, because both places have to change together. The opposite mistake exists too: a host that still serves V3.0 weights takes 64K only.",
+  examples: [
+    {
+      target: "v3.1",
+      language: "ts",
+      by: "safe",
+      before: `export const models = {
+  "deepseek-chat": { contextWindow: 64_000, maxTokens: 8_000 },
+};
+`,
+      after: `export const models = {
+  "deepseek-chat": { contextWindow: 128_000, maxTokens: 8_000 },
+};
+`,
+    },
+    {
+      target: "current",
+      language: "js",
+      by: "safe",
+      before: `export const model = { id: "deepseek-chat", contextLength: 65536 };
+`,
+      after: `export const model = { id: "deepseek-chat", contextLength: 1048576 };
+`,
+    },
+  ],
+  source: {
+    urls: ["https://api-docs.deepseek.com/news/news250821", "https://api-docs.deepseek.com/quick_start/pricing"],
+    date: "2026-11-23",
+    confidence: "primary",
+  },
+  *check(facts, target) {
+    for (const file of facts.files) {
+      for (const number of file.numbers) {
+        const problem = ofNumber(number, facts, target);
+        if (problem) yield problem;
+      }
+    }
+  },
+};
+
+function ofNumber(number: NamedNumber, facts: Facts, target: Target): Problem | undefined {
+  const { name, value, owner, host, form, text } = number;
+  if (form === "error text") {
+    if (host.host !== "official") return undefined;
+    return {
+      message: "the server's refusal of too long an input names another limit than 65536 today",
+      place: number.place,
+      host,
+      manual: "match the words and any number: /maximum context length is (\\d+)/",
+    };
+  }
+  if (!stale[target].includes(value) || !contextName.test(name)) return undefined;
+  if (host.host !== "official" && host.host !== "unknown" && !isOwnId(owner)) return undefined;
+  const isTest = form === "comparison" || form === "switch case";
+  // a test says nothing of DeepSeek itself; a limit of the same size that does makes it count
+  const partners = facts.files
+    .flatMap((file) => file.numbers)
+    .filter((other) => other !== number && other.value === value && contextName.test(other.name));
+  const tied = (one: NamedNumber) => one.owner !== undefined && isOurs(one);
+  const wanted = targets[target].contextTokens;
+  const common = { place: number.place, host };
+  if (isTest) {
+    const limits = partners.filter((other) => !isComparison(other) && tied(other));
+    if (limits.length === 0 && !tied(number)) return undefined;
+    return {
+      ...common,
+      message: `${name} is compared with ${text}, the size of an older version; today's limit is another`,
+      manual: "change it together with the limit that it tests",
+    };
+  }
+  if (!tied(number)) return undefined;
+  const replacement = numberLike(text, wanted, target === "v3.1" ? 131_072 : 1_048_576);
+  const tested = partners.find((other) => isComparison(other));
+  const safe = !tested && (isOwnId(owner) || host.host === "official");
+  return {
+    ...common,
+    message: `${name} ${text} of "${owner}" is the limit of an older version; ${target === "v3.1" ? "V3.1" : "today's API"} takes ${wanted}`,
+    ...(tested ? { manual: `${tested.place.file} tests for the same number; both have to change together` } : {}),
+    ...(safe || tested ? {} : { manual: "only a name ties this number to DeepSeek" }),
+    fix: {
+      applicability: safe ? "safe" : "suggested",
+      description: `raise it to ${replacement}`,
+      edits: [{ ...number.place, text: replacement }],
+    },
+  };
+}
+
+const isComparison = ({ form }: NamedNumber): boolean => form === "comparison" || form === "switch case";
+
+/** An id of the official API, which no other host uses. */
+function isOwnId(owner: string | undefined): boolean {
+  return isRetiredAlias(owner) || isCurrentId(owner);
+}
+
+/** Does the owner mean DeepSeek's own API, and not a distillation or another host's copy? */
+function isOurs({ owner, host }: NamedNumber): boolean {
+  if (isOwnId(owner)) return true;
+  const foreign = /distill|[/:]|-r1|-v[23]|\dB\b/i.test(owner ?? "");
+  return !foreign && (host.host === "official" || host.host === "unknown");
+}

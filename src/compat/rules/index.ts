@@ -1,0 +1,17 @@
+import type { Rule } from "../rule.js";
+import { contextWindowLimit } from "./context-window-limit.js";
+import { maxCompletionTokens } from "./max-completion-tokens.js";
+import { reasonerMaxTokens } from "./reasoner-max-tokens.js";
+import { reasonerSamplingParams } from "./reasoner-sampling-params.js";
+import { retiredModelAlias } from "./retired-model-alias.js";
+import { thinkingDefaultOn } from "./thinking-default-on.js";
+
+/** All rules, in the order of their codes. */
+export const rules: readonly Rule[] = [
+  retiredModelAlias,
+  thinkingDefaultOn,
+  reasonerMaxTokens,
+  maxCompletionTokens,
+  contextWindowLimit,
+  reasonerSamplingParams,
+];

@@ -1,0 +1,101 @@
+import { type Parameter, type Request, textOf } from "../facts.js";
+import type { Problem, Rule } from "../rule.js";
+import { thinkingOf, thinkingReason } from "../thinking.js";
+
+const setUp = `import OpenAI from "openai";
+const client = new OpenAI({ baseURL: "https://api.deepseek.com", apiKey: process.env.DEEPSEEK_API_KEY });
+`;
+
+export const maxCompletionTokens: Rule = {
+  id: "max-completion-tokens",
+  code: "R05",
+  title: "A token limit under a name that the API does not read",
+  severity: { "v3.1": "info", current: "warning" },
+  effect: "silent change",
+  explanation:
+    "DeepSeek's documentation of V3.0, V3.1 and V4 knows max_tokens only. Tests against the official API in August 2026 showed that max_completion_tokens, OpenAI's newer name, is ignored: the request runs without a limit. The rename is safe in form, but note that it makes a limit effective that was ignored so far; where the request thinks, a small limit would then cut the reasoning (see reasoner-max-tokens), so there it is only a suggestion. Whether the V3.0 and V3.1 servers ignored the name too is not documented; self-hosted servers such as vLLM accept it.",
+  examples: [
+    {
+      target: "current",
+      language: "ts",
+      by: "safe",
+      before: `${setUp}const reply = await client.chat.completions.create({
+  model: "deepseek-flash",
+  // @ts-expect-error DeepSeek-only field
+  thinking: { type: "disabled" },
+  messages: [{ role: "user", content: "Hello" }],
+  max_completion_tokens: 1024,
+});
+`,
+      after: `${setUp}const reply = await client.chat.completions.create({
+  model: "deepseek-flash",
+  // @ts-expect-error DeepSeek-only field
+  thinking: { type: "disabled" },
+  messages: [{ role: "user", content: "Hello" }],
+  max_tokens: 1024,
+});
+`,
+    },
+  ],
+  source: {
+    urls: [
+      "https://api-docs.deepseek.com/api/create-chat-completion",
+      "https://github.com/earendil-works/pi/issues/8018",
+      "https://github.com/infiniflow/ragflow/issues/17546",
+    ],
+    date: "2026-11-23",
+    confidence: "secondary",
+  },
+  *check(facts, target) {
+    for (const request of facts.files.flatMap((file) => file.requests)) {
+      if (request.host.host !== "official" || !["openai-node", "fetch", "axios"].includes(request.client)) continue;
+      const limit = request.parameters.find(({ name }) => name === "max_completion_tokens");
+      if (!limit) continue;
+      const [first] = limit.value.candidates;
+      const common = {
+        message:
+          "max_completion_tokens is ignored by the official API, so this request has no limit; the name is max_tokens",
+        place: limit.place,
+        host: request.host,
+        ...(first ? { path: first.path } : {}),
+      };
+      const reason = thinkingReason(request, target);
+      yield { ...common, ...fixOf(request, limit, reason, textOf(facts, limit.place.file)) };
+    }
+  },
+};
+
+function fixOf(
+  request: Request,
+  limit: Parameter,
+  thinking: string | undefined,
+  text: string,
+): Pick<Problem, "fix" | "manual"> {
+  if (request.parameters.some(({ name }) => name === "max_tokens")) {
+    return { manual: "max_tokens is set as well; remove one of the two" };
+  }
+  if (!limit.direct || !request.object) return { manual: "the limit is set away from the call" };
+  const doubts = [
+    ...(request.host.certainty === "certain" ? [] : [`the host is only likely: ${request.host.evidence}`]),
+    ...(thinking && !limit.value.candidates.every(({ value }) => Number(value) > 8192)
+      ? [`${thinking}, and the limit would include the reasoning`]
+      : []),
+    ...(thinking && limit.value.candidates.length === 0 ? ["the limit's value is not known here"] : []),
+    ...(!thinking && (request.model?.certainty !== "certain" || thinkingOf(request) === "unknown")
+      ? ["whether the request thinks is not known, and the limit would include the reasoning"]
+      : []),
+    ...(request.spreads.some(({ known }) => !known) ? ["an object spread into the request may set max_tokens"] : []),
+    ...(request.object.directives && /@ts-[^\n]*\n\s*$/.test(text.slice(0, limit.place.start))
+      ? ["a compiler directive stands on the line above"]
+      : []),
+  ];
+  const value = limit.shorthand ? "max_tokens: max_completion_tokens" : "max_tokens";
+  return {
+    manual: ["behaviour change: the limit takes effect", ...doubts].join("; "),
+    fix: {
+      applicability: doubts.length > 0 ? "suggested" : "safe",
+      description: "rename to max_tokens (the limit takes effect)",
+      edits: [{ ...limit.namePlace, text: value }],
+    },
+  };
+}

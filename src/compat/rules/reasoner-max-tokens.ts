@@ -1,0 +1,126 @@
+import { numberLike, removeProperty } from "../edits.js";
+import { type NamedNumber, type Parameter, type Request, textOf } from "../facts.js";
+import type { Problem, Rule } from "../rule.js";
+import { thinkingReason } from "../thinking.js";
+
+const limitNames = /^(max_tokens|maxTokens|maxOutputTokens|max_output_tokens)$/;
+/** The most R1 could be told to answer with; more was refused, so a value up to this may date from then. */
+const largestOldLimit = 8192;
+
+const setUp = `import OpenAI from "openai";
+const client = new OpenAI({ baseURL: "https://api.deepseek.com", apiKey: process.env.DEEPSEEK_API_KEY });
+`;
+
+export const reasonerMaxTokens: Rule = {
+  id: "reasoner-max-tokens",
+  code: "R03",
+  title: "A token limit that now includes the reasoning",
+  severity: { "v3.1": "warning", current: "warning" },
+  effect: "silent change",
+  explanation:
+    "With R1 behind deepseek-reasoner (V3.0 era) max_tokens limited the final answer, and up to 32K tokens of reasoning came on top. From R1-0528 and V3.1 on it limits reasoning and answer together (default 32K, at most 64K in V3.1). A limit chosen for the old meaning, anything up to 8192, now ends the reasoning: finish_reason is length and content is empty or cut. Leaving the limit out is closest to the old behaviour; 32768 or more leaves room for both. Handle finish_reason length with empty content in any case.",
+  examples: [
+    {
+      target: "v3.1",
+      language: "ts",
+      by: "suggested",
+      before: `${setUp}const reply = await client.chat.completions.create({
+  model: "deepseek-reasoner",
+  max_tokens: 4096,
+  messages: [{ role: "user", content: "Hello" }],
+});
+`,
+      after: `${setUp}const reply = await client.chat.completions.create({
+  model: "deepseek-reasoner",
+  messages: [{ role: "user", content: "Hello" }],
+});
+`,
+    },
+    {
+      target: "current",
+      language: "js",
+      by: "suggested",
+      before: `const response = await fetch("https://api.deepseek.com/chat/completions", {
+  method: "POST",
+  body: JSON.stringify({ model: "deepseek-flash", thinking: { type: "enabled" }, max_tokens: 2048, messages }),
+});
+`,
+      after: `const response = await fetch("https://api.deepseek.com/chat/completions", {
+  method: "POST",
+  body: JSON.stringify({ model: "deepseek-flash", thinking: { type: "enabled" }, messages }),
+});
+`,
+    },
+  ],
+  source: {
+    urls: [
+      "https://api-docs.deepseek.com/zh-cn/news/news250528",
+      "https://api-docs.deepseek.com/guides/reasoning_model",
+      "https://api-docs.deepseek.com/quick_start/pricing",
+    ],
+    date: "2026-11-23",
+    confidence: "primary",
+  },
+  *check(facts, target) {
+    const inRequests = new Set<string>();
+    for (const request of facts.files.flatMap((file) => file.requests)) {
+      for (const { valuePlace } of request.parameters) inRequests.add(`${valuePlace.file}:${valuePlace.start}`);
+      if (request.host.host !== "official" && request.host.host !== "unknown") continue;
+      const reason = thinkingReason(request, target);
+      if (!reason) continue;
+      // what is spread in under a condition may be meant for the other models
+      for (const parameter of request.parameters.filter(({ sure }) => sure)) {
+        const problem = limitNames.test(parameter.name) ? ofParameter(request, parameter, reason, facts) : undefined;
+        if (problem) yield problem;
+      }
+    }
+    for (const number of facts.files.flatMap((file) => file.numbers)) {
+      if (number.owner !== "deepseek-reasoner" || inRequests.has(`${number.place.file}:${number.place.start}`))
+        continue;
+      const problem = ofTable(number);
+      if (problem) yield problem;
+    }
+  },
+};
+
+function ofParameter(
+  request: Request,
+  parameter: Parameter,
+  reason: string,
+  facts: Parameters<Rule["check"]>[0],
+): Problem | undefined {
+  const low = parameter.value.candidates.find(({ value }) => typeof value === "number" && value <= largestOldLimit);
+  if (!low) return undefined;
+  const common = {
+    message: `${parameter.name} ${low.value} includes the reasoning (${reason}); the answer may be cut or empty`,
+    place: parameter.place,
+    host: request.host,
+    path: low.path,
+  };
+  if (request.host.host !== "official") return { ...common, manual: "an unknown host is never fixed" };
+  if (!parameter.direct || !request.object) return { ...common, manual: "the limit is set away from the call" };
+  return {
+    ...common,
+    manual: "removing the limit is closest to the old behaviour; 32768 or more keeps one and costs more",
+    fix: {
+      applicability: "suggested",
+      description: `remove ${parameter.name} (the server's default leaves room for the reasoning)`,
+      edits: removeProperty(textOf(facts, parameter.place.file), request.object, parameter.place),
+    },
+  };
+}
+
+function ofTable(number: NamedNumber): Problem | undefined {
+  if (!limitNames.test(number.name) || number.value > largestOldLimit || number.form !== "property") return undefined;
+  return {
+    message: `${number.name} ${number.text} of "deepseek-reasoner" includes the reasoning; the answer may be cut or empty`,
+    place: number.place,
+    host: number.host,
+    manual: "raising the limit may cost more",
+    fix: {
+      applicability: "suggested",
+      description: "raise the limit to 32768",
+      edits: [{ ...number.place, text: numberLike(number.text.includes("_") ? "1_1" : "11", 32_768, 32_768) }],
+    },
+  };
+}

@@ -1,0 +1,264 @@
+// Long because the same name stands in a dozen roles, each with its own message and its own reason for having no fix.
+import { replaceString } from "../edits.js";
+import { type Candidate, type Facts, type HostVerdict, type Mention, type Request, textOf } from "../facts.js";
+import { idForSdk, isRetiredAlias, type RetiredAlias, replacementOf } from "../models.js";
+import type { Applicability, Edit, Fix, Problem, Rule, Severity } from "../rule.js";
+import type { Target } from "../targets.js";
+import { switchThinking } from "../thinking.js";
+
+export const retiredModelAlias: Rule = {
+  id: "retired-model-alias",
+  code: "R01",
+  title: "A model name that the official API no longer accepts",
+  severity: { "v3.1": "info", current: "error" },
+  effect: "hard error",
+  comesLast: true,
+  explanation:
+    "V3.0 and V3.1 were never model names on api.deepseek.com: code said deepseek-chat or deepseek-reasoner, and on 2025-08-21 the weights behind both became V3.1. Since 2026-07-24 15:59 UTC the names are refused with HTTP 400. Today's model deepseek-flash thinks unless told not to, so a rename keeps its behaviour only together with the thinking switch: disabled for deepseek-chat and deepseek-coder, enabled for deepseek-reasoner. A move to V3.1 means another host, with that host's own id; no rename on api.deepseek.com leads there.",
+  examples: [
+    {
+      target: "current",
+      language: "ts",
+      by: "safe",
+      before: `import OpenAI from "openai";
+const client = new OpenAI({ baseURL: "https://api.deepseek.com", apiKey: process.env.DEEPSEEK_API_KEY });
+const reply = await client.chat.completions.create({
+  model: "deepseek-chat",
+  messages: [{ role: "user", content: "Hello" }],
+});
+`,
+      after: `import OpenAI from "openai";
+const client = new OpenAI({ baseURL: "https://api.deepseek.com", apiKey: process.env.DEEPSEEK_API_KEY });
+const reply = await client.chat.completions.create({
+  model: "deepseek-flash",
+  // @ts-expect-error DeepSeek-only field
+  thinking: { type: "disabled" },
+  messages: [{ role: "user", content: "Hello" }],
+});
+`,
+    },
+    {
+      target: "current",
+      language: "js",
+      by: "safe",
+      before: `const response = await fetch("https://api.deepseek.com/chat/completions", {
+  method: "POST",
+  body: JSON.stringify({ model: 'deepseek-reasoner', messages }),
+});
+`,
+      after: `const response = await fetch("https://api.deepseek.com/chat/completions", {
+  method: "POST",
+  body: JSON.stringify({ model: 'deepseek-flash', thinking: { type: 'enabled' }, messages }),
+});
+`,
+    },
+    {
+      target: "current",
+      language: "ts",
+      by: "suggested",
+      before: `import OpenAI from "openai";
+const MODEL = process.env.DEEPSEEK_MODEL ?? "deepseek-chat";
+const client = new OpenAI({ baseURL: "https://api.deepseek.com" });
+export const ask = (messages: OpenAI.ChatCompletionMessageParam[]) =>
+  client.chat.completions.create({ model: MODEL, messages });
+`,
+      after: `import OpenAI from "openai";
+const MODEL = process.env.DEEPSEEK_MODEL ?? "deepseek-flash";
+const client = new OpenAI({ baseURL: "https://api.deepseek.com" });
+export const ask = (messages: OpenAI.ChatCompletionMessageParam[]) =>
+  client.chat.completions.create({
+    model: MODEL,
+    // @ts-expect-error DeepSeek-only field
+    thinking: { type: "disabled" },
+    messages,
+  });
+`,
+    },
+  ],
+  source: {
+    urls: [
+      "https://api-docs.deepseek.com/updates",
+      "https://api-docs.deepseek.com/news/news250821",
+      "https://api-docs.deepseek.com/news/news260424",
+      "https://api-docs.deepseek.com/news/news260910",
+    ],
+    date: "2026-11-23",
+    confidence: "primary",
+  },
+  *check(facts, target) {
+    const reported = new Set<string>();
+    for (const use of usesOf(facts)) {
+      // the request may go to several hosts, but this name to one: the mention knows
+      if (use.mention?.host.certainty === "certain" && use.requests.every(({ host }) => host.host === "unknown"))
+        continue;
+      reported.add(keyOf(use.candidate));
+      yield ofRequests(facts, use, target);
+    }
+    for (const file of facts.files) {
+      for (const mention of file.mentions) {
+        if (!isRetiredAlias(mention.id) || reported.has(keyOf(mention))) continue;
+        const problem = ofMention(mention, target);
+        if (problem) yield problem;
+      }
+    }
+  },
+};
+
+/** A literal with a retired name and the requests it reaches. */
+interface Use {
+  readonly alias: RetiredAlias;
+  readonly candidate: Candidate;
+  readonly requests: readonly Request[];
+  readonly mention: Mention | undefined;
+}
+
+const keyOf = ({ place }: { place: Candidate["place"] }): string => `${place.file}:${place.start}`;
+
+/** The literals of retired names by which requests to the official or an unknown host are made. */
+function usesOf(facts: Facts): readonly Use[] {
+  const uses = new Map<string, { alias: RetiredAlias; candidate: Candidate; requests: Request[] }>();
+  const elsewhere = new Set<string>();
+  for (const request of facts.files.flatMap((file) => file.requests)) {
+    for (const candidate of request.model?.candidates ?? []) {
+      if (!isRetiredAlias(candidate.value) || candidate.partial) continue;
+      if (request.host.host !== "official" && request.host.host !== "unknown") {
+        elsewhere.add(keyOf(candidate));
+        continue;
+      }
+      const use = uses.get(keyOf(candidate)) ?? { alias: candidate.value, candidate, requests: [] };
+      use.requests.push(request);
+      uses.set(keyOf(candidate), use);
+    }
+  }
+  const mentions = new Map(facts.files.flatMap((file) => file.mentions).map((mention) => [keyOf(mention), mention]));
+  return [...uses].map(([key, use]) => ({
+    ...use,
+    // a literal that another host is asked for as well may not be changed
+    mention: elsewhere.has(key) ? undefined : mentions.get(key),
+  }));
+}
+
+function ofRequests(facts: Facts, use: Use, target: Target): Problem {
+  const { alias, candidate, requests } = use;
+  const [first] = requests as [Request];
+  const host = requests.every((request) => request.host.host === "official") ? first.host : worst(requests);
+  const common = { place: candidate.place, host, path: candidate.path };
+  if (target === "v3.1") {
+    return {
+      ...common,
+      message: `"${alias}" meant V3.1 on api.deepseek.com from 2025-08-21 on and is refused there today; ask the host that serves your V3.1 for its id`,
+      manual: "no id of api.deepseek.com leads to V3.1",
+    };
+  }
+  if (host.host !== "official") {
+    return {
+      ...common,
+      severity: "warning",
+      message: `"${alias}" is refused by the official API since 2026-07-24; which host is asked here is not known`,
+      manual: "an unknown host is never fixed",
+    };
+  }
+  const { id, thinking } = replacementOf(alias);
+  return {
+    ...common,
+    message: `"${alias}" is refused with HTTP 400 since 2026-07-24; "${id}" with thinking ${thinking} behaves the same`,
+    ...fixOf(facts, use),
+  };
+}
+
+function worst(requests: readonly Request[]): HostVerdict {
+  return requests.find(({ host }) => host.host !== "official")!.host;
+}
+
+function fixOf(facts: Facts, use: Use): { fix: Fix } | { manual: string } {
+  const { alias, candidate, requests, mention } = use;
+  const { thinking } = replacementOf(alias);
+  const inside = requests.length === 1 && isInside(candidate, requests[0]!);
+  if (requests.some(({ model }) => (model?.candidates.length ?? 0) > 1)) {
+    return { manual: "the request chooses between models; the thinking switch has to follow the same choice" };
+  }
+  if (!inside && !mention?.onlyRequests) {
+    return { manual: "the name is used in places that are not known here; change it and the requests together" };
+  }
+  const notes: string[] = [];
+  const edits: Edit[] = [];
+  let applicability: Applicability = "safe";
+  let id = replacementOf(alias).id;
+  const doubt = (note: string) => {
+    applicability = "suggested";
+    notes.push(note);
+  };
+  for (const request of requests) {
+    const change = switchThinking(facts, request, thinking);
+    if ("manual" in change) return { manual: change.manual };
+    edits.push(...change.edits);
+    if (change.applicability !== "safe") doubt(change.note ?? "check where this client passes the switch");
+    if (request.host.certainty !== "certain") doubt(`the host is only likely: ${request.host.evidence}`);
+    if (request.package !== "@ai-sdk/deepseek") continue;
+    const sdk = idForSdk(request.packageVersion);
+    if (sdk.id === undefined) {
+      return {
+        manual: `@ai-sdk/deepseek ${request.packageVersion} knows no V4 model; upgrade it first (1.0.57, 2.0.64, 3.0.44)`,
+      };
+    }
+    if (!sdk.known) doubt("the version of @ai-sdk/deepseek is not known; it must be 1.0.57, 2.0.64, 3.0.44 or newer");
+    else if (sdk.id !== id) doubt(`@ai-sdk/deepseek ${request.packageVersion} does not treat deepseek-flash as V4 yet`);
+    id = sdk.id;
+  }
+  if (candidate.path.length > 0) {
+    doubt(
+      candidate.environment ? `${candidate.environment} may name another model` : "the name stands away from the call",
+    );
+  }
+  edits.unshift(replaceString(textOf(facts, candidate.place.file), candidate.place, id));
+  const description = `rename to ${id}${edits.length > 1 ? ` and set thinking ${thinking}` : ""}`;
+  return {
+    fix: { applicability, description, edits },
+    ...(notes.length > 0 ? { manual: [...new Set(notes)].join("; ") } : {}),
+  };
+}
+
+function isInside(candidate: Candidate, request: Request): boolean {
+  const holder = request.modelProperty?.valuePlace;
+  return (
+    holder?.file === candidate.place.file && holder.start <= candidate.place.start && candidate.place.end <= holder.end
+  );
+}
+
+const reasons: Readonly<Record<Mention["kind"], string>> = {
+  comparison: "after the rename this comparison never holds; test the mode instead",
+  "switch case": "after the rename this case is never reached",
+  "text test": "after the rename this test never holds",
+  "table key": "a row of a table: the code that looks it up has to change with it",
+  type: "part of a type: add today's names beside it, or callers no longer compile",
+  list: "one of a list of names; decide whether users may still choose it",
+  attribute: "a choice on a page; stored choices have to be migrated",
+  property: "which request uses it is not known here; rename it together with the thinking switch",
+  argument: "which request uses it is not known here; rename it together with the thinking switch",
+  default: "which request uses it is not known here; rename it together with the thinking switch",
+  constant: "which request uses it is not known here; rename it together with the thinking switch",
+  other: "what it is for is not known here",
+};
+
+/** Roles in which the literal is likely to be sent. */
+const sent: readonly Mention["kind"][] = ["property", "argument", "default", "constant"];
+
+function ofMention(mention: Mention, target: Target): Problem | undefined {
+  const { id, kind, host } = mention;
+  if (host.host !== "official" && host.host !== "unknown") return undefined;
+  const isSent = sent.includes(kind) && (kind !== "property" || /model/i.test(mention.name));
+  const official = host.host === "official";
+  const severity: Severity =
+    target === "v3.1" ? "info" : official ? (isSent ? "error" : "warning") : isSent ? "warning" : "info";
+  const role = mention.name ? `${kind} ${mention.name}` : kind;
+  return {
+    message:
+      target === "v3.1"
+        ? `"${id}" (${role}) meant V3.1 on api.deepseek.com and is refused there today`
+        : `"${id}" (${role}) is refused by the official API since 2026-07-24`,
+    place: mention.place,
+    host,
+    severity,
+    manual: reasons[kind],
+  };
+}

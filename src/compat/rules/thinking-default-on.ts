@@ -1,0 +1,184 @@
+import { replaceString } from "../edits.js";
+import { type Facts, type Parameter, type Request, textOf } from "../facts.js";
+import { isCurrentId } from "../models.js";
+import type { Problem, Rule } from "../rule.js";
+import { hasEffort, parameterAt, switchThinking, thinkingOf } from "../thinking.js";
+
+const setUp = `import OpenAI from "openai";
+const client = new OpenAI({ baseURL: "https://api.deepseek.com", apiKey: process.env.DEEPSEEK_API_KEY });
+`;
+
+export const thinkingDefaultOn: Rule = {
+  id: "thinking-default-on",
+  code: "R02",
+  title: "Thinking is on by default, or its switch stands where nobody reads it",
+  severity: { "v3.1": "warning", current: "warning" },
+  effect: "silent change",
+  explanation:
+    'In V3.0 and V3.1 the model name chose the mode. From V4 on thinking is on unless the request says thinking: { type: "disabled" }: a request that names deepseek-flash or a V4 model without the switch costs more, answers later, ignores temperature, and a small max_tokens may be used up by reasoning so that content is empty. openai-node and plain HTTP send the body as it is, so an extra_body object (the way of the Python client) is sent under that name and has no effect; its content belongs on the top level. enable_thinking is the switch of other hosts.',
+  examples: [
+    {
+      target: "current",
+      language: "ts",
+      by: "suggested",
+      before: `${setUp}const reply = await client.chat.completions.create({
+  model: "deepseek-flash",
+  max_tokens: 60,
+  messages: [{ role: "user", content: "Hello" }],
+});
+`,
+      after: `${setUp}const reply = await client.chat.completions.create({
+  model: "deepseek-flash",
+  // @ts-expect-error DeepSeek-only field
+  thinking: { type: "disabled" },
+  max_tokens: 60,
+  messages: [{ role: "user", content: "Hello" }],
+});
+`,
+    },
+    {
+      target: "current",
+      language: "js",
+      by: "safe",
+      before: `${setUp}const reply = await client.chat.completions.create({
+  model: "deepseek-flash",
+  messages,
+  extra_body: { thinking: { type: "disabled" } },
+});
+`,
+      after: `${setUp}const reply = await client.chat.completions.create({
+  model: "deepseek-flash",
+  messages,
+  thinking: { type: "disabled" },
+});
+`,
+    },
+    {
+      target: "current",
+      language: "js",
+      by: "suggested",
+      before: `const response = await fetch("https://api.deepseek.com/v1/chat/completions", {
+  method: "POST",
+  body: JSON.stringify({ model: "deepseek-v4-pro", messages, enable_thinking: false }),
+});
+`,
+      after: `const response = await fetch("https://api.deepseek.com/v1/chat/completions", {
+  method: "POST",
+  body: JSON.stringify({ model: "deepseek-v4-pro", messages, thinking: { type: "disabled" } }),
+});
+`,
+    },
+  ],
+  source: {
+    urls: [
+      "https://api-docs.deepseek.com/guides/thinking_mode",
+      "https://api-docs.deepseek.com/api/create-chat-completion",
+      "https://github.com/openai/openai-node#undocumented-request-params",
+    ],
+    date: "2026-11-23",
+    confidence: "primary",
+  },
+  *check(facts, target) {
+    for (const request of facts.files.flatMap((file) => file.requests)) {
+      if (request.host.host !== "official") continue;
+      const body = misplaced(facts, request);
+      if (body) yield body;
+      const foreign = foreignSwitch(facts, request);
+      if (foreign) yield foreign;
+      if (target === "current" && !body && !foreign) {
+        const problem = withoutSwitch(facts, request);
+        if (problem) yield problem;
+      }
+    }
+  },
+};
+
+/** `extra_body`, which only the Python client takes apart. */
+function misplaced(facts: Facts, request: Request): Problem | undefined {
+  const body = request.parameters.find(({ name }) => name === "extra_body");
+  if (!body || !["openai-node", "fetch", "axios"].includes(request.client)) return undefined;
+  const common = {
+    message: "extra_body is sent to the server under that name and has no effect; its content belongs on the top level",
+    place: body.namePlace,
+    host: request.host,
+  };
+  const inner = body.parameters ?? [];
+  const clash = inner.find(({ name }) => request.parameters.some((other) => other.name === name));
+  if (!body.direct || !body.object || inner.length === 0 || inner.length !== body.object.properties.length) {
+    return { ...common, manual: "what extra_body holds is not written out here" };
+  }
+  if (clash) return { ...common, manual: `${clash.name} stands on the top level already` };
+  const text = textOf(facts, body.place.file);
+  const [from, to] = [body.object.properties[0]!.start, body.object.properties.at(-1)!.end];
+  const certain = request.host.certainty === "certain";
+  return {
+    ...common,
+    fix: {
+      applicability: certain ? "safe" : "suggested",
+      description: "move the content of extra_body to the top level",
+      edits: [{ ...body.place, text: text.slice(from, to) }],
+    },
+  };
+}
+
+/** `enable_thinking`, the switch of Alibaba, SiliconFlow and vLLM. */
+function foreignSwitch(facts: Facts, request: Request): Problem | undefined {
+  const top = parameterAt(request.parameters, ["enable_thinking"]);
+  const nested = parameterAt(request.parameters, ["chat_template_kwargs", "enable_thinking"]);
+  const found = top ?? nested;
+  if (!found) return undefined;
+  const common = {
+    message: "enable_thinking is a switch of other hosts; the official API reads thinking: { type }",
+    place: found.namePlace,
+    host: request.host,
+  };
+  const [value] = found.value.candidates;
+  if (!top?.direct || !found.literal || typeof value?.value !== "boolean") {
+    return { ...common, manual: "write thinking on the top level instead" };
+  }
+  if (thinkingOf(request)) return { ...common, manual: "the request has a thinking switch already; remove this one" };
+  const quote = quoteNear(textOf(facts, found.place.file), request.modelProperty);
+  return {
+    ...common,
+    manual: "the switch had no effect so far; setting it changes what the model does",
+    fix: {
+      applicability: "suggested",
+      description: "write it as thinking",
+      edits: [{ ...found.place, text: `thinking: { type: ${quote}${value.value ? "enabled" : "disabled"}${quote} }` }],
+    },
+  };
+}
+
+function withoutSwitch(facts: Facts, request: Request): Problem | undefined {
+  const ids = request.model?.candidates ?? [];
+  if (ids.length === 0 || !ids.every(({ value }) => isCurrentId(value))) return undefined;
+  if (thinkingOf(request) || hasEffort(request) || request.spreads.some(({ known }) => !known)) return undefined;
+  const small = request.parameters.find(({ name, value }) => {
+    const limit = value.candidates[0]?.value;
+    return /^max_?(output)?_?tokens$/i.test(name) && typeof limit === "number" && limit < 2000;
+  });
+  const hurt = [
+    ...(small ? [`${small.name} may be used up by reasoning`] : []),
+    ...(request.parameters.some(({ name }) => name === "temperature") ? ["temperature is ignored"] : []),
+    ...(request.parameters.some(({ name }) => /^tool_?choice$/i.test(name)) ? ["a forced tool choice is refused"] : []),
+  ];
+  const change = switchThinking(facts, request, "disabled");
+  const certain = ids[0]!;
+  return {
+    message: `"${certain.value}" thinks unless told not to${hurt.length > 0 ? `: ${hurt.join(", ")}` : ""}`,
+    place: request.modelProperty?.place ?? request.place,
+    host: request.host,
+    path: certain.path,
+    ...("manual" in change || change.edits.length === 0
+      ? { manual: "manual" in change ? change.manual : "say in the request whether it shall think" }
+      : {
+          manual: "if thinking is wanted, say so with type enabled",
+          fix: { applicability: "suggested", description: "switch thinking off", edits: change.edits },
+        }),
+  };
+}
+
+function quoteNear(text: string, property: Parameter | undefined): string {
+  const place = property?.valuePlace;
+  return place && text[place.start] === "'" ? replaceString(text, place, "").text[0]! : '"';
+}

@@ -1,0 +1,119 @@
+/** The files of a scan, wherever they come from. Paths use forward slashes and are relative to one root, or absolute. */
+export interface Sources {
+  /** Files to scan. */
+  readonly paths: readonly string[];
+  /** Text of any file, also of one that is not scanned (package.json, an imported module); undefined where there is none. */
+  read(path: string): string | undefined;
+  /** Is there such a file? Cheaper than reading it. */
+  has(path: string): boolean;
+}
+
+const extensions = [".ts", ".tsx", ".mts", ".cts", ".js", ".jsx", ".mjs", ".cjs"];
+
+/** Ending of the files the TypeScript reader takes. */
+export const scriptFile = /\.([cm]?[jt]s|[jt]sx)$/;
+
+/** Does a text mention DeepSeek at all? The cheap test before anything is parsed. */
+export function mentionsDeepSeek(text: string): boolean {
+  return /deep[-_]?seek/i.test(text);
+}
+
+/** What a script imports, by a look at its text alone. */
+export function importSpecifiers(text: string): readonly string[] {
+  const found = text.matchAll(/(?:\bfrom|\bimport|\brequire\(|\bimport\()\s*["']([^"'\n]+)["']/g);
+  return [...new Set([...found].map((match) => match[1]!))];
+}
+
+/** Folder of a path; empty for a file at the root. */
+function folderOf(path: string): string {
+  return path.slice(0, Math.max(0, path.lastIndexOf("/")));
+}
+
+/** Joins and normalises: `a/b`, `../c.js` -> `a/c.js`. */
+function joinPath(folder: string, path: string): string {
+  const absolute = (folder || path).startsWith("/") ? "/" : "";
+  const parts: string[] = [];
+  for (const part of `${folder}/${path}`.split("/")) {
+    if (part === "" || part === ".") continue;
+    if (part === ".." && parts.length > 0 && parts.at(-1) !== "..") parts.pop();
+    else parts.push(part);
+  }
+  return absolute + parts.join("/");
+}
+
+/** Folders looked into on the way up to a package.json or tsconfig.json. */
+const maximumClimb = 16;
+
+/** The nearest file of this name in a file's folder or above it, above the scan's root too. */
+function nearest(sources: Sources, file: string, name: string): { path: string; text: string } | undefined {
+  let folder = folderOf(file);
+  for (let level = 0; level < maximumClimb; level += 1) {
+    const path = joinPath(folder, name);
+    const text = sources.has(path) ? sources.read(path) : undefined;
+    if (text !== undefined) return { path, text };
+    if (folder === "/") return undefined;
+    folder = joinPath(folder, "..");
+  }
+  return undefined;
+}
+
+/** Finds the file a specifier means: relative with or without ending (`./x.js` may be x.ts), index files, tsconfig paths. */
+export function resolveSpecifier(sources: Sources, from: string, specifier: string): string | undefined {
+  if (specifier.startsWith(".")) return resolveFile(sources, joinPath(folderOf(from), specifier));
+  const config = nearest(sources, from, "tsconfig.json");
+  if (!config) return undefined;
+  const { baseUrl, paths } = pathsOf(config.text);
+  const base = joinPath(folderOf(config.path), baseUrl ?? ".");
+  for (const [pattern, targets] of Object.entries(paths)) {
+    const [before, after] = pattern.split("*") as [string, string | undefined];
+    const fits = after === undefined ? specifier === before : specifier.startsWith(before) && specifier.endsWith(after);
+    if (!fits) continue;
+    const middle = specifier.slice(before.length, specifier.length - (after?.length ?? 0));
+    for (const target of targets) {
+      const found = resolveFile(sources, joinPath(base, target.replace("*", middle)));
+      if (found) return found;
+    }
+  }
+  return baseUrl === undefined ? undefined : resolveFile(sources, joinPath(base, specifier));
+}
+
+function resolveFile(sources: Sources, path: string): string | undefined {
+  const bare = path.replace(/\.([cm]?)jsx?$/, "");
+  const names = scriptFile.test(path) ? [path] : [];
+  for (const stem of bare === path ? [path] : [path, bare]) {
+    names.push(...extensions.map((extension) => stem + extension));
+    names.push(...extensions.map((extension) => `${stem}/index${extension}`));
+  }
+  return names.find((name) => sources.has(name));
+}
+
+function pathsOf(text: string): { baseUrl?: string; paths: Record<string, string[]> } {
+  // comments and trailing commas; strings are matched first so that a URL in one is left alone
+  const plain = text
+    .replace(/("(?:\\.|[^"\\])*")|\/\/[^\n]*|\/\*[\s\S]*?\*\//g, "$1")
+    .replace(/("(?:\\.|[^"\\])*")|,(?=\s*[}\]])/g, "$1");
+  try {
+    const options = (JSON.parse(plain) as { compilerOptions?: { baseUrl?: string; paths?: Record<string, string[]> } })
+      .compilerOptions;
+    return { ...(options?.baseUrl ? { baseUrl: options.baseUrl } : {}), paths: options?.paths ?? {} };
+  } catch {
+    // a broken tsconfig only costs its aliases
+    return { paths: {} };
+  }
+}
+
+/** Version range of a package in the nearest package.json, as written; undefined where it is not listed. */
+export function packageVersion(sources: Sources, file: string, name: string): string | undefined {
+  const manifest = nearest(sources, file, "package.json");
+  if (!manifest) return undefined;
+  try {
+    const content = JSON.parse(manifest.text) as Record<string, Record<string, string> | undefined>;
+    for (const group of ["dependencies", "devDependencies", "peerDependencies"]) {
+      const version = content[group]?.[name];
+      if (typeof version === "string") return version;
+    }
+  } catch {
+    // a broken package.json says nothing
+  }
+  return undefined;
+}

@@ -1,0 +1,165 @@
+import { insertProperty } from "./edits.js";
+import { type Facts, type ObjectShape, type Parameter, type Request, textOf } from "./facts.js";
+import { isCurrentId } from "./models.js";
+import type { Applicability, Edit } from "./rule.js";
+import type { Target } from "./targets.js";
+
+/** State of the thinking switch in a request; undefined where it has none. */
+export type Thinking = "enabled" | "disabled" | "unknown" | undefined;
+
+/** A parameter at a path of property names: `["extra_body", "thinking"]`. */
+export function parameterAt(
+  parameters: readonly Parameter[] | undefined,
+  path: readonly string[],
+): Parameter | undefined {
+  const [name, ...rest] = path;
+  const found = parameters?.find((parameter) => parameter.name === name);
+  return rest.length === 0 ? found : parameterAt(found?.parameters, rest);
+}
+
+/** Where each client keeps the switch; the first is the right one. */
+const switchPaths: Readonly<Record<Request["client"], readonly (readonly string[])[]>> = {
+  "openai-node": [["thinking"], ["extra_body", "thinking"]],
+  fetch: [["thinking"], ["extra_body", "thinking"]],
+  axios: [["thinking"], ["extra_body", "thinking"]],
+  anthropic: [["thinking"]],
+  "ai-sdk": [["providerOptions", "deepseek", "thinking"]],
+  langchain: [["modelKwargs", "thinking"]],
+  llamaindex: [["additionalChatOptions", "thinking"]],
+};
+
+const effortNames = ["reasoning_effort", "reasoningEffort"];
+
+/** What a request says of thinking. */
+export function thinkingOf(request: Request): Thinking {
+  for (const path of switchPaths[request.client]) {
+    const parameter = parameterAt(request.parameters, path);
+    if (!parameter) continue;
+    if (!parameter.sure) return "unknown";
+    const type = parameterAt(parameter.parameters, ["type"])?.value;
+    const [only, ...others] = type?.candidates ?? [];
+    if (!only || others.length > 0) return "unknown";
+    return only.value === "enabled" || only.value === "disabled" ? only.value : "unknown";
+  }
+  // options from elsewhere may hold it
+  const holder = request.parameters.find(({ name }) => name === "providerOptions" || name === "modelKwargs");
+  return holder && !holder.object ? "unknown" : undefined;
+}
+
+/** Does the request name a reasoning effort? */
+export function hasEffort(request: Request): boolean {
+  return (
+    request.parameters.some(({ name }) => effortNames.includes(name)) ||
+    parameterAt(request.parameters, ["providerOptions", "deepseek", "reasoningEffort"]) !== undefined ||
+    parameterAt(request.parameters, ["modelKwargs", "reasoning_effort"]) !== undefined
+  );
+}
+
+/** Why a request thinks, in words; undefined where it does not, or where that is not known. */
+export function thinkingReason(request: Request, target: Target): string | undefined {
+  const ids = (request.model?.candidates ?? []).map(({ value }) => value);
+  if (ids.length === 0) return undefined;
+  const state = thinkingOf(request);
+  if (ids.every((id) => id === "deepseek-reasoner")) return "deepseek-reasoner always thinks";
+  if (state === "disabled" || state === "unknown") return undefined;
+  const known = ids.every((id) => isCurrentId(id) || id === "deepseek-chat" || id === "deepseek-reasoner");
+  if (state === "enabled" && known) return "thinking is switched on here";
+  const open = request.spreads.some(({ known: all }) => !all);
+  if (target === "current" && ids.every(isCurrentId) && !open) return `${ids[0]} thinks unless told not to`;
+  return undefined;
+}
+
+/** How a switch gets into a request: the edits and how far they can be trusted, or why there are none. */
+export type Switch =
+  | { readonly edits: readonly Edit[]; readonly applicability: Applicability; readonly note?: string }
+  | { readonly manual: string };
+
+/** The edits that switch thinking on or off where the client expects it. An existing object is extended, never doubled. */
+export function switchThinking(facts: Facts, request: Request, mode: "enabled" | "disabled"): Switch {
+  const state = thinkingOf(request);
+  if (state === "unknown") return { manual: "the request's thinking options are not known here" };
+  if (state === "disabled" && mode === "enabled") {
+    return {
+      manual: "the request says thinking disabled, but deepseek-reasoner always thought; decide which is meant",
+    };
+  }
+  // what the request says already was heard before, and is heard now
+  if (state) return { edits: [], applicability: "safe" };
+  if (hasEffort(request)) return { manual: "the request names a reasoning effort; decide whether it shall think" };
+  const { object } = request;
+  if (!object) return { manual: "the request's object is used in several places or built elsewhere" };
+  if (request.spreads.some(({ known }) => !known)) {
+    return { manual: "an object spread into the request is not known here and may set model or thinking" };
+  }
+  const text = textOf(facts, object.place.file);
+  const value = `thinking: { type: "${mode}" }`.replaceAll('"', quoteOf(text, request));
+  const anchor = request.modelProperty?.direct ? request.modelProperty.place : undefined;
+  const finish = (edits: readonly Edit[] | undefined, applicability: Applicability): Switch =>
+    edits ? { edits, applicability } : { manual: "the layout of the object leaves no clean place for the switch" };
+  switch (request.client) {
+    case "openai-node": {
+      if (!/chat\.completions/.test(request.callee)) {
+        return { edits: [], applicability: "suggested", note: "this endpoint has no thinking switch of its own" };
+      }
+      // where the compiler tries several overloads it complains elsewhere than at the property; what is spread in is
+      // not compared with the type at all
+      const overloaded = request.spreads.length > 0 || request.parameters.some(({ name }) => name === "stream");
+      const edits = !object.checked
+        ? insertProperty(text, object, anchor, value)
+        : overloaded
+          ? insertProperty(text, object, anchor, `...{ ${value} }`)
+          : insertProperty(text, object, anchor, value, "// @ts-expect-error DeepSeek-only field");
+      return finish(edits, object.directives ? "suggested" : "safe");
+    }
+    case "fetch":
+    case "axios": {
+      const isChat = request.parameters.some(({ name }) => name === "messages");
+      return finish(insertProperty(text, object, anchor, value), isChat ? "safe" : "suggested");
+    }
+    case "ai-sdk":
+      if (request.package !== "@ai-sdk/deepseek") {
+        return { manual: `set thinking in the way ${request.package} passes provider options on` };
+      }
+      return finish(
+        insertNested(text, object, request.parameters, ["providerOptions", "deepseek"], value, anchor),
+        "safe",
+      );
+    case "langchain":
+      return finish(insertNested(text, object, request.parameters, ["modelKwargs"], value, anchor), "suggested");
+    case "anthropic":
+      return { manual: "the Anthropic endpoint maps unknown names instead of refusing them; choose the model by hand" };
+    case "llamaindex":
+      return { manual: "this client has no documented way to pass the thinking switch" };
+  }
+}
+
+/** Puts a property into a nested object, making the objects on the way that are missing. */
+function insertNested(
+  text: string,
+  shape: ObjectShape,
+  parameters: readonly Parameter[] | undefined,
+  path: readonly string[],
+  property: string,
+  anchor: Parameter["place"] | undefined,
+): readonly Edit[] | undefined {
+  const [name, ...rest] = path;
+  if (name === undefined) return insertProperty(text, shape, anchor, property);
+  const existing = parameters?.find((parameter) => parameter.name === name);
+  if (!existing) {
+    return insertProperty(
+      text,
+      shape,
+      anchor,
+      path.reduceRight((inner, key) => `${key}: { ${inner} }`, property),
+    );
+  }
+  if (!existing.object || !existing.direct) return undefined;
+  return insertNested(text, existing.object, existing.parameters, rest, property, undefined);
+}
+
+/** The quote the model id is written with, so that the switch looks like its neighbours. */
+function quoteOf(text: string, request: Request): string {
+  const place = request.modelProperty?.valuePlace;
+  const quote = place && /["']/.exec(text.slice(place.start, place.end))?.[0];
+  return quote ?? (text.split("'").length > text.split('"').length ? "'" : '"');
+}
