@@ -49,18 +49,18 @@ describe("the example application", () => {
       "src/answer.ts:11 R01 error safe",
       "src/answer.ts:17 R05 warning safe",
       "src/answer.ts:25 R01 error safe",
-      "src/answer.ts:27 R07 warning safe",
-      "src/answer.ts:28 R07 warning safe",
+      "src/answer.ts:27 R07 info safe",
+      "src/answer.ts:28 R07 info safe",
       "src/answer.ts:29 R03 warning suggested",
       "src/answer.ts:36 R01 error safe",
       "src/config.ts:9 R01 error suggested",
       "src/conversation.ts:10 R01 error -",
       "src/conversation.ts:13 R01 error -",
       "src/conversation.ts:23 R01 warning -",
-      "src/llm/models.ts:10 R01 info -",
-      "src/llm/models.ts:10 R06 warning safe",
-      "src/llm/models.ts:11 R01 info -",
-      "src/llm/models.ts:11 R06 warning safe",
+      "src/llm/models.ts:10 R01 warning -",
+      "src/llm/models.ts:10 R06 info safe",
+      "src/llm/models.ts:11 R01 warning -",
+      "src/llm/models.ts:11 R06 info safe",
       "src/llm/models.ts:11 R03 warning suggested",
       "src/summary.js:9 R01 error safe",
     ]);
@@ -257,7 +257,7 @@ describe("what must not be found", () => {
 
 test("a test for the old size in the server's refusal is reported", async () => {
   write("a.ts", `${client}if (/maximum context length is 65536 tokens/.test(message)) shorten();\n`);
-  expect(brief(await reportOf([]))).toEqual(["a.ts:2 R06 warning -"]);
+  expect(brief(await reportOf([]))).toEqual(["a.ts:2 R06 info -"]);
 });
 
 test("what is spread in for other models only is not held against the reasoner", async () => {
@@ -266,6 +266,43 @@ test("what is spread in for other models only is not held against the reasoner",
     `${client}client.chat.completions.create({ model: "deepseek-reasoner", messages, ...(deep ? {} : { temperature: 0 }) });\n`,
   );
   expect(brief(await reportOf(["--target", "v3.1"]))).toEqual(["a.ts:2 R01 info -"]);
+});
+
+describe("do no harm", () => {
+  const table = 'export const models = { "deepseek-chat": { contextWindow: 64_000 } };\n';
+
+  test("a limit is raised only where the host is known: here nothing says it", async () => {
+    write("models.ts", table);
+    expect(brief(await reportOf(["--rule", "R06"]))).toEqual(["models.ts:1 R06 info -"]);
+    await scan(["--fix=suggested"]);
+    expect(read("models.ts")).toBe(table);
+  });
+
+  test("a table is of the host that the requests of its importers go to", async () => {
+    write("models.ts", table);
+    write(
+      "a.ts",
+      `import { models } from "./models.js";\n${client}client.chat.completions.create({ model, messages });\n`,
+    );
+    const report = await reportOf(["--rule", "R06"]);
+    expect(brief(report)).toEqual(["models.ts:1 R06 info safe"]);
+    expect(report.findings[0]?.host?.evidence).toMatch(/^the requests of a\.ts, which imports it: baseURL/);
+    // as soon as one of them asks another host, nothing is certain any more
+    write(
+      "b.ts",
+      `import { models } from "./models.js";\nnew OpenAI({ baseURL: "https://openrouter.ai/api/v1" }).chat.completions.create({ model, messages });\n`,
+    );
+    expect(brief(await reportOf(["--rule", "R06"]))).toEqual(["models.ts:1 R06 info -"]);
+  });
+
+  test("a reasoner with tools is renamed by a person: its successor wants the reasoning back", async () => {
+    write("a.js", `${client}client.chat.completions.create({ model: "deepseek-reasoner", messages, tools });\n`);
+    const { findings } = await reportOf(["--rule", "R01"]);
+    expect(findings[0]?.fix?.applicability).toBe("suggested");
+    expect(findings[0]?.manual).toMatch(/reasoning_content/);
+    write("b.js", `${client}client.chat.completions.create({ model: "deepseek-chat", messages, tools });\n`);
+    expect(brief(await reportOf(["--rule", "R01"]))[1]).toBe("b.js:2 R01 error safe");
+  });
 });
 
 describe("options", () => {
@@ -298,13 +335,13 @@ describe("options", () => {
   });
 
   test("--fail-on and --min-severity", async () => {
-    write("a.ts", 'export const context = { id: "deepseek-chat", contextWindow: 64_000 };\n');
+    write("a.ts", `${client}client.chat.completions.create({ model: "deepseek-flash", messages });\n`);
     expect((await scan([])).code).toBe(0);
     expect((await scan(["--fail-on", "warning"])).code).toBe(1);
     expect((await scan(["--fail-on", "never"])).code).toBe(0);
     const report = await reportOf(["--min-severity", "error"]);
     expect(report.findings).toEqual([]);
-    expect(report.hidden).toBe(2);
+    expect(report.hidden).toBe(1);
   });
 
   test("--rule takes names and codes", async () => {

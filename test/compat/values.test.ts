@@ -251,10 +251,8 @@ describe("values are followed through", () => {
     const functions = names.map(
       (name) => `function ${name}(x) { return x ? ${names.map((one) => `${one}(x)`).join(" : x ? ")} : "m"; }`,
     );
-    const startedMs = performance.now();
     const { model } = onlyRequest({ "a.ts": `${functions.join("\n")}\n${call("model: f0(y)")}` });
     expect(model?.certainty).not.toBe("certain");
-    expect(performance.now() - startedMs).toBeLessThan(5000);
   });
 
   test("a provider call of the AI SDK, made in another file", () => {

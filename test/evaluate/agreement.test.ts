@@ -1,8 +1,8 @@
 import { describe, expect, test } from "@jest/globals";
 import type { Batch } from "../../src/data/batch.js";
-import { halfBits } from "../../src/tensor/numbers.js";
 import { openSession } from "../../src/engine/session.js";
 import { compareOutputs, type Run } from "../../src/evaluate/agreement.js";
+import { halfBits } from "../../src/tensor/numbers.js";
 import type { Tensor } from "../../src/tensor/tensor.js";
 import { ocrRecognition, readOcrLines } from "../ocr-lines.js";
 

@@ -1,6 +1,7 @@
 import { ts } from "ts-morph";
 import type { FileFacts, HostVerdict, Mention, NamedNumber, Request } from "../facts.js";
-import { packageVersion, type Sources } from "../sources.js";
+import { unknownHost } from "../host.js";
+import { importSpecifiers, packageVersion, type Sources } from "../sources.js";
 import { constantUses, mentionOf, numberFact } from "./typescript-mentions.js";
 import { requestOf } from "./typescript-requests.js";
 import { createResolver, type Resolver } from "./typescript-resolve.js";
@@ -19,13 +20,45 @@ export function readTypeScript(sources: Sources, paths: readonly string[]): read
     return module ? [readModule(module, resolver, sources)] : [];
   });
   const requests = raw.flatMap((file) => file.requests);
-  return raw.map(({ literals, ...file }) => ({
-    ...file,
-    mentions: file.mentions.map((mention) => ({
-      ...mention,
-      onlyRequests: isOnlyForRequests(mention, literals.get(mention.place.start), project, requests),
-    })),
-  }));
+  const importers = importersOf(project, raw);
+  return raw.map(({ literals, ...file }) => {
+    const host = file.requests.length === 0 ? hostOfImporters(importers.get(file.file) ?? []) : undefined;
+    const settled = <Fact extends { readonly host: HostVerdict }>(fact: Fact): Fact =>
+      host && fact.host === unknownHost ? { ...fact, host } : fact;
+    return {
+      ...file,
+      numbers: file.numbers.map(settled),
+      mentions: file.mentions.map((mention) => ({
+        ...settled(mention),
+        onlyRequests: isOnlyForRequests(mention, literals.get(mention.place.start), project, requests),
+      })),
+    };
+  });
+}
+
+/** The files that import each file. */
+function importersOf(project: Project, files: readonly RawFacts[]): ReadonlyMap<string, readonly RawFacts[]> {
+  const importers = new Map<string, RawFacts[]>();
+  for (const file of files) {
+    const module = project.module(file.file)!;
+    for (const specifier of importSpecifiers(file.text)) {
+      const target = project.imported(module, specifier)?.file;
+      if (target) importers.set(target, [...(importers.get(target) ?? []), file]);
+    }
+  }
+  return importers;
+}
+
+/** Where a file without requests says nothing itself: the one host that the requests of its importers go to. */
+function hostOfImporters(importers: readonly RawFacts[]): HostVerdict | undefined {
+  const asking = importers.filter(({ requests }) => requests.length > 0);
+  const verdict = hostOfRequests(asking.flatMap(({ requests }) => requests));
+  const [first] = asking;
+  if (!verdict || !first) return undefined;
+  return {
+    ...verdict,
+    evidence: `the requests of ${first.file}, which imports it: ${first.requests[0]!.host.evidence}`,
+  };
 }
 
 /** Number of syntax errors in a text; what a fix must not raise. */

@@ -14,20 +14,22 @@ export const contextWindowLimit: Rule = {
   id: "context-window-limit",
   code: "R06",
   title: "A context limit of an older version",
-  severity: { "v3.1": "warning", current: "warning" },
+  severity: { "v3.1": "info", current: "info" },
   effect: "opportunity",
   explanation:
-    "The V3.0 API took 64K tokens (65 536), V3.1 takes 128K (131 072), today's API 1M (1 048 576). A constant of the old size makes the program throw away history that would fit. The value is changed where it is a named limit of a DeepSeek model; a number in a comparison or a switch is reported only, because both places have to change together. The opposite mistake exists too: a host that still serves V3.0 weights takes 64K only.",
+    "The V3.0 API took 64K tokens (65 536), V3.1 takes 128K (131 072), today's API 1M (1 048 576). A constant of the old size makes the program throw away history that would fit. The value is changed where it is a named limit of a DeepSeek model and the host is known to be the official one; a number in a comparison or a switch is reported only, because both places have to change together. The opposite mistake exists too: a host that still serves V3.0 weights takes 64K only.",
   examples: [
     {
       target: "v3.1",
       language: "ts",
       by: "safe",
-      before: `export const models = {
+      before: `export const baseURL = "https://api.deepseek.com";
+export const models = {
   "deepseek-chat": { contextWindow: 64_000, maxTokens: 8_000 },
 };
 `,
-      after: `export const models = {
+      after: `export const baseURL = "https://api.deepseek.com";
+export const models = {
   "deepseek-chat": { contextWindow: 128_000, maxTokens: 8_000 },
 };
 `,
@@ -36,9 +38,11 @@ export const contextWindowLimit: Rule = {
       target: "current",
       language: "js",
       by: "safe",
-      before: `export const model = { id: "deepseek-chat", contextLength: 65536 };
+      before: `const apiKey = process.env.DEEPSEEK_API_KEY;
+export const model = { id: "deepseek-chat", contextLength: 65536, apiKey };
 `,
-      after: `export const model = { id: "deepseek-chat", contextLength: 1048576 };
+      after: `const apiKey = process.env.DEEPSEEK_API_KEY;
+export const model = { id: "deepseek-chat", contextLength: 1048576, apiKey };
 `,
     },
   ],
@@ -90,14 +94,18 @@ function ofNumber(number: NamedNumber, facts: Facts, target: Target): Problem | 
   if (!tied(number)) return undefined;
   const replacement = numberLike(text, wanted, target === "v3.1" ? 131_072 : 1_048_576);
   const tested = partners.find((other) => isComparison(other));
-  const safe = !tested && (isOwnId(owner) || host.host === "official");
+  const message = `${name} ${text} of "${owner}" is the limit of an older version; ${target === "v3.1" ? "V3.1" : "today's API"} takes ${wanted}`;
+  if (host.host !== "official") return { ...common, message, manual: "an unknown host is never fixed" };
+  const doubts = [
+    ...(tested ? [`${tested.place.file} tests for the same number; both have to change together`] : []),
+    ...(isOwnId(owner) ? [] : ["only a name ties this number to DeepSeek"]),
+  ];
   return {
     ...common,
-    message: `${name} ${text} of "${owner}" is the limit of an older version; ${target === "v3.1" ? "V3.1" : "today's API"} takes ${wanted}`,
-    ...(tested ? { manual: `${tested.place.file} tests for the same number; both have to change together` } : {}),
-    ...(safe || tested ? {} : { manual: "only a name ties this number to DeepSeek" }),
+    message,
+    ...(doubts.length > 0 ? { manual: doubts.join("; ") } : {}),
     fix: {
-      applicability: safe ? "safe" : "suggested",
+      applicability: doubts.length > 0 ? "suggested" : "safe",
       description: `raise it to ${replacement}`,
       edits: [{ ...number.place, text: replacement }],
     },

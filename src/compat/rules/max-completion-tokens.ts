@@ -10,7 +10,7 @@ export const maxCompletionTokens: Rule = {
   id: "max-completion-tokens",
   code: "R05",
   title: "A token limit under a name that the API does not read",
-  severity: { "v3.1": "info", current: "warning" },
+  severity: { "v3.1": "warning", current: "warning" },
   effect: "silent change",
   explanation:
     "DeepSeek's documentation of V3.0, V3.1 and V4 knows max_tokens only. Tests against the official API in August 2026 showed that max_completion_tokens, OpenAI's newer name, is ignored: the request runs without a limit. The rename is safe in form, but note that it makes a limit effective that was ignored so far; where the request thinks, a small limit would then cut the reasoning (see reasoner-max-tokens), so there it is only a suggestion. Whether the V3.0 and V3.1 servers ignored the name too is not documented; self-hosted servers such as vLLM accept it.",

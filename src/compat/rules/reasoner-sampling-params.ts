@@ -27,7 +27,7 @@ export const reasonerSamplingParams: Rule = {
   id: "reasoner-sampling-params",
   code: "R07",
   title: "Sampling parameters that do nothing, or are refused, while the model thinks",
-  severity: { "v3.1": "warning", current: "warning" },
+  severity: { "v3.1": "info", current: "info" },
   effect: "silent change",
   explanation:
     "A thinking model takes temperature, top_p, presence_penalty and frequency_penalty and ignores them; deepseek-reasoner answered logprobs and top_logprobs with an error up to V3.2. On today's API the penalties have no effect in any mode, temperature has none while thinking, and top_p works only while thinking, between 0.95 and 1. Dead parameters of a request to deepseek-reasoner can be removed without a change in behaviour; logprobs are left to you, because code that reads them has to change too.",

@@ -194,6 +194,10 @@ function fixOf(facts: Facts, use: Use): { fix: Fix } | { manual: string } {
     edits.push(...change.edits);
     if (change.applicability !== "safe") doubt(change.note ?? "check where this client passes the switch");
     if (request.host.certainty !== "certain") doubt(`the host is only likely: ${request.host.evidence}`);
+    const tools = request.parameters.find(({ name }) => /^(tools|functions|tool_?choice)$/i.test(name));
+    if (tools && thinking === "enabled") {
+      doubt(`with ${tools.name} a thinking model wants its reasoning_content back, and refuses a forced tool_choice`);
+    }
     if (request.package !== "@ai-sdk/deepseek") continue;
     const sdk = idForSdk(request.packageVersion);
     if (sdk.id === undefined) {

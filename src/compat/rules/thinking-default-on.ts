@@ -12,7 +12,7 @@ export const thinkingDefaultOn: Rule = {
   id: "thinking-default-on",
   code: "R02",
   title: "Thinking is on by default, or its switch stands where nobody reads it",
-  severity: { "v3.1": "warning", current: "warning" },
+  severity: { "v3.1": null, current: "warning" },
   effect: "silent change",
   explanation:
     'In V3.0 and V3.1 the model name chose the mode. From V4 on thinking is on unless the request says thinking: { type: "disabled" }: a request that names deepseek-flash or a V4 model without the switch costs more, answers later, ignores temperature, and a small max_tokens may be used up by reasoning so that content is empty. openai-node and plain HTTP send the body as it is, so an extra_body object (the way of the Python client) is sent under that name and has no effect; its content belongs on the top level. enable_thinking is the switch of other hosts.',
@@ -78,14 +78,14 @@ export const thinkingDefaultOn: Rule = {
     date: "2026-11-23",
     confidence: "primary",
   },
-  *check(facts, target) {
+  *check(facts) {
     for (const request of facts.files.flatMap((file) => file.requests)) {
       if (request.host.host !== "official") continue;
       const body = misplaced(facts, request);
       if (body) yield body;
       const foreign = foreignSwitch(facts, request);
       if (foreign) yield foreign;
-      if (target === "current" && !body && !foreign) {
+      if (!body && !foreign) {
         const problem = withoutSwitch(facts, request);
         if (problem) yield problem;
       }
