@@ -5,6 +5,7 @@ import {
   mkdtempSync,
   openSync,
   readFileSync,
+  realpathSync,
   renameSync,
   rmSync,
   statSync,
@@ -80,12 +81,22 @@ function temporaryName(target: string): string {
   return join(dirname(target), `.${basename(target)}.${process.pid}-${randomBytes(4).toString("hex")}.tmp`);
 }
 
+/** Refuses to replace a file that somebody made read-only; renaming over it would not ask. */
+export function checkReplaceable(host: Host, path: string): void {
+  const stats = statSync(absolute(host, path), { throwIfNoEntry: false });
+  if (stats && (stats.mode & 0o222) === 0) {
+    throw new UserError(`${path}: is read-only; make it writable (chmod u+w) if it may be changed`);
+  }
+}
+
 /**
  * Writes a file whole or not at all: under a temporary name in the same folder, flushed, then renamed. A file that is
- * replaced keeps its permissions. Ctrl-C removes the temporary file.
+ * replaced keeps its permissions, a link is followed. Ctrl-C removes the temporary file.
  */
 export function writeWhole(host: Host, path: string, content: string | Uint8Array): void {
-  const target = absolute(host, path);
+  checkReplaceable(host, path);
+  const named = absolute(host, path);
+  const target = statSync(named, { throwIfNoEntry: false }) ? realpathSync(named) : named;
   const temporary = temporaryName(target);
   const discard = () => rmSync(temporary, { force: true });
   const forget = host.onInterrupt(discard);

@@ -14,16 +14,22 @@ function output(stream: NodeJS.WriteStream): Output {
   };
 }
 
-/** The host of a real process. Ctrl-C runs what was registered, newest first, and exits with 130. */
+/**
+ * The host of a real process. Ctrl-C runs what was registered, newest first, and exits with 130. While nothing is
+ * registered the system's default holds, which ends the process at once, also in the middle of long computing (a
+ * shell sees 130 then, too).
+ */
 function processHost(): Host {
   const undos: (() => void)[] = [];
   const interrupt = () => {
-    for (const undo of undos.reverse()) undo();
+    for (const undo of [...undos].reverse()) undo();
     process.stderr.write("\ninterrupted\n");
     process.exit(exitCode.interrupted);
   };
-  process.once("SIGINT", interrupt);
-  process.once("SIGTERM", interrupt);
+  const listen = (method: "on" | "off") => {
+    process[method]("SIGINT", interrupt);
+    process[method]("SIGTERM", interrupt);
+  };
   const manifest = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
     version: string;
   };
@@ -34,10 +40,18 @@ function processHost(): Host {
     stderr: output(process.stderr),
     version: manifest.version,
     onInterrupt(undo) {
+      if (undos.length === 0) {
+        listen("off");
+        listen("on");
+      }
       undos.push(undo);
       return () => {
         const at = undos.indexOf(undo);
         if (at >= 0) undos.splice(at, 1);
+        // a signal that came during synchronous work is delivered first
+        setImmediate(() => {
+          if (undos.length === 0) listen("off");
+        });
       };
     },
   };

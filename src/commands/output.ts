@@ -10,7 +10,7 @@ import { checkOutput, writeWhole } from "./files.js";
 export function outputOptions(): Option[] {
   return [
     new Option("--format <form>", "form of the result on stdout").choices(["text", "json", "markdown"]).default("text"),
-    new Option("--json", "same as --format json").implies({ format: "json" }),
+    new Option("--json", "same as --format json, whatever --format says"),
     new Option("--report <file...>", "also write the result to files; .json or .md decides the form"),
   ];
 }
@@ -39,7 +39,7 @@ export function checkReports(host: Host, options: Options): void {
 /** Prints a result on stdout in the chosen form and writes the report files. */
 export function writeResult(host: Host, options: Options, forms: Forms): void {
   const json = () => `${JSON.stringify(forms.json, undefined, 2)}\n`;
-  const format = options["format"];
+  const format = options["json"] ? "json" : options["format"];
   if (format === "json") host.stdout.write(json());
   else if (format === "markdown") host.stdout.write(forms.markdown());
   else host.stdout.write(forms.text(paintFor(host, host.stdout), host.stdout.columns));

@@ -3,7 +3,7 @@ import { type CommandSpec, exitCode, type Options } from "../cli.js";
 import type { Applicability, Rule, Severity } from "../compat/rule.js";
 import type { Target } from "../compat/targets.js";
 import { UserError } from "../errors.js";
-import { writeWhole } from "./files.js";
+import { checkReplaceable, writeWhole } from "./files.js";
 import { checkReports, outputOptions, writeResult } from "./output.js";
 import { startProgress } from "./progress.js";
 
@@ -64,7 +64,10 @@ export const scanCommand: CommandSpec = {
     const showsDiff = options["diff"] === true;
     const fixing = level || showsDiff ? await applyFixes(sources, scanOptions, level ?? "safe") : undefined;
     const writes = fixing !== undefined && !showsDiff;
-    if (writes) for (const [file, text] of fixing.changed) writeWhole(host, file, text);
+    if (writes) {
+      for (const file of fixing.changed.keys()) checkReplaceable(host, file);
+      for (const [file, text] of fixing.changed) writeWhole(host, file, text);
+    }
     const result = writes ? fixing.remaining : await scan(sources, scanOptions);
     progress.stop();
     const textOf = (file: string) => (writes ? fixing.changed.get(file) : undefined) ?? sources.read(file) ?? "";
@@ -124,7 +127,7 @@ function chosenRules(known: readonly Rule[], options: Options): readonly Rule[] 
   for (const name of names) {
     if (known.some(({ id, code }) => name === id || name.toUpperCase() === code)) continue;
     throw new UserError(
-      `--rule ${name}: no such rule; there are ${known.map(({ id, code }) => `${code} ${id}`).join(", ")}`,
+      `--rule ${name}: no such rule (write paths before --rule); there are ${known.map(({ id, code }) => `${code} ${id}`).join(", ")}`,
     );
   }
   return known.filter(({ id, code }) => names.some((name) => name === id || name.toUpperCase() === code));

@@ -1,4 +1,4 @@
-import { closeSync, openSync, readdirSync, readFileSync, readSync, realpathSync, statSync } from "node:fs";
+import { closeSync, type Dirent, openSync, readdirSync, readFileSync, readSync, realpathSync, statSync } from "node:fs";
 import { join, relative, resolve, sep } from "node:path";
 import createIgnore, { type Ignore } from "ignore";
 import type { Host } from "../cli.js";
@@ -46,8 +46,10 @@ export function findSourceFiles(
     const absolute = resolve(host.cwd, path);
     const stats = statSync(absolute, { throwIfNoEntry: false });
     if (!stats) throw new UserError(`${path}: no such file or folder`);
-    if (stats.isDirectory()) walk(absolute, rulesFor(absolute), (file) => files.add(name(file)));
-    else if (scriptFile.test(path)) files.add(name(absolute));
+    if (stats.isDirectory()) {
+      const skip: Skip = (folder, why) => skipped.push({ file: name(folder), reason: why });
+      walk(absolute, rulesFor(absolute), (file) => files.add(name(file)), skip);
+    } else if (scriptFile.test(path)) files.add(name(absolute));
     else throw new UserError(`${path}: not a TypeScript or JavaScript file`);
   }
   const kept: string[] = [];
@@ -122,12 +124,22 @@ function isIgnored(rules: readonly Rules[], path: string, suffix: string): boole
   });
 }
 
-function walk(folder: string, above: readonly Rules[], take: (file: string) => void): void {
+/** Told of a folder that cannot be read. */
+type Skip = (path: string, why: string) => void;
+
+function walk(folder: string, above: readonly Rules[], take: (file: string) => void, skip: Skip): void {
   const rules = [...above, ...rulesOf(folder)];
-  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+  let entries: readonly Dirent[];
+  try {
+    entries = readdirSync(folder, { withFileTypes: true });
+  } catch (error) {
+    skip(folder, reason(error));
+    return;
+  }
+  for (const entry of entries) {
     const path = join(folder, entry.name);
     if (entry.isDirectory()) {
-      if (!foreignFolders.has(entry.name) && !isIgnored(rules, path, "/")) walk(path, rules, take);
+      if (!foreignFolders.has(entry.name) && !isIgnored(rules, path, "/")) walk(path, rules, take, skip);
     } else if (entry.isFile() && scriptFile.test(entry.name) && !isIgnored(rules, path, "")) take(path);
   }
 }

@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
@@ -100,6 +100,26 @@ test("Ctrl-C during compress exits 130, removes what was begun and leaves no out
   child.kill("SIGINT");
   const code = await new Promise((resolve) => child.on("exit", resolve));
   expect([code, readdirSync(folder)]).toEqual([130, []]);
+});
+
+test("Ctrl-C during scan --fix ends it at once, and no file is half-written or left over", async () => {
+  const home = mkdtempSync(join(tmpdir(), "interrupted-"));
+  const text = `const client = new OpenAI({ baseURL: "https://api.deepseek.com" });\n${'client.chat.completions.create({ model: "deepseek-chat", messages });\n'.repeat(40)}`;
+  const names = Array.from({ length: 60 }, (_, at) => `f${at}.js`);
+  for (const name of names) writeFileSync(join(home, name), text);
+  const child = spawn(process.execPath, bin("deepseek-compat", "scan", home, "--fix"), { stdio: "ignore" });
+  setTimeout(() => child.kill("SIGINT"), 700);
+  const [code, signal] = await new Promise<[number | null, string | null]>((resolve) =>
+    child.on("exit", (...end) => resolve(end)),
+  );
+  // a shell reads both as 130
+  expect(code === 130 || signal === "SIGINT").toBe(true);
+  expect(readdirSync(home).sort()).toEqual([...names].sort());
+  for (const name of names) {
+    const found = readFileSync(join(home, name), "utf8");
+    expect(found === text || !found.includes("deepseek-chat")).toBe(true);
+  }
+  rmSync(home, { recursive: true });
 });
 
 test("onnxruntime's telemetry is off: nothing but the asked-for file appears, in the temporary folder neither", () => {
