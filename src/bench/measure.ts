@@ -16,6 +16,7 @@ export interface Clocks {
 
 /** Times of one round, in seconds a run. */
 interface Distribution {
+  /** Mean over the batches of each one's median. */
   readonly median: number;
   readonly min: number;
   readonly max: number;
@@ -111,8 +112,8 @@ export async function startMeasurement(
         warmUpRuns,
         samples: wall.length,
         runsPerSample,
-        wall: distribution(wall),
-        cpu: distribution(cpu),
+        wall: distribution(wall, batches.length),
+        cpu: distribution(cpu, batches.length),
         baseBytes,
         loadedBytes,
         peakBytes,
@@ -122,12 +123,17 @@ export async function startMeasurement(
   };
 }
 
-function distribution(times: readonly number[]): Distribution {
+/**
+ * Sums up the times of a round. Batches may differ in size, so each has its own median and its own outliers; the time
+ * of the round is the mean over the batches, which is the median itself where there is one.
+ */
+function distribution(times: readonly number[], batches: number): Distribution {
+  const byBatch = Array.from({ length: batches }, (_, batch) => times.filter((_, at) => at % batches === batch));
   return {
-    median: median(times),
+    median: byBatch.reduce((sum, own) => sum + median(own), 0) / batches,
     min: quantile(times, 0),
     max: quantile(times, 1),
     p90: times.length >= 64 ? quantile(times, 0.9) : null,
-    outliers: outlierCount(times),
+    outliers: byBatch.reduce((sum, own) => sum + outlierCount(own), 0),
   };
 }

@@ -40,8 +40,8 @@ interface SampleSummary {
   readonly timed: number;
   readonly source: string;
   readonly synthetic: boolean;
-  /** Of the first sample, by input: `1x3x48x320`. */
-  readonly shapes: Readonly<Record<string, string>>;
+  /** Of the timed samples, each shape once, by input: `1x3x48x320`. */
+  readonly shapes: Readonly<Record<string, readonly string[]>>;
   readonly notes: readonly string[];
 }
 

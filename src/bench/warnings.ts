@@ -1,9 +1,5 @@
-import type { Agreement } from "../evaluate/agreement.js";
+import { disagreement } from "../evaluate/agreement.js";
 import type { BenchResult, ModelResult, Warning } from "./result.js";
-
-/** Below this an output counts as another answer: 99 % of positions, or 20 dB (errors of a tenth of the signal). */
-const minTopOneShare = 0.99;
-const minSqnrDb = 20;
 
 /** A first run shorter than this delays nobody. */
 const noticeableSeconds = 0.1;
@@ -75,21 +71,4 @@ export function warningsOf(result: Omit<BenchResult, "warnings">): readonly Warn
 
 function labels(models: readonly ModelResult[]): string {
   return models.map(({ label }) => label).join(", ");
-}
-
-/** Why a candidate's outputs are not those of the baseline; undefined where they are near enough. */
-function disagreement({ outputs }: Agreement): string | undefined {
-  for (const { name, problem, topOne, sqnrDb, nonFinite } of outputs) {
-    const output = `output "${name}"`;
-    if (problem) return `${output}: ${problem}`;
-    if (nonFinite.candidate > nonFinite.reference) {
-      return `${output} has ${nonFinite.candidate} infinite or undefined elements, the baseline ${nonFinite.reference}`;
-    }
-    // classes decide where there are some; otherwise the values must be near
-    if (topOne && topOne.agree / topOne.total < minTopOneShare) {
-      return `${output} picks another class in ${topOne.total - topOne.agree} of ${topOne.total} positions`;
-    }
-    if (!topOne && sqnrDb < minSqnrDb) return `${output} differs from the baseline (SQNR ${sqnrDb.toFixed(1)} dB)`;
-  }
-  return undefined;
 }

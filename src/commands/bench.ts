@@ -2,7 +2,9 @@ import { Argument, Option } from "commander";
 import type { Round } from "../bench/measure.js";
 import type { BenchResult, BenchSettings } from "../bench/result.js";
 import { type CommandSpec, type ExitCode, exitCode, type Host, type Options } from "../cli.js";
+import type { Batch } from "../data/batch.js";
 import { UserError } from "../errors.js";
+import { formatShape } from "../tensor/tensor.js";
 import type { MeasuringProcess, Worker } from "./bench-process.js";
 import { repeated, seconds, share, whole } from "./option-values.js";
 import { checkReports, outputOptions, writeResult } from "./output.js";
@@ -110,7 +112,6 @@ async function measure(
   const { schedule, takeTurns } = await import("../bench/schedule.js");
   const { summarise } = await import("../bench/summarise.js");
   const { parseShapeOptions } = await import("../data/shapes.js");
-  const { formatShape } = await import("../tensor/tensor.js");
   const { startProgress } = await import("./progress.js");
 
   // before anything of ours loads the machine
@@ -160,10 +161,18 @@ async function measure(
         timed: batches.length,
         source: samples.source,
         synthetic: samples.synthetic,
-        shapes: Object.fromEntries([...batches[0]!].map(([name, { shape }]) => [name, formatShape(shape)])),
+        shapes: shapesOf(batches),
         notes: samples.notes,
       },
     },
+  );
+}
+
+/** The shapes of each input over the batches, each once: `1x3x48x320`, `1x3x48x439`. */
+function shapesOf(batches: readonly Batch[]): Readonly<Record<string, readonly string[]>> {
+  const names = [...batches[0]!.keys()];
+  return Object.fromEntries(
+    names.map((name) => [name, [...new Set(batches.map((batch) => formatShape(batch.get(name)!.shape)))]]),
   );
 }
 

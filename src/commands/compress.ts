@@ -1,10 +1,10 @@
-import { basename, join, parse } from "node:path";
+import { basename, dirname, join, parse } from "node:path";
 import { Argument, Option } from "commander";
 import { type CommandSpec, exitCode, type Host, type Options } from "../cli.js";
 import { UserError } from "../errors.js";
-import type { PlannedTensor } from "../quantize/plan.js";
+import type { AppliedTensor } from "../quantize/weights.js";
 import type { CompressResult, Verification } from "../render/compress.js";
-import { absolute, checkOutput, openStaging, type Staging } from "./files.js";
+import { absolute, checkOutput, isSameFile, openStaging, type Staging } from "./files.js";
 import type { ModelFile } from "./model-files.js";
 import { repeated, whole } from "./option-values.js";
 import { checkReports, outputOptions, warn, writeResult } from "./output.js";
@@ -55,21 +55,35 @@ async function compress(host: Host, path: string, options: Options) {
   if (!options["int8"]) throw new UserError("say how to compress: --int8");
   checkReports(host, options);
   const output = outputPath(path, options);
+  if (options["verify"] === false && (options["data"] || options["shape"])) {
+    throw new UserError("--no-verify: leave it out to check with --data or --shape, or leave those out");
+  }
+  const forced = options["force"] === true;
   if (!options["dryRun"]) {
-    if (absolute(host, output) === absolute(host, path)) {
+    if (isSameFile(host, path, output)) {
       throw new UserError(`${output}: is the input itself, which is never changed; give -o another name`);
     }
-    checkOutput(host, output, options["force"] === true);
+    checkOutput(host, output, forced);
   }
   const { readModelFile, writeModelFile } = await import("./model-files.js");
   const { liftConstants } = await import("../graph/constants.js");
   const { raiseOpset } = await import("../graph/opset.js");
   const { planWeights } = await import("../quantize/plan.js");
   const { applyWeightPlan } = await import("../quantize/weights.js");
-  const { compressForms, planForms } = await import("../render/compress.js");
+  const { isBroken } = await import("../evaluate/agreement.js");
+  const { compressForms, planForms, warningsOf } = await import("../render/compress.js");
 
   const source = readModelFile(host, path);
   const { model } = source;
+  const dataName = source.externalFiles.length > 0 ? `${basename(output)}.data` : null;
+  if (dataName && !options["dryRun"]) {
+    const dataPath = join(dirname(output), dataName);
+    const inputs = source.externalFiles.map((file) => join(dirname(path), file));
+    if (inputs.some((file) => isSameFile(host, file, dataPath))) {
+      throw new UserError(`${dataPath}: holds the input's own weights, which are never changed; give -o another name`);
+    }
+    checkOutput(host, dataPath, forced);
+  }
   const constantsLifted = liftConstants(model);
   const opset = raiseOpset(model, path);
   const x86 = options["target"] === "x86" || (options["target"] === "auto" && process.arch === "x64");
@@ -79,11 +93,7 @@ async function compress(host: Host, path: string, options: Options) {
     writeResult(host, options, planForms({ schema: "deepseek/compress-plan@1", ...shared, plan }));
     return exitCode.ok;
   }
-  if (!plan.tensors.some(({ action }) => action === "quantize")) {
-    const held =
-      plan.tensors.length === 0 ? "holds no float tensors" : `all ${plan.tensors.length} float tensors are left`;
-    throw new UserError(`${path}: has no weights to quantize (${held}; --dry-run says why); nothing was written`);
-  }
+  checkWork(path, plan.tensors);
 
   // samples first: a --shape that does not fit must not cost the user the wait
   const check = options["verify"] === false ? notChecked("--no-verify") : await prepareCheck(host, source, options);
@@ -95,8 +105,8 @@ async function compress(host: Host, path: string, options: Options) {
       return new Promise((resolve) => setImmediate(resolve));
     });
     progress.stop();
+    checkWork(path, tensors);
     const name = basename(output);
-    const dataName = source.externalFiles.length > 0 ? `${name}.data` : null;
     const bytes = writeModelFile(staging.pathOf(name), model, dataName, source.readExternal);
     const verification = await check(staging, name, tensors);
     staging.publish(dataName ? [dataName, name] : [name]);
@@ -110,11 +120,24 @@ async function compress(host: Host, path: string, options: Options) {
     };
     for (const warning of warningsOf(verification)) warn(host, warning);
     writeResult(host, options, compressForms(result));
-    return isBroken(verification) ? exitCode.found : exitCode.ok;
+    return verification.checked && isBroken(verification.agreement) ? exitCode.found : exitCode.ok;
   } finally {
     progress.stop();
     staging.discard();
   }
+}
+
+/** Refuses a model of which nothing gets smaller. */
+function checkWork(
+  path: string,
+  tensors: readonly { readonly action: "quantize" | "leave"; readonly reason: string }[],
+) {
+  if (tensors.some(({ action }) => action === "quantize")) return;
+  const [first] = tensors;
+  const held = first
+    ? `all ${tensors.length} float tensors are left, the first: ${first.reason}`
+    : "holds no float tensors";
+  throw new UserError(`${path}: has no weights to quantize (${held}; --dry-run lists them); nothing was written`);
 }
 
 function outputPath(path: string, options: Options): string {
@@ -123,7 +146,7 @@ function outputPath(path: string, options: Options): string {
 }
 
 /** Runs the finished file, which is called `name` in the staging folder, against the original. */
-type Check = (staging: Staging, name: string, tensors: readonly PlannedTensor[]) => Promise<Verification>;
+type Check = (staging: Staging, name: string, tensors: readonly AppliedTensor[]) => Promise<Verification>;
 
 /** Above this the graph as the runtime optimized it, a second copy of the file, is not asked for. */
 const maxOptimizedBytes = 1e9;
@@ -187,22 +210,4 @@ async function prepareCheck(host: Host, source: ModelFile, options: Options): Pr
       await Promise.all([original.close(), compressed.close()]);
     }
   };
-}
-
-function warningsOf(verification: Verification): string[] {
-  if (!verification.checked) return [`not checked against the original: ${verification.reason}`];
-  const warnings: string[] = [];
-  if (verification.synthetic) {
-    warnings.push("checked on random numbers only: this says little about accuracy; give --data with real samples");
-  }
-  if (isBroken(verification))
-    warnings.push("the outputs are broken; see the agreement table, and do not ship this file");
-  return warnings;
-}
-
-function isBroken(verification: Verification): boolean {
-  if (!verification.checked) return false;
-  return verification.agreement.outputs.some(
-    ({ problem, nonFinite }) => problem !== undefined || nonFinite.candidate > nonFinite.reference,
-  );
 }

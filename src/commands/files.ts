@@ -8,6 +8,7 @@ import {
   realpathSync,
   renameSync,
   rmSync,
+  type Stats,
   statSync,
   writeFileSync,
 } from "node:fs";
@@ -27,6 +28,9 @@ export function reason(error: unknown): string {
     EROFS: "the file system is read-only",
     ENOSPC: "no space left on the device",
     EMFILE: "too many open files",
+    ENAMETOOLONG: "the name is too long",
+    ELOOP: "links lead in a circle",
+    EIO: "the device reports an error",
   };
   return words[code] ?? code;
 }
@@ -41,6 +45,7 @@ function fileSize(host: Host, path: string, kind: string): number {
   try {
     const stats = statSync(absolute(host, path));
     if (stats.isDirectory()) throw new UserError(`${path}: is a folder; give a ${kind} file`);
+    if (!stats.isFile()) throw new UserError(`${path}: is a pipe or device; give a ${kind} file`);
     return stats.size;
   } catch (error) {
     if (error instanceof UserError) throw error;
@@ -55,16 +60,34 @@ export function readInput(host: Host, path: string, kind: string): Uint8Array<Ar
     throw new UserError(`${path}: is ${size} bytes; a ${kind} in one file may have at most 2 GiB`);
   }
   try {
-    return new Uint8Array(readFileSync(absolute(host, path)));
+    const content = readFileSync(absolute(host, path)) as Buffer<ArrayBuffer>;
+    return new Uint8Array(content.buffer, content.byteOffset, content.length);
   } catch (error) {
     throw new UserError(`${path}: cannot read the ${kind}: ${reason(error)}`);
   }
 }
 
+/** What is there under a path; undefined for nothing. */
+export function statsOf(host: Host, path: string): Stats | undefined {
+  try {
+    return statSync(absolute(host, path), { throwIfNoEntry: false });
+  } catch (error) {
+    throw new UserError(`${path}: ${reason(error)}`);
+  }
+}
+
+/** Whether two paths name one file, links followed; the second need not exist yet. */
+export function isSameFile(host: Host, path: string, other: string): boolean {
+  const real = (file: string) => (statsOf(host, file) ? realpathSync(absolute(host, file)) : undefined);
+  const parent = dirname(absolute(host, other));
+  const place = real(other) ?? (real(parent) ? join(realpathSync(parent), basename(other)) : absolute(host, other));
+  return (real(path) ?? absolute(host, path)) === place;
+}
+
 /** Refuses an output path that is there already (unless forced), is a folder, or lies in no writable folder. */
 export function checkOutput(host: Host, path: string, force: boolean): void {
   const target = absolute(host, path);
-  const existing = statSync(target, { throwIfNoEntry: false });
+  const existing = statsOf(host, path);
   if (existing?.isDirectory()) throw new UserError(`${path}: is a folder; give the name of a file to write`);
   if (existing && !force) throw new UserError(`${path}: exists already; use --force to replace it, or -o another name`);
   // opening a temporary file is the only honest test of "writable"
@@ -78,12 +101,12 @@ export function checkOutput(host: Host, path: string, force: boolean): void {
 }
 
 function temporaryName(target: string): string {
-  return join(dirname(target), `.${basename(target)}.${process.pid}-${randomBytes(4).toString("hex")}.tmp`);
+  return join(dirname(target), `.deepseek-${process.pid}-${randomBytes(4).toString("hex")}.tmp`);
 }
 
 /** Refuses to replace a file that somebody made read-only; renaming over it would not ask. */
 export function checkReplaceable(host: Host, path: string): void {
-  const stats = statSync(absolute(host, path), { throwIfNoEntry: false });
+  const stats = statsOf(host, path);
   if (stats && (stats.mode & 0o222) === 0) {
     throw new UserError(`${path}: is read-only; make it writable (chmod u+w) if it may be changed`);
   }

@@ -5,7 +5,7 @@ import { checkReports, outputOptions, writeResult } from "./output.js";
 export const inspectCommand: CommandSpec = {
   name: "inspect",
   summary: "Print what an ONNX file holds: opsets, inputs and outputs, operators, parameters and bytes by type.",
-  details: "Nothing is run and no weights are read, so large models are inspected at once.",
+  details: "Nothing is run, and no weights are looked into: large models are inspected at once.",
   arguments: [new Argument("<model>", "an .onnx file")],
   options: outputOptions(),
   examples: [

@@ -1,4 +1,4 @@
-import { readdirSync, statSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Host } from "../cli.js";
 import type { Batch, Samples } from "../data/batch.js";
@@ -7,7 +7,7 @@ import { resolveShapes } from "../data/shapes.js";
 import { syntheticBatches } from "../data/synthetic.js";
 import { UserError } from "../errors.js";
 import type { DType } from "../tensor/tensor.js";
-import { absolute, readInput } from "./files.js";
+import { absolute, readInput, statsOf } from "./files.js";
 
 /** How samples are made up when the user has none. */
 export interface SyntheticSettings {
@@ -50,7 +50,7 @@ export async function readSamples(
 }
 
 function sampleFiles(host: Host, path: string): readonly string[] {
-  const stats = statSync(absolute(host, path), { throwIfNoEntry: false });
+  const stats = statsOf(host, path);
   if (!stats) throw new UserError(`--data ${path}: no such file or folder`);
   if (!stats.isDirectory()) {
     if (path.endsWith(".npz")) return [path];

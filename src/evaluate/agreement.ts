@@ -42,6 +42,9 @@ export interface Agreement {
   readonly total: AgreementSummary;
 }
 
+/** The problem of an output whose strings differ. */
+const otherText = "holds other text";
+
 /** One inference: a session's `run`. */
 export type Run = (feeds: Batch) => Promise<ReadonlyMap<string, Tensor>>;
 
@@ -88,7 +91,7 @@ function addOutput(state: OutputState, reference: Tensor, candidate: Tensor | un
   if (!candidate) {
     state.problem ??= "the candidate has no such output";
   } else if (reference.dtype === "string" || candidate.dtype === "string") {
-    state.problem ??= "holds text, which is not compared";
+    if (String(reference.data) !== String(candidate.data)) state.problem ??= otherText;
   } else if (formatShape(candidate.shape) !== shape) {
     state.problem ??= `shape ${shape} in the baseline, ${formatShape(candidate.shape)} in the candidate`;
   } else {
@@ -117,4 +120,33 @@ function summary(sums: ErrorSums, topOne: TopOne | undefined): AgreementSummary 
     ...(topOne === undefined ? {} : { topOne }),
     nonFinite: { reference: sums.nonFiniteReference, candidate: sums.nonFiniteTest },
   };
+}
+
+/** Below this an output counts as another answer: 99 % of positions, or 20 dB (errors of a tenth of the signal). */
+const minTopOneShare = 0.99;
+const minSqnrDb = 20;
+
+/** Why a candidate's outputs are not those of the baseline; undefined where they are near enough. */
+export function disagreement({ outputs }: Agreement): string | undefined {
+  for (const { name, problem, topOne, sqnrDb, nonFinite } of outputs) {
+    const output = `output "${name}"`;
+    if (problem) return `${output}: ${problem}`;
+    if (nonFinite.candidate > nonFinite.reference) {
+      return `${output} has ${nonFinite.candidate} infinite or undefined elements, the baseline ${nonFinite.reference}`;
+    }
+    // classes decide where there are some; otherwise the values must be near
+    if (topOne && topOne.agree / topOne.total < minTopOneShare) {
+      return `${output} picks another class in ${topOne.total - topOne.agree} of ${topOne.total} positions`;
+    }
+    if (!topOne && sqnrDb < minSqnrDb) return `${output} differs from the baseline (SQNR ${sqnrDb.toFixed(1)} dB)`;
+  }
+  return undefined;
+}
+
+/** Outputs that are missing, of another shape or not finite; another text or class is a matter of accuracy. */
+export function isBroken({ outputs }: Agreement): boolean {
+  return outputs.some(
+    ({ problem, nonFinite }) =>
+      (problem !== undefined && problem !== otherText) || nonFinite.candidate > nonFinite.reference,
+  );
 }

@@ -56,9 +56,12 @@ export function stringAttribute<T>(node: NodeProto, name: string, fallback: T): 
   return found ? new TextDecoder().decode(found.s) : fallback;
 }
 
-/** A list-of-ints attribute, or undefined where the node has none. */
-export function intsAttribute(node: NodeProto, name: string): readonly number[] | undefined {
-  return attributeOf(node, name)?.ints.map(Number);
+/**
+ * A list-of-ints attribute, or undefined where the node has none. Kept as 64-bit integers: exporters write the largest
+ * of them for "to the end", which no number holds.
+ */
+export function intsAttribute(node: NodeProto, name: string): readonly bigint[] | undefined {
+  return attributeOf(node, name)?.ints;
 }
 
 /** A list-of-floats attribute, or undefined where the node has none. */

@@ -19,10 +19,10 @@ export interface RaiseContext {
   /** Values of a float constant, where a name stands for one. */
   floatsOf(name: string): readonly number[] | undefined;
   /** Adds an int64 vector to the node's graph and returns its name. */
-  ints(hint: string, values: readonly number[]): string;
+  ints(hint: string, values: readonly bigint[]): string;
   /** Adds a float32 vector; the name is returned. */
   floats(hint: string, values: readonly number[]): string;
-  /** Adds a scalar of the element type of value `like` (float32 where the file does not state it). */
+  /** Adds a scalar of the element type of value `like`; refuses where that can be more than one. */
   scalarLike(like: string, hint: string, value: number): string;
   /** A name no value of the model has. */
   fresh(hint: string): string;
@@ -65,7 +65,8 @@ function setInput(node: NodeProto, slot: number, name: string): void {
 
 /**
  * Up to opset 12 the input is flattened to two dimensions at `axis` (default 1) first; from 13 on only `axis`
- * (default -1) counts. Both agree on the last axis.
+ * (default -1) counts. Both agree on the last axis. (A tensor without elements cannot take the long way round:
+ * Reshape learns to keep zeros only with opset 14.)
  */
 function softmax(node: NodeProto, context: RaiseContext): readonly NodeProto[] | undefined {
   const axis = intAttribute(node, "axis", 1);
@@ -180,7 +181,7 @@ export const opsetRules: readonly OpsetRule[] = [
     opType: "TopK",
     since: 10,
     raise(node, { ints }) {
-      setInput(node, 1, ints("k", [intAttribute(node, "k", 1)]));
+      setInput(node, 1, ints("k", [BigInt(intAttribute(node, "k", 1))]));
       removeAttributes(node, "k");
       return undefined;
     },
@@ -192,6 +193,19 @@ export const opsetRules: readonly OpsetRule[] = [
       if (intAttribute(node, "spatial", 1) !== 1) return refuse("it normalises per activation (spatial = 0)");
       removeAttributes(node, "spatial");
       return undefined;
+    },
+  },
+  ...["Affine", "Crop", "DynamicSlice", "ImageScaler", "ParametricSoftplus", "Scale", "ScaledTanh"].map((opType) => ({
+    opType,
+    since: 10,
+    raise: (_: NodeProto, { refuse }: RaiseContext) => refuse("ONNX dropped this experimental operator"),
+  })),
+  {
+    opType: "MeanVarianceNormalization",
+    since: 9,
+    raise(node, { refuse }) {
+      const old = ["across_channels", "normalize_variance"];
+      return node.attribute.some(({ name }) => old.includes(name)) ? refuse("its attributes were replaced") : undefined;
     },
   },
   {

@@ -8,11 +8,12 @@ import {
   makeTensor,
   readTensor,
   type TensorProto,
+  tensorsOf,
 } from "../formats/onnx.js";
 import { onnxType } from "../formats/onnx-types.js";
 import type { DType } from "../tensor/tensor.js";
 import { freshNames } from "./names.js";
-import { isStandard, makeNode } from "./node.js";
+import { intAttribute, isStandard, makeNode } from "./node.js";
 import { opsetRules, type RaiseContext } from "./opset-rules.js";
 
 /** What raising the opset changed. */
@@ -27,7 +28,11 @@ export interface OpsetChange {
 
 /** The version of the default operator set a model imports; 0 where it imports none. */
 export function defaultOpset(model: ModelProto): number {
-  return Number(model.opsetImport.find(({ domain }) => domain === "" || domain === "ai.onnx")?.version ?? 0n);
+  return Number(model.opsetImport.find(isDefault)?.version ?? 0n);
+}
+
+function isDefault({ domain }: { readonly domain: string }): boolean {
+  return domain === "" || domain === "ai.onnx";
 }
 
 /** IR versions that came with opset 13 and with constant initializers that are no graph inputs. */
@@ -42,6 +47,9 @@ const minIrVersion = 7;
  */
 export function raiseOpset(model: ModelProto, name: string): OpsetChange {
   const [from, to] = [defaultOpset(model), 13];
+  if (model.opsetImport.filter(isDefault).length > 1) {
+    throw new UserError(`${name}: imports the default operator set twice; which version holds is not defined`);
+  }
   const irFrom = Number(model.irVersion);
   if (irFrom < 4) dropInitializerInputs(model.graph!);
   const irTo = Math.max(irFrom, minIrVersion);
@@ -59,6 +67,7 @@ export function raiseOpset(model: ModelProto, name: string): OpsetChange {
   const rewritten: Record<string, number> = {};
   const fresh = freshNames(model);
   const used = usedNames(model);
+  const onlyFloat = onlyFloatType(model);
   for (const graph of graphsOf(model.graph!)) {
     const facts = factsOf(graph);
     graph.node = graph.node.flatMap((node) => {
@@ -81,7 +90,7 @@ export function raiseOpset(model: ModelProto, name: string): OpsetChange {
             makeTensor(fresh(`${label}_${hint}`), {
               dtype: "int64",
               shape: [values.length],
-              data: BigInt64Array.from(values.map(BigInt)),
+              data: BigInt64Array.from(values),
             }),
           ),
         floats: (hint, values) =>
@@ -93,7 +102,8 @@ export function raiseOpset(model: ModelProto, name: string): OpsetChange {
             }),
           ),
         scalarLike(like, hint, value) {
-          const dtype = facts.dtypeOf(like) ?? "float32";
+          const dtype = facts.dtypeOf(like) ?? onlyFloat;
+          if (!dtype) return context.refuse("the file does not say which element type its bounds must have");
           if (dtype !== "float32" && dtype !== "float64") return context.refuse(`its bounds would have to be ${dtype}`);
           const data = dtype === "float32" ? Float32Array.of(value) : Float64Array.of(value);
           return add(makeTensor(fresh(`${label}_${hint}`), { dtype, shape: [], data }));
@@ -107,10 +117,22 @@ export function raiseOpset(model: ModelProto, name: string): OpsetChange {
       return rule.raise(node, context) ?? [node];
     });
   }
-  for (const entry of model.opsetImport) {
-    if (entry.domain === "" || entry.domain === "ai.onnx") entry.version = BigInt(to);
-  }
+  for (const entry of model.opsetImport) if (isDefault(entry)) entry.version = BigInt(to);
   return { from, to, rewritten, irFrom, irTo };
+}
+
+/** The one floating-point type a model speaks of anywhere: what its unstated values have, too. */
+function onlyFloatType(model: ModelProto): DType | undefined {
+  const codes = new Set<number>();
+  for (const graph of graphsOf(model.graph!)) {
+    for (const tensor of tensorsOf(graph)) codes.add(tensor.dataType);
+    for (const { type } of [...graph.input, ...graph.valueInfo, ...graph.output]) {
+      if (type?.value.case === "tensorType") codes.add(type.value.value.elemType);
+    }
+    for (const node of graph.node) if (node.opType === "Cast") codes.add(intAttribute(node, "to", 1));
+  }
+  const floats = [...codes].flatMap((code) => onnxType(code)?.dtype ?? []).filter((dtype) => /float/.test(dtype));
+  return floats.length > 1 ? undefined : (floats[0] ?? "float32");
 }
 
 function usedNames(model: ModelProto): ReadonlySet<string> {

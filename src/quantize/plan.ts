@@ -80,9 +80,13 @@ function planTensor(view: ModelView, scope: Scope, tensor: TensorProto, settings
   const bytesAfter = elements + channels * (4 + (settings.type === "uint8" ? 1 : 0));
   if (bytesAfter >= bytes) return leave("scales would cost more than 8-bit elements save");
   const others = uses.length - weightUses.length;
-  const reason = others > 0 ? `${others} other use${others > 1 ? "s" : ""} read the dequantized values` : "";
+  const notes = [
+    ...(scope.outputs.has(name) ? ["is an output too, which gets the dequantized values"] : []),
+    ...(others > 0 ? [`${others} other use${others > 1 ? "s" : ""} read the dequantized values`] : []),
+  ];
+  const reason = notes.join("; ");
   const quantize: PlannedTensor = { ...shared, bytesAfter, action: "quantize", reason, axis };
-  return uses.every(isTransposed) ? { ...quantize, axis: 1, transpose: true } : quantize;
+  return uses.every(isTransposed) && !scope.outputs.has(name) ? { ...quantize, axis: 1, transpose: true } : quantize;
 }
 
 /** onnxruntime runs DequantizeLinear -> Gemm in 8 bits only where B is [K, N] (its DQ-MatMul fusion wants transB = 0). */

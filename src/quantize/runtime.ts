@@ -1,5 +1,5 @@
 import { graphsOf, type ModelProto } from "../formats/onnx.js";
-import type { PlannedTensor } from "./plan.js";
+import type { AppliedTensor } from "./weights.js";
 
 /** What a runtime makes of the 8-bit weights of a model: how many it computes with, how many it unpacks each time. */
 export interface RuntimeUse {
@@ -13,13 +13,13 @@ export interface RuntimeUse {
  * Reads from the graph as the runtime optimized it which of the quantized tensors still pass through a
  * DequantizeLinear; the others were fused into 8-bit kernels.
  */
-export function runtimeUse(optimized: ModelProto, tensors: readonly PlannedTensor[]): RuntimeUse {
-  const quantized = tensors.filter(({ action }) => action === "quantize").length;
-  let left = 0;
+export function runtimeUse(optimized: ModelProto, tensors: readonly AppliedTensor[]): RuntimeUse {
+  const stored = new Set(tensors.flatMap(({ storedAs }) => storedAs ?? []));
+  const unpacked = new Set<string>();
   for (const graph of graphsOf(optimized.graph!)) {
-    left += graph.node.filter(
-      ({ opType, input }) => opType === "DequantizeLinear" && /_quantized(_\d+)?$/.test(input[0]!),
-    ).length;
+    for (const { opType, input } of graph.node) {
+      if (opType === "DequantizeLinear" && stored.has(input[0]!)) unpacked.add(input[0]!);
+    }
   }
-  return { eightBit: Math.max(0, quantized - left), dequantizedEachRun: left };
+  return { eightBit: stored.size - unpacked.size, dequantizedEachRun: unpacked.size };
 }

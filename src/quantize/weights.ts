@@ -17,6 +17,8 @@ import type { PlannedTensor, WeightPlan } from "./plan.js";
 export interface AppliedTensor extends PlannedTensor {
   /** Signal to quantization noise ratio of the weight itself, in dB; null where nothing was lost or it was left. */
   readonly sqnrDb: number | null;
+  /** Name of the initializer that holds the 8-bit values; null where the tensor was left. */
+  readonly storedAs: string | null;
 }
 
 /** Told after each tensor: how many of `total` are done. */
@@ -44,7 +46,7 @@ export async function applyWeightPlan(
     const replaced = new Map<TensorProto, readonly TensorProto[]>();
     for (const planned of plan.tensors.filter((tensor) => tensor.graph === path)) {
       if (planned.action === "leave") {
-        applied.push({ ...planned, sqnrDb: null });
+        applied.push({ ...planned, sqnrDb: null, storedAs: null });
         continue;
       }
       const tensor = initializers.get(planned.name)!;
@@ -52,12 +54,16 @@ export async function applyWeightPlan(
       if (quantized) {
         nodes.push(quantized.node);
         replaced.set(tensor, quantized.parts);
-        if (planned.transpose) for (const { node } of view.usesOf(scope, planned.name)) setAttribute(node, "transB", 0);
-        applied.push({ ...planned, sqnrDb: quantized.sqnrDb });
+        if (planned.transpose) {
+          for (const { node } of view.usesOf(scope, planned.name)) setAttribute(node, "transB", 0);
+          // what the file may state of the value's shape is no longer so
+          graph.valueInfo = graph.valueInfo.filter(({ name }) => name !== planned.name);
+        }
+        applied.push({ ...planned, sqnrDb: quantized.sqnrDb, storedAs: quantized.parts[0]!.name });
       } else {
         const { axis: _, ...rest } = planned;
         const reason = "holds NaN or infinite elements";
-        applied.push({ ...rest, action: "leave", reason, bytesAfter: planned.bytes, sqnrDb: null });
+        applied.push({ ...rest, action: "leave", reason, bytesAfter: planned.bytes, sqnrDb: null, storedAs: null });
       }
       done += 1;
       await onTensor(done, total);

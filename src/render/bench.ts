@@ -46,7 +46,10 @@ function head({ environment, settings, samples }: BenchResult): string[] {
   const { node, onnxruntime, platform, cpu, cores, cpuFlags, loadAverage } = environment;
   const flags = cpuFlags && cpuFlags.length > 0 ? ` (${cpuFlags.join(", ")})` : "";
   const load = loadAverage === null ? "" : `, load average ${loadAverage.toFixed(1)}`;
-  const shapes = Object.entries(samples.shapes).map(([name, shape]) => `${name} ${shape}`);
+  const shapes = Object.entries(samples.shapes).map(([name, own]) => {
+    const more = own.length > 3 ? ` and ${own.length - 3} other shapes` : "";
+    return `${name} ${own.slice(0, 3).join(", ")}${more}`;
+  });
   const extra = Object.entries(settings.session).map(([key, value]) => `, ${key}=${value}`);
   return [
     `${cpu}${flags}, ${cores} cores${load}; ${platform}, Node.js ${node}, onnxruntime ${onnxruntime}`,
@@ -177,7 +180,7 @@ function footer({ models, comparisons }: BenchResult): string[] {
   const coverage = models[0]?.cpu.interval?.coverage;
   const interval = coverage === undefined ? "" : `, with its ${formatPercent(coverage)} interval (order statistics)`;
   return [
-    `times: median over rounds of the median run${interval}; throughput: 1 / wall; peak memory: whole process, Node.js included`,
+    `times: median over rounds of the median run (its mean over samples)${interval}; throughput: 1 / wall; peak memory: whole process, Node.js included`,
     ...(comparisons.length > 0
       ? [
           "ratio: Hodges-Lehmann estimate over rounds with its Wilcoxon signed-rank interval; ~: not significantly different from 1",

@@ -1,13 +1,12 @@
-import type { ChalkInstance } from "chalk";
-import type { Agreement, AgreementSummary } from "../evaluate/agreement.js";
+import { type Agreement, type AgreementSummary, disagreement, isBroken } from "../evaluate/agreement.js";
 import type { OpsetChange } from "../graph/opset.js";
 import type { PlannedTensor, WeightPlan, WeightSettings } from "../quantize/plan.js";
 import type { RuntimeUse } from "../quantize/runtime.js";
 import type { AppliedTensor } from "../quantize/weights.js";
 import { formatShape } from "../tensor/tensor.js";
 import type { Forms } from "./forms.js";
-import { formatBytes, formatCount, formatDecibels, formatPercent } from "./quantities.js";
-import { type Column, markdownTable, textTable } from "./table.js";
+import { formatBytes, formatCount, formatDecibels, formatNumberOf, formatPercent } from "./quantities.js";
+import { markdownSections, type Section, textSections } from "./sections.js";
 
 /** What plan and result share. */
 interface Source {
@@ -54,12 +53,18 @@ export interface CompressResult extends Source {
   readonly verification: Verification;
 }
 
-/** One titled table of a report; `note` stands under it. */
-interface Section {
-  readonly title: string;
-  readonly columns: readonly Column[];
-  readonly rows: readonly (readonly string[])[];
-  readonly note?: string;
+/** What limits a result, each with its remedy. */
+export function warningsOf(verification: Verification): readonly string[] {
+  if (!verification.checked) return [`not checked against the original: ${verification.reason}`];
+  const { agreement, synthetic } = verification;
+  const difference = disagreement(agreement);
+  return [
+    ...(synthetic
+      ? ["checked on random numbers only: this says little about accuracy; give --data with real samples"]
+      : []),
+    ...(isBroken(agreement) ? ["the outputs are broken; see the agreement table, and do not ship this file"] : []),
+    ...(difference && !isBroken(agreement) ? [`${difference}; check its accuracy before you ship it`] : []),
+  ];
 }
 
 const right = "right" as const;
@@ -140,30 +145,18 @@ export function compressForms(result: CompressResult): Forms {
 function forms(json: Forms["json"], title: string, lead: readonly string[], sections: readonly Section[]): Forms {
   return {
     json,
-    text: (paint: ChalkInstance) =>
-      [
-        `${paint.bold(title)}\n`,
-        ...lead.map((line) => `  ${line}\n`),
-        ...sections.map(
-          ({ title, columns, rows, note }) =>
-            `\n${paint.bold(title)}\n${textTable(columns, rows, paint.dim)}${note ? `${paint.dim(note)}\n` : ""}`,
-        ),
-      ].join(""),
-    markdown: () =>
-      [
-        `## ${title}\n\n`,
-        ...lead.map((line) => `- ${line}\n`),
-        ...sections.map(
-          ({ title, columns, rows, note }) =>
-            `\n### ${title}\n\n${markdownTable(columns, rows)}${note ? `\n${note}\n` : ""}`,
-        ),
-      ].join(""),
+    text: (paint) =>
+      `${paint.bold(title)}\n${lead.map((line) => `  ${line}\n`).join("")}${textSections(sections, paint)}`,
+    markdown: () => `## ${title}\n\n${lead.map((line) => `- ${line}\n`).join("")}${markdownSections(sections)}`,
   };
 }
 
 function preparation({ opset, constantsLifted }: Source): string[] {
   const lines: string[] = [];
-  if (constantsLifted > 0) lines.push(`${formatCount(constantsLifted)} Constant nodes became initializers`);
+  if (constantsLifted > 0)
+    lines.push(
+      `${formatNumberOf(constantsLifted, "Constant node")} turned into ${constantsLifted === 1 ? "an initializer" : "initializers"}`,
+    );
   if (opset.from !== opset.to) {
     const rewritten = Object.entries(opset.rewritten).map(([operator, nodes]) => `${nodes} ${operator}`);
     lines.push(
@@ -262,9 +255,10 @@ function verificationSections(verification: Verification): Section[] {
     formatCount(summary.elements),
     summary.topOne ? `${summary.topOne.agree}/${summary.topOne.total}` : "-",
     summary.topOne ? formatPercent(summary.topOne.agree / summary.topOne.total, false, 2) : "-",
-    formatDecibels(summary.sqnrDb),
-    summary.cosine.toFixed(6),
-    summary.maxAbsError.toPrecision(3),
+    // nothing was compared where shapes differ or the output is text
+    ...(summary.elements === 0
+      ? ["-", "-", "-"]
+      : [formatDecibels(summary.sqnrDb), summary.cosine.toFixed(6), summary.maxAbsError.toPrecision(3)]),
     problem ?? (summary.nonFinite.candidate > 0 ? `${summary.nonFinite.candidate} elements not finite` : ""),
   ];
   const rows = agreement.outputs.map((output) => row(output.name, output, output.problem));
@@ -283,7 +277,7 @@ function verificationSections(verification: Verification): Section[] {
         { header: "" },
       ],
       rows,
-      note: `on ${formatCount(agreement.samples)} samples: ${source}${synthetic ? " (random numbers: no statement about accuracy)" : ""}`,
+      note: `on ${formatNumberOf(agreement.samples, "sample")}: ${source}${synthetic ? " (random numbers: no statement about accuracy)" : ""}`,
     },
   ];
 }

@@ -2,7 +2,8 @@ import type { DeclaredValue, ModelSummary } from "../graph/summary.js";
 import { formatShape } from "../tensor/tensor.js";
 import type { Forms } from "./forms.js";
 import { formatBytes, formatCount } from "./quantities.js";
-import { type Column, markdownTable, textTable } from "./table.js";
+import { markdownSections, type Section, textSections } from "./sections.js";
+import { markdownTable } from "./table.js";
 
 /** The result of `deepseek inspect`, schema deepseek/inspect@1. */
 export interface InspectResult extends ModelSummary {
@@ -15,12 +16,6 @@ export interface InspectResult extends ModelSummary {
   readonly externalFiles: readonly string[];
 }
 
-interface Section {
-  readonly title: string;
-  readonly columns: readonly Column[];
-  readonly rows: readonly (readonly string[])[];
-}
-
 const right = "right" as const;
 
 export function inspectForms(result: InspectResult): Forms {
@@ -31,9 +26,7 @@ export function inspectForms(result: InspectResult): Forms {
         `${paint.bold(result.path)}  ${formatBytes(result.bytes)}\n`,
         ...facts(result).map(([name, value]) => `${paint.dim(name.padEnd(12))} ${value}\n`),
         `${paint.dim("operators".padEnd(12))} ${wrap(operators(result), columns - 13, 13)}\n`,
-        ...sections(result).map(
-          ({ title, columns, rows }) => `\n${paint.bold(title)}\n${textTable(columns, rows, paint.dim)}`,
-        ),
+        textSections(sections(result), paint),
       ].join(""),
     markdown: () =>
       [
@@ -42,7 +35,7 @@ export function inspectForms(result: InspectResult): Forms {
           [{ header: "fact" }, { header: "value" }],
           [["size", formatBytes(result.bytes)], ...facts(result), ["operators", operators(result)]],
         ),
-        ...sections(result).map(({ title, columns, rows }) => `\n### ${title}\n\n${markdownTable(columns, rows)}`),
+        markdownSections(sections(result)),
       ].join(""),
   };
 }

@@ -83,6 +83,6 @@ export function context(
       control: false,
       ...settings,
     },
-    samples: { count: 4, timed: 1, source: "synthetic, seed 1", synthetic: true, shapes: { x: "1x3" }, notes: [] },
+    samples: { count: 4, timed: 1, source: "synthetic, seed 1", synthetic: true, shapes: { x: ["1x3"] }, notes: [] },
   };
 }

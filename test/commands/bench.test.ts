@@ -57,7 +57,7 @@ describe("deepseek bench", () => {
     const result = JSON.parse(stdout) as BenchResult;
     expect(result.schema).toBe("deepseek/bench@1");
     expect(result.settings).toMatchObject({ rounds: 6, metric: "cpu", threads: 1, tolerance: 0.9 });
-    expect(result.samples).toMatchObject({ count: 4, timed: 1, synthetic: true, shapes: { x: "32x64" } });
+    expect(result.samples).toMatchObject({ count: 4, timed: 1, synthetic: true, shapes: { x: ["32x64"] } });
     expect(result.models.map(({ label, role }) => [label, role])).toEqual([
       ["small.onnx", "baseline"],
       ["small.onnx #2", "candidate"],

@@ -1,4 +1,14 @@
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
@@ -7,7 +17,7 @@ import { compressCommand } from "../../src/commands/compress.js";
 import { inspectCommand } from "../../src/commands/inspect.js";
 import { readModelFile, writeModelFile } from "../../src/commands/model-files.js";
 import { openSession } from "../../src/engine/session.js";
-import { decodeModel, encodeModel, setExternal } from "../../src/formats/onnx.js";
+import { decodeModel, encodeModel, makeTensor, setExternal } from "../../src/formats/onnx.js";
 import { makeNode } from "../../src/graph/node.js";
 import type { CompressResult } from "../../src/render/compress.js";
 import { runCommand } from "../host.js";
@@ -44,6 +54,11 @@ beforeAll(() => {
   large.graph!.input[0]!.name = "other";
   writeFileSync(join(folder, "unloadable.onnx"), encodeModel(large));
   mkdirSync(join(folder, "taken"));
+  symlinkSync(".", join(folder, "link"));
+  execFileSync("mkfifo", [join(folder, "pipe")]);
+  const nan = linear();
+  nan.graph!.initializer.splice(0, 1, floats("w", [64, 64], Array(4096).fill(Number.NaN)));
+  writeFileSync(join(folder, "nan.onnx"), encodeModel(nan));
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -142,6 +157,34 @@ describe("what the user sees", () => {
   });
 });
 
+test("outputs far from the original's are warned of, with the way to check them", async () => {
+  const model = linear();
+  // one huge weight takes the scale of its column: the others become zeros
+  const weights = floats("w", [64, 64]);
+  const data = new Float32Array(weights.rawData.slice().buffer);
+  for (let at = 0; at < 64; at++) data[at] = 1e5;
+  weights.rawData = new Uint8Array(data.buffer);
+  model.graph!.initializer[0] = weights;
+  model.graph!.node.splice(0, 1, makeNode("MatMul", "n", ["z", "w"], ["h"]));
+  model.graph!.node.unshift(makeNode("Mul", "mask", ["x", "keep"], ["z"]));
+  model.graph!.initializer.push(floats("keep", [64], [0, ...Array(63).fill(1)]));
+  model.graph!.output[0]!.name = "y";
+  writeFileSync(join(folder, "outlier.onnx"), encodeModel(model));
+  const { code, stderr } = await compress("--int8", "outlier.onnx", "--force");
+  expect(code).toBe(0);
+  expect(stderr).toMatch(/output "y" (picks another class|differs).*check its accuracy/);
+});
+
+test("a text output that stays the same is no damage", async () => {
+  const model = linear();
+  model.graph!.node.push(makeNode("Identity", "label", ["names"], ["label"]));
+  model.graph!.initializer.push(makeTensor("names", { dtype: "string", shape: [2], data: ["cat", "dog"] }));
+  model.graph!.output.push(makeModel({ outputs: [["label", "string", [2]]], nodes: [] }).graph!.output[0]!);
+  writeFileSync(join(folder, "text.onnx"), encodeModel(model));
+  const { code, stderr } = await compress("--int8", "text.onnx", "--force");
+  expect([code, stderr]).toEqual([0, expect.not.stringMatching(/broken|text/)]);
+});
+
 describe("external data", () => {
   test("is read from beside the model, and what is left stays external in a data file of the output's name", async () => {
     const home = join(folder, "external");
@@ -165,6 +208,26 @@ describe("external data", () => {
     writeModelFile(join(home, "copy.onnx"), source.model, "copy.onnx.data", source.readExternal);
     const [a, b] = ["out.onnx.data", "copy.onnx.data"].map((name) => readFileSync(join(home, name)));
     expect(Buffer.compare(a!, b!)).toBe(0);
+  });
+
+  test("a data file that is there already is kept: the input's own even with --force, another's without", async () => {
+    const home = join(folder, "kept");
+    mkdirSync(home);
+    const model = linear();
+    const weight = model.graph!.initializer[0]!;
+    writeFileSync(join(home, "m.onnx.data"), weight.rawData);
+    setExternal(weight, "m.onnx.data", 0, 64 * 64 * 4);
+    writeFileSync(join(home, "original.onnx"), encodeModel(model));
+    writeFileSync(join(home, "other.onnx.data"), "precious");
+    const before = readFileSync(join(home, "m.onnx.data"));
+    const run = (...argv: string[]) => runCommand(compressCommand, ["--int8", "original.onnx", ...argv], home);
+    const own = await run("-o", "m.onnx", "--force");
+    expect([own.code, own.stderr]).toEqual([2, expect.stringMatching(/holds the input's own weights/)]);
+    const others = await run("-o", "other.onnx");
+    expect([others.code, others.stderr]).toEqual([2, expect.stringMatching(/other\.onnx\.data: exists already/)]);
+    expect(Buffer.compare(readFileSync(join(home, "m.onnx.data")), before)).toBe(0);
+    expect(readFileSync(join(home, "other.onnx.data"), "utf8")).toBe("precious");
+    expect(readdirSync(home).sort()).toEqual(["m.onnx.data", "original.onnx", "other.onnx.data"]);
   });
 
   const lie = (location: string, offset: number, length: number) => {
@@ -208,6 +271,20 @@ describe("bad input: one line, exit 2, nothing written, input untouched", () => 
       /cannot write into \/sys: [a-z -]+$/m,
     ],
     ["the input as output", ["--int8", "linear.onnx", "-o", "linear.onnx", "--force"], /is the input itself/],
+    [
+      "the input as output, by way of a link",
+      ["--int8", "linear.onnx", "-o", "link/linear.onnx", "--force"],
+      /is the input itself/,
+    ],
+    [
+      "a path through a file",
+      ["--int8", "linear.onnx", "-o", "bare.onnx/out.onnx"],
+      /part of the path is not a folder/,
+    ],
+    ["a name that is too long", ["--int8", "linear.onnx", "-o", `${"x".repeat(300)}.onnx`], /the name is too long/],
+    ["a pipe as model", ["--int8", "pipe"], /pipe: is a pipe or device; give a model file/],
+    ["samples for no check", ["--int8", "linear.onnx", "--no-verify", "--data", "gone"], /--no-verify: leave it out/],
+    ["weights that are not finite", ["--int8", "nan.onnx"], /nan\.onnx: has no weights to quantize.*NaN or infinite/],
     ["an output that exists", ["--int8", "linear.onnx", "-o", "bare.onnx"], /bare\.onnx: exists already; use --force/],
     ["an unknown option", ["--int8", "linear.onnx", "--int7"], /unknown option '--int7'/],
     [

@@ -45,6 +45,11 @@ const node = (
     attributes,
   );
 
+const bigEnds = (made: NodeProto): NodeProto => {
+  made.attribute.find(({ name }) => name === "ends")!.ints = [2n ** 63n - 1n];
+  return made;
+};
+
 const floatList = (name: string, values: readonly number[]) => (made: NodeProto) => {
   setAttribute(made, name, []);
   const attribute = made.attribute.find((entry) => entry.name === name)!;
@@ -99,6 +104,12 @@ const rows: readonly Row[] = [
   },
   { title: "Pad reflected", opset: 9, shape: [3, 3], node: node("Pad", { pads: [1, 1, 1, 1], mode: "reflect" }) },
   { title: "Slice with axes", opset: 9, shape: [3, 4], node: node("Slice", { starts: [1], ends: [3], axes: [1] }) },
+  {
+    title: "Slice to the end, the way PyTorch writes it (the largest 64-bit integer)",
+    opset: 9,
+    shape: [5, 2],
+    node: bigEnds(node("Slice", { starts: [1], ends: [0], axes: [0] })),
+  },
   { title: "Slice without axes", opset: 8, shape: [3, 4], node: node("Slice", { starts: [0, -2], ends: [2, 9] }) },
   {
     title: "TopK",
@@ -238,6 +249,28 @@ describe("raising the opset keeps what the model computes", () => {
     expect(bytes.length).toBeGreaterThan(0);
   });
 
+  test("a default operator set imported twice is refused", () => {
+    const model = modelOf({ title: "", opset: 9, shape: [1], node: node("Relu") });
+    model.opsetImport.push({ ...model.opsetImport[0]!, domain: "ai.onnx", version: 13n });
+    expect(() => raiseOpset(model, "m")).toThrow(/imports the default operator set twice/);
+  });
+
+  test("bounds take the type of the model's values where it has only one", async () => {
+    const build = () => {
+      const model = makeModel({
+        opset: 9,
+        inputs: [["x", "float64", [3]]],
+        outputs: [["y0", "float64", [3]]],
+        nodes: [makeNode("Identity", "i", ["x"], ["h"]), makeNode("Clip", "n", ["h"], ["y0"], { max: { float: 0.5 } })],
+      });
+      return model;
+    };
+    const model = build();
+    raiseOpset(model, "m");
+    const bound = model.graph!.initializer[0]!;
+    expect(bound.dataType).toBe(11);
+  });
+
   test("initializers that old IR versions list as inputs stop being inputs", () => {
     const model = makeModel({
       opset: 9,
@@ -268,6 +301,33 @@ describe("what cannot be raised is refused with its node and the remedy", () => 
       "normalisation per activation",
       () => modelOf({ title: "", opset: 8, shape: [1], node: node("BatchNormalization", { spatial: 0 }) }),
       /spatial = 0/,
+    ],
+    ...["Affine", "Crop", "ImageScaler", "ScaledTanh", "ParametricSoftplus", "Scale", "DynamicSlice"].map(
+      (opType): [string, () => ModelProto, RegExp] => [
+        `${opType}, which ONNX dropped`,
+        () => modelOf({ title: "", opset: 7, shape: [1], node: node(opType) }),
+        new RegExp(`node n \\(${opType}\\).*dropped this experimental operator`),
+      ],
+    ),
+    [
+      "the old attributes of MeanVarianceNormalization",
+      () =>
+        modelOf({ title: "", opset: 7, shape: [1], node: node("MeanVarianceNormalization", { across_channels: 1 }) }),
+      /attributes were replaced/,
+    ],
+    [
+      "bounds whose type could be float or double",
+      () => {
+        const model = modelOf({
+          title: "",
+          opset: 9,
+          shape: [1],
+          node: makeNode("Clip", "n", ["h"], ["y0"], { min: { float: 0 } }),
+        });
+        model.graph!.node.unshift(makeNode("Cast", "c", ["x"], ["h"], { to: 11 }));
+        return model;
+      },
+      /does not say which element type/,
     ],
     ["Scan-8", () => modelOf({ title: "", opset: 8, shape: [1], node: node("Scan") }), /Scan of opset 8/],
     [

@@ -4,6 +4,7 @@ import { sqnrDb } from "../../src/evaluate/metrics.js";
 import { decodeModel, encodeModel, type ModelProto, makeTensor, type NodeProto } from "../../src/formats/onnx.js";
 import { intAttribute, makeNode } from "../../src/graph/node.js";
 import { type PlannedTensor, planWeights, type WeightSettings } from "../../src/quantize/plan.js";
+import { runtimeUse } from "../../src/quantize/runtime.js";
 import { applyWeightPlan } from "../../src/quantize/weights.js";
 import { elementCount, type Tensor } from "../../src/tensor/tensor.js";
 import { floats, ints, makeGraph, makeModel, withGraphs } from "../onnx-model.js";
@@ -294,6 +295,32 @@ describe("what is left alone, and why", () => {
     expect(sqnrDb(await run(model, [["x", [2, 8]]]), await run(result, [["x", [2, 8]]]))).toBeGreaterThan(34);
   });
 
+  test("a transposed Gemm weight that is an output too is not turned round, and keeps its stated shape", async () => {
+    const build = () =>
+      makeModel({
+        ...base,
+        outputs: [...base.outputs, ["w", "float32", [6, 8]]],
+        nodes: [makeNode("Gemm", "n", ["x", "w"], ["y"], { transB: 1 })],
+        initializers: [floats("w", [6, 8])],
+      });
+    expect(planned(build())).toMatchObject({
+      action: "quantize",
+      axis: 0,
+      reason: expect.stringMatching(/is an output too/),
+    });
+    expect(planned(build()).transpose).toBeUndefined();
+  });
+
+  test("what the file states of the shape of a weight goes when the weight is turned round", async () => {
+    const model = makeModel({
+      ...base,
+      nodes: [makeNode("Gemm", "n", ["x", "w"], ["y"], { transB: 1 })],
+      initializers: [floats("w", [6, 8])],
+    });
+    model.graph!.valueInfo.push({ ...model.graph!.input[0]!, name: "w" });
+    expect((await compressed(model)).graph!.valueInfo).toEqual([]);
+  });
+
   test("a transposed Gemm weight that another operator reads is not turned round", () => {
     const model = makeModel({
       ...base,
@@ -315,4 +342,25 @@ test("the plan states the bytes that result", async () => {
   const result = await compressed(model);
   const stored = result.graph!.initializer.reduce((sum, { rawData }) => sum + rawData.length, 0);
   expect(planOf(model).get("w")).toMatchObject({ bytes: 192, bytesAfter: stored });
+});
+
+test("the runtime's use counts weights, not the nodes that read them", async () => {
+  const model = makeModel({
+    inputs: [["x", "float32", [1, 4, 5, 5]]],
+    outputs: [["y", "float32", [1, 4, 3, 3]]],
+    nodes: [
+      makeNode("Conv", "a", ["x", "w"], ["p"]),
+      makeNode("Conv", "b", ["x", "w"], ["q"]),
+      makeNode("Add", "s", ["p", "q"], ["y"]),
+    ],
+    initializers: [floats("w", [4, 4, 3, 3])],
+  });
+  const applied = await applyWeightPlan(model, planWeights(model, settings), noExternal);
+  // as onnxruntime leaves it: each use with a DequantizeLinear of its own
+  model.graph!.node.unshift(
+    makeNode("DequantizeLinear", "again", [...model.graph!.node[0]!.input], ["w2"], { axis: 0 }),
+  );
+  expect(runtimeUse(model, applied)).toEqual({ eightBit: 0, dequantizedEachRun: 1 });
+  model.graph!.node = model.graph!.node.filter(({ opType }) => opType !== "DequantizeLinear");
+  expect(runtimeUse(model, applied)).toEqual({ eightBit: 1, dequantizedEachRun: 0 });
 });

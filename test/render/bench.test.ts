@@ -47,7 +47,7 @@ c.onnx against a.onnx: inconclusive at 5.0 %; about 19 more rounds would decide
 
 warning: b.onnx: output "y" picks another class in 130 of 10000 positions; random input says little, so repeat with real samples (--data)
 
-times: median over rounds of the median run, with its 96.9 % interval (order statistics); throughput: 1 / wall; peak memory: whole process, Node.js included
+times: median over rounds of the median run (its mean over samples), with its 96.9 % interval (order statistics); throughput: 1 / wall; peak memory: whole process, Node.js included
 ratio: Hodges-Lehmann estimate over rounds with its Wilcoxon signed-rank interval; ~: not significantly different from 1
 "
 `);
@@ -84,7 +84,7 @@ ratio: Hodges-Lehmann estimate over rounds with its Wilcoxon signed-rank interva
 Some CPU (avx2), 2 cores, load average 0.1; linux 6 x64, Node.js v20.0.0, onnxruntime 1.30.0<br>
 input: 4 samples (synthetic, seed 1), x 1x3<br>
 6 rounds of 1 s, every model in a fresh process, taking turns; 1 thread<br>
-times: median over rounds of the median run, with its 96.9 % interval (order statistics); throughput: 1 / wall; peak memory: whole process, Node.js included<br>
+times: median over rounds of the median run (its mean over samples), with its 96.9 % interval (order statistics); throughput: 1 / wall; peak memory: whole process, Node.js included<br>
 ratio: Hodges-Lehmann estimate over rounds with its Wilcoxon signed-rank interval; ~: not significantly different from 1
 "
 `);

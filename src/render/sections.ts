@@ -1,0 +1,30 @@
+import type { ChalkInstance } from "chalk";
+import { type Column, markdownTable, textTable } from "./table.js";
+
+/** One titled table of a report; `note` stands under it. */
+export interface Section {
+  readonly title: string;
+  readonly columns: readonly Column[];
+  readonly rows: readonly (readonly string[])[];
+  readonly note?: string;
+}
+
+/** Sections for a terminal, each with an empty line before it. */
+export function textSections(sections: readonly Section[], paint: ChalkInstance): string {
+  return sections
+    .map(({ title, columns, rows, note }) => {
+      const below = note ? `${paint.dim(note)}\n` : "";
+      return `\n${paint.bold(title)}\n${textTable(columns, rows, paint.dim)}${below}`;
+    })
+    .join("");
+}
+
+/** Sections as Markdown, under headings of the third level. */
+export function markdownSections(sections: readonly Section[]): string {
+  return sections
+    .map(({ title, columns, rows, note }) => {
+      const below = note ? `\n${note}\n` : "";
+      return `\n### ${title}\n\n${markdownTable(columns, rows)}${below}`;
+    })
+    .join("");
+}
