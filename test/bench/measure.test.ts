@@ -65,6 +65,15 @@ describe("a round", () => {
     expect([round.baseBytes, round.loadedBytes, round.peakBytes]).toEqual([50e6, 70e6, 75e6]);
   });
 
+  test("weighs small and large samples alike: neither rules the median nor counts as an outlier", async () => {
+    const batches = [sample(), sample(), sample(), sample()];
+    // three small ones and one a hundred times as large
+    const tested = machine((_, batch) => (batch === batches[3] ? 1 : 0.01));
+    const round = await measureRound(tested, batches, { warmUpSeconds: 0.1, seconds: 20 });
+    expect(round.wall.median).toBeCloseTo((3 * 0.01 + 1) / 4);
+    expect(round.wall.outliers).toBe(0);
+  });
+
   test("makes whole passes over its samples, so that a fast model gets the same mix as a slow one", async () => {
     const batches = [sample(), sample(), sample()];
     const tested = machine((_, batch) => 0.1 * (1 + batches.indexOf(batch)));
