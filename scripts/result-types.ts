@@ -58,7 +58,8 @@ function declarationsOf(name: ts.Node, checker: ts.TypeChecker): readonly Named[
   return (target?.declarations ?? [])
     .filter(isNamed)
     .filter(
-      (one) => /(^|[\\/])src[\\/]/.test(one.getSourceFile().fileName) && !/node_modules/.test(one.getSourceFile().fileName),
+      (one) =>
+        /(^|[\\/])src[\\/]/.test(one.getSourceFile().fileName) && !/node_modules/.test(one.getSourceFile().fileName),
     );
 }
 

@@ -68,7 +68,7 @@ for (const { name, title, program, argv, one } of steps) {
   const command = `${program} ${argv.join(" ")}`;
   console.log(`\n${"─".repeat(100)}\n${title}\n\n$ npx ${command}\n`);
   const stepMs = performance.now();
-  const reports = ["--report", `tour/${name}.json`, `tour/${name}.md`];
+  const reports = ["--report", `tour/${name}.json`, "--report", `tour/${name}.md`];
   const { status } = spawnSync(process.execPath, [`bin/${program}.js`, ...argv, ...reports], { stdio: "inherit" });
   const seconds = Number(((performance.now() - stepMs) / 1000).toFixed(1));
   if (status !== 0 && status !== 1) {

@@ -5,13 +5,14 @@ import type { Host, Options, Output } from "../cli.js";
 import { UserError } from "../errors.js";
 import type { Forms } from "../render/forms.js";
 import { checkOutput, writeWhole } from "./files.js";
+import { repeated } from "./option-values.js";
 
 /** The options every command shares for its result. */
 export function outputOptions(): Option[] {
   return [
     new Option("--format <form>", "form of the result on stdout").choices(["text", "json", "markdown"]).default("text"),
     new Option("--json", "same as --format json, whatever --format says"),
-    new Option("--report <file...>", "also write the result to files; .json or .md decides the form"),
+    new Option("--report <file>", "also write the result to a file, .json or .md (repeatable)").argParser(repeated),
   ];
 }
 

@@ -4,6 +4,7 @@ import type { Applicability, Rule, Severity } from "../compat/rule.js";
 import type { Target } from "../compat/targets.js";
 import { UserError } from "../errors.js";
 import { checkReplaceable, writeWhole } from "./files.js";
+import { repeated } from "./option-values.js";
 import { checkReports, outputOptions, writeResult } from "./output.js";
 import { startProgress } from "./progress.js";
 
@@ -28,7 +29,7 @@ export const scanCommand: CommandSpec = {
       .argParser(fixLevel)
       .preset("safe"),
     new Option("--diff", "show the fixes as a unified diff and write nothing"),
-    new Option("--rule <id...>", "only these rules, by name or code"),
+    new Option("--rule <id>", "only this rule, by name or code (repeatable)").argParser(repeated),
     new Option("--min-severity <severity>", "list findings from this severity on")
       .choices(["error", "warning", "info"])
       .default("info"),
@@ -127,7 +128,7 @@ function chosenRules(known: readonly Rule[], options: Options): readonly Rule[] 
   for (const name of names) {
     if (known.some(({ id, code }) => name === id || name.toUpperCase() === code)) continue;
     throw new UserError(
-      `--rule ${name}: no such rule (write paths before --rule); there are ${known.map(({ id, code }) => `${code} ${id}`).join(", ")}`,
+      `--rule ${name}: no such rule; there are ${known.map(({ id, code }) => `${code} ${id}`).join(", ")}`,
     );
   }
   return known.filter(({ id, code }) => names.some((name) => name === id || name.toUpperCase() === code));

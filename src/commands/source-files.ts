@@ -20,6 +20,11 @@ const foreignFolders = new Set([
   ".next",
   ".nuxt",
   ".turbo",
+  "__snapshots__",
+  "__generated__",
+  "__recordings__",
+  "__cassettes__",
+  "cassettes",
 ]);
 
 /** The files of some paths, and the ones among them that are not read. */
@@ -147,6 +152,7 @@ function walk(folder: string, above: readonly Rules[], take: (file: string) => v
 /** Why a file is not read; undefined where it is. */
 function unfit(path: string): string | undefined {
   if (/[.-]min\.[cm]?js$/.test(path)) return "minified";
+  if (/\.generated\.[cm]?[jt]sx?$/.test(path)) return "generated";
   try {
     const { size } = statSync(path);
     if (size > maximumBytes) return "larger than 2 MB";
@@ -158,6 +164,7 @@ function unfit(path: string): string | undefined {
       closeSync(file);
     }
     if (head.includes(0)) return "not text";
+    if (/^[ \t]*(\/\/|\/?\*).*@generated\b/m.test(head.toString("latin1"))) return "generated";
     // people break lines
     if (size > 20_000 && !head.includes(0x0a)) return "minified";
   } catch (error) {

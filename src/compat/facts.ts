@@ -36,6 +36,8 @@ export interface Candidate {
 export interface Value {
   readonly certainty: Certainty;
   readonly candidates: readonly Candidate[];
+  /** It may come from a place that is not known here, other than an environment variable with a default. */
+  readonly open: boolean;
   /** Environment variables it may come from, with or without a default. */
   readonly environment: readonly string[];
 }
@@ -84,7 +86,7 @@ export interface ObjectShape {
    * type, without a cast.
    */
   readonly checked: boolean;
-  /** Already cast, or preceded by a compiler directive, so that adding properties needs a person's eye. */
+  /** A compiler directive, a type of the project's own or a filter stands in the way: adding needs a person's eye. */
   readonly directives: boolean;
 }
 
@@ -124,6 +126,8 @@ export interface Request {
   readonly place: Place;
   /** `client.chat.completions.create`. */
   readonly callee: string;
+  /** The names called, after the root: `chat.completions.create`. */
+  readonly endpoint: string;
   /** Undefined where the object names no model. */
   readonly model: Value | undefined;
   /** The property that names the model, in the request's own object. */

@@ -2,7 +2,8 @@ import type { Certainty, HostName, HostVerdict, Value } from "./facts.js";
 
 /** Base URLs and who answers there; the first row that fits counts. */
 const hostsByUrl: readonly (readonly [pattern: RegExp, host: HostName])[] = [
-  [/^(https?:)?\/\/api\.deepseek\.com(?![\w.-])/i, "official"],
+  // what stands before an @ is a user's name, not a host
+  [/^(https?:)?\/\/api\.deepseek\.com(?![\w.-]|[^/?#]*@)/i, "official"],
   [/openrouter\.ai(?![\w.-])/i, "openrouter"],
   [/together\.(xyz|ai)(?![\w.-])/i, "together"],
   [/fireworks\.ai(?![\w.-])/i, "fireworks"],
@@ -51,7 +52,6 @@ const hostsByPackage: Readonly<Record<string, HostName>> = {
 
 /** Environment variables that name a host. */
 const hostsByEnvironment: readonly (readonly [pattern: RegExp, host: HostName])[] = [
-  [/^(\w+_)?DEEP_?SEEK_(API_?KEY|KEY|TOKEN|API_BASE|API_BASE_URL|BASE_?URL|API_URL|URL|ENDPOINT)$/i, "official"],
   [/^(\w+_)?OPENROUTER_/i, "openrouter"],
   [/^(\w+_)?TOGETHER(AI)?_/i, "together"],
   [/^(\w+_)?FIREWORKS_/i, "fireworks"],
@@ -59,6 +59,11 @@ const hostsByEnvironment: readonly (readonly [pattern: RegExp, host: HostName])[
   [/^(\w+_)?AZURE_/i, "azure"],
   [/^(\w+_)?DASHSCOPE_/i, "alibaba"],
   [/^(\w+_)?OLLAMA_/i, "ollama"],
+  // before it only words that say nothing of a host: VLLM_DEEPSEEK_URL is another's
+  [
+    /^((VITE|NEXT_PUBLIC|REACT_APP|EXPO_PUBLIC|NUXT|PUBLIC|MY|APP|LLM|AI|PROD|DEV|TEST)_)*DEEP_?SEEK_(API_?KEY|KEY|TOKEN|API_BASE|API_BASE_URL|BASE_?URL|API_URL|URL|ENDPOINT)$/i,
+    "official",
+  ],
 ];
 
 /** Ids that exist with one kind of host only. */
@@ -111,7 +116,7 @@ export function hostOfBaseUrl(value: Value, name: string): HostVerdict | undefin
     const [host] = hosts as Set<HostName>;
     const own = value.environment.every((variable) => hostOfEnvironment(variable) === host);
     const certainty: Certainty =
-      value.certainty === "certain" || (value.environment.length > 0 && own && urls.length === 1)
+      value.certainty === "certain" || (value.environment.length > 0 && own && urls.length === 1 && !value.open)
         ? "certain"
         : "possible";
     const way = first.path.length > 0 ? ` (${first.path.join(" -> ")})` : "";

@@ -57,6 +57,7 @@ export async function scan(sources: Sources, options: ScanOptions): Promise<Scan
   const files = parsed.length > 0 ? (await import("./readers/typescript.js")).readTypeScript(sources, parsed) : [];
   const lines = new Map(files.map((file) => [file.file, lineStarts(file.text)]));
   const position = ({ file, start }: Place) => positionOf(lines.get(file) ?? [0], start);
+  const broken = new Set(files.filter(({ syntaxErrors }) => syntaxErrors.length > 0).map(({ file }) => file));
   const findings: Finding[] = [];
   for (const rule of options.rules ?? allRules) {
     const usual = rule.severity[options.target];
@@ -67,7 +68,7 @@ export async function scan(sources: Sources, options: ScanOptions): Promise<Scan
         rule: id,
         code,
         effect,
-        ...problem,
+        ...guarded(problem, broken),
         severity: problem.severity ?? usual,
         ...position(problem.place),
       });
@@ -86,6 +87,14 @@ export async function scan(sources: Sources, options: ScanOptions): Promise<Scan
     ),
     unresolved: files.flatMap((file) => unresolvedIn(file, position)),
   };
+}
+
+/** A problem whose fix is no longer safe where it touches a file that is no valid program (a half-done merge). */
+function guarded(problem: Problem, broken: ReadonlySet<string>): Problem {
+  const { fix, manual } = problem;
+  if (fix?.applicability !== "safe" || !fix.edits.some(({ file }) => broken.has(file))) return problem;
+  const doubt = "the file has syntax errors; mend them first";
+  return { ...problem, fix: { ...fix, applicability: "suggested" }, manual: manual ? `${manual}; ${doubt}` : doubt };
 }
 
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

@@ -17,41 +17,47 @@ export function parameterAt(
   return rest.length === 0 ? found : parameterAt(found?.parameters, rest);
 }
 
-/** Where each client keeps the switch; the first is the right one. */
-const switchPaths: Readonly<Record<Request["client"], readonly (readonly string[])[]>> = {
-  "openai-node": [["thinking"], ["extra_body", "thinking"]],
-  fetch: [["thinking"], ["extra_body", "thinking"]],
-  axios: [["thinking"], ["extra_body", "thinking"]],
-  anthropic: [["thinking"]],
-  "ai-sdk": [["providerOptions", "deepseek", "thinking"]],
-  langchain: [["modelKwargs", "thinking"]],
-  llamaindex: [["additionalChatOptions", "thinking"]],
+/** Where each client keeps the switch. */
+const switchPaths: Readonly<Record<Request["client"], readonly string[]>> = {
+  "openai-node": ["thinking"],
+  fetch: ["thinking"],
+  axios: ["thinking"],
+  anthropic: ["thinking"],
+  "ai-sdk": ["providerOptions", "deepseek", "thinking"],
+  langchain: ["modelKwargs", "thinking"],
+  llamaindex: ["additionalChatOptions", "thinking"],
 };
+
+/** Stands the switch in `extra_body`, where the server does not hear it, though its author meant it? */
+function isUnheard({ parameters }: Request): boolean {
+  return parameterAt(parameters, ["extra_body", "thinking"]) !== undefined;
+}
 
 const effortNames = ["reasoning_effort", "reasoningEffort"];
 
 /** What a request says of thinking. */
 export function thinkingOf(request: Request): Thinking {
-  for (const path of switchPaths[request.client]) {
-    const parameter = parameterAt(request.parameters, path);
-    if (!parameter) continue;
+  const parameter = parameterAt(request.parameters, switchPaths[request.client]);
+  if (parameter) {
     if (!parameter.sure) return "unknown";
     const type = parameterAt(parameter.parameters, ["type"])?.value;
     const [only, ...others] = type?.candidates ?? [];
     if (!only || others.length > 0) return "unknown";
     return only.value === "enabled" || only.value === "disabled" ? only.value : "unknown";
   }
+  if (isUnheard(request)) return "unknown";
   // options from elsewhere may hold it
   const holder = request.parameters.find(({ name }) => name === "providerOptions" || name === "modelKwargs");
   return holder && !holder.object ? "unknown" : undefined;
 }
 
-/** Does the request name a reasoning effort? */
+/** Does the request name a reasoning effort, be it where the server does not read it? */
 export function hasEffort(request: Request): boolean {
   return (
     request.parameters.some(({ name }) => effortNames.includes(name)) ||
     parameterAt(request.parameters, ["providerOptions", "deepseek", "reasoningEffort"]) !== undefined ||
-    parameterAt(request.parameters, ["modelKwargs", "reasoning_effort"]) !== undefined
+    parameterAt(request.parameters, ["modelKwargs", "reasoning_effort"]) !== undefined ||
+    parameterAt(request.parameters, ["extra_body", "reasoning_effort"]) !== undefined
   );
 }
 
@@ -74,10 +80,18 @@ export type Switch =
   | { readonly edits: readonly Edit[]; readonly applicability: Applicability; readonly note?: string }
   | { readonly manual: string };
 
+const guardedObject = "a type of your own, a compiler directive or a filter of names may stand in the switch's way";
+
 /** The edits that switch thinking on or off where the client expects it. An existing object is extended, never doubled. */
 export function switchThinking(facts: Facts, request: Request, mode: "enabled" | "disabled"): Switch {
   const state = thinkingOf(request);
-  if (state === "unknown") return { manual: "the request's thinking options are not known here" };
+  if (state === "unknown") {
+    return {
+      manual: isUnheard(request)
+        ? "its thinking switch in extra_body is not heard; settle that first"
+        : "the request's thinking options are not known here",
+    };
+  }
   if (state === "disabled" && mode === "enabled") {
     return {
       manual: "the request says thinking disabled, but deepseek-reasoner always thought; decide which is meant",
@@ -95,15 +109,18 @@ export function switchThinking(facts: Facts, request: Request, mode: "enabled" |
   const value = `thinking: { type: "${mode}" }`.replaceAll('"', quoteOf(text, request));
   const anchor = request.modelProperty?.direct ? request.modelProperty.place : undefined;
   const finish = (edits: readonly Edit[] | undefined, applicability: Applicability): Switch =>
-    edits ? { edits, applicability } : { manual: "the layout of the object leaves no clean place for the switch" };
+    edits
+      ? { edits, applicability, ...(object.directives ? { note: guardedObject } : {}) }
+      : { manual: "the layout of the object leaves no clean place for the switch" };
   switch (request.client) {
     case "openai-node": {
-      if (!/chat\.completions/.test(request.callee)) {
-        return { edits: [], applicability: "suggested", note: "this endpoint has no thinking switch of its own" };
+      if (!/(^|\.)chat\.completions\./.test(request.endpoint)) {
+        return { manual: "this endpoint has no thinking switch of its own" };
       }
       // where the compiler tries several overloads it complains elsewhere than at the property; what is spread in is
       // not compared with the type at all
-      const overloaded = request.spreads.length > 0 || request.parameters.some(({ name }) => name === "stream");
+      const overloaded =
+        object.directives || request.spreads.length > 0 || request.parameters.some(({ name }) => name === "stream");
       const edits = !object.checked
         ? insertProperty(text, object, anchor, value)
         : overloaded
@@ -114,7 +131,8 @@ export function switchThinking(facts: Facts, request: Request, mode: "enabled" |
     case "fetch":
     case "axios": {
       const isChat = request.parameters.some(({ name }) => name === "messages");
-      return finish(insertProperty(text, object, anchor, value), isChat ? "safe" : "suggested");
+      const edits = insertProperty(text, object, anchor, object.checked ? `...{ ${value} }` : value);
+      return finish(edits, isChat && !object.directives ? "safe" : "suggested");
     }
     case "ai-sdk":
       if (request.package !== "@ai-sdk/deepseek") {

@@ -118,7 +118,7 @@ describe("a real model: PP-OCRv4 recognition, all weights in Constant nodes, ops
 
 describe("what the user sees", () => {
   test("a report in words, with sizes, reasons and agreement, and the file beside the model by default", async () => {
-    const { code, stdout, stderr } = await compress("--int8", "linear.onnx", "--report", "r.json", "r.md");
+    const { code, stdout, stderr } = await compress("--int8", "linear.onnx", "--report", "r.json", "--report", "r.md");
     expect(code).toBe(0);
     expect(stdout).toMatch(/wrote linear\.int8\.onnx/);
     expect(stdout).toMatch(/file\s+16\.8 kB\s+4\.\d+ kB\s+0\.29/);

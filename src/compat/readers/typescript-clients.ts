@@ -1,10 +1,10 @@
 import { ts } from "ts-morph";
-import type { HostVerdict } from "../facts.js";
+import type { HostVerdict, Value } from "../facts.js";
 import { hostOfBaseUrl, hostOfEnvironment, hostOfPackage, hostOfUrl, hostOfVariables, unknownHost } from "../host.js";
 import type { Resolver } from "./typescript-resolve.js";
 import type { Module } from "./typescript-scopes.js";
 import { short } from "./typescript-syntax.js";
-import type { Found } from "./typescript-values.js";
+import { type Found, stepOf, valueFrom } from "./typescript-values.js";
 
 /** The package and name an expression's value comes from: `openai`, `default`. */
 export function externalOf(
@@ -61,29 +61,55 @@ export function hostOfOptions(
   urlNames: readonly string[],
   fallback: HostVerdict,
 ): HostVerdict {
-  if (!options) return fallback;
-  for (const object of resolver.followFrom(options, from)) {
-    if (!ts.isObjectLiteralExpression(object.node)) continue;
-    for (const name of urlNames) {
-      const [first, ...rest] = resolver.member(object, name);
-      if (!first) continue;
-      const url = valueOfMember([first, ...rest], object, name, resolver);
-      const verdict = url && hostOfBaseUrl(url, name);
-      if (verdict) return verdict;
-      return hostOfKey(object, resolver) ?? { ...unknownHost, evidence: `${name} is not known here` };
-    }
-    return fallback.host === "unknown" ? (hostOfKey(object, resolver) ?? fallback) : fallback;
-  }
-  return fallback;
+  return options ? hostOfObjects(resolver.followFrom(options, from), resolver, urlNames, fallback) : fallback;
 }
 
-function valueOfMember(found: readonly Found[], object: Found, name: string, resolver: Resolver) {
-  // the property itself is asked again, so that templates and defaults in it are put together
+/** The same for options that are found already, with all the places they may come from. */
+export function hostOfObjects(
+  options: readonly Found[],
+  resolver: Resolver,
+  urlNames: readonly string[],
+  fallback: HostVerdict,
+): HostVerdict {
+  const [first, ...others] = options
+    .filter((one) => ts.isObjectLiteralExpression(one.node))
+    .map((object) => hostOfObject(object, resolver, urlNames, fallback));
+  // options that cannot be read may name any URL
+  if (!first) return atMostPossible(fallback);
+  if (others.some((other) => other.host !== first.host)) {
+    return { ...unknownHost, evidence: "the options may be one of several, for different hosts" };
+  }
+  const isFixed =
+    options.length === 1 && options[0]!.sure && !urlNames.some((name) => resolver.isChanged(options[0]!.node, name));
+  return isFixed ? first : atMostPossible(first);
+}
+
+/** The same verdict, no longer certain. */
+export function atMostPossible(verdict: HostVerdict): HostVerdict {
+  return verdict.certainty === "certain" ? { ...verdict, certainty: "possible" } : verdict;
+}
+
+function hostOfObject(
+  object: Found,
+  resolver: Resolver,
+  urlNames: readonly string[],
+  fallback: HostVerdict,
+): HostVerdict {
+  for (const name of urlNames) {
+    const found = resolver.member(object, name);
+    if (found.length === 0) continue;
+    const verdict = hostOfBaseUrl(valueOfMember(found, object, name, resolver), name);
+    return verdict ?? hostOfKey(object, resolver) ?? { ...unknownHost, evidence: `${name} is not known here` };
+  }
+  return fallback.host === "unknown" ? (hostOfKey(object, resolver) ?? fallback) : fallback;
+}
+
+function valueOfMember(found: readonly Found[], object: Found, name: string, resolver: Resolver): Value {
+  // the step to a property of the options themselves tells nothing
   const property = (object.node as ts.ObjectLiteralExpression).properties.find((one) => one.name?.getText() === name);
-  if (property && ts.isPropertyAssignment(property)) return resolver.value(property.initializer, object);
-  if (property && ts.isShorthandPropertyAssignment(property)) return resolver.value(property.name, object);
-  const [only] = found;
-  return only && ts.isExpression(only.node) ? resolver.value(only.node, only) : undefined;
+  const own = property && stepOf(name, property, object.module);
+  const shown = found.map((one) => (one.path[0] === own ? { ...one, path: one.path.slice(1) } : one));
+  return valueFrom(shown, resolver.value);
 }
 
 function hostOfKey(object: Found, resolver: Resolver): HostVerdict | undefined {

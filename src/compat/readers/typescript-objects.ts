@@ -3,6 +3,7 @@ import type { ObjectShape, Parameter, Spread } from "../facts.js";
 import type { Resolver } from "./typescript-resolve.js";
 import { declarationOf } from "./typescript-scopes.js";
 import { propertyName } from "./typescript-syntax.js";
+import { isConst, typeAround } from "./typescript-types.js";
 import { type Found, numberOf, placeOf } from "./typescript-values.js";
 
 /** An object of a request with all its properties, those of objects spread into it included. */
@@ -146,28 +147,25 @@ function isLiteral(node: ts.Expression): boolean {
 function shapeOf(node: ts.ObjectLiteralExpression, from: Found, typing: Typing, use: ts.Expression): ObjectShape {
   const { source } = from.module;
   const before = source.text.slice(0, node.getStart(source)).split("\n").slice(-2).join("\n");
+  const type = typeAround(node);
+  const isArgument = typing === "argument" && isWrittenIn(node, use);
   return {
     place: placeOf(node, from.module),
     properties: node.properties.map((property) => ({ start: property.getStart(source), end: property.end })),
-    checked: from.module.isTypeScript && typing === "argument" && isChecked(node, use),
-    directives: /@ts-(ignore|expect-error|nocheck|check)/.test(
-      `${source.text.slice(0, 500).split("import")[0]}${before}${node.getText()}`,
-    ),
+    checked: from.module.isTypeScript && (type ? type.declared !== "open" && !type.cast : isArgument),
+    directives:
+      (from.module.isTypeScript && type?.declared === "other") ||
+      /@ts-(ignore|expect-error|nocheck|check)/.test(
+        `${source.text.slice(0, 500).split("import")[0]}${before}${node.getText()}`,
+      ),
   };
 }
 
-/** Does the compiler refuse unknown properties of this literal? */
-function isChecked(node: ts.ObjectLiteralExpression, use: ts.Expression): boolean {
-  let up: ts.Node = node.parent;
+/** Is the literal itself the argument, but for parentheses and `as const`? */
+function isWrittenIn(node: ts.ObjectLiteralExpression, use: ts.Expression): boolean {
   let outer: ts.Node = node;
-  for (; ; outer = up, up = up.parent) {
-    if (ts.isParenthesizedExpression(up)) continue;
-    if (ts.isSatisfiesExpression(up)) return true;
-    if (ts.isAsExpression(up) || ts.isTypeAssertionExpression(up)) return false;
-    break;
-  }
-  if (ts.isVariableDeclaration(up)) return up.type !== undefined;
-  return outer === use || node === use;
+  while (outer !== use && (ts.isParenthesizedExpression(outer.parent) || isConst(outer.parent))) outer = outer.parent;
+  return outer === use;
 }
 
 /** Is the literal used by this request only: written in the call, or a constant named once? */

@@ -1,10 +1,20 @@
 import { ts } from "ts-morph";
-import type { ClientKind, HostVerdict, Request, Value } from "../facts.js";
+import type { ClientKind, HostVerdict, Parameter, Request, Value } from "../facts.js";
 import { hostOfBaseUrl, hostOfModel, hostOfPackage, unknownHost } from "../host.js";
-import { commonHost, externalOf, hostOfFile, hostOfOptions, makersOf } from "./typescript-clients.js";
+import {
+  atMostPossible,
+  commonHost,
+  externalOf,
+  hostOfFile,
+  hostOfObjects,
+  hostOfOptions,
+  makersOf,
+} from "./typescript-clients.js";
+import { hostOfInstance, isHttpClient, memberExpression, stringified } from "./typescript-http.js";
 import { type ReadObject, readObject } from "./typescript-objects.js";
 import type { Resolver } from "./typescript-resolve.js";
 import { chainOf, short } from "./typescript-syntax.js";
+import { isOpenAITyped } from "./typescript-types.js";
 import { type Found, placeOf } from "./typescript-values.js";
 
 type CallLike = ts.CallExpression | ts.NewExpression;
@@ -41,12 +51,18 @@ function build(client: ClientKind, node: CallLike, at: Found, host: HostVerdict,
     host: verdict,
     place: placeOf(node, at.module),
     callee: short(node.expression),
-    model: modelProperty?.value,
+    endpoint: chainOf(node.expression).names.join("."),
+    model: modelProperty && settledModel(modelProperty),
     modelProperty,
     parameters: object.parameters,
     spreads: object.spreads,
     object: object.shape,
   };
+}
+
+/** The model, uncertain where it is sent under a condition only. */
+function settledModel({ value, sure }: Parameter): Value {
+  return sure || value.certainty !== "certain" ? value : { ...value, certainty: "possible" };
 }
 
 /** `client.chat.completions.create({...})` of openai-node and clients made like it, `client.messages.create({...})`. */
@@ -66,7 +82,17 @@ function sdkRequest(node: CallLike, at: Found, resolver: Resolver): Request | un
   const client = memberOfRoot(node.expression, names.length - depth) ?? root;
   const makers = makersOf(client, at, resolver, ts.isNewExpression);
   const host = commonHost(makers, (maker) => hostOfClass(maker, resolver)) ?? hostOfFile(at.module);
-  return build(isAnthropic ? "anthropic" : "openai-node", node, at, host, object);
+  const isTyped = makers.every((maker) => {
+    const made = maker.node as ts.NewExpression;
+    return isOpenAITyped(made, externalOf(made.expression, maker, resolver)?.specifier, client);
+  });
+  const body = at.module.isTypeScript && !isTyped ? doubted(object) : object;
+  return build(isAnthropic ? "anthropic" : "openai-node", node, at, host, body);
+}
+
+/** An object into which only a person should put something. */
+function doubted(object: ReadObject): ReadObject {
+  return object.shape ? { ...object, shape: { ...object.shape, directives: true } } : object;
 }
 
 function memberOfRoot(callee: ts.Expression, levels: number): ts.Expression | undefined {
@@ -127,6 +153,7 @@ function aiSdkRequest(node: CallLike, at: Found, resolver: Resolver): Request | 
   const sure = makers.length === 1 && first.maker.sure;
   const value: Value = {
     certainty: sure ? first.value.certainty : "possible",
+    open: makers.some((one) => one.value.open),
     candidates: makers.flatMap(({ maker, value: { candidates } }) =>
       candidates.map((one) => ({ ...one, path: [...maker.path, ...one.path] })),
     ),
@@ -152,11 +179,13 @@ export function providerCall(node: ts.CallExpression, at: Found, resolver: Resol
     ts.isPropertyAccessExpression(provider) &&
     /^(chat|languageModel|chatModel|completion|completionModel|responses)$/.test(provider.name.text);
   if (isMethod) provider = (provider as ts.PropertyAccessExpression).expression;
-  for (const found of resolver.followFrom(provider, at)) {
+  const ways = resolver.followFrom(provider, at);
+  const certainty = ways.length === 1 && ways[0]!.sure ? "certain" : "possible";
+  for (const found of ways) {
     if (found.external) {
       const { specifier } = found.external;
       const host = hostOfPackage(specifier);
-      if (host) return { specifier, host: { host, certainty: "certain", evidence: `the package ${specifier}` } };
+      if (host) return { specifier, host: { host, certainty, evidence: `the package ${specifier}` } };
       if (/^@ai-sdk\//.test(specifier)) return { specifier, host: { ...unknownHost, host: "other" } };
     }
     if (!ts.isCallExpression(found.node)) continue;
@@ -164,12 +193,10 @@ export function providerCall(node: ts.CallExpression, at: Found, resolver: Resol
     if (!from || !/^create[A-Z]/.test(from.name)) continue;
     const host = hostOfPackage(from.specifier);
     const fallback: HostVerdict = host
-      ? { host, certainty: "certain", evidence: `${from.name}() of ${from.specifier}` }
+      ? { host, certainty, evidence: `${from.name}() of ${from.specifier}` }
       : { ...unknownHost, evidence: `${from.name}() without a base URL that is known here` };
-    return {
-      specifier: from.specifier,
-      host: hostOfOptions(found.node.arguments[0], found, resolver, ["baseURL"], fallback),
-    };
+    const verdict = hostOfOptions(found.node.arguments[0], found, resolver, ["baseURL"], fallback);
+    return { specifier: from.specifier, host: certainty === "certain" ? verdict : atMostPossible(verdict) };
   }
   return undefined;
 }
@@ -191,24 +218,20 @@ function constructorRequest(node: CallLike, at: Found, resolver: Resolver): Requ
     ? { host: byPackage, certainty: "certain", evidence: `${from.name} of ${from.specifier}` }
     : { ...unknownHost, evidence: `${from.name} without a base URL that is known here` };
   const second = node.arguments?.[1];
-  const inner = nestedOptions(argument, at, resolver) ?? second;
-  const host = hostOfOptions(inner, at, resolver, ["baseURL", "basePath"], fallback);
+  const nested = nestedOptions(argument, at, resolver);
+  const inner = nested.length > 0 || !second ? nested : resolver.followFrom(second, at);
+  const host = inner.length > 0 ? hostOfObjects(inner, resolver, ["baseURL", "basePath"], fallback) : fallback;
   const direct =
     host === fallback ? hostOfOptions(argument, at, resolver, ["baseURL", "openAIApiBase"], fallback) : host;
   return build(isLlamaIndex ? "llamaindex" : "langchain", node, at, direct, object);
 }
 
-/** The expression behind `configuration:` (LangChain) or `additionalSessionOptions:` (LlamaIndex). */
-function nestedOptions(argument: ts.Expression, at: Found, resolver: Resolver): ts.Expression | undefined {
-  for (const object of resolver.followFrom(argument, at)) {
-    if (!ts.isObjectLiteralExpression(object.node)) continue;
-    for (const property of object.node.properties) {
-      const name = property.name?.getText();
-      if (name !== "configuration" && name !== "additionalSessionOptions" && name !== "clientConfig") continue;
-      if (ts.isPropertyAssignment(property)) return property.initializer;
-    }
-  }
-  return undefined;
+/** Where `configuration:` (LangChain) or `additionalSessionOptions:` (LlamaIndex) leads. */
+function nestedOptions(argument: ts.Expression, at: Found, resolver: Resolver): readonly Found[] {
+  const objects = resolver.followFrom(argument, at).filter((one) => ts.isObjectLiteralExpression(one.node));
+  return ["configuration", "additionalSessionOptions", "clientConfig"].flatMap((name) =>
+    objects.flatMap((object) => resolver.member(object, name)),
+  );
 }
 
 /** `fetch(url, { body: JSON.stringify({...}) })`, `axios.post(url, {...})`, `ky.post(url, { json: {...} })`. */
@@ -221,6 +244,8 @@ function httpRequest(node: CallLike, at: Found, resolver: Resolver): Request | u
   const isFetch = /fetch$/i.test(method ?? node.expression.getText()) && second !== undefined;
   const isPost = /^(post|request)$/.test(method ?? "") || /^(axios|got|ky|request)$/.test(node.expression.getText());
   if (!isFetch && !isPost) return undefined;
+  // a mock's `post(url, reply)` sends nothing
+  if (/mock|nock|msw|stub|fake|intercept/i.test(node.expression.getText())) return undefined;
   const single = isPost && !second;
   const options = single ? first : second;
   const body =
@@ -229,7 +254,9 @@ function httpRequest(node: CallLike, at: Found, resolver: Resolver): Request | u
       (isPost && !single ? { node: options, from: at } : undefined));
   const payload = body && stringified(body, resolver);
   if (!payload) return undefined;
-  const object = readObject(payload.node, payload.from, resolver, "untyped");
+  const read = readObject(payload.node, payload.from, resolver, "untyped");
+  // axios.post<Answer, Response, Body>
+  const object = read && (payload.isFiltered || (node.typeArguments?.length ?? 0) > 2) ? doubted(read) : read;
   if (!object?.parameters.some(({ name }) => name === "model" || name === "messages")) return undefined;
   const url = single ? memberExpression(first, ["url"], at, resolver) : { node: first, from: at };
   const value = url && resolver.value(url.node, url.from);
@@ -237,52 +264,11 @@ function httpRequest(node: CallLike, at: Found, resolver: Resolver): Request | u
   // a path only: the instance knows the rest
   const host =
     byUrl && byUrl.host !== "unknown" ? byUrl : (hostOfInstance(root, at, resolver) ?? hostOfFile(at.module));
-  return build(isFetch ? "fetch" : "axios", node, at, host, object);
-}
-
-function hostOfInstance(root: ts.Expression, at: Found, resolver: Resolver): HostVerdict | undefined {
-  const makers = makersOf(root, at, resolver, (one) => /\b(create|extend|instance)$/.test(one.expression.getText()));
-  const verdict = commonHost(makers, (maker) =>
-    hostOfOptions(
-      (maker.node as ts.CallExpression).arguments[0],
-      maker,
-      resolver,
-      ["baseURL", "prefixUrl"],
-      unknownHost,
-    ),
-  );
-  return verdict?.host === "unknown" ? undefined : verdict;
-}
-
-interface Reference {
-  readonly node: ts.Expression;
-  readonly from: Found;
-}
-
-/** The expression behind one of these properties of an options object. */
-function memberExpression(
-  options: ts.Expression,
-  names: readonly string[],
-  at: Found,
-  resolver: Resolver,
-): Reference | undefined {
-  for (const object of resolver.followFrom(options, at)) {
-    if (!ts.isObjectLiteralExpression(object.node)) continue;
-    for (const property of object.node.properties) {
-      if (!property.name || !names.includes(property.name.getText())) continue;
-      if (ts.isPropertyAssignment(property)) return { node: property.initializer, from: object };
-      if (ts.isShorthandPropertyAssignment(property)) return { node: property.name, from: object };
-    }
-  }
-  return undefined;
-}
-
-/** What `JSON.stringify(x)` was given, or the expression itself. */
-function stringified(body: Reference, resolver: Resolver): Reference | undefined {
-  const [found] = resolver.followFrom(body.node, body.from);
-  if (!found || !ts.isCallExpression(found.node)) return body;
-  const [argument] = found.node.arguments;
-  return found.node.expression.getText() === "JSON.stringify" && argument ? { node: argument, from: found } : undefined;
+  const sender: HostVerdict =
+    isFetch || host.certainty !== "certain" || isHttpClient(root, at, resolver)
+      ? host
+      : { ...host, certainty: "possible", evidence: `${host.evidence}, if ${short(node.expression)} sends it` };
+  return build(isFetch ? "fetch" : "axios", node, at, sender, object);
 }
 
 function expressionAt(source: ts.SourceFile, start: number, end: number): ts.Expression | undefined {

@@ -14,8 +14,11 @@ import {
   reassignmentsOf,
   requiredModule,
   short,
+  valuesGiven,
+  walk,
 } from "./typescript-syntax.js";
 import { type Arguments, type Found, stepOf, valueFrom } from "./typescript-values.js";
+import { indexWrites, type Writes } from "./typescript-writes.js";
 
 /** Follows values through a project. */
 export interface Resolver {
@@ -26,6 +29,8 @@ export interface Resolver {
   /** Where a member of a found object leads; empty where the object is known and has no such member. */
   member(object: Found, name: string): readonly Found[];
   value(node: ts.Expression, from: Found): Value;
+  /** May a member of an object be changed after the object is made? */
+  isChanged(object: ts.Node, name: string): boolean;
 }
 
 /** Steps followed one after the other before a value counts as unknown. */
@@ -40,6 +45,7 @@ const maximumSteps = 2000;
 /** A resolver over the modules of a project. */
 export function createResolver(project: Project): Resolver {
   let callIndex: ReadonlyMap<string, readonly Call[]> | undefined;
+  let writes: Writes | undefined;
   const active = new Set<ts.Node>();
   let steps = 0;
 
@@ -55,6 +61,21 @@ export function createResolver(project: Project): Resolver {
     found.map((one) => ({ ...one, path: [step, ...one.path] }));
   const several = (ways: readonly (readonly Found[])[]): readonly Found[] =>
     ways.length === 1 ? ways[0]! : unsure(ways.flat());
+  const membersOf = (objects: readonly Found[], name: string, depth: number, at: ts.Node): readonly Found[] =>
+    several(
+      objects.map((object) => {
+        const found = memberOf(object, name, depth, at);
+        return object.sure ? found : unsure(found);
+      }),
+    );
+  const allWrites = (): Writes => {
+    writes ??= indexWrites(project);
+    return writes;
+  };
+  const isChanged = (object: ts.Node, name: string): boolean => {
+    const holder = holderOf(object);
+    return allWrites().isAssigned(name) || (holder !== undefined && allWrites().isFilled(holder));
+  };
 
   function follow(node: ts.Expression, from: Omit<Found, "node">, depth: number): readonly Found[] {
     // no node is active when a question begins
@@ -151,15 +172,15 @@ export function createResolver(project: Project): Resolver {
       const variable = /^(process\.env|import\.meta\.env)$/.test(holder.initializer.getText()) ? key : undefined;
       found = variable
         ? [{ ...stop(name, from), sure: false, environment: variable }]
-        : follow(holder.initializer, from, depth).flatMap((object) => memberOf(object, key, depth, name));
+        : membersOf(follow(holder.initializer, from, depth), key, depth, name);
     } else if (key && !rest && ts.isParameter(holder)) {
       const call = from.arguments?.get(holder);
       const objects = call ? [call] : callersArguments(holder, depth);
-      found = [
-        ...objects.flatMap((object) => memberOf(object, key, depth, name)),
-        ...(call ? [] : [unknown(element, from)]),
-      ];
+      found = [...membersOf(objects, key, depth, name), ...(call ? [] : [unknown(element, from)])];
     } else found = [unknown(element, from)];
+    if (ts.isIdentifier(element.name) && valuesGiven(element.name.text, from.module.source).length > 0) {
+      found = [...unsure(found), unknown(element, from)];
+    }
     if (!element.initializer) return found.length > 0 ? via(step, found) : [unknown(element, from)];
     if (found.length > 0 && found.every((one) => one.sure && isTruthy(one.node))) return via(step, found);
     const variable = found.find((one) => one.environment)?.environment;
@@ -177,7 +198,8 @@ export function createResolver(project: Project): Resolver {
   ): readonly Found[] {
     const given = from.arguments?.get(parameter);
     const step = stepOf(at.text, parameter, from.module);
-    if (given) return via(step, [given]);
+    const isReassigned = valuesGiven(at.text, from.module.source).length > 0;
+    if (given) return via(step, isReassigned ? [...unsure([given]), unknown(at, from)] : [given]);
     const found = [...via(step, callersArguments(parameter, depth))];
     if (parameter.initializer) {
       found.push(...via(`${step} (default)`, follow(parameter.initializer, from, depth)));
@@ -230,9 +252,7 @@ export function createResolver(project: Project): Resolver {
     // require() of a module that assigns module.exports = { name }
     const whole = module.exports.get("=");
     if (whole?.kind === "expression") {
-      return follow(whole.node, start(module), depth + 1).flatMap((object) =>
-        memberOf(object, name, depth + 1, whole.node),
-      );
+      return membersOf(follow(whole.node, start(module), depth + 1), name, depth + 1, whole.node);
     }
     return undefined;
   }
@@ -249,11 +269,7 @@ export function createResolver(project: Project): Resolver {
       const found = field ? fieldOf(field, name, from, depth) : [];
       return found.length > 0 ? found : [stop(node, from)];
     }
-    const ways = follow(object, from, depth).map((one) => {
-      const found = memberOf(one, name, depth, node);
-      return one.sure ? found : unsure(found);
-    });
-    const found = several(ways);
+    const found = membersOf(follow(object, from, depth), name, depth, node);
     return found.length > 0 ? found : [stop(node, from)];
   }
 
@@ -281,7 +297,10 @@ export function createResolver(project: Project): Resolver {
     const { node, module } = object;
     if (object.external || depth > maximumDepth) return [unknown(at, object)];
     if (ts.isSourceFile(node)) return followExport(module, name, depth) ?? [];
-    if (ts.isObjectLiteralExpression(node)) return propertyOf(object, node, name, depth);
+    if (ts.isObjectLiteralExpression(node)) {
+      const found = propertyOf(object, node, name, depth);
+      return isChanged(node, name) ? unsure(found) : found;
+    }
     if (ts.isEnumDeclaration(node)) {
       const member = node.members.find((one) => one.name.getText() === name);
       return member?.initializer ? via(stepOf(name, member, module), follow(member.initializer, object, depth)) : [];
@@ -301,11 +320,13 @@ export function createResolver(project: Project): Resolver {
     const pending: Found[] = [];
     for (const property of [...node.properties].reverse()) {
       if (ts.isSpreadAssignment(property)) {
-        const inner = follow(property.expression, object, depth).flatMap((one) => memberOf(one, name, depth, property));
+        const inner = membersOf(follow(property.expression, object, depth), name, depth, property);
         if (inner.length > 0 && inner.every((one) => one.sure) && pending.length === 0) return inner;
         pending.push(...unsure(inner));
         continue;
       }
+      // a computed name may be any name
+      if (property.name && propertyName(property.name) === undefined) pending.push(unknown(property, object));
       if (!property.name || propertyName(property.name) !== name) continue;
       const step = stepOf(name, property, object.module);
       let found: readonly Found[];
@@ -343,15 +364,26 @@ export function createResolver(project: Project): Resolver {
     for (const value of assignmentsTo(owner, name).filter((one) => !isNothing(one))) {
       found.push(...via(stepOf(`this.${name}`, value, from.module), follow(value, from, depth)));
     }
-    return found.length > 1 ? unsure(found) : found;
+    const isElsewhere = allWrites().isAssigned(name) || allWrites().isOverridden(owner, name);
+    return found.length > 1 || isElsewhere ? unsure(found) : found;
   }
 
   function followCall(node: ts.CallExpression, from: Omit<Found, "node">, depth: number): readonly Found[] {
     if (ts.isPropertyAccessExpression(node.expression)) {
       // text that is only tidied stays what it is
-      if (/^(trim|trimEnd|toString|replace|toLowerCase)$/.test(node.expression.name.text)) {
+      const method = node.expression.name.text;
+      const [pattern, replacement] = node.arguments;
+      const tidies =
+        /^(trim|trimEnd|toString|toLowerCase)$/.test(method) ||
+        // slashes at the end
+        (method === "replace" &&
+          /^\/\\\/[+*]?\$\/$/.test(pattern?.getText() ?? "") &&
+          /^(""|'')$/.test(replacement?.getText() ?? ""));
+      if (tidies) {
         const inner = follow(node.expression.expression, from, depth);
-        if (inner.some((one) => one.environment || ts.isStringLiteralLike(one.node))) return inner;
+        if (inner.some((one) => one.environment || ts.isStringLiteralLike(one.node))) {
+          return method === "toLowerCase" ? unsure(inner) : inner;
+        }
       }
     } else if (ts.isIdentifier(node.expression) && node.expression.text === "String" && node.arguments[0]) {
       return follow(node.arguments[0], from, depth);
@@ -399,9 +431,25 @@ export function createResolver(project: Project): Resolver {
   return {
     follow: (node, module) => follow(node, start(module), 0),
     followFrom,
-    member: (object, name) => memberOf(object, name, 0, object.node),
+    member: (object, name) => membersOf([object], name, 0, object.node),
     value,
+    isChanged,
   };
+}
+
+/** The name of the variable or member that holds an object from the start. */
+function holderOf(object: ts.Node): string | undefined {
+  let node = object;
+  while (
+    ts.isParenthesizedExpression(node.parent) ||
+    ts.isAsExpression(node.parent) ||
+    ts.isSatisfiesExpression(node.parent)
+  ) {
+    node = node.parent;
+  }
+  const { parent } = node;
+  if (ts.isVariableDeclaration(parent)) return ts.isIdentifier(parent.name) ? parent.name.text : undefined;
+  return ts.isPropertyAssignment(parent) || ts.isPropertyDeclaration(parent) ? propertyName(parent.name) : undefined;
 }
 
 interface Call {
@@ -412,15 +460,13 @@ interface Call {
 function indexCalls(project: Project): ReadonlyMap<string, readonly Call[]> {
   const index = new Map<string, Call[]>();
   for (const module of project.modules.values()) {
-    const visit = (node: ts.Node): void => {
+    walk(module.source, (node) => {
       if ((ts.isCallExpression(node) || ts.isNewExpression(node)) && ts.isIdentifier(node.expression)) {
         const calls = index.get(node.expression.text) ?? [];
         calls.push({ node, module });
         index.set(node.expression.text, calls);
       }
-      ts.forEachChild(node, visit);
-    };
-    visit(module.source);
+    });
   }
   return index;
 }

@@ -74,33 +74,90 @@ export function assignmentsTo(owner: ts.ClassLikeDeclaration, name: string): rea
   return found;
 }
 
+/** Calls `visit` for a node and all below it, in order of the text. Without recursion: code can be nested deeply. */
+export function walk(root: ts.Node, visit: (node: ts.Node) => void): void {
+  const pending: ts.Node[] = [root];
+  for (let node = pending.pop(); node; node = pending.pop()) {
+    visit(node);
+    const children: ts.Node[] = [];
+    ts.forEachChild(node, (child) => void children.push(child));
+    pending.push(...children.reverse());
+  }
+}
+
+/** A place that is written to, and the value where it is written out. */
+export interface Write {
+  readonly target: ts.Expression;
+  readonly value?: ts.Expression;
+}
+
+/** What an assignment, `++`, `delete`, or a loop over an existing variable writes to. */
+export function writesOf(node: ts.Node): readonly Write[] {
+  if (ts.isBinaryExpression(node)) {
+    const { kind } = node.operatorToken;
+    if (kind < ts.SyntaxKind.FirstAssignment || kind > ts.SyntaxKind.LastAssignment) return [];
+    const targets = targetsOf(node.left);
+    const plain = kind === ts.SyntaxKind.EqualsToken || kind === ts.SyntaxKind.QuestionQuestionEqualsToken;
+    const [only] = targets;
+    return plain && only === node.left ? [{ target: only, value: node.right }] : targets.map((target) => ({ target }));
+  }
+  if (ts.isDeleteExpression(node)) return [{ target: node.expression }];
+  if (ts.isPrefixUnaryExpression(node) || ts.isPostfixUnaryExpression(node)) {
+    const counts = node.operator === ts.SyntaxKind.PlusPlusToken || node.operator === ts.SyntaxKind.MinusMinusToken;
+    return counts ? [{ target: node.operand }] : [];
+  }
+  if ((ts.isForOfStatement(node) || ts.isForInStatement(node)) && !ts.isVariableDeclarationList(node.initializer)) {
+    return targetsOf(node.initializer).map((target) => ({ target }));
+  }
+  return [];
+}
+
+/** The targets in a pattern such as `({ a, b: c.d } = x)`, `[a = 1, ...rest] = x`. */
+function targetsOf(pattern: ts.Expression): readonly ts.Expression[] {
+  if (ts.isParenthesizedExpression(pattern)) return targetsOf(pattern.expression);
+  if (ts.isSpreadElement(pattern)) return targetsOf(pattern.expression);
+  if (ts.isArrayLiteralExpression(pattern)) return pattern.elements.flatMap(targetsOf);
+  if (ts.isBinaryExpression(pattern)) return targetsOf(pattern.left);
+  if (!ts.isObjectLiteralExpression(pattern)) return [pattern];
+  return pattern.properties.flatMap((property) => {
+    if (ts.isPropertyAssignment(property)) return targetsOf(property.initializer);
+    if (ts.isShorthandPropertyAssignment(property)) return [property.name];
+    return ts.isSpreadAssignment(property) ? targetsOf(property.expression) : [];
+  });
+}
+
+/** The name of the member that `a.name` or `a["name"]` means; undefined for a computed one and for no member. */
+export function memberName(node: ts.Node): string | undefined {
+  if (ts.isPropertyAccessExpression(node)) return node.name.text;
+  const key = ts.isElementAccessExpression(node) ? node.argumentExpression : undefined;
+  return key && ts.isStringLiteralLike(key) ? key.text : undefined;
+}
+
 const assignments = new WeakMap<ts.SourceFile, ReadonlyMap<string, readonly (ts.Expression | undefined)[]>>();
 
 /**
  * What a `let` or `var` is given after its declaration, anywhere in its file; undefined stands for a change that
- * cannot be followed (`+=`). By name, so it errs on the side of doubt.
+ * cannot be followed (`+=`, a pattern, a loop). By name, so it errs on the side of doubt.
  */
 export function reassignmentsOf(declaration: ts.VariableDeclaration): readonly (ts.Expression | undefined)[] {
   if (declaration.parent.flags & ts.NodeFlags.Const || !ts.isIdentifier(declaration.name)) return [];
-  const source = declaration.getSourceFile();
+  return valuesGiven(declaration.name.text, declaration.getSourceFile());
+}
+
+/** What variables of a name are given anywhere in a file, after their declaration. */
+export function valuesGiven(name: string, source: ts.SourceFile): readonly (ts.Expression | undefined)[] {
   let names = assignments.get(source);
   if (!names) {
     const found = new Map<string, (ts.Expression | undefined)[]>();
-    const visit = (node: ts.Node): void => {
-      if (ts.isBinaryExpression(node) && ts.isIdentifier(node.left)) {
-        const { kind } = node.operatorToken;
-        const plain = kind === ts.SyntaxKind.EqualsToken || kind === ts.SyntaxKind.QuestionQuestionEqualsToken;
-        if (kind >= ts.SyntaxKind.FirstAssignment && kind <= ts.SyntaxKind.LastAssignment) {
-          found.set(node.left.text, [...(found.get(node.left.text) ?? []), plain ? node.right : undefined]);
-        }
+    walk(source, (node) => {
+      for (const { target, value } of writesOf(node)) {
+        if (ts.isIdentifier(target)) found.set(target.text, [...(found.get(target.text) ?? []), value]);
       }
-      ts.forEachChild(node, visit);
-    };
-    visit(source);
+    });
     names = found;
     assignments.set(source, names);
   }
-  return names.get(declaration.name.text) ?? [];
+  return names.get(name) ?? [];
 }
 
 /** Nothing yet: what a variable or field holds until its value is made. */

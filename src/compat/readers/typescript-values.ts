@@ -77,6 +77,7 @@ export function valueFrom(found: readonly Found[], follow: (node: ts.Expression,
       continue;
     }
     for (const variable of read.environment) environment.add(variable);
+    blind ||= read.open;
     candidates.push({
       value: read.value,
       partial: read.partial,
@@ -94,6 +95,7 @@ export function valueFrom(found: readonly Found[], follow: (node: ts.Expression,
     !candidates[0]!.partial;
   return {
     certainty: candidates.length === 0 ? "unknown" : sure ? "certain" : "possible",
+    open: blind,
     candidates,
     environment: [...environment],
   };
@@ -104,11 +106,12 @@ interface Read {
   readonly partial: boolean;
   readonly path: readonly string[];
   readonly environment: readonly string[];
+  readonly open: boolean;
 }
 
 function primitiveOf(found: Found, follow: (node: ts.Expression, from: Found) => Value): Read | undefined {
   const { node } = found;
-  const plain = (value: Read["value"]): Read => ({ value, partial: false, path: [], environment: [] });
+  const plain = (value: Read["value"]): Read => ({ value, partial: false, path: [], environment: [], open: false });
   if (ts.isStringLiteralLike(node)) return plain(node.text);
   if (node.kind === ts.SyntaxKind.TrueKeyword) return plain(true);
   if (node.kind === ts.SyntaxKind.FalseKeyword) return plain(false);
@@ -137,6 +140,7 @@ function joined(
   let text = "";
   let known = false;
   let partial = false;
+  let open = false;
   const path: string[] = [];
   const environment: string[] = [];
   for (const part of parts) {
@@ -149,6 +153,7 @@ function joined(
     const [first] = value.candidates;
     environment.push(...value.environment);
     partial ||= value.certainty !== "certain";
+    open ||= value.open || value.candidates.length > 1;
     if (!first) text += hole;
     else {
       text += first.value;
@@ -156,5 +161,5 @@ function joined(
       path.push(...first.path);
     }
   }
-  return known ? { value: text, partial, path, environment } : undefined;
+  return known ? { value: text, partial, path, environment, open } : undefined;
 }

@@ -17,12 +17,12 @@ export const contextWindowLimit: Rule = {
   severity: { "v3.1": "info", current: "info" },
   effect: "opportunity",
   explanation:
-    "The V3.0 API took 64K tokens (65 536), V3.1 takes 128K (131 072), today's API 1M (1 048 576). A constant of the old size makes the program throw away history that would fit. The value is changed where it is a named limit of a DeepSeek model and the host is known to be the official one; a number in a comparison or a switch is reported only, because both places have to change together. The opposite mistake exists too: a host that still serves V3.0 weights takes 64K only.",
+    "The V3.0 API took 64K tokens (65 536), V3.1 takes 128K (131 072), today's API 1M (1 048 576). A constant of the old size makes the program throw away history that would fit. A named limit of a DeepSeek model is changed by --fix=suggested where the host is the official one; a number in a comparison or a switch is reported only, because both places have to change together. The opposite mistake exists too: a host that still serves V3.0 weights takes 64K only.",
   examples: [
     {
       target: "v3.1",
       language: "ts",
-      by: "safe",
+      by: "suggested",
       before: `export const baseURL = "https://api.deepseek.com";
 export const models = {
   "deepseek-chat": { contextWindow: 64_000, maxTokens: 8_000 },
@@ -37,7 +37,7 @@ export const models = {
     {
       target: "current",
       language: "js",
-      by: "safe",
+      by: "suggested",
       before: `const apiKey = process.env.DEEPSEEK_API_KEY;
 export const model = { id: "deepseek-chat", contextLength: 65536, apiKey };
 `,
@@ -99,6 +99,7 @@ function ofNumber(number: NamedNumber, facts: Facts, target: Target): Problem | 
   const doubts = [
     ...(tested ? [`${tested.place.file} tests for the same number; both have to change together`] : []),
     ...(isOwnId(owner) ? [] : ["only a name ties this number to DeepSeek"]),
+    ...(host.certainty === "certain" ? [] : [`the host is only likely: ${host.evidence}`]),
   ];
   return {
     ...common,

@@ -156,7 +156,7 @@ function problemOf(facts: Facts, request: Request, parameter: Parameter, verdict
     ...(request.host.certainty === "certain" ? [] : [`the host is only likely: ${request.host.evidence}`]),
     ...(request.model?.certainty === "certain" ? [] : ["the model may be another"]),
     ...(parameter.literal ? [] : ["what computes its value may be left unused"]),
-    ...(/@ts-[^\n]*\n\s*$/.test(text.slice(0, parameter.place.start)) ? ["a compiler directive stands above it"] : []),
+    ...commentAbove(text.slice(0, parameter.place.start)),
   ];
   return {
     ...common,
@@ -167,4 +167,11 @@ function problemOf(facts: Facts, request: Request, parameter: Parameter, verdict
       edits: removeProperty(text, request.object, parameter.place),
     },
   };
+}
+
+/** The doubt that a line of nothing but a comment, which may speak of the property below it, would stay behind. */
+function commentAbove(before: string): readonly string[] {
+  const line = /(?:^|\n)[ \t]*((?:\/\/|\/\*|\*)[^\n]*)\n\s*$/.exec(before)?.[1];
+  if (line === undefined) return [];
+  return [/@ts-/.test(line) ? "a compiler directive stands above it" : "the comment above it would stay behind"];
 }

@@ -1,6 +1,6 @@
 import { replaceString } from "../edits.js";
 import { type Facts, type Parameter, type Request, textOf } from "../facts.js";
-import { isCurrentId } from "../models.js";
+import { isCurrentId, isRetiredAlias, replacementOf } from "../models.js";
 import type { Problem, Rule } from "../rule.js";
 import { hasEffort, parameterAt, switchThinking, thinkingOf } from "../thinking.js";
 
@@ -110,15 +110,41 @@ function misplaced(facts: Facts, request: Request): Problem | undefined {
   if (clash) return { ...common, manual: `${clash.name} stands on the top level already` };
   const text = textOf(facts, body.place.file);
   const [from, to] = [body.object.properties[0]!.start, body.object.properties.at(-1)!.end];
-  const certain = request.host.certainty === "certain";
+  const doubts = [
+    ...(request.host.certainty === "certain" ? [] : [`the host is only likely: ${request.host.evidence}`]),
+    ...(inner.every(({ name }) => name === "thinking" || name === "reasoning_effort")
+      ? []
+      : ["what had no effect so far takes effect"]),
+    ...(changesMode(request, inner) ? ["the retired name chose the mode so far; decide which is meant"] : []),
+    ...(request.spreads.every(({ known }) => known) ? [] : ["an object spread into the request is not known here"]),
+    ...(request.object?.directives && !(inner.length === 1 && directiveAbove(text, body))
+      ? ["a compiler directive or a type of your own may not allow it there"]
+      : []),
+  ];
   return {
     ...common,
+    ...(doubts.length > 0 ? { manual: doubts.join("; ") } : {}),
     fix: {
-      applicability: certain ? "safe" : "suggested",
+      applicability: doubts.length > 0 ? "suggested" : "safe",
       description: "move the content of extra_body to the top level",
       edits: [{ ...body.place, text: text.slice(from, to) }],
     },
   };
+}
+
+/** Stands a directive on the line above, which then covers what moves there? */
+function directiveAbove(text: string, { place }: Parameter): boolean {
+  return /@ts-(ignore|expect-error)[^\n]*\n\s*$/.test(text.slice(0, place.start));
+}
+
+/** May what takes effect contradict the mode that a retired name stood for? */
+function changesMode({ model }: Request, inner: readonly Parameter[]): boolean {
+  const type = parameterAt(inner, ["thinking", "type"])?.value;
+  return (model?.candidates ?? []).some(({ value }) => {
+    if (!isRetiredAlias(value)) return false;
+    const same = type?.certainty === "certain" && type.candidates[0]?.value === replacementOf(value).thinking;
+    return !same || inner.length > 1;
+  });
 }
 
 /** `enable_thinking`, the switch of Alibaba, SiliconFlow and vLLM. */
