@@ -112,13 +112,17 @@ export function removeProperty(text: string, shape: ObjectShape, property: Span)
   return [{ file, start: property.start, end: comma ?? property.end, text: "" }];
 }
 
-/** A number in the style of the one it replaces: with or without separators, as a product with 1024, as a power of ten. */
-export function numberLike(model: string, decimal: number, binary: number): string {
-  const product = /^(\d+)(\s*\*\s*)1_?024$/.exec(model);
-  if (product) return `${binary / 1024}${product[2]}1024`;
+/**
+ * A number in the style of the one it replaces, of which the code and the value are given: with or without separators,
+ * as a product with 1024 or 1000, as a power of ten.
+ */
+export function numberLike(model: string, value: number, decimal: number, binary: number): string {
+  const product = /^\d+(\s*\*\s*)(1_?024|1_?000)$/.exec(model);
+  const unit = Number(product?.[2]?.replace("_", ""));
+  if (product) return `${(unit === 1024 ? binary : decimal) / unit}${product[1]}${product[2]}`;
   if (/e/i.test(model)) return decimal >= 1e6 ? `${decimal / 1e6}e6` : `${decimal / 1e3}e3`;
-  const value = Number(model.replaceAll("_", "")) % 1000 === 0 ? decimal : binary;
-  return model.includes("_") ? String(value).replace(/\B(?=(\d{3})+$)/g, "_") : String(value);
+  const next = value % 1000 === 0 ? decimal : binary;
+  return model.includes("_") ? String(next).replace(/\B(?=(\d{3})+$)/g, "_") : String(next);
 }
 
 /** Position after the comma that follows a property, comments between them skipped; undefined where there is none. */

@@ -6,7 +6,7 @@ import { providerCall } from "./typescript-requests.js";
 import type { Resolver } from "./typescript-resolve.js";
 import type { Module, Project } from "./typescript-scopes.js";
 import { declarationOf, importOf } from "./typescript-scopes.js";
-import { propertyName, short } from "./typescript-syntax.js";
+import { propertyName, short, walk, withoutCasts } from "./typescript-syntax.js";
 import { type Found, numberOf, placeOf } from "./typescript-values.js";
 
 /** Model ids of DeepSeek's own API; ids of other hosts are written otherwise. */
@@ -111,16 +111,14 @@ export interface Use {
 
 function usesIn(module: Module, name: string, isIt: (name: string, at: ts.Node) => boolean, own: ts.Node): Use[] {
   const uses: Use[] = [];
-  const visit = (node: ts.Node): void => {
+  walk(module.source, (node) => {
     if (ts.isIdentifier(node) && node.text === name && node !== own) {
       const isProperty =
         (ts.isPropertyAccessExpression(node.parent) && node.parent.name === node) ||
         (ts.isPropertyAssignment(node.parent) && node.parent.name === node);
       if (!isProperty && !ts.isImportSpecifier(node.parent) && isIt(name, node)) uses.push({ module, node });
     }
-    ts.forEachChild(node, visit);
-  };
-  visit(module.source);
+  });
   return uses;
 }
 
@@ -164,16 +162,19 @@ export function numberFact(node: ts.Expression, at: Found): NamedNumber | undefi
       host: hostOfFile(at.module),
     };
   }
+  const up = node.parent;
+  // the whole of a sum or product counts, and it alone is worked out
+  if (ts.isBinaryExpression(up) && !isTest(up) && up.operatorToken.kind !== ts.SyntaxKind.EqualsToken) return undefined;
   const value = numberOf(node);
   if (value === undefined || value < 1) return undefined;
-  const up = node.parent;
+  const number = withoutCasts(node);
   const fact = (name: string, form: NamedNumber["form"]): NamedNumber | undefined =>
     limitName.test(name)
       ? {
           name,
           value,
-          text: node.getText(),
-          place: placeOf(node, at.module),
+          text: number.getText(),
+          place: placeOf(number, at.module),
           form,
           owner: ownerOf(node),
           host: hostOfFile(at.module),
@@ -187,8 +188,12 @@ export function numberFact(node: ts.Expression, at: Found): NamedNumber | undefi
   const other = up.left === node ? up.right : up.left;
   const { kind } = up.operatorToken;
   if (kind === ts.SyntaxKind.EqualsToken && up.right === node) return fact(short(up.left), "assignment");
-  const compares = kind >= ts.SyntaxKind.EqualsEqualsToken && kind <= ts.SyntaxKind.ExclamationEqualsEqualsToken;
-  return compares && contextSizes.has(value) ? fact(short(other), "comparison") : undefined;
+  return isTest(up) && contextSizes.has(value) ? fact(short(other), "comparison") : undefined;
+}
+
+/** `a === b` and the like, either way round. */
+function isTest({ operatorToken: { kind } }: ts.BinaryExpression): boolean {
+  return kind >= ts.SyntaxKind.EqualsEqualsToken && kind <= ts.SyntaxKind.ExclamationEqualsEqualsToken;
 }
 
 const idNames = /^(id|model|modelId|modelName|model_id|name|value|key|slug)$/;

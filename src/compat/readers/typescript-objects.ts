@@ -2,7 +2,7 @@ import { ts } from "ts-morph";
 import type { ObjectShape, Parameter, Spread } from "../facts.js";
 import type { Resolver } from "./typescript-resolve.js";
 import { declarationOf } from "./typescript-scopes.js";
-import { propertyName } from "./typescript-syntax.js";
+import { propertyName, withoutCasts } from "./typescript-syntax.js";
 import { isConst, typeAround } from "./typescript-types.js";
 import { type Found, numberOf, placeOf } from "./typescript-values.js";
 
@@ -57,7 +57,8 @@ function readProperties(
           direct: false,
           sure: standing.sure && inner.sure,
         }).parameters) {
-          byName.set(parameter.name, parameter);
+          const earlier = byName.get(parameter.name);
+          byName.set(parameter.name, earlier && !parameter.sure ? either(earlier, parameter) : parameter);
         }
       }
       spreads.push({ place: placeOf(property, object.module), known: inner.known });
@@ -72,9 +73,28 @@ function readProperties(
       }
       continue;
     }
-    byName.set(name, readParameter(name, property, value, object, resolver, standing));
+    // an object with a name may be changed before it is sent
+    const changed = object.path.length > 0 && resolver.isChanged(node, name);
+    const own = changed ? { ...standing, sure: false } : standing;
+    byName.set(name, readParameter(name, property, value, object, resolver, own));
   }
   return { parameters: [...byName.values()], spreads };
+}
+
+/** A property that a later one replaces under a condition: its value may be of either. */
+function either(earlier: Parameter, later: Parameter): Parameter {
+  const values = [earlier.value, later.value];
+  const candidates = values.flatMap((value) => value.candidates);
+  return {
+    ...earlier,
+    sure: false,
+    value: {
+      certainty: candidates.length > 0 ? "possible" : "unknown",
+      candidates,
+      open: values.some((value) => value.open || value.candidates.length === 0),
+      environment: [...new Set(values.flatMap((value) => value.environment))],
+    },
+  };
 }
 
 function readParameter(
@@ -127,12 +147,6 @@ function spreadObjects(
 function valueNode(property: ts.ObjectLiteralElementLike): ts.Expression | undefined {
   if (ts.isPropertyAssignment(property)) return property.initializer;
   return ts.isShorthandPropertyAssignment(property) ? property.name : undefined;
-}
-
-function withoutCasts(node: ts.Expression): ts.Expression {
-  return ts.isAsExpression(node) || ts.isSatisfiesExpression(node) || ts.isParenthesizedExpression(node)
-    ? withoutCasts(node.expression)
-    : node;
 }
 
 function isLiteral(node: ts.Expression): boolean {

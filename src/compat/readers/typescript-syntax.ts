@@ -193,3 +193,10 @@ export function chainOf(node: ts.Expression): { readonly root: ts.Expression; re
     } else return { root, names };
   }
 }
+
+/** The expression in parentheses and casts. */
+export function withoutCasts(node: ts.Expression): ts.Expression {
+  return ts.isAsExpression(node) || ts.isSatisfiesExpression(node) || ts.isParenthesizedExpression(node)
+    ? withoutCasts(node.expression)
+    : node;
+}

@@ -92,7 +92,7 @@ function ofNumber(number: NamedNumber, facts: Facts, target: Target): Problem | 
     };
   }
   if (!tied(number)) return undefined;
-  const replacement = numberLike(text, wanted, target === "v3.1" ? 131_072 : 1_048_576);
+  const replacement = numberLike(text, value, wanted, target === "v3.1" ? 131_072 : 1_048_576);
   const tested = partners.find((other) => isComparison(other));
   const message = `${name} ${text} of "${owner}" is the limit of an older version; ${target === "v3.1" ? "V3.1" : "today's API"} takes ${wanted}`;
   if (host.host !== "official") return { ...common, message, manual: "an unknown host is never fixed" };

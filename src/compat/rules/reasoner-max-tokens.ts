@@ -120,7 +120,7 @@ function ofTable(number: NamedNumber): Problem | undefined {
     fix: {
       applicability: "suggested",
       description: "raise the limit to 32768",
-      edits: [{ ...number.place, text: numberLike(number.text.includes("_") ? "1_1" : "11", 32_768, 32_768) }],
+      edits: [{ ...number.place, text: numberLike(number.text.includes("_") ? "1_1" : "11", 11, 32_768, 32_768) }],
     },
   };
 }

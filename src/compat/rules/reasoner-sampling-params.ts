@@ -154,7 +154,9 @@ function problemOf(facts: Facts, request: Request, parameter: Parameter, verdict
   const text = textOf(facts, parameter.place.file);
   const doubts = [
     ...(request.host.certainty === "certain" ? [] : [`the host is only likely: ${request.host.evidence}`]),
-    ...(request.model?.certainty === "certain" ? [] : ["the model may be another"]),
+    ...(request.model?.certainty === "certain" && request.spreads.every(({ known }) => known)
+      ? []
+      : ["the model may be another"]),
     ...(parameter.literal ? [] : ["what computes its value may be left unused"]),
     ...commentAbove(text.slice(0, parameter.place.start)),
   ];

@@ -180,6 +180,9 @@ function fixOf(facts: Facts, use: Use): { fix: Fix } | { manual: string } {
   if (!inside && !mention?.onlyRequests) {
     return { manual: "the name is used in places that are not known here; change it and the requests together" };
   }
+  if (requests.some(({ modelProperty }) => modelProperty && !modelProperty.sure)) {
+    return { manual: "the model is set under a condition, or changed later; rename it by hand" };
+  }
   const notes: string[] = [];
   const edits: Edit[] = [];
   let applicability: Applicability = "safe";
@@ -213,7 +216,7 @@ function fixOf(facts: Facts, use: Use): { fix: Fix } | { manual: string } {
     doubt(
       candidate.environment ? `${candidate.environment} may name another model` : "the name stands away from the call",
     );
-  }
+  } else if (requests.some(({ model }) => model?.certainty !== "certain")) doubt("the model may be another");
   edits.unshift(replaceString(textOf(facts, candidate.place.file), candidate.place, id));
   const description = `rename to ${id}${edits.length > 1 ? ` and set thinking ${thinking}` : ""}`;
   return {
