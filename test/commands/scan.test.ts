@@ -305,6 +305,17 @@ test("what is spread in for other models only is not held against the reasoner",
   expect(brief(await reportOf(["--target", "v3.1"]))).toEqual(["a.ts:2 R01 info -"]);
 });
 
+test("a file nested beyond measure is reported, and the rest is scanned", async () => {
+  write("chain.js", `const x = "deepseek"${"\n.a()".repeat(6000)};\n`);
+  write("sum.js", `const x = ${Array(6000).fill('"deepseek"').join(" +\n")};\n`);
+  write("a.js", chat);
+  const report = await reportOf([]);
+  expect(brief(report)).toEqual(["a.js:2 R01 error safe"]);
+  expect(report.files.broken.map(({ file, message }) => `${file}: ${message}`)).toContain(
+    "chain.js: expressions nested too deeply to be read",
+  );
+});
+
 describe("do no harm", () => {
   const table = 'export const models = { "deepseek-chat": { contextWindow: 64_000 } };\n';
 

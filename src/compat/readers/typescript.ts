@@ -17,7 +17,7 @@ export function readTypeScript(sources: Sources, paths: readonly string[]): read
   const resolver = createResolver(project);
   const raw = paths.flatMap((path) => {
     const module = project.module(path);
-    return module ? [readModule(module, resolver, sources)] : [];
+    return module ? [readSafely(module, resolver, sources)] : [];
   });
   const requests = raw.flatMap((file) => file.requests);
   const importers = importersOf(project, raw);
@@ -69,6 +69,27 @@ export function countSyntaxErrors(file: string, text: string): number {
 interface RawFacts extends Omit<FileFacts, "mentions"> {
   readonly mentions: readonly Omit<Mention, "onlyRequests">[];
   readonly literals: ReadonlyMap<number, { readonly node: ts.Node; readonly module: Module }>;
+}
+
+/** One file nested beyond what the stack holds (machines write such) must not end the scan of the others. */
+function readSafely(module: Module, resolver: Resolver, sources: Sources): RawFacts {
+  try {
+    return readModule(module, resolver, sources);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    return {
+      file: module.file,
+      language: module.isTypeScript ? "typescript" : "javascript",
+      text: module.source.text,
+      requests: [],
+      mentions: [],
+      numbers: [],
+      syntaxErrors: [
+        { message: "expressions nested too deeply to be read", place: { file: module.file, start: 0, end: 0 } },
+      ],
+      literals: new Map(),
+    };
+  }
 }
 
 function readModule(module: Module, resolver: Resolver, sources: Sources): RawFacts {
