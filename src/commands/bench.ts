@@ -4,7 +4,6 @@ import type { BenchResult, BenchSettings } from "../bench/result.js";
 import { type CommandSpec, type ExitCode, exitCode, type Host, type Options } from "../cli.js";
 import type { Batch } from "../data/batch.js";
 import { UserError } from "../errors.js";
-import { formatShape } from "../tensor/tensor.js";
 import type { MeasuringProcess, Worker } from "./bench-process.js";
 import { repeated, seconds, share, whole } from "./option-values.js";
 import { checkReports, outputOptions, writeResult } from "./output.js";
@@ -80,7 +79,7 @@ async function run(
   const { benchForms } = await import("../render/bench.js");
   const worker = given ?? (await import("./bench-process.js")).builtWorker;
   const result = await measure(host, paths, settings, options, worker);
-  writeResult(host, options, benchForms(result));
+  await writeResult(host, options, benchForms(result));
   return failsGate(result, options["inconclusive"] === "fail") ? exitCode.found : exitCode.ok;
 }
 
@@ -161,7 +160,7 @@ async function measure(
         timed: batches.length,
         source: samples.source,
         synthetic: samples.synthetic,
-        shapes: shapesOf(batches),
+        shapes: await shapesOf(batches),
         notes: samples.notes,
       },
     },
@@ -169,7 +168,8 @@ async function measure(
 }
 
 /** The shapes of each input over the batches, each once: `1x3x48x320`, `1x3x48x439`. */
-function shapesOf(batches: readonly Batch[]): Readonly<Record<string, readonly string[]>> {
+async function shapesOf(batches: readonly Batch[]): Promise<Readonly<Record<string, readonly string[]>>> {
+  const { formatShape } = await import("../tensor/tensor.js");
   const names = [...batches[0]!.keys()];
   return Object.fromEntries(
     names.map((name) => [name, [...new Set(batches.map((batch) => formatShape(batch.get(name)!.shape)))]]),

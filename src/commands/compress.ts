@@ -90,7 +90,7 @@ async function compress(host: Host, path: string, options: Options) {
   const plan = planWeights(model, { type: x86 ? "uint8" : "int8", minElements: options["minElements"] as number });
   const shared = { model: { path, bytes: source.bytes, sha256: source.sha256 }, opset, constantsLifted };
   if (options["dryRun"]) {
-    writeResult(host, options, planForms({ schema: "deepseek/compress-plan@1", ...shared, plan }));
+    await writeResult(host, options, planForms({ schema: "deepseek/compress-plan@1", ...shared, plan }));
     return exitCode.ok;
   }
   checkWork(path, plan.tensors);
@@ -118,8 +118,8 @@ async function compress(host: Host, path: string, options: Options) {
       tensors,
       verification,
     };
-    for (const warning of warningsOf(verification)) warn(host, warning);
-    writeResult(host, options, compressForms(result));
+    for (const warning of warningsOf(verification)) await warn(host, warning);
+    await writeResult(host, options, compressForms(result));
     return verification.checked && isBroken(verification.agreement) ? exitCode.found : exitCode.ok;
   } finally {
     progress.stop();

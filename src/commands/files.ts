@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import {
   chmodSync,
   closeSync,
@@ -101,7 +100,7 @@ export function checkOutput(host: Host, path: string, force: boolean): void {
 }
 
 function temporaryName(target: string): string {
-  return join(dirname(target), `.deepseek-${process.pid}-${randomBytes(4).toString("hex")}.tmp`);
+  return join(dirname(target), `.deepseek-${process.pid}-${process.hrtime.bigint()}.tmp`);
 }
 
 /** Refuses to replace a file that somebody made read-only; renaming over it would not ask. */

@@ -20,7 +20,7 @@ export const inspectCommand: CommandSpec = {
     const { summarizeModel } = await import("../graph/summary.js");
     const { inspectForms } = await import("../render/inspect.js");
     const file = readModelFile(host, path);
-    writeResult(
+    await writeResult(
       host,
       options,
       inspectForms({

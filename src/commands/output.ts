@@ -1,5 +1,5 @@
 import { extname } from "node:path";
-import { Chalk, type ChalkInstance } from "chalk";
+import type { ChalkInstance } from "chalk";
 import { Option } from "commander";
 import type { Host, Options, Output } from "../cli.js";
 import { UserError } from "../errors.js";
@@ -17,7 +17,9 @@ export function outputOptions(): Option[] {
 }
 
 /** Colours of an output: none where it is no terminal or NO_COLOR is set; FORCE_COLOR forces them. */
-function paintFor(host: Host, output: Output): ChalkInstance {
+async function paintFor(host: Host, output: Output): Promise<ChalkInstance> {
+  // help needs no colours, and starts sooner without them
+  const { Chalk } = await import("chalk");
   const forced = host.env["FORCE_COLOR"];
   const on = forced ? forced !== "0" : output.isTerminal && !host.env["NO_COLOR"] && host.env["TERM"] !== "dumb";
   return new Chalk({ level: on ? 1 : 0 });
@@ -38,17 +40,18 @@ export function checkReports(host: Host, options: Options): void {
 }
 
 /** Prints a result on stdout in the chosen form and writes the report files. */
-export function writeResult(host: Host, options: Options, forms: Forms): void {
+export async function writeResult(host: Host, options: Options, forms: Forms): Promise<void> {
   const json = () => `${JSON.stringify(forms.json, undefined, 2)}\n`;
   const format = options["json"] ? "json" : options["format"];
   if (format === "json") host.stdout.write(json());
   else if (format === "markdown") host.stdout.write(forms.markdown());
-  else host.stdout.write(forms.text(paintFor(host, host.stdout), host.stdout.columns));
+  else host.stdout.write(forms.text(await paintFor(host, host.stdout), host.stdout.columns));
   for (const path of reportFiles(options))
     writeWhole(host, path, extname(path) === ".json" ? json() : forms.markdown());
 }
 
 /** A warning on stderr. */
-export function warn(host: Host, message: string): void {
-  host.stderr.write(`${paintFor(host, host.stderr).yellow("warning:")} ${message}\n`);
+export async function warn(host: Host, message: string): Promise<void> {
+  const paint = await paintFor(host, host.stderr);
+  host.stderr.write(`${paint.yellow("warning:")} ${message}\n`);
 }

@@ -104,7 +104,7 @@ export const scanCommand: CommandSpec = {
       withdrawn: fixing?.withdrawn ?? [],
       ...(showsDiff ? { diff: unifiedDiff(changes) } : {}),
     };
-    writeResult(host, options, scanForms(report, { texts }));
+    await writeResult(host, options, scanForms(report, { texts }));
     const limit = options["failOn"] as Severity | "never";
     const fails = limit !== "never" && result.findings.some(({ severity }) => isAtLeast(severity, limit));
     return fails ? exitCode.found : exitCode.ok;
