@@ -1,10 +1,7 @@
 import { type Parameter, type Request, textOf } from "../facts.js";
 import type { Problem, Rule } from "../rule.js";
 import { thinkingOf, thinkingReason } from "../thinking.js";
-
-const setUp = `import OpenAI from "openai";
-const client = new OpenAI({ baseURL: "https://api.deepseek.com", apiKey: process.env.DEEPSEEK_API_KEY });
-`;
+import { setUp } from "./example-client.js";
 
 export const maxCompletionTokens: Rule = {
   id: "max-completion-tokens",

@@ -2,14 +2,11 @@ import { numberLike, removeProperty } from "../edits.js";
 import { type NamedNumber, type Parameter, type Request, textOf } from "../facts.js";
 import type { Problem, Rule } from "../rule.js";
 import { thinkingReason } from "../thinking.js";
+import { setUp } from "./example-client.js";
 
 const limitNames = /^(max_tokens|maxTokens|maxOutputTokens|max_output_tokens)$/;
 /** The most R1 could be told to answer with; more was refused, so a value up to this may date from then. */
 const largestOldLimit = 8192;
-
-const setUp = `import OpenAI from "openai";
-const client = new OpenAI({ baseURL: "https://api.deepseek.com", apiKey: process.env.DEEPSEEK_API_KEY });
-`;
 
 export const reasonerMaxTokens: Rule = {
   id: "reasoner-max-tokens",

@@ -3,6 +3,7 @@ import { type Facts, type Parameter, type Request, textOf } from "../facts.js";
 import type { Problem, Rule, Severity } from "../rule.js";
 import type { Target } from "../targets.js";
 import { thinkingReason } from "../thinking.js";
+import { setUp } from "./example-client.js";
 
 type Family = "temperature" | "topP" | "penalty" | "logprobs";
 
@@ -18,10 +19,6 @@ const families: Readonly<Record<string, Family>> = {
   top_logprobs: "logprobs",
   topLogprobs: "logprobs",
 };
-
-const setUp = `import OpenAI from "openai";
-const client = new OpenAI({ baseURL: "https://api.deepseek.com", apiKey: process.env.DEEPSEEK_API_KEY });
-`;
 
 export const reasonerSamplingParams: Rule = {
   id: "reasoner-sampling-params",

@@ -3,10 +3,7 @@ import { type Facts, type Parameter, type Request, textOf } from "../facts.js";
 import { isCurrentId, isRetiredAlias, replacementOf } from "../models.js";
 import type { Problem, Rule } from "../rule.js";
 import { hasEffort, parameterAt, switchThinking, thinkingOf } from "../thinking.js";
-
-const setUp = `import OpenAI from "openai";
-const client = new OpenAI({ baseURL: "https://api.deepseek.com", apiKey: process.env.DEEPSEEK_API_KEY });
-`;
+import { setUp } from "./example-client.js";
 
 export const thinkingDefaultOn: Rule = {
   id: "thinking-default-on",
