@@ -2,7 +2,8 @@ import { closeSync, type Dirent, openSync, readdirSync, readFileSync, readSync, 
 import { join, relative, resolve, sep } from "node:path";
 import createIgnore, { type Ignore } from "ignore";
 import type { Host } from "../cli.js";
-import { mentionsDeepSeek, type Sources, scriptFile } from "../compat/sources.js";
+import { readerOf } from "../compat/readers/index.js";
+import { mentionsDeepSeek, type Sources } from "../compat/sources.js";
 import { UserError } from "../errors.js";
 import { reason } from "./files.js";
 
@@ -54,8 +55,8 @@ export function findSourceFiles(
     if (stats.isDirectory()) {
       const skip: Skip = (folder, why) => skipped.push({ file: name(folder), reason: why });
       walk(absolute, rulesFor(absolute), (file) => files.add(name(file)), skip);
-    } else if (scriptFile.test(path)) files.add(name(absolute));
-    else throw new UserError(`${path}: not a TypeScript or JavaScript file`);
+    } else if (readerOf(path)) files.add(name(absolute));
+    else throw new UserError(`${path}: not a kind of file this program reads`);
   }
   const kept: string[] = [];
   for (const file of [...files].sort()) {
@@ -145,7 +146,7 @@ function walk(folder: string, above: readonly Rules[], take: (file: string) => v
     const path = join(folder, entry.name);
     if (entry.isDirectory()) {
       if (!foreignFolders.has(entry.name) && !isIgnored(rules, path, "/")) walk(path, rules, take, skip);
-    } else if (entry.isFile() && scriptFile.test(entry.name) && !isIgnored(rules, path, "")) take(path);
+    } else if (entry.isFile() && readerOf(path) && !isIgnored(rules, path, "")) take(path);
   }
 }
 

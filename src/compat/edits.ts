@@ -1,10 +1,15 @@
-import type { ObjectShape, Place, Span } from "./facts.js";
+import type { ObjectShape, Place, Span, Syntax } from "./facts.js";
 import type { Edit } from "./rule.js";
+import { lineComment } from "./syntax.js";
 
-/** Replaces a string literal's content; quotes stay as they are. */
+/** Replaces a string literal's content; prefix and quotes stay as they are. Without quotes all of it is replaced. */
 export function replaceString(text: string, place: Place, value: string): Edit {
-  const quote = text[place.start]!;
-  return { ...place, text: `${quote}${value}${quote}` };
+  const [, prefix, quote] = /^([A-Za-z]{0,2})("""|'''|["'`]|\\")/.exec(text.slice(place.start, place.end)) ?? [
+    "",
+    "",
+    "",
+  ];
+  return { ...place, text: `${quote ? prefix : ""}${quote}${value}${quote}` };
 }
 
 /**
@@ -21,20 +26,30 @@ export function insertProperty(
 ): readonly Edit[] | undefined {
   const { file, start, end } = shape.place;
   const anchor = after ?? shape.properties.at(-1);
+  const { syntax } = shape;
+  const eol = text.includes("\r\n") ? "\r\n" : "\n";
+  if (syntax === "yaml") {
+    if (!anchor) return undefined;
+    const indent = " ".repeat(anchor.start - (text.lastIndexOf("\n", anchor.start - 1) + 1));
+    const at = endOfLine(text, anchor.end, syntax);
+    // a value of several lines ends in its own line break
+    if (text[at - 1] === "\n") return [{ file, start: at, end: at, text: `${indent}${property}${eol}` }];
+    return [{ file, start: at, end: at, text: `${eol}${indent}${property}` }];
+  }
   if (!anchor) {
     // an empty object
     if (comment || text.slice(start + 1, end - 1).trim() !== "") return undefined;
-    return [{ file, start: start + 1, end: end - 1, text: ` ${property} ` }];
+    const space = syntax === "js" ? " " : "";
+    return [{ file, start: start + 1, end: end - 1, text: `${space}${property}${space}` }];
   }
-  const eol = text.includes("\r\n") ? "\r\n" : "\n";
-  const afterComma = commaAfter(text, anchor.end);
+  const afterComma = commaAfter(text, anchor.end, syntax);
   // commas at the start of lines: a style of its own, left to its owner
   if (afterComma && text.slice(anchor.end, afterComma).includes("\n")) return undefined;
   const first = shape.properties[0]!;
   if (text.slice(start, first.start).includes("\n")) {
     const indent = indentAt(text, anchor.start);
     const lines = `${eol}${indent}${comment ? `${comment}${eol}${indent}` : ""}${property}${afterComma ? "," : ""}`;
-    const at = endOfLine(text, afterComma ?? anchor.end);
+    const at = endOfLine(text, afterComma ?? anchor.end, syntax);
     if (afterComma) return [{ file, start: at, end: at, text: lines }];
     if (at === anchor.end) return [{ file, start: at, end: at, text: `,${lines}` }];
     return [
@@ -63,7 +78,7 @@ function unfold(
   for (const property of shape.properties) {
     if (text.slice(from, property.start).trim() !== "") return undefined;
     edits.push({ file, start: from, end: property.start, text: eol + inner });
-    const comma = commaAfter(text, property.end);
+    const comma = commaAfter(text, property.end, shape.syntax);
     from = comma ?? property.end;
     if (property.start === anchor.start) {
       edits.push({
@@ -84,7 +99,7 @@ function unfold(
       file,
       start: from,
       end: end - 1,
-      text: `${commaAfter(text, shape.properties.at(-1)!.end) ? "" : ","}${eol}${outer}`,
+      text: `${commaAfter(text, shape.properties.at(-1)!.end, shape.syntax) ? "" : ","}${eol}${outer}`,
     });
   return edits;
 }
@@ -92,18 +107,28 @@ function unfold(
 /** Takes a property out of an object literal, with its comma, and with its line where it has one for itself. */
 export function removeProperty(text: string, shape: ObjectShape, property: Span): readonly Edit[] {
   const { file } = shape.place;
+  const { syntax } = shape;
+  if (syntax === "yaml") {
+    const from = text.lastIndexOf("\n", property.start - 1) + 1;
+    const to = endOfLine(text, property.end, syntax);
+    const own = text.slice(from, property.start).trim() === "";
+    // the first key of a list's item stands behind the dash
+    if (!own) return [{ file, ...property, text: "" }];
+    const lineBreak = /^\r?\n/.exec(text.slice(to))?.[0].length ?? 0;
+    return [{ file, start: from, end: to + lineBreak, text: "" }];
+  }
   const index = shape.properties.findIndex(({ start }) => start === property.start);
   const next = shape.properties[index + 1];
   const previous = shape.properties[index - 1];
   const lineStart = text.lastIndexOf("\n", property.start - 1) + 1;
-  const comma = commaAfter(text, property.end);
-  const tail = endOfLine(text, comma ?? property.end);
+  const comma = commaAfter(text, property.end, syntax);
+  const tail = endOfLine(text, comma ?? property.end, syntax);
   const alone = text.slice(lineStart, property.start).trim() === "" && /^\r?\n/.test(text.slice(tail));
   if (alone) {
     const breakLength = text.startsWith("\r\n", tail) ? 2 : 1;
     const edits: Edit[] = [{ file, start: lineStart, end: tail + breakLength, text: "" }];
     // the one before is last now: it keeps a comma only where the object ended with one
-    const before = !next && !comma && previous ? commaAfter(text, previous.end) : undefined;
+    const before = !next && !comma && previous ? commaAfter(text, previous.end, syntax) : undefined;
     if (before) edits.unshift({ file, start: before - 1, end: before, text: "" });
     return edits;
   }
@@ -126,16 +151,19 @@ export function numberLike(model: string, value: number, decimal: number, binary
 }
 
 /** Position after the comma that follows a property, comments between them skipped; undefined where there is none. */
-function commaAfter(text: string, end: number): number | undefined {
-  const skip = /(?:\s|\/\/[^\n]*|\/\*[\s\S]*?\*\/)*/y;
+function commaAfter(text: string, end: number, syntax: Syntax): number | undefined {
+  const skip = lineComment(syntax) === "#" ? /(?:\s|#[^\n]*)*/y : /(?:\s|\/\/[^\n]*|\/\*[\s\S]*?\*\/)*/y;
   skip.lastIndex = end;
   skip.exec(text);
   return text[skip.lastIndex] === "," ? skip.lastIndex + 1 : undefined;
 }
 
 /** The end of the line if only blanks and a comment stand between, else the position itself. */
-function endOfLine(text: string, position: number): number {
-  const rest = /[ \t]*(?:\/\/[^\r\n]*|\/\*[^\r\n]*?\*\/[ \t]*)?(?=\r?\n|$)/y;
+function endOfLine(text: string, position: number, syntax: Syntax): number {
+  const rest =
+    lineComment(syntax) === "#"
+      ? /[ \t]*(?:#[^\r\n]*)?(?=\r?\n|$)/y
+      : /[ \t]*(?:\/\/[^\r\n]*|\/\*[^\r\n]*?\*\/[ \t]*)?(?=\r?\n|$)/y;
   rest.lastIndex = position;
   return rest.test(text) ? rest.lastIndex : position;
 }

@@ -1,3 +1,5 @@
+import { type Facts, fileOf } from "./facts.js";
+import { type LoadedReader, readerOf } from "./readers/index.js";
 import type { Applicability, Edit, Fix, Rule } from "./rule.js";
 import { rules } from "./rules/index.js";
 import { type Finding, type Scan, type ScanOptions, scan } from "./scan.js";
@@ -38,7 +40,13 @@ const maximumRounds = 10;
  * old text, and its fixes are withdrawn.
  */
 export async function applyFixes(sources: Sources, options: ScanOptions, level: Applicability): Promise<Fixing> {
-  const { countSyntaxErrors } = await import("./readers/typescript.js");
+  const loaded = new Map<string, LoadedReader>();
+  const countSyntaxErrors = async (file: string, text: string): Promise<number> => {
+    const reader = readerOf(file);
+    if (!reader) return 0;
+    if (!loaded.has(reader.name)) loaded.set(reader.name, await reader.load());
+    return loaded.get(reader.name)!.countSyntaxErrors(file, text);
+  };
   const changed = new Map<string, string>();
   const applied: Applied[] = [];
   const withdrawn: Withdrawn[] = [];
@@ -55,13 +63,14 @@ export async function applyFixes(sources: Sources, options: ScanOptions, level: 
     );
     const chosen = withoutOverlaps(withoutEarly(wanted, options.rules ?? rules));
     if (chosen.length === 0) break;
-    const texts = textsAfter(chosen, current);
-    const broken = [...texts].filter(
-      ([file, text]) => countSyntaxErrors(file, text) > countSyntaxErrors(file, current.read(file) ?? ""),
-    );
-    if (broken.length > 0) {
+    const texts = textsAfter(chosen, remaining.facts, current);
+    const files = new Set<string>();
+    for (const [file, text] of texts) {
+      const before = await countSyntaxErrors(file, current.read(file) ?? "");
+      if ((await countSyntaxErrors(file, text)) > before) files.add(file);
+    }
+    if (files.size > 0) {
       // without the fixes that touch the broken files, the others may go on
-      const files = new Set(broken.map(([file]) => file));
       for (const { fix, rule } of chosen) {
         const file = fix!.edits.find((edit) => files.has(edit.file))?.file;
         if (file === undefined) continue;
@@ -111,12 +120,17 @@ function meets(a: Edit, b: Edit): boolean {
   return inserts ? a.start <= b.end && b.start <= a.end : a.start < b.end && b.start < a.end;
 }
 
-function textsAfter(findings: readonly Finding[], sources: Sources): ReadonlyMap<string, string> {
+function textsAfter(findings: readonly Finding[], facts: Facts, sources: Sources): ReadonlyMap<string, string> {
   const byFile = new Map<string, Edit[]>();
   for (const { fix } of findings) {
     for (const edit of fix!.edits) byFile.set(edit.file, [...(byFile.get(edit.file) ?? []), edit]);
   }
-  return new Map([...byFile].map(([file, edits]) => [file, applyEdits(sources.read(file) ?? "", edits)]));
+  return new Map(
+    [...byFile].map(([file, edits]) => {
+      const view = fileOf(facts, file)?.view;
+      return [file, view ? view.apply(edits) : applyEdits(sources.read(file) ?? "", edits)];
+    }),
+  );
 }
 
 /** A text with edits applied that do not overlap; every other character stays as it is. */

@@ -37,3 +37,17 @@ export function idForSdk(range: string | undefined): { readonly id: string | und
   if (reaches(sdkVersions.flash)) return { id: "deepseek-flash", known: true };
   return { id: reaches(sdkVersions.v4) ? "deepseek-v4-flash" : undefined, known: true };
 }
+
+/**
+ * Is it a DeepSeek model id of any host: `deepseek-chat`, `deepseek/deepseek-chat-v3-0324`, `deepseek-ai/DeepSeek-V3`,
+ * `accounts/fireworks/models/deepseek-v3`, `deepseek.v3-v1:0`, `deepseek-v3.1:671b`? Names of packages are not.
+ */
+export function isDeepSeekId(text: string): boolean {
+  return text.length <= 120 && /^(?!@)(?:[\w.-]+[/:])*deepseek[-.](?!compat)[\w.-]*\w(?::[\w.-]+)?$/i.test(text);
+}
+
+/** Splits what a router or framework puts before the official API's own name: `deepseek/`, `deepseek:`. */
+export function splitId(id: string): { readonly prefix: string; readonly name: string } {
+  const prefix = /^deepseek[/:](?=deepseek-)/.exec(id)?.[0] ?? "";
+  return { prefix, name: id.slice(prefix.length) };
+}

@@ -1,5 +1,5 @@
 import type { Facts, HostVerdict, Place } from "./facts.js";
-import type { Target } from "./targets.js";
+import type { Origin, Target } from "./targets.js";
 
 export type Severity = "error" | "warning" | "info";
 
@@ -35,10 +35,26 @@ export interface Problem {
   readonly manual?: string;
 }
 
+/** Languages of examples, and the name of the file an example is tested as. */
+export const exampleFiles = {
+  ts: "example.ts",
+  js: "example.js",
+  py: "example.py",
+  yaml: "example.yaml",
+  compose: "docker-compose.yaml",
+  json: "example.json",
+  toml: "example.toml",
+  env: ".env",
+  sh: "example.sh",
+  dockerfile: "Dockerfile",
+  http: "example.http",
+} as const;
+export type ExampleLanguage = keyof typeof exampleFiles;
+
 /** A piece of code before and after, for one target: documentation and test at once. */
 export interface Example {
   readonly target: Target;
-  readonly language: "ts" | "js";
+  readonly language: ExampleLanguage;
   readonly before: string;
   readonly after: string;
   /** Which fixes lead from before to after; `none` where a person has to write it. */
@@ -55,6 +71,11 @@ export interface Rule {
   /** null: the rule does not apply to that target. */
   readonly severity: Readonly<Record<Target, Severity | null>>;
   readonly effect: Effect;
+  /**
+   * The version with which the difference came. A rule of `v3.1` has nothing to say of code that was written for V3.1
+   * already. Left out: it holds for code of every age.
+   */
+  readonly since?: "v3.1" | "later";
   /** One paragraph. */
   readonly explanation: string;
   readonly examples: readonly Example[];
@@ -66,7 +87,8 @@ export interface Rule {
     readonly date: string;
     readonly confidence: "primary" | "secondary";
   };
-  check(facts: Facts, target: Target): Iterable<Problem>;
+  /** `from`: the version the code was written for. */
+  check(facts: Facts, target: Target, from: Origin): Iterable<Problem>;
 }
 
 /** From the gravest down. */

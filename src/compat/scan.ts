@@ -1,25 +1,26 @@
-import type { FileFacts, Place } from "./facts.js";
+import { type Facts, type FileFacts, fileOf, type Place } from "./facts.js";
+import { readerOf, readers } from "./readers/index.js";
 import type { Effect, Problem, Rule, Severity } from "./rule.js";
 import { rules as allRules } from "./rules/index.js";
-import { importSpecifiers, mentionsDeepSeek, resolveSpecifier, type Sources, scriptFile } from "./sources.js";
-import type { Target } from "./targets.js";
+import { mentionsDeepSeek, packageVersion, type Sources } from "./sources.js";
+import type { Origin, Target } from "./targets.js";
+import type { Location } from "./view.js";
 
 /** What a scan is asked for. */
 export interface ScanOptions {
   readonly target: Target;
+  /** What the code was written for; v3.0 where left out. */
+  readonly from?: Origin;
   /** All rules where left out. */
   readonly rules?: readonly Rule[];
 }
 
 /** A rule's problem at its place in a file. */
-export interface Finding extends Problem {
+export interface Finding extends Problem, Location {
   readonly rule: string;
   readonly code: string;
   readonly effect: Effect;
   readonly severity: Severity;
-  /** Counted from 1. */
-  readonly line: number;
-  readonly column: number;
 }
 
 /** Something the scan saw but could not judge. */
@@ -39,6 +40,9 @@ export interface BrokenFile {
 /** What a scan found. */
 export interface Scan {
   readonly target: Target;
+  readonly from: Origin;
+  /** What the readers found; findings' places are offsets into the texts of its files. */
+  readonly facts: Facts;
   /** By file, then by position. */
   readonly findings: readonly Finding[];
   /** Files looked at. */
@@ -51,24 +55,22 @@ export interface Scan {
 
 /** Scans the files of a source with the rules of a target. Pure but for what `sources` does. */
 export async function scan(sources: Sources, options: ScanOptions): Promise<Scan> {
-  const scripts = sources.paths.filter((path) => scriptFile.test(path));
-  const parsed = selectFiles(sources, scripts);
-  // the parser takes a second to load: only where there is something to parse
-  const files = parsed.length > 0 ? (await import("./readers/typescript.js")).readTypeScript(sources, parsed) : [];
-  const lines = new Map(files.map((file) => [file.file, lineStarts(file.text)]));
-  const position = ({ file, start }: Place) => positionOf(lines.get(file) ?? [0], start);
-  const broken = new Set(files.filter(({ syntaxErrors }) => syntaxErrors.length > 0).map(({ file }) => file));
+  const paths = sources.paths.filter(readerOf);
+  const parsed = selectFiles(sources, paths);
+  const facts = await readFacts(sources, parsed);
+  const from = options.from ?? "v3.0";
+  const position = createPosition(facts);
   const findings: Finding[] = [];
   for (const rule of options.rules ?? allRules) {
     const usual = rule.severity[options.target];
-    if (usual === null) continue;
-    for (const problem of rule.check({ files }, options.target)) {
+    if (usual === null || (rule.since === "v3.1" && from === "v3.1")) continue;
+    for (const problem of rule.check(facts, options.target, from)) {
       const { id, code, effect } = rule;
       findings.push({
         rule: id,
         code,
         effect,
-        ...guarded(problem, broken),
+        ...guarded(problem, facts),
         severity: problem.severity ?? usual,
         ...position(problem.place),
       });
@@ -79,49 +81,84 @@ export async function scan(sources: Sources, options: ScanOptions): Promise<Scan
   );
   return {
     target: options.target,
+    from,
+    facts,
     findings,
-    files: scripts.length,
+    files: paths.length,
     parsed,
-    broken: files.flatMap(({ syntaxErrors: [first] }) =>
+    broken: facts.files.flatMap(({ syntaxErrors: [first] }) =>
       first ? [{ file: first.place.file, line: position(first.place).line, message: first.message }] : [],
     ),
-    unresolved: files.flatMap((file) => unresolvedIn(file, position)),
+    unresolved: facts.files.flatMap((file) => unresolvedIn(file, position)),
   };
 }
 
-/** A problem whose fix is no longer safe where it touches a file that is no valid program (a half-done merge). */
-function guarded(problem: Problem, broken: ReadonlySet<string>): Problem {
-  const { fix, manual } = problem;
-  if (fix?.applicability !== "safe" || !fix.edits.some(({ file }) => broken.has(file))) return problem;
-  const doubt = "the file has syntax errors; mend them first";
-  return { ...problem, fix: { ...fix, applicability: "suggested" }, manual: manual ? `${manual}; ${doubt}` : doubt };
+/** Reads files, each with the reader of its language; a parser takes long to load, so only where a file needs it. */
+export async function readFacts(sources: Sources, paths: readonly string[]): Promise<Facts> {
+  const files: FileFacts[] = [];
+  for (const reader of readers) {
+    const own = paths.filter((path) => readerOf(path) === reader);
+    if (own.length > 0) files.push(...(await reader.load()).read(sources, own));
+  }
+  return { files, packageVersion: (file, name) => packageVersion(sources, file, name) };
+}
+
+/** Says where places lie. */
+function createPosition(facts: Facts): (place: Place) => Location {
+  const lines = new Map<string, readonly number[]>();
+  return ({ file, start }) => {
+    const own = fileOf(facts, file);
+    if (own?.view) return own.view.locate(start);
+    let starts = lines.get(file);
+    if (!starts) {
+      starts = lineStarts(own?.text ?? "");
+      lines.set(file, starts);
+    }
+    return positionOf(starts, start);
+  };
+}
+
+/**
+ * A problem whose fix is no longer safe where it touches a file that is no valid program (a half-done merge), and gone
+ * where the code is documentation.
+ */
+function guarded(problem: Problem, facts: Facts): Problem {
+  const { fix, ...rest } = problem;
+  if (!fix) return problem;
+  const files = fix.edits.map(({ file }) => fileOf(facts, file));
+  const withDoubt = (doubt: string) => (rest.manual ? `${rest.manual}; ${doubt}` : doubt);
+  if (files.some((file) => file?.reportOnly)) return { ...rest, manual: withDoubt("documentation is never rewritten") };
+  if (fix.applicability !== "safe" || files.every((file) => file?.syntaxErrors.length === 0)) return problem;
+  const manual = withDoubt("the file has syntax errors; mend them first");
+  return { ...problem, fix: { ...fix, applicability: "suggested" }, manual };
 }
 
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
 /** Files that mention DeepSeek, and those that import one of them, directly or through others. */
-function selectFiles(sources: Sources, scripts: readonly string[]): readonly string[] {
+function selectFiles(sources: Sources, paths: readonly string[]): readonly string[] {
   const chosen = new Set<string>();
   const imports = new Map<string, readonly string[]>();
-  for (const path of scripts) {
+  for (const path of paths) {
     const text = sources.read(path);
     if (text === undefined) continue;
     if (mentionsDeepSeek(text)) chosen.add(path);
-    else imports.set(path, importSpecifiers(text));
+    else imports.set(path, readerOf(path)?.imports?.(text) ?? []);
   }
   for (let fresh = new Set(chosen); fresh.size > 0; ) {
     const stems = new Set([...fresh].flatMap(stemsOf));
     const next = new Set<string>();
     for (const [path, specifiers] of imports) {
       const near = specifiers.filter((specifier) => stems.has(stemOf(specifier)));
-      if (!near.some((specifier) => fresh.has(resolveSpecifier(sources, path, specifier) ?? ""))) continue;
+      const resolve = readerOf(path)?.resolve;
+      if (!near.some((specifier) => fresh.has(resolve?.(sources, path, specifier) ?? ""))) continue;
       next.add(path);
       imports.delete(path);
     }
     for (const path of next) chosen.add(path);
     fresh = next;
   }
-  return scripts.filter((path) => chosen.has(path));
+  return paths.filter((path) => chosen.has(path));
 }
 
 /** Last part of a path or specifier without its ending: by this alone most imports are ruled out. */
@@ -141,7 +178,7 @@ function lineStarts(text: string): readonly number[] {
   return starts;
 }
 
-function positionOf(starts: readonly number[], offset: number): { line: number; column: number } {
+function positionOf(starts: readonly number[], offset: number): Location {
   let low = 0;
   let high = starts.length;
   while (high - low > 1) {

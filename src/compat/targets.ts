@@ -7,3 +7,6 @@ export const targets: Readonly<Record<Target, { readonly title: string; readonly
   "v3.1": { title: "DeepSeek V3.1, self-hosted or with another host", contextTokens: 128_000 },
   current: { title: "today's official API (deepseek-flash, deepseek-v4-pro)", contextTokens: 1_000_000 },
 };
+
+/** The version that code was written for. */
+export type Origin = "v3.0" | "v3.1";

@@ -1,7 +1,9 @@
+import { clients } from "./clients.js";
 import { insertProperty } from "./edits.js";
 import { type Facts, type ObjectShape, type Parameter, type Request, textOf } from "./facts.js";
 import { isCurrentId } from "./models.js";
 import type { Applicability, Edit } from "./rule.js";
+import { type Written, writeProperty } from "./syntax.js";
 import type { Target } from "./targets.js";
 
 /** State of the thinking switch in a request; undefined where it has none. */
@@ -17,27 +19,21 @@ export function parameterAt(
   return rest.length === 0 ? found : parameterAt(found?.parameters, rest);
 }
 
-/** Where each client keeps the switch. */
-const switchPaths: Readonly<Record<Request["client"], readonly string[]>> = {
-  "openai-node": ["thinking"],
-  fetch: ["thinking"],
-  axios: ["thinking"],
-  anthropic: ["thinking"],
-  "ai-sdk": ["providerOptions", "deepseek", "thinking"],
-  langchain: ["modelKwargs", "thinking"],
-  llamaindex: ["additionalChatOptions", "thinking"],
-};
+/** Where a client keeps the switch. */
+const switchPath = ({ client }: Request): readonly string[] => [...clients[client].body, "thinking"];
 
 /** Stands the switch in `extra_body`, where the server does not hear it, though its author meant it? */
-function isUnheard({ parameters }: Request): boolean {
-  return parameterAt(parameters, ["extra_body", "thinking"]) !== undefined;
+function isUnheard({ client, parameters }: Request): boolean {
+  return (
+    !clients[client].body.includes("extra_body") && parameterAt(parameters, ["extra_body", "thinking"]) !== undefined
+  );
 }
 
 const effortNames = ["reasoning_effort", "reasoningEffort"];
 
 /** What a request says of thinking. */
 export function thinkingOf(request: Request): Thinking {
-  const parameter = parameterAt(request.parameters, switchPaths[request.client]);
+  const parameter = parameterAt(request.parameters, switchPath(request));
   if (parameter) {
     if (!parameter.sure) return "unknown";
     const type = parameterAt(parameter.parameters, ["type"])?.value;
@@ -47,16 +43,18 @@ export function thinkingOf(request: Request): Thinking {
   }
   if (isUnheard(request)) return "unknown";
   // options from elsewhere may hold it
-  const holder = request.parameters.find(({ name }) => name === "providerOptions" || name === "modelKwargs");
-  return holder && !holder.object ? "unknown" : undefined;
+  const [name] = clients[request.client].body;
+  const holder = request.parameters.find((parameter) => parameter.name === name);
+  return holder && !holder.parameters ? "unknown" : undefined;
 }
 
 /** Does the request name a reasoning effort, be it where the server does not read it? */
 export function hasEffort(request: Request): boolean {
   return (
     request.parameters.some(({ name }) => effortNames.includes(name)) ||
-    parameterAt(request.parameters, ["providerOptions", "deepseek", "reasoningEffort"]) !== undefined ||
-    parameterAt(request.parameters, ["modelKwargs", "reasoning_effort"]) !== undefined ||
+    [...effortNames].some(
+      (name) => parameterAt(request.parameters, [...clients[request.client].body, name]) !== undefined,
+    ) ||
     parameterAt(request.parameters, ["extra_body", "reasoning_effort"]) !== undefined
   );
 }
@@ -106,14 +104,21 @@ export function switchThinking(facts: Facts, request: Request, mode: "enabled" |
     return { manual: "an object spread into the request is not known here and may set model or thinking" };
   }
   const text = textOf(facts, object.place.file);
-  const value = `thinking: { type: "${mode}" }`.replaceAll('"', quoteOf(text, request));
   const anchor = request.modelProperty?.direct ? request.modelProperty.place : undefined;
+  const put = (path: readonly string[], spread = false, comment?: string): readonly Edit[] | undefined =>
+    insertAt(text, object, request.parameters, path, { thinking: { type: mode } }, quoteOf(text, request), {
+      anchor,
+      ...(spread ? { spread } : {}),
+      ...(comment ? { comment } : {}),
+    });
   const finish = (edits: readonly Edit[] | undefined, applicability: Applicability): Switch =>
     edits
       ? { edits, applicability, ...(object.directives ? { note: guardedObject } : {}) }
       : { manual: "the layout of the object leaves no clean place for the switch" };
+  const { body, isDocumented } = clients[request.client];
   switch (request.client) {
-    case "openai-node": {
+    case "openai-node":
+    case "openai-python": {
       if (!/(^|\.)chat\.completions\./.test(request.endpoint)) {
         return { manual: "this endpoint has no thinking switch of its own" };
       }
@@ -122,57 +127,61 @@ export function switchThinking(facts: Facts, request: Request, mode: "enabled" |
       const overloaded =
         object.directives || request.spreads.length > 0 || request.parameters.some(({ name }) => name === "stream");
       const edits = !object.checked
-        ? insertProperty(text, object, anchor, value)
+        ? put(body)
         : overloaded
-          ? insertProperty(text, object, anchor, `...{ ${value} }`)
-          : insertProperty(text, object, anchor, value, "// @ts-expect-error DeepSeek-only field");
+          ? put(body, true)
+          : put(body, false, "// @ts-expect-error DeepSeek-only field");
       return finish(edits, object.directives ? "suggested" : "safe");
     }
     case "fetch":
-    case "axios": {
+    case "axios":
+    case "http": {
       const isChat = request.parameters.some(({ name }) => name === "messages");
-      const edits = insertProperty(text, object, anchor, object.checked ? `...{ ${value} }` : value);
-      return finish(edits, isChat && !object.directives ? "safe" : "suggested");
+      return finish(put(body, object.checked), isChat && !object.directives ? "safe" : "suggested");
     }
     case "ai-sdk":
       if (request.package !== "@ai-sdk/deepseek") {
         return { manual: `set thinking in the way ${request.package} passes provider options on` };
       }
-      return finish(
-        insertNested(text, object, request.parameters, ["providerOptions", "deepseek"], value, anchor),
-        "safe",
-      );
-    case "langchain":
-      return finish(insertNested(text, object, request.parameters, ["modelKwargs"], value, anchor), "suggested");
+      return finish(put(body), "safe");
     case "anthropic":
+    case "anthropic-python":
       return { manual: "the Anthropic endpoint maps unknown names instead of refusing them; choose the model by hand" };
     case "llamaindex":
       return { manual: "this client has no documented way to pass the thinking switch" };
+    default:
+      return finish(put(body), isDocumented ? "safe" : "suggested");
   }
 }
 
-/** Puts a property into a nested object, making the objects on the way that are missing. */
-function insertNested(
+interface Insertion {
+  readonly anchor?: Parameter["place"] | undefined;
+  /** Written as `...{ x }`, which the compiler does not compare with the type. */
+  readonly spread?: boolean;
+  readonly comment?: string;
+}
+
+/** Puts properties into an object at a path, making the objects on the way that are missing. */
+export function insertAt(
   text: string,
   shape: ObjectShape,
   parameters: readonly Parameter[] | undefined,
   path: readonly string[],
-  property: string,
-  anchor: Parameter["place"] | undefined,
+  added: { readonly [name: string]: Written },
+  quote: string,
+  { anchor, spread, comment }: Insertion = {},
 ): readonly Edit[] | undefined {
   const [name, ...rest] = path;
-  if (name === undefined) return insertProperty(text, shape, anchor, property);
   const existing = parameters?.find((parameter) => parameter.name === name);
-  if (!existing) {
-    return insertProperty(
-      text,
-      shape,
-      anchor,
-      path.reduceRight((inner, key) => `${key}: { ${inner} }`, property),
-    );
+  if (existing) {
+    if (!existing.object || !existing.direct) return undefined;
+    return insertAt(text, existing.object, existing.parameters, rest, added, quote);
   }
-  if (!existing.object || !existing.direct) return undefined;
-  return insertNested(text, existing.object, existing.parameters, rest, property, undefined);
+  const whole = path.reduceRight<{ readonly [name: string]: Written }>((inner, key) => ({ [key]: inner }), added);
+  const property = Object.entries(whole)
+    .map(([key, value]) => writeProperty(key, value, shape.syntax, quote))
+    .join(", ");
+  return insertProperty(text, shape, anchor, spread ? `...{ ${property} }` : property, comment);
 }
 
 /** The quote the model id is written with, so that the switch looks like its neighbours. */

@@ -406,7 +406,7 @@ describe("options", () => {
   test.each([
     [["--rule", "R99"], "--rule R99: no such rule; there are R01 retired-model-alias, "],
     [["nowhere"], "nowhere: no such file or folder"],
-    [["notes.md"], "notes.md: not a TypeScript or JavaScript file"],
+    [["notes.md"], "notes.md: not a kind of file this program reads"],
     [["--target", "v2"], "Allowed choices are v3.1, current"],
     [["--fix", "src"], "It must be safe or suggested; write paths before --fix."],
     [["--report", "x.txt"], "the name must end in .json or .md"],

@@ -1,11 +1,12 @@
 import type { Request } from "../../src/compat/facts.js";
+import { readerOf } from "../../src/compat/readers/index.js";
 import { readTypeScript } from "../../src/compat/readers/typescript.js";
-import { type Sources, scriptFile } from "../../src/compat/sources.js";
+import type { Sources } from "../../src/compat/sources.js";
 
 /** Sources from a record of path and text. */
 export function memorySources(files: Readonly<Record<string, string>>): Sources {
   return {
-    paths: Object.keys(files).filter((path) => scriptFile.test(path)),
+    paths: Object.keys(files).filter(readerOf),
     has: (path) => Object.hasOwn(files, path),
     read: (path) => (Object.hasOwn(files, path) ? files[path] : undefined),
   };

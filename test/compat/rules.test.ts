@@ -1,6 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import { applyFixes } from "../../src/compat/fix.js";
-import { countSyntaxErrors } from "../../src/compat/readers/typescript.js";
+import { readerOf } from "../../src/compat/readers/index.js";
+import { exampleFiles } from "../../src/compat/rule.js";
 import { rules } from "../../src/compat/rules/index.js";
 import { scan } from "../../src/compat/scan.js";
 import { targets } from "../../src/compat/targets.js";
@@ -12,11 +13,12 @@ const examples = rules.flatMap((rule) =>
 
 describe("the examples of every rule", () => {
   test.each(examples)("$name, target $target", async ({ rule, target, language, before, after, by }) => {
-    const file = `example.${language}`;
+    const file = exampleFiles[language];
     const options = { target, rules: [rule] };
     expect((await scan(memorySources({ [file]: before }), options)).findings.length).toBeGreaterThan(0);
     expect((await scan(memorySources({ [file]: after }), options)).findings).toEqual([]);
-    expect(countSyntaxErrors(file, after)).toBe(0);
+    const reader = await readerOf(file)!.load();
+    expect(reader.countSyntaxErrors(file, after)).toBe(0);
     if (by === "none") return;
     const fixing = await applyFixes(memorySources({ [file]: before }), options, by);
     expect(fixing.changed.get(file)).toBe(after);

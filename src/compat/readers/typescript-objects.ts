@@ -164,6 +164,7 @@ function shapeOf(node: ts.ObjectLiteralExpression, from: Found, typing: Typing, 
   const type = typeAround(node);
   const isArgument = typing === "argument" && isWrittenIn(node, use);
   return {
+    syntax: "js",
     place: placeOf(node, from.module),
     properties: node.properties.map((property) => ({ start: property.getStart(source), end: property.end })),
     checked: from.module.isTypeScript && (type ? type.declared !== "open" && !type.cast : isArgument),

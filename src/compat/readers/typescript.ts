@@ -1,5 +1,12 @@
 import { ts } from "ts-morph";
-import type { FileFacts, HostVerdict, Mention, NamedNumber, Request } from "../facts.js";
+import {
+  emptyFacts,
+  type FileFacts,
+  type HostVerdict,
+  type Mention,
+  type NamedNumber,
+  type Request,
+} from "../facts.js";
 import { unknownHost } from "../host.js";
 import { importSpecifiers, packageVersion, type Sources } from "../sources.js";
 import { constantUses, mentionOf, numberFact } from "./typescript-mentions.js";
@@ -21,7 +28,7 @@ export function readTypeScript(sources: Sources, paths: readonly string[]): read
   });
   const requests = raw.flatMap((file) => file.requests);
   const importers = importersOf(project, raw);
-  return raw.map(({ literals, ...file }) => {
+  return raw.map(({ nodes, ...file }) => {
     const host = file.requests.length === 0 ? hostOfImporters(importers.get(file.file) ?? []) : undefined;
     const settled = <Fact extends { readonly host: HostVerdict }>(fact: Fact): Fact =>
       host && fact.host === unknownHost ? { ...fact, host } : fact;
@@ -30,7 +37,7 @@ export function readTypeScript(sources: Sources, paths: readonly string[]): read
       numbers: file.numbers.map(settled),
       mentions: file.mentions.map((mention) => ({
         ...settled(mention),
-        onlyRequests: isOnlyForRequests(mention, literals.get(mention.place.start), project, requests),
+        onlyRequests: isOnlyForRequests(mention, nodes.get(mention.place.start), project, requests),
       })),
     };
   });
@@ -68,7 +75,8 @@ export function countSyntaxErrors(file: string, text: string): number {
 
 interface RawFacts extends Omit<FileFacts, "mentions"> {
   readonly mentions: readonly Omit<Mention, "onlyRequests">[];
-  readonly literals: ReadonlyMap<number, { readonly node: ts.Node; readonly module: Module }>;
+  /** Nodes of the mentions, by offset. */
+  readonly nodes: ReadonlyMap<number, { readonly node: ts.Node; readonly module: Module }>;
 }
 
 /** One file nested beyond what the stack holds (machines write such) must not end the scan of the others. */
@@ -78,16 +86,12 @@ function readSafely(module: Module, resolver: Resolver, sources: Sources): RawFa
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     return {
-      file: module.file,
-      language: module.isTypeScript ? "typescript" : "javascript",
-      text: module.source.text,
-      requests: [],
+      ...emptyFacts(module.file, module.isTypeScript ? "typescript" : "javascript", module.source.text),
       mentions: [],
-      numbers: [],
       syntaxErrors: [
         { message: "expressions nested too deeply to be read", place: { file: module.file, start: 0, end: 0 } },
       ],
-      literals: new Map(),
+      nodes: new Map(),
     };
   }
 }
@@ -96,7 +100,7 @@ function readModule(module: Module, resolver: Resolver, sources: Sources): RawFa
   const requests: Request[] = [];
   const mentions: Omit<Mention, "onlyRequests">[] = [];
   const numbers: NamedNumber[] = [];
-  const literals = new Map<number, { node: ts.Node; module: Module }>();
+  const nodes = new Map<number, { node: ts.Node; module: Module }>();
   const at = (node: ts.Node): Found => ({ node, module, path: [], sure: true });
   const visit = (node: ts.Node): void => {
     if (ts.isCallExpression(node) || ts.isNewExpression(node)) {
@@ -107,7 +111,7 @@ function readModule(module: Module, resolver: Resolver, sources: Sources): RawFa
       const mention = mentionOf(node, at(node), resolver);
       if (mention) {
         mentions.push(mention);
-        literals.set(mention.place.start, { node, module });
+        nodes.set(mention.place.start, { node, module });
       }
     }
     if (ts.isExpression(node)) {
@@ -129,9 +133,7 @@ function readModule(module: Module, resolver: Resolver, sources: Sources): RawFa
       .map(({ place }) => place.start),
   );
   return {
-    file: module.file,
-    language: module.isTypeScript ? "typescript" : "javascript",
-    text: module.source.text,
+    ...emptyFacts(module.file, module.isTypeScript ? "typescript" : "javascript", module.source.text),
     requests,
     mentions: mentions.filter(({ place }) => !direct.has(place.start)).map(settled),
     numbers: numbers.map(settled),
@@ -139,7 +141,7 @@ function readModule(module: Module, resolver: Resolver, sources: Sources): RawFa
       message: ts.flattenDiagnosticMessageText(error.messageText, " "),
       place: { file: module.file, start: error.start, end: error.start + error.length },
     })),
-    literals,
+    nodes,
   };
 }
 

@@ -244,11 +244,12 @@ const reasons: Readonly<Record<Mention["kind"], string>> = {
   argument: "which request uses it is not known here; rename it together with the thinking switch",
   default: "which request uses it is not known here; rename it together with the thinking switch",
   constant: "which request uses it is not known here; rename it together with the thinking switch",
+  setting: "the value alone can be renamed, but the requests that read it have to say whether they shall think",
   other: "what it is for is not known here",
 };
 
 /** Roles in which the literal is likely to be sent. */
-const sent: readonly Mention["kind"][] = ["property", "argument", "default", "constant"];
+const sent: readonly Mention["kind"][] = ["property", "argument", "default", "constant", "setting"];
 
 function ofMention(mention: Mention, target: Target): Problem | undefined {
   const { id, kind, host } = mention;

@@ -1,0 +1,40 @@
+import type { FileFacts } from "../facts.js";
+import { importSpecifiers, resolveSpecifier, type Sources, scriptFile } from "../sources.js";
+
+/** A reader whose parser is loaded. */
+export interface LoadedReader {
+  /** Reads files into facts. Never throws on broken input: its errors are among the facts. */
+  read(sources: Sources, paths: readonly string[]): readonly FileFacts[];
+  /** Number of syntax errors in a file's text (its own, not a view's); what a fix must not raise. */
+  countSyntaxErrors(file: string, text: string): number;
+}
+
+/** A language: which files it takes and how they hang together. Its parser is loaded only where a file matters. */
+export interface Reader {
+  readonly name: string;
+  handles(path: string): boolean;
+  load(): Promise<LoadedReader>;
+  /** Imports of a file, by a look at its text alone. */
+  imports?(text: string): readonly string[];
+  /** The file of the scan that an import means; undefined for packages. */
+  resolve?(sources: Sources, from: string, specifier: string): string | undefined;
+}
+
+/** Every reader; the first that handles a file reads it. */
+export const readers: readonly Reader[] = [
+  {
+    name: "typescript",
+    handles: (path) => scriptFile.test(path),
+    load: async () => {
+      const { readTypeScript, countSyntaxErrors } = await import("./typescript.js");
+      return { read: readTypeScript, countSyntaxErrors };
+    },
+    imports: importSpecifiers,
+    resolve: resolveSpecifier,
+  },
+];
+
+/** The reader of a file; undefined where none takes it. */
+export function readerOf(path: string): Reader | undefined {
+  return readers.find((reader) => reader.handles(path));
+}
