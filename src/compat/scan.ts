@@ -98,7 +98,10 @@ export async function readFacts(sources: Sources, paths: readonly string[]): Pro
   const files: FileFacts[] = [];
   for (const reader of readers) {
     const own = paths.filter((path) => readerOf(path) === reader);
-    if (own.length > 0) files.push(...(await reader.load()).read(sources, own));
+    if (own.length === 0) continue;
+    const loaded = await reader.load();
+    await loaded.prepare?.(sources, own);
+    files.push(...loaded.read(sources, own));
   }
   return { files, packageVersion: (file, name) => packageVersion(sources, file, name) };
 }
