@@ -1,4 +1,4 @@
-import type { Candidate, FileFacts, Value, Word } from "../facts.js";
+import type { Candidate, FileFacts, HostVerdict, Value, Word } from "../facts.js";
 import { isDeepSeekId } from "../models.js";
 import type { Sources } from "../sources.js";
 import { mapped, scriptOf, wordOf } from "./config-commands.js";
@@ -38,36 +38,61 @@ function readFile(file: string, text: string): FileFacts {
   const entries = settings.flatMap((one) => assignmentsOf(one));
   const root: Mapping = { kind: "mapping", syntax: undefined, entries, span: { start: 0, end: text.length } };
   const host = hostOfTree([root]);
-  let entryPoint: readonly Word[] = [];
+  let stage: Stage = { image: undefined, entryPoint: [] };
   for (const one of found) {
     if (!instructions.test(one.keyword)) {
       const place = draft.place({ start: one.start, end: one.start + one.keyword.length });
       draft.syntaxErrors.push({ message: `${one.keyword.slice(0, 40)} is no instruction`, place });
-    } else if (one.keyword === "FROM") {
-      entryPoint = [];
-    } else if (one.keyword === "ENV" || one.keyword === "ARG") {
+    } else if (one.keyword === "FROM") stage = { image: imageOf(draft, one), entryPoint: [] };
+    else if (one.keyword === "ENV" || one.keyword === "ARG") {
       for (const entry of assignmentsOf(one)) addAssignment(draft, entry, root, variables, host);
     } else if (/^(RUN|CMD|ENTRYPOINT|HEALTHCHECK)$/.test(one.keyword)) {
       const words = execWords(draft, one);
       if (!words) readCommands(draft, one.script, { context: "dockerfile", variables, host });
       else {
-        const all = one.keyword === "CMD" ? [...entryPoint, ...words] : words;
-        if (one.keyword === "ENTRYPOINT") entryPoint = words;
-        const place = draft.place({ start: one.start, end: one.end });
-        if (all.length > 0) draft.commands.push({ words: all, place, context: "dockerfile" });
-        for (const word of words) {
-          if (!isDeepSeekId(word.text)) continue;
-          const line = all.map(({ text: one }) => one).join(" ");
-          const verdict = hostOfCommand(word.text, line) ?? hostOfId(word.text, [], "", host);
-          const span = { start: word.place.start - 1, end: word.place.end + 1 };
-          addMention(draft, word.text, "argument", span, all[0]?.text ?? "", verdict);
-        }
+        addCommand(draft, one, words, stage, host);
+        if (one.keyword === "ENTRYPOINT") stage = { ...stage, entryPoint: words };
       }
     }
     draft.symbols.push({ name: one.keyword, kind: "key", start: one.start, end: one.end });
   }
   addComments(draft, /(?<=^|\s)#/);
   return factsOf(draft);
+}
+
+/** From one FROM to the next: the image, and what it starts. */
+interface Stage {
+  readonly image: Word | undefined;
+  readonly entryPoint: readonly Word[];
+}
+
+function imageOf(draft: Draft, { script }: Instruction): Word | undefined {
+  const [command] = parseShell(script.text).commands;
+  const word = command?.words.find(({ text }) => !text.startsWith("--"));
+  if (!word) return undefined;
+  return { text: word.text, place: draft.place({ start: script.at(word.span.start), end: script.at(word.span.end) }) };
+}
+
+/** A command written as a list. Arguments alone follow the entry point, or the image of a server that has one. */
+function addCommand(
+  draft: Draft,
+  { keyword, start, end }: Instruction,
+  words: readonly Word[],
+  { image, entryPoint }: Stage,
+  host: HostVerdict,
+): void {
+  const isServer = image !== undefined && /vllm|sglang|llama|ollama|lmdeploy|text-generation|trt/i.test(image.text);
+  const before = keyword !== "CMD" ? [] : entryPoint.length > 0 ? entryPoint : isServer ? [image] : [];
+  const all = [...before, ...words];
+  if (words.length === 0) return;
+  draft.commands.push({ words: all, place: draft.place({ start, end }), context: "dockerfile" });
+  const line = all.map(({ text }) => text).join(" ");
+  for (const { text, place } of words) {
+    if (!isDeepSeekId(text)) continue;
+    const verdict = hostOfCommand(text, line) ?? hostOfId(text, [], "", host);
+    const span = { start: place.start - 1, end: place.end + 1 };
+    addMention(draft, text, "argument", span, all[0]?.text ?? "", verdict);
+  }
 }
 
 function addAssignment(

@@ -32,7 +32,13 @@ interface Walk {
 /** Turns the trees of a configuration file into facts. */
 export function readTree(draft: Draft, roots: readonly ConfigNode[]): void {
   const isLarge = countLeaves(roots, largeTree + 1) > largeTree;
-  const walk: Walk = { draft, fileHost: hostOfTree(roots), isLarge, nodes: 0 };
+  const named = hostOfTree(roots);
+  // aider gives every model of DeepSeek's own API the prefix deepseek/
+  const fileHost: HostVerdict =
+    named.host === "unknown" && /aider/i.test(draft.file)
+      ? { host: "official", certainty: "certain", evidence: "aider's prefix deepseek/" }
+      : named;
+  const walk: Walk = { draft, fileHost, isLarge, nodes: 0 };
   for (const root of roots) {
     visit(walk, root, [], []);
     addSymbols(draft, root);
