@@ -63,6 +63,9 @@ export function draftOf(file: string, language: Language, text: string): Draft {
   };
 }
 
+/** Syntax errors of one file that are kept. */
+const maximumErrors = 100;
+
 /** The finished facts. An anchor that is used twice is mentioned once. */
 export function factsOf(draft: Draft): FileFacts {
   const { line: _line, place: _place, ...lists } = draft;
@@ -78,6 +81,8 @@ export function factsOf(draft: Draft): FileFacts {
     numbers: once(draft.numbers),
     flags: once(draft.flags),
     literals: once(draft.literals),
+    // rubbish has as many errors as characters
+    syntaxErrors: draft.syntaxErrors.slice(0, maximumErrors),
   };
 }
 

@@ -156,10 +156,8 @@ export function parseShell(text: string, isPowerShell = false, continuation = is
           });
           end = at;
         } else {
-          const from = at;
           const target = word(close);
           if (form === "<<<") input = target;
-          if (at === from) at += 1;
           end = Math.max(end, at);
         }
         continue;
