@@ -70,11 +70,52 @@ const hostsByEnvironment: readonly (readonly [pattern: RegExp, host: HostName])[
 const hostsByModel: readonly (readonly [pattern: RegExp, host: HostName])[] = [
   [/^accounts\/fireworks\//i, "fireworks"],
   [/^Pro\/deepseek-ai\//, "siliconflow"],
-  [/^openrouter\//i, "openrouter"],
+  [/^openrouter[/:]/i, "openrouter"],
   [/^((us|eu|apac)\.)?deepseek\.(r1|v3)/i, "bedrock"],
   [/^deepseek-.*-maas$/i, "vertex"],
   [/^deepseek:deepseek-/i, "official"],
 ];
+
+/** Names of providers in configuration files: `provider: deepseek`. */
+const hostsByProvider: Readonly<Record<string, HostName>> = {
+  deepseek: "official",
+  openrouter: "openrouter",
+  together: "together",
+  together_ai: "together",
+  togetherai: "together",
+  fireworks: "fireworks",
+  fireworks_ai: "fireworks",
+  siliconflow: "siliconflow",
+  novita: "novita",
+  nebius: "nebius",
+  huggingface: "huggingface",
+  groq: "groq",
+  azure: "azure",
+  azure_ai: "azure",
+  github: "github-models",
+  "github-models": "github-models",
+  bedrock: "bedrock",
+  vertex: "vertex",
+  vertex_ai: "vertex",
+  alibaba: "alibaba",
+  dashscope: "alibaba",
+  baidu: "baidu",
+  qianfan: "baidu",
+  volcengine: "volcengine",
+  ollama: "ollama",
+  ollama_chat: "ollama",
+  vllm: "self-hosted",
+  hosted_vllm: "self-hosted",
+  sglang: "self-hosted",
+  lmstudio: "self-hosted",
+  "llama.cpp": "self-hosted",
+};
+
+/** The host that the name of a provider means, in the words of litellm, Continue and others. */
+export function hostOfProvider(name: string): HostName | undefined {
+  const key = name.toLowerCase();
+  return Object.hasOwn(hostsByProvider, key) ? hostsByProvider[key] : undefined;
+}
 
 /** Who answers at a URL; unknown for one of which the start is not known. */
 export function hostOfUrl(url: string): HostName {

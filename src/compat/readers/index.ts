@@ -1,8 +1,11 @@
 import type { FileFacts } from "../facts.js";
 import { importSpecifiers, resolveSpecifier, type Sources, scriptFile } from "../sources.js";
+import { configReaders } from "./config-readers.js";
 
 /** A reader whose parser is loaded. */
 export interface LoadedReader {
+  /** Loads what the reading of these files takes beyond the reader itself; to be awaited before `read`. */
+  prepare?(sources: Sources, paths: readonly string[]): Promise<void>;
   /** Reads files into facts. Never throws on broken input: its errors are among the facts. */
   read(sources: Sources, paths: readonly string[]): readonly FileFacts[];
   /** Number of syntax errors in a file's text (its own, not a view's); what a fix must not raise. */
@@ -31,6 +34,12 @@ export const readers: readonly Reader[] = [
     },
     imports: importSpecifiers,
     resolve: resolveSpecifier,
+  },
+  ...configReaders,
+  {
+    name: "markdown",
+    handles: (path) => /\.(md|mdx|markdown|mdc)$/i.test(path),
+    load: async () => (await import("./markdown.js")).createMarkdownReader(readerOf),
   },
 ];
 

@@ -45,6 +45,23 @@ export const model = { id: "deepseek-chat", contextLength: 65536, apiKey };
 export const model = { id: "deepseek-chat", contextLength: 1048576, apiKey };
 `,
     },
+    {
+      target: "v3.1",
+      language: "json",
+      by: "safe",
+      before: `{
+  "models": [
+    { "title": "Chat", "provider": "deepseek", "model": "deepseek-chat", "contextLength": 65536 }
+  ]
+}
+`,
+      after: `{
+  "models": [
+    { "title": "Chat", "provider": "deepseek", "model": "deepseek-chat", "contextLength": 131072 }
+  ]
+}
+`,
+    },
   ],
   source: {
     urls: ["https://api-docs.deepseek.com/news/news250821", "https://api-docs.deepseek.com/quick_start/pricing"],

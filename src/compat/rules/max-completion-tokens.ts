@@ -1,3 +1,4 @@
+import { replaceString } from "../edits.js";
 import { type Parameter, type Request, textOf } from "../facts.js";
 import type { Problem, Rule } from "../rule.js";
 import { thinkingOf, thinkingReason } from "../thinking.js";
@@ -33,6 +34,29 @@ export const maxCompletionTokens: Rule = {
 });
 `,
     },
+    {
+      target: "current",
+      language: "sh",
+      by: "safe",
+      before: `curl https://api.deepseek.com/chat/completions \\
+  -H "Authorization: Bearer $DEEPSEEK_API_KEY" \\
+  -d '{
+    "model": "deepseek-flash",
+    "thinking": {"type": "disabled"},
+    "messages": [{"role": "user", "content": "Hello"}],
+    "max_completion_tokens": 100
+  }'
+`,
+      after: `curl https://api.deepseek.com/chat/completions \\
+  -H "Authorization: Bearer $DEEPSEEK_API_KEY" \\
+  -d '{
+    "model": "deepseek-flash",
+    "thinking": {"type": "disabled"},
+    "messages": [{"role": "user", "content": "Hello"}],
+    "max_tokens": 100
+  }'
+`,
+    },
   ],
   source: {
     urls: [
@@ -45,7 +69,8 @@ export const maxCompletionTokens: Rule = {
   },
   *check(facts, target) {
     for (const request of facts.files.flatMap((file) => file.requests)) {
-      if (request.host.host !== "official" || !["openai-node", "fetch", "axios"].includes(request.client)) continue;
+      if (request.host.host !== "official" || !["openai-node", "fetch", "axios", "http"].includes(request.client))
+        continue;
       const limit = request.parameters.find(({ name }) => name === "max_completion_tokens");
       if (!limit) continue;
       const [first] = limit.value.candidates;
@@ -86,13 +111,15 @@ function fixOf(
       ? ["a compiler directive stands on the line above"]
       : []),
   ];
-  const value = limit.shorthand ? "max_tokens: max_completion_tokens" : "max_tokens";
+  const name = limit.shorthand
+    ? { ...limit.namePlace, text: "max_tokens: max_completion_tokens" }
+    : replaceString(text, limit.namePlace, "max_tokens");
   return {
     manual: ["behaviour change: the limit takes effect", ...doubts].join("; "),
     fix: {
       applicability: doubts.length > 0 ? "suggested" : "safe",
       description: "rename to max_tokens (the limit takes effect)",
-      edits: [{ ...limit.namePlace, text: value }],
+      edits: [name],
     },
   };
 }

@@ -48,6 +48,26 @@ export const reasonerMaxTokens: Rule = {
 });
 `,
     },
+    {
+      target: "v3.1",
+      language: "http",
+      by: "suggested",
+      before: `POST https://api.deepseek.com/chat/completions
+
+{
+  "model": "deepseek-reasoner",
+  "max_tokens": 4096,
+  "messages": [{ "role": "user", "content": "Hello" }]
+}
+`,
+      after: `POST https://api.deepseek.com/chat/completions
+
+{
+  "model": "deepseek-reasoner",
+  "messages": [{ "role": "user", "content": "Hello" }]
+}
+`,
+    },
   ],
   source: {
     urls: [

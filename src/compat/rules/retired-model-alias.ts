@@ -1,7 +1,7 @@
 // Long because the same name stands in a dozen roles, each with its own message and its own reason for having no fix.
 import { replaceString } from "../edits.js";
 import { type Candidate, type Facts, type HostVerdict, type Mention, type Request, textOf } from "../facts.js";
-import { idForSdk, isRetiredAlias, type RetiredAlias, replacementOf } from "../models.js";
+import { idForSdk, isRetiredAlias, type RetiredAlias, replacementOf, splitId } from "../models.js";
 import type { Applicability, Edit, Fix, Problem, Rule, Severity } from "../rule.js";
 import type { Target } from "../targets.js";
 import { switchThinking } from "../thinking.js";
@@ -74,6 +74,69 @@ export const ask = (messages: OpenAI.ChatCompletionMessageParam[]) =>
   });
 `,
     },
+    {
+      target: "current",
+      language: "sh",
+      by: "safe",
+      before: `curl https://api.deepseek.com/chat/completions \\
+  -H "Authorization: Bearer $DEEPSEEK_API_KEY" \\
+  -d '{
+    "model": "deepseek-chat",
+    "messages": [{"role": "user", "content": "Hello"}]
+  }'
+`,
+      after: `curl https://api.deepseek.com/chat/completions \\
+  -H "Authorization: Bearer $DEEPSEEK_API_KEY" \\
+  -d '{
+    "model": "deepseek-flash",
+    "thinking": {"type": "disabled"},
+    "messages": [{"role": "user", "content": "Hello"}]
+  }'
+`,
+    },
+    {
+      target: "current",
+      language: "http",
+      by: "safe",
+      before: `POST https://api.deepseek.com/chat/completions
+Authorization: Bearer {{key}}
+
+{ "model": "deepseek-reasoner", "messages": [{ "role": "user", "content": "{{question}}" }] }
+`,
+      after: `POST https://api.deepseek.com/chat/completions
+Authorization: Bearer {{key}}
+
+{ "model": "deepseek-flash", "thinking": {"type": "enabled"}, "messages": [{ "role": "user", "content": "{{question}}" }] }
+`,
+    },
+    {
+      target: "current",
+      language: "env",
+      by: "suggested",
+      before: `DEEPSEEK_BASE_URL=https://api.deepseek.com
+DEEPSEEK_MODEL=deepseek-chat
+`,
+      after: `DEEPSEEK_BASE_URL=https://api.deepseek.com
+DEEPSEEK_MODEL=deepseek-flash
+`,
+    },
+    {
+      target: "current",
+      language: "yaml",
+      by: "suggested",
+      before: `model_list:
+  - model_name: chat
+    litellm_params:
+      model: deepseek/deepseek-chat # the official API
+      api_key: os.environ/DEEPSEEK_API_KEY
+`,
+      after: `model_list:
+  - model_name: chat
+    litellm_params:
+      model: deepseek/deepseek-flash # the official API
+      api_key: os.environ/DEEPSEEK_API_KEY
+`,
+    },
   ],
   source: {
     urls: [
@@ -96,8 +159,8 @@ export const ask = (messages: OpenAI.ChatCompletionMessageParam[]) =>
     }
     for (const file of facts.files) {
       for (const mention of file.mentions) {
-        if (!isRetiredAlias(mention.id) || reported.has(keyOf(mention))) continue;
-        const problem = ofMention(mention, target);
+        if (reported.has(keyOf(mention))) continue;
+        const problem = ofMention(facts, mention, target);
         if (problem) yield problem;
       }
     }
@@ -174,10 +237,11 @@ function fixOf(facts: Facts, use: Use): { fix: Fix } | { manual: string } {
   const { alias, candidate, requests, mention } = use;
   const { thinking } = replacementOf(alias);
   const inside = requests.length === 1 && isInside(candidate, requests[0]!);
-  if (requests.some(({ model }) => (model?.candidates.length ?? 0) > 1)) {
+  const isSetting = mention?.kind === "setting" && candidate.environment !== undefined;
+  if (requests.some(({ model }) => new Set(model?.candidates.map(({ value }) => value)).size > 1)) {
     return { manual: "the request chooses between models; the thinking switch has to follow the same choice" };
   }
-  if (!inside && !mention?.onlyRequests) {
+  if (!inside && !mention?.onlyRequests && !isSetting) {
     return { manual: "the name is used in places that are not known here; change it and the requests together" };
   }
   if (requests.some(({ modelProperty }) => modelProperty && !modelProperty.sure)) {
@@ -212,7 +276,8 @@ function fixOf(facts: Facts, use: Use): { fix: Fix } | { manual: string } {
     else if (sdk.id !== id) doubt(`@ai-sdk/deepseek ${request.packageVersion} does not treat deepseek-flash as V4 yet`);
     id = sdk.id;
   }
-  if (candidate.path.length > 0) {
+  if (isSetting) doubt(`whatever else reads ${candidate.environment} has to follow`);
+  else if (candidate.path.length > 0) {
     doubt(
       candidate.environment ? `${candidate.environment} may name another model` : "the name stands away from the call",
     );
@@ -244,16 +309,19 @@ const reasons: Readonly<Record<Mention["kind"], string>> = {
   argument: "which request uses it is not known here; rename it together with the thinking switch",
   default: "which request uses it is not known here; rename it together with the thinking switch",
   constant: "which request uses it is not known here; rename it together with the thinking switch",
-  setting: "the value alone can be renamed, but the requests that read it have to say whether they shall think",
+  setting: "where the requests that use it are made, the thinking switch has to be set",
   other: "what it is for is not known here",
 };
 
 /** Roles in which the literal is likely to be sent. */
 const sent: readonly Mention["kind"][] = ["property", "argument", "default", "constant", "setting"];
 
-function ofMention(mention: Mention, target: Target): Problem | undefined {
+function ofMention(facts: Facts, mention: Mention, target: Target): Problem | undefined {
   const { id, kind, host } = mention;
   if (host.host !== "official" && host.host !== "unknown") return undefined;
+  // with a prefix it may be a router's own name; only where the host is known it is DeepSeek's
+  const { prefix, name } = host.host === "official" ? splitId(id) : { prefix: "", name: id };
+  if (!isRetiredAlias(name)) return undefined;
   const isSent = sent.includes(kind) && (kind !== "property" || /model/i.test(mention.name));
   const official = host.host === "official";
   const severity: Severity =
@@ -267,6 +335,28 @@ function ofMention(mention: Mention, target: Target): Problem | undefined {
     place: mention.place,
     host,
     severity,
-    manual: reasons[kind],
+    ...ofSetting(facts, mention, target, prefix, name),
+  };
+}
+
+/** A value in a configuration can be renamed by itself, but the switch belongs where the request is made. */
+function ofSetting(
+  facts: Facts,
+  { kind, host, place }: Mention,
+  target: Target,
+  prefix: string,
+  alias: RetiredAlias,
+): Pick<Problem, "fix" | "manual"> {
+  if (kind !== "setting" || target === "v3.1") return { manual: reasons[kind] };
+  if (host.host !== "official") return { manual: "an unknown host is never fixed" };
+  const { id, thinking } = replacementOf(alias);
+  const doubt = host.certainty === "certain" ? "" : `; the host is only likely: ${host.evidence}`;
+  return {
+    manual: `where the requests that use it are made, thinking has to be ${thinking}${doubt}`,
+    fix: {
+      applicability: "suggested",
+      description: `rename to ${prefix}${id}`,
+      edits: [replaceString(textOf(facts, place.file), place, `${prefix}${id}`)],
+    },
   };
 }

@@ -2,6 +2,7 @@ import { replaceString } from "../edits.js";
 import { type Facts, type Parameter, type Request, textOf } from "../facts.js";
 import { isCurrentId, isRetiredAlias, replacementOf } from "../models.js";
 import type { Problem, Rule } from "../rule.js";
+import { writeProperty } from "../syntax.js";
 import { hasEffort, parameterAt, switchThinking, thinkingOf } from "../thinking.js";
 import { setUp } from "./example-client.js";
 
@@ -65,6 +66,28 @@ export const thinkingDefaultOn: Rule = {
 });
 `,
     },
+    {
+      target: "current",
+      language: "sh",
+      by: "suggested",
+      before: `curl https://api.deepseek.com/chat/completions \\
+  -H "Authorization: Bearer $DEEPSEEK_API_KEY" \\
+  -d '{
+    "model": "deepseek-flash",
+    "messages": [{"role": "user", "content": "Hello"}],
+    "max_tokens": 60
+  }'
+`,
+      after: `curl https://api.deepseek.com/chat/completions \\
+  -H "Authorization: Bearer $DEEPSEEK_API_KEY" \\
+  -d '{
+    "model": "deepseek-flash",
+    "thinking": {"type": "disabled"},
+    "messages": [{"role": "user", "content": "Hello"}],
+    "max_tokens": 60
+  }'
+`,
+    },
   ],
   source: {
     urls: [
@@ -93,7 +116,7 @@ export const thinkingDefaultOn: Rule = {
 /** `extra_body`, which only the Python client takes apart. */
 function misplaced(facts: Facts, request: Request): Problem | undefined {
   const body = request.parameters.find(({ name }) => name === "extra_body");
-  if (!body || !["openai-node", "fetch", "axios"].includes(request.client)) return undefined;
+  if (!body || !["openai-node", "fetch", "axios", "http"].includes(request.client)) return undefined;
   const common = {
     message: "extra_body is sent to the server under that name and has no effect; its content belongs on the top level",
     place: body.namePlace,
@@ -167,7 +190,17 @@ function foreignSwitch(facts: Facts, request: Request): Problem | undefined {
     fix: {
       applicability: "suggested",
       description: "write it as thinking",
-      edits: [{ ...found.place, text: `thinking: { type: ${quote}${value.value ? "enabled" : "disabled"}${quote} }` }],
+      edits: [
+        {
+          ...found.place,
+          text: writeProperty(
+            "thinking",
+            { type: value.value ? "enabled" : "disabled" },
+            request.object?.syntax ?? "js",
+            quote,
+          ),
+        },
+      ],
     },
   };
 }
