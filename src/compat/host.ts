@@ -50,6 +50,73 @@ const hostsByPackage: Readonly<Record<string, HostName>> = {
   "ollama-ai-provider": "ollama",
 };
 
+/** Python packages and names in them that say where requests go; the first row that fits counts. */
+const hostsByPython: readonly (readonly [pattern: RegExp, host: HostName])[] = [
+  [/^(langchain_deepseek|llama_index\.llms\.deepseek|pydantic_ai\.providers\.deepseek)\b/, "official"],
+  [/^(agno\.models|phi\.model|browser_use\.llm|haystack_integrations\.components\.generators)\.deepseek\b/, "official"],
+  // what wrappers call the official client
+  [
+    /^(browser_use|langchain_community|camel|autogen|agno|phi|swarms|upsonic)\b.*\.(Chat)?DeepSeek(Chat|Model|LLM)?$/,
+    "official",
+  ],
+  [/^(pydantic_ai)\b.*\.DeepSeekProvider$/, "official"],
+  [
+    /^(openrouter|langchain_openrouter|llama_index\.llms\.openrouter|pydantic_ai\.providers\.openrouter)\b/,
+    "openrouter",
+  ],
+  [/^(together|langchain_together|llama_index\.llms\.together)\b/, "together"],
+  [/^(fireworks|langchain_fireworks|llama_index\.llms\.fireworks)\b/, "fireworks"],
+  [/^(groq|langchain_groq|llama_index\.llms\.groq)\b/, "groq"],
+  [/^(ollama|langchain_ollama|llama_index\.llms\.ollama)\b/, "ollama"],
+  [/^(langchain_community\.(chat_models|llms)\.(ollama\.)?(Chat)?Ollama)$/, "ollama"],
+  [/^(vllm|sglang|llama_cpp|transformers|ctransformers|mlx_lm|lmdeploy)\b/, "self-hosted"],
+  [/^(huggingface_hub|langchain_huggingface|llama_index\.llms\.huggingface\w*|text_generation)\b/, "huggingface"],
+  [/^(boto3|botocore|aioboto3|langchain_aws|llama_index\.llms\.bedrock\w*)\b/, "bedrock"],
+  [/^(vertexai|langchain_google_vertexai|llama_index\.llms\.vertex)\b/, "vertex"],
+  [/^(azure\.ai\.\w+|langchain_azure_ai|llama_index\.llms\.azure\w*)\b/, "azure"],
+  [/^(dashscope|langchain_community\.chat_models\.tongyi)\b/, "alibaba"],
+  [/^qianfan\b/, "baidu"],
+  [/^volcenginesdkarkruntime\b/, "volcengine"],
+];
+
+/** Where what is imported from a Python package sends its requests; undefined where many hosts are served. */
+export function hostOfPython(module: string, name: string): HostName | undefined {
+  return hostsByPython.find(([pattern]) => pattern.test(name === "*" ? module : `${module}.${name}`))?.[1];
+}
+
+/** Providers as litellm, LangChain's init_chat_model and pydantic-ai name them before a slash or colon. */
+const hostsByProvider: Readonly<Record<string, HostName>> = {
+  deepseek: "official",
+  openrouter: "openrouter",
+  together: "together",
+  together_ai: "together",
+  fireworks: "fireworks",
+  fireworks_ai: "fireworks",
+  groq: "groq",
+  azure: "azure",
+  azure_ai: "azure",
+  bedrock: "bedrock",
+  bedrock_converse: "bedrock",
+  vertex_ai: "vertex",
+  google_vertexai: "vertex",
+  huggingface: "huggingface",
+  ollama: "ollama",
+  ollama_chat: "ollama",
+  hosted_vllm: "self-hosted",
+  vllm: "self-hosted",
+  github: "github-models",
+  dashscope: "alibaba",
+  volcengine: "volcengine",
+  novita: "novita",
+  nebius: "nebius",
+  siliconflow: "siliconflow",
+};
+
+/** The host of a provider's name. */
+export function hostOfProvider(name: string): HostName | undefined {
+  return Object.hasOwn(hostsByProvider, name) ? hostsByProvider[name] : undefined;
+}
+
 /** Environment variables that name a host. */
 const hostsByEnvironment: readonly (readonly [pattern: RegExp, host: HostName])[] = [
   [/^(\w+_)?OPENROUTER_/i, "openrouter"],

@@ -170,13 +170,15 @@ function selectFiles(sources: Sources, paths: readonly string[]): readonly strin
 
 /** Last part of a path or specifier without its ending: by this alone most imports are ruled out. */
 function stemOf(path: string): string {
-  return path.slice(path.lastIndexOf("/") + 1).replace(/\.[cm]?[jt]sx?$/, "");
+  return path.slice(path.lastIndexOf("/") + 1).replace(/\.([cm]?[jt]sx?|pyi?|ipynb)$/, "");
 }
 
-/** An index file is imported by the name of its folder too. */
+/** An index file, or a package's __init__, is imported by the name of its folder too. */
 function stemsOf(path: string): readonly string[] {
   const stem = stemOf(path);
-  return stem === "index" ? [stem, ".", "..", "", stemOf(path.slice(0, Math.max(0, path.lastIndexOf("/"))))] : [stem];
+  return stem === "index" || stem === "__init__"
+    ? [stem, ".", "..", "", stemOf(path.slice(0, Math.max(0, path.lastIndexOf("/"))))]
+    : [stem];
 }
 
 function lineStarts(text: string): readonly number[] {

@@ -1,6 +1,7 @@
 import type { FileFacts } from "../facts.js";
 import { importSpecifiers, resolveSpecifier, type Sources, scriptFile } from "../sources.js";
 import { configReaders } from "./config-readers.js";
+import { pythonImports, resolvePython } from "./python-imports.js";
 
 /** A reader whose parser is loaded. */
 export interface LoadedReader {
@@ -34,6 +35,28 @@ export const readers: readonly Reader[] = [
     },
     imports: importSpecifiers,
     resolve: resolveSpecifier,
+  },
+  {
+    name: "python",
+    handles: (path) => /\.(pyi?|ipynb)$/.test(path),
+    load: async () => {
+      const [{ loadPython }, { readPython }, { notebookView }] = await Promise.all([
+        import("./python-tree.js"),
+        import("./python.js"),
+        import("./notebook.js"),
+      ]);
+      const parse = await loadPython();
+      const viewOf = (path: string, text: string) => (path.endsWith(".ipynb") ? notebookView(text) : undefined);
+      return {
+        read: (sources, paths) => readPython(sources, paths, parse, viewOf),
+        countSyntaxErrors: (file, text) => {
+          const own = viewOf(file, text);
+          return own?.error ? 1 : parse(file, own?.view.text ?? text).errors.length;
+        },
+      };
+    },
+    imports: pythonImports,
+    resolve: resolvePython,
   },
   ...configReaders,
   {
