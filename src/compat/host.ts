@@ -84,39 +84,6 @@ export function hostOfPython(module: string, name: string): HostName | undefined
   return hostsByPython.find(([pattern]) => pattern.test(name === "*" ? module : `${module}.${name}`))?.[1];
 }
 
-/** Providers as litellm, LangChain's init_chat_model and pydantic-ai name them before a slash or colon. */
-const hostsByProvider: Readonly<Record<string, HostName>> = {
-  deepseek: "official",
-  openrouter: "openrouter",
-  together: "together",
-  together_ai: "together",
-  fireworks: "fireworks",
-  fireworks_ai: "fireworks",
-  groq: "groq",
-  azure: "azure",
-  azure_ai: "azure",
-  bedrock: "bedrock",
-  bedrock_converse: "bedrock",
-  vertex_ai: "vertex",
-  google_vertexai: "vertex",
-  huggingface: "huggingface",
-  ollama: "ollama",
-  ollama_chat: "ollama",
-  hosted_vllm: "self-hosted",
-  vllm: "self-hosted",
-  github: "github-models",
-  dashscope: "alibaba",
-  volcengine: "volcengine",
-  novita: "novita",
-  nebius: "nebius",
-  siliconflow: "siliconflow",
-};
-
-/** The host of a provider's name. */
-export function hostOfProvider(name: string): HostName | undefined {
-  return Object.hasOwn(hostsByProvider, name) ? hostsByProvider[name] : undefined;
-}
-
 /** Environment variables that name a host. */
 const hostsByEnvironment: readonly (readonly [pattern: RegExp, host: HostName])[] = [
   [/^(\w+_)?OPENROUTER_/i, "openrouter"],
@@ -143,7 +110,7 @@ const hostsByModel: readonly (readonly [pattern: RegExp, host: HostName])[] = [
   [/^deepseek:deepseek-/i, "official"],
 ];
 
-/** Names of providers in configuration files: `provider: deepseek`. */
+/** Providers as litellm, LangChain's init_chat_model, pydantic-ai and configuration files name them. */
 const hostsByProvider: Readonly<Record<string, HostName>> = {
   deepseek: "official",
   openrouter: "openrouter",
@@ -162,6 +129,8 @@ const hostsByProvider: Readonly<Record<string, HostName>> = {
   github: "github-models",
   "github-models": "github-models",
   bedrock: "bedrock",
+  bedrock_converse: "bedrock",
+  google_vertexai: "vertex",
   vertex: "vertex",
   vertex_ai: "vertex",
   alibaba: "alibaba",
