@@ -12,6 +12,15 @@ export function replaceString(text: string, place: Place, value: string): Edit {
   return { ...place, text: `${quote ? prefix : ""}${quote}${value}${quote}` };
 }
 
+/** Replaces a part of a literal that stands in it once, so that what is around it stays; the whole where it does not. */
+export function replacePart(text: string, place: Place, part: string, value: string): Edit {
+  const literal = text.slice(place.start, place.end);
+  const at = literal.indexOf(part);
+  if (at < 0 || at !== literal.lastIndexOf(part)) return replaceString(text, place, value);
+  const start = place.start + at;
+  return { file: place.file, start, end: start + part.length, text: value };
+}
+
 /**
  * Puts a property into an object literal, after one that is there: on its own line where the object is written so,
  * else on the same line. A comment line before it, if given, forces lines. Undefined where the layout (comments
