@@ -1,6 +1,7 @@
 import type { Rule } from "../rule.js";
 import { ambiguousHostId } from "./ambiguous-host-id.js";
 import { contextWindowLimit } from "./context-window-limit.js";
+import { jsonMode } from "./json-mode.js";
 import { maxCompletionTokens } from "./max-completion-tokens.js";
 import { reasonerMaxTokens } from "./reasoner-max-tokens.js";
 import { reasonerSamplingParams } from "./reasoner-sampling-params.js";
@@ -15,5 +16,6 @@ export const rules: readonly Rule[] = [
   maxCompletionTokens,
   contextWindowLimit,
   reasonerSamplingParams,
+  jsonMode,
   ambiguousHostId,
 ];
