@@ -5,6 +5,7 @@ import { jsonMode } from "./json-mode.js";
 import { maxCompletionTokens } from "./max-completion-tokens.js";
 import { reasonerMaxTokens } from "./reasoner-max-tokens.js";
 import { reasonerSamplingParams } from "./reasoner-sampling-params.js";
+import { reasoningContentRoundtrip } from "./reasoning-content-roundtrip.js";
 import { retiredModelAlias } from "./retired-model-alias.js";
 import { thinkingDefaultOn } from "./thinking-default-on.js";
 
@@ -16,6 +17,7 @@ export const rules: readonly Rule[] = [
   maxCompletionTokens,
   contextWindowLimit,
   reasonerSamplingParams,
+  reasoningContentRoundtrip,
   jsonMode,
   ambiguousHostId,
 ];
