@@ -1,6 +1,7 @@
 import { clients } from "./clients.js";
 import type { ObjectShape, Parameter, Primitive, Request } from "./facts.js";
 import { isCurrentId, isRetiredAlias, ownName } from "./models.js";
+import type { Severity } from "./rule.js";
 
 /** The models a request may ask for, without the prefix that a framework puts before the official API's own names. */
 export function modelsOf({ model, host }: Request): readonly Primitive[] {
@@ -72,4 +73,18 @@ export function isFim(request: Request): boolean {
 /** Is it asked in the manner of Anthropic's API, whose endpoint maps unknown names instead of refusing them? */
 export function isAnthropic({ client }: Request): boolean {
   return client === "anthropic" || client === "anthropic-python";
+}
+
+/**
+ * Is DeepSeek's own API asked, as far as this can be told: the official host, or a host that is not known and nothing
+ * but names of that API? Its Anthropic endpoint is another matter.
+ */
+export function asksDeepSeek(request: Request): boolean {
+  if (isAnthropic(request)) return false;
+  return request.host.host === "official" || (request.host.host === "unknown" && asksOwnModels(request));
+}
+
+/** A warning where only the name of the model says who is asked, and the rule's own severity where the host does. */
+export function severityOf({ host }: Request): { readonly severity?: Severity } {
+  return host.host === "official" ? {} : { severity: "warning" };
 }

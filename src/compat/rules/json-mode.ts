@@ -1,6 +1,6 @@
 import { type Call, type Facts, type Parameter, type Request, textOf } from "../facts.js";
-import { asksOwnModels, settingOf } from "../requests.js";
-import type { Problem, Rule, Severity } from "../rule.js";
+import { asksDeepSeek, settingOf, severityOf } from "../requests.js";
+import type { Problem, Rule } from "../rule.js";
 import { methodOf, setJsonMode, structuredCalls } from "../structured-output.js";
 import { writeValue } from "../syntax.js";
 import { parameterAt, quoteOf } from "../thinking.js";
@@ -82,12 +82,12 @@ export const capital = Capital.parse(JSON.parse(reply.choices[0].message.content
   },
   *check(facts) {
     for (const request of facts.files.flatMap((file) => file.requests)) {
-      if (!isOurs(request)) continue;
+      if (!asksDeepSeek(request)) continue;
       const problem = ofFormat(facts, request) ?? withoutWord(request);
       if (problem) yield problem;
     }
     for (const { call, request } of structuredCalls(facts)) {
-      const problem = isOurs(request) ? ofStructuredOutput(facts, call, request) : undefined;
+      const problem = asksDeepSeek(request) ? ofStructuredOutput(facts, call, request) : undefined;
       if (problem) yield problem;
     }
     for (const flag of facts.files.flatMap((file) => file.flags)) {
@@ -103,16 +103,6 @@ export const capital = Capital.parse(JSON.parse(reply.choices[0].message.content
     }
   },
 };
-
-/** Is it DeepSeek that is asked, as far as this can be told? */
-function isOurs(request: Request): boolean {
-  return request.host.host === "official" || (request.host.host === "unknown" && asksOwnModels(request));
-}
-
-/** Where the host is only guessed the request may well be served. */
-function severityFor({ host }: Request): { severity?: Severity } {
-  return host.host === "official" ? {} : { severity: "warning" };
-}
 
 function ofFormat(facts: Facts, request: Request): Problem | undefined {
   const format = settingOf(request, /^response_?format$/i);
@@ -130,7 +120,7 @@ function ofFormat(facts: Facts, request: Request): Problem | undefined {
     message: `${how}${isSchema ? "" : " sends json_schema, which"} is refused by DeepSeek's API: "This response_format type is unavailable now"`,
     place: parameter.place,
     host: request.host,
-    ...severityFor(request),
+    ...severityOf(request),
   };
   const isSole = isSchema && type?.certainty === "certain" && parameter.object && holder;
   if (request.host.host !== "official" || !isSole) return { ...common, manual: instead };
@@ -186,7 +176,7 @@ function ofStructuredOutput(facts: Facts, call: Call, request: Request): Problem
       : `${call.name}() of ${request.callee} sends response_format json_schema unless told otherwise (in its newer versions), which DeepSeek's API refuses`,
     place: call.calleePlace,
     host: request.host,
-    ...(asked ? severityFor(request) : { severity: "warning" as const }),
+    ...(asked ? severityOf(request) : { severity: "warning" as const }),
     manual:
       "in JSON mode the prompt has to name the fields and the word json; a tool call (function calling) needs thinking off",
     ...(edits && request.host.host === "official"

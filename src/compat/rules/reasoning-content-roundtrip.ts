@@ -2,7 +2,7 @@
 import { clients } from "../clients.js";
 import { removeStatement } from "../edits.js";
 import { type Facts, type FileFacts, type HistoryItem, type MemberUse, type Request, textOf } from "../facts.js";
-import { asksOwnModels, isAnthropic, settingOf } from "../requests.js";
+import { asksDeepSeek, settingOf, severityOf } from "../requests.js";
 import type { Edit, Problem, Rule } from "../rule.js";
 import type { Target } from "../targets.js";
 import { parameterAt, thinkingReason } from "../thinking.js";
@@ -80,8 +80,7 @@ const reply = await client.chat.completions.create({ model: "deepseek-reasoner",
 /** Does the program itself keep the history of such a request, which goes to DeepSeek? */
 function isConcerned(request: Request): boolean {
   const { isPlain, isRouter } = clients[request.client];
-  if (!isPlain || isRouter || isAnthropic(request)) return false;
-  return request.host.host === "official" || (request.host.host === "unknown" && asksOwnModels(request));
+  return isPlain && !isRouter && asksDeepSeek(request);
 }
 
 /** Requests that send a list of messages; the one whose answer goes into it, where that is known. */
@@ -124,7 +123,7 @@ function* sentBack(facts: Facts, file: FileFacts): Iterable<Problem> {
       message: `the message put into ${item.list} carries reasoning_content (${reason}), and the next request with it is refused up to V3.2-Exp`,
       place: written?.place ?? item.place,
       host: request.host,
-      ...severityFor(request),
+      ...severityOf(request),
       ...(written
         ? { manual: "leave reasoning_content out of messages that are sent again" }
         : cutDown(facts, file, item, request)),
@@ -138,14 +137,13 @@ function* sentBack(facts: Facts, file: FileFacts): Iterable<Problem> {
         message: "a message with reasoning_content is refused up to V3.2-Exp",
         place: field.place,
         host: request.host,
-        ...severityFor(request),
+        ...severityOf(request),
         manual: "leave reasoning_content out of messages that are sent",
       };
     }
   }
 }
 
-const severityFor = ({ host }: Request) => (host.host === "official" ? {} : { severity: "warning" as const });
 const holds = (outer: HistoryItem["place"], inner: HistoryItem["place"]): boolean =>
   outer.file === inner.file && outer.start <= inner.start && inner.end <= outer.end;
 
@@ -210,7 +208,7 @@ function* leftOut(facts: Facts, file: FileFacts): Iterable<Problem> {
       message: `the answer put into ${item.list} has no reasoning_content; with tools the next request is refused (${reason})`,
       place: item.place,
       host: request.host,
-      ...severityFor(request),
+      ...severityOf(request),
       ...keptWhole(file, item, request),
     };
   }
@@ -229,7 +227,7 @@ function* leftOut(facts: Facts, file: FileFacts): Iterable<Problem> {
         "reasoning_content is taken out of messages; today a request with tools is refused without it while the model thinks",
       place: member.place,
       host: request.host,
-      ...(own.length > 0 ? severityFor(request) : { severity: "warning" as const }),
+      ...(own.length > 0 ? severityOf(request) : { severity: "warning" as const }),
       manual: "keep the messages whole; V3.1 asked for the opposite, so check that no older server is left",
       ...(edits
         ? { fix: { applicability: "suggested" as const, description: "keep reasoning_content in the messages", edits } }
