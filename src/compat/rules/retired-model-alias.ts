@@ -205,10 +205,12 @@ function fixOf(facts: Facts, use: Use): { fix: Fix } | { manual: string } {
   const { alias, candidate, requests, mention } = use;
   const { thinking } = replacementOf(alias);
   const inside = requests.length === 1 && isInside(candidate, requests[0]!);
-  if (requests.some(({ model }) => (model?.candidates.length ?? 0) > 1)) {
+  // the value of an environment variable, set in a configuration file that was scanned
+  const isSetting = mention?.kind === "setting" && candidate.environment !== undefined;
+  if (requests.some(({ model }) => new Set(model?.candidates.map(({ value }) => value)).size > 1)) {
     return { manual: "the request chooses between models; the thinking switch has to follow the same choice" };
   }
-  if (!inside && !mention?.onlyRequests) {
+  if (!inside && !mention?.onlyRequests && !isSetting) {
     return { manual: "the name is used in places that are not known here; change it and the requests together" };
   }
   if (requests.some(({ modelProperty }) => modelProperty && !modelProperty.sure)) {
@@ -243,7 +245,8 @@ function fixOf(facts: Facts, use: Use): { fix: Fix } | { manual: string } {
     else if (sdk.id !== id) doubt(`@ai-sdk/deepseek ${request.packageVersion} does not treat deepseek-flash as V4 yet`);
     id = sdk.id;
   }
-  if (candidate.path.length > 0) {
+  if (isSetting) doubt(`whatever else reads ${candidate.environment} has to follow`);
+  else if (candidate.path.length > 0) {
     doubt(
       candidate.environment ? `${candidate.environment} may name another model` : "the name stands away from the call",
     );
