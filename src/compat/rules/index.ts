@@ -1,4 +1,5 @@
 import type { Rule } from "../rule.js";
+import { betaEndpoints } from "./beta-endpoints.js";
 import { contextWindowLimit } from "./context-window-limit.js";
 import { maxCompletionTokens } from "./max-completion-tokens.js";
 import { reasonerMaxTokens } from "./reasoner-max-tokens.js";
@@ -14,4 +15,5 @@ export const rules: readonly Rule[] = [
   maxCompletionTokens,
   contextWindowLimit,
   reasonerSamplingParams,
+  betaEndpoints,
 ];
