@@ -1,10 +1,13 @@
 import type { Rule } from "../rule.js";
+import { baseUrl } from "./base-url.js";
 import { betaEndpoints } from "./beta-endpoints.js";
 import { contextWindowLimit } from "./context-window-limit.js";
+import { finishReason } from "./finish-reason.js";
 import { maxCompletionTokens } from "./max-completion-tokens.js";
 import { reasonerMaxTokens } from "./reasoner-max-tokens.js";
 import { reasonerSamplingParams } from "./reasoner-sampling-params.js";
 import { retiredModelAlias } from "./retired-model-alias.js";
+import { temperatureMeaning } from "./temperature-meaning.js";
 import { thinkingDefaultOn } from "./thinking-default-on.js";
 
 /** All rules, in the order of their codes. */
@@ -16,4 +19,7 @@ export const rules: readonly Rule[] = [
   contextWindowLimit,
   reasonerSamplingParams,
   betaEndpoints,
+  baseUrl,
+  finishReason,
+  temperatureMeaning,
 ];
