@@ -3,6 +3,7 @@ import { baseUrl } from "./base-url.js";
 import { betaEndpoints } from "./beta-endpoints.js";
 import { contextWindowLimit } from "./context-window-limit.js";
 import { finishReason } from "./finish-reason.js";
+import { hardCodedKey } from "./hard-coded-key.js";
 import { maxCompletionTokens } from "./max-completion-tokens.js";
 import { reasonerMaxTokens } from "./reasoner-max-tokens.js";
 import { reasonerSamplingParams } from "./reasoner-sampling-params.js";
@@ -22,4 +23,5 @@ export const rules: readonly Rule[] = [
   baseUrl,
   finishReason,
   temperatureMeaning,
+  hardCodedKey,
 ];
