@@ -3,6 +3,7 @@ import { baseUrl } from "./base-url.js";
 import { betaEndpoints } from "./beta-endpoints.js";
 import { contextWindowLimit } from "./context-window-limit.js";
 import { finishReason } from "./finish-reason.js";
+import { guideParameters } from "./guide-parameters.js";
 import { hardCodedKey } from "./hard-coded-key.js";
 import { maxCompletionTokens } from "./max-completion-tokens.js";
 import { reasonerMaxTokens } from "./reasoner-max-tokens.js";
@@ -23,5 +24,6 @@ export const rules: readonly Rule[] = [
   baseUrl,
   finishReason,
   temperatureMeaning,
+  guideParameters,
   hardCodedKey,
 ];
