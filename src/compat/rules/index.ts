@@ -11,6 +11,7 @@ import { reasonerSamplingParams } from "./reasoner-sampling-params.js";
 import { retiredModelAlias } from "./retired-model-alias.js";
 import { temperatureMeaning } from "./temperature-meaning.js";
 import { thinkingDefaultOn } from "./thinking-default-on.js";
+import { unsupportedMessageForms } from "./unsupported-message-forms.js";
 
 /** All rules, in the order of their codes. */
 export const rules: readonly Rule[] = [
@@ -24,6 +25,7 @@ export const rules: readonly Rule[] = [
   baseUrl,
   finishReason,
   temperatureMeaning,
+  unsupportedMessageForms,
   guideParameters,
   hardCodedKey,
 ];
