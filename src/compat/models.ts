@@ -51,3 +51,13 @@ export function splitId(id: string): { readonly prefix: string; readonly name: s
   const prefix = /^deepseek[/:](?=deepseek-)/.exec(id)?.[0] ?? "";
   return { prefix, name: id.slice(prefix.length) };
 }
+
+/**
+ * Is it an environment variable that names a model for an Anthropic endpoint (`ANTHROPIC_MODEL`)? The official one maps
+ * names it does not know, and refuses none.
+ */
+export function isAnthropicVariable(name: string): boolean {
+  return /(^|\.)(ANTHROPIC_(MODEL|SMALL_FAST_MODEL|DEFAULT_(OPUS|SONNET|HAIKU)_MODEL)|CLAUDE_CODE_SUBAGENT_MODEL)$/.test(
+    name,
+  );
+}

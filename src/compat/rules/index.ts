@@ -1,4 +1,5 @@
 import type { Rule } from "../rule.js";
+import { anthropicEndpoint } from "./anthropic-endpoint.js";
 import { baseUrl } from "./base-url.js";
 import { betaEndpoints } from "./beta-endpoints.js";
 import { contextWindowLimit } from "./context-window-limit.js";
@@ -21,6 +22,7 @@ export const rules: readonly Rule[] = [
   maxCompletionTokens,
   contextWindowLimit,
   reasonerSamplingParams,
+  anthropicEndpoint,
   betaEndpoints,
   baseUrl,
   finishReason,

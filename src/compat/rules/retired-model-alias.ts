@@ -1,7 +1,7 @@
 // Long because the same name stands in a dozen roles, each with its own message and its own reason for having no fix.
 import { replaceString } from "../edits.js";
 import { type Candidate, type Facts, type HostVerdict, type Mention, type Request, textOf } from "../facts.js";
-import { idForSdk, isRetiredAlias, type RetiredAlias, replacementOf } from "../models.js";
+import { idForSdk, isAnthropicVariable, isRetiredAlias, type RetiredAlias, replacementOf } from "../models.js";
 import type { Applicability, Edit, Fix, Problem, Rule, Severity } from "../rule.js";
 import type { Target } from "../targets.js";
 import { switchThinking } from "../thinking.js";
@@ -86,7 +86,8 @@ export const ask = (messages: OpenAI.ChatCompletionMessageParam[]) =>
     confidence: "primary",
   },
   *check(facts, target) {
-    const reported = new Set<string>();
+    // the Anthropic endpoint refuses no name: a rule of its own
+    const reported = new Set(facts.files.flatMap((file) => file.requests.filter(mapsNames)).flatMap(keysOf));
     for (const use of usesOf(facts)) {
       // the request may go to several hosts, but this name to one: the mention knows
       if (use.mention?.host.certainty === "certain" && use.requests.every(({ host }) => host.host === "unknown"))
@@ -96,7 +97,7 @@ export const ask = (messages: OpenAI.ChatCompletionMessageParam[]) =>
     }
     for (const file of facts.files) {
       for (const mention of file.mentions) {
-        if (!isRetiredAlias(mention.id) || reported.has(keyOf(mention))) continue;
+        if (!isRetiredAlias(mention.id) || reported.has(keyOf(mention)) || isAnthropicVariable(mention.name)) continue;
         const problem = ofMention(mention, target);
         if (problem) yield problem;
       }
@@ -113,6 +114,8 @@ interface Use {
 }
 
 const keyOf = ({ place }: { place: Candidate["place"] }): string => `${place.file}:${place.start}`;
+const keysOf = ({ model }: Request): readonly string[] => (model?.candidates ?? []).map(keyOf);
+const mapsNames = ({ client, host }: Request): boolean => /^anthropic/.test(client) && host.host === "official";
 
 /** The literals of retired names by which requests to the official or an unknown host are made. */
 function usesOf(facts: Facts): readonly Use[] {
@@ -121,7 +124,7 @@ function usesOf(facts: Facts): readonly Use[] {
   for (const request of facts.files.flatMap((file) => file.requests)) {
     for (const candidate of request.model?.candidates ?? []) {
       if (!isRetiredAlias(candidate.value) || candidate.partial) continue;
-      if (request.host.host !== "official" && request.host.host !== "unknown") {
+      if (mapsNames(request) || (request.host.host !== "official" && request.host.host !== "unknown")) {
         elsewhere.add(keyOf(candidate));
         continue;
       }
