@@ -13,6 +13,7 @@ import { retiredModelAlias } from "./retired-model-alias.js";
 import { temperatureMeaning } from "./temperature-meaning.js";
 import { thinkingDefaultOn } from "./thinking-default-on.js";
 import { unsupportedMessageForms } from "./unsupported-message-forms.js";
+import { usageFields } from "./usage-fields.js";
 
 /** All rules, in the order of their codes. */
 export const rules: readonly Rule[] = [
@@ -25,6 +26,7 @@ export const rules: readonly Rule[] = [
   anthropicEndpoint,
   betaEndpoints,
   baseUrl,
+  usageFields,
   finishReason,
   temperatureMeaning,
   unsupportedMessageForms,
