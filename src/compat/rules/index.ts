@@ -6,6 +6,7 @@ import { contextWindowLimit } from "./context-window-limit.js";
 import { finishReason } from "./finish-reason.js";
 import { guideParameters } from "./guide-parameters.js";
 import { hardCodedKey } from "./hard-coded-key.js";
+import { httpErrors } from "./http-errors.js";
 import { maxCompletionTokens } from "./max-completion-tokens.js";
 import { reasonerMaxTokens } from "./reasoner-max-tokens.js";
 import { reasonerSamplingParams } from "./reasoner-sampling-params.js";
@@ -27,6 +28,7 @@ export const rules: readonly Rule[] = [
   betaEndpoints,
   baseUrl,
   usageFields,
+  httpErrors,
   finishReason,
   temperatureMeaning,
   unsupportedMessageForms,
