@@ -8,6 +8,7 @@ import { guideParameters } from "./guide-parameters.js";
 import { hardCodedKey } from "./hard-coded-key.js";
 import { httpErrors } from "./http-errors.js";
 import { maxCompletionTokens } from "./max-completion-tokens.js";
+import { priceTable } from "./price-table.js";
 import { reasonerMaxTokens } from "./reasoner-max-tokens.js";
 import { reasonerSamplingParams } from "./reasoner-sampling-params.js";
 import { retiredModelAlias } from "./retired-model-alias.js";
@@ -27,6 +28,7 @@ export const rules: readonly Rule[] = [
   anthropicEndpoint,
   betaEndpoints,
   baseUrl,
+  priceTable,
   usageFields,
   httpErrors,
   finishReason,
