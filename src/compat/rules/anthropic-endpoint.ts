@@ -1,13 +1,5 @@
 import { replaceString } from "../edits.js";
-import {
-  type Facts,
-  type FileFacts,
-  type HostVerdict,
-  type Place,
-  type Request,
-  type Setting,
-  textOf,
-} from "../facts.js";
+import { type Facts, type FileFacts, type HostVerdict, type Place, type Request, textOf } from "../facts.js";
 import { hostOfUrl } from "../host.js";
 import { isAnthropicVariable, isRetiredAlias } from "../models.js";
 import { knownUrls, onlyValue } from "../official.js";
@@ -175,37 +167,56 @@ function* ofBody({ parameters, host }: Request, target: Target): Iterable<Proble
   }
 }
 
-/** A variable that names a model, in whatever file or code sets it. */
+/** A variable that is given a value, in whatever file or code. */
 interface Variable {
   readonly name: string;
-  readonly id: unknown;
+  readonly value: unknown;
   readonly place: Place;
-  readonly setting?: Setting;
+  readonly namePlace?: Place;
 }
+
+/** Variables of settings, and of words such as `-e ANTHROPIC_MODEL=deepseek-chat`. */
+function variablesOf(file: FileFacts): readonly Variable[] {
+  const inWords = file.commands.flatMap(({ words }) =>
+    words.flatMap(({ text, place }): readonly Variable[] => {
+      const [, name, value] = /^((?:ANTHROPIC|CLAUDE)_\w+)=(\S+)$/.exec(text) ?? [];
+      // a word that is quoted in part stands in another length than its text
+      if (name === undefined || place.end - place.start !== text.length) return [];
+      const middle = place.start + name.length;
+      return [{ name, value, place: { ...place, start: middle + 1 }, namePlace: { ...place, end: middle } }];
+    }),
+  );
+  const known: Variable[] = [];
+  for (const one of [...file.settings, ...inWords]) if (!known.some((other) => meets(one, other))) known.push(one);
+  return known;
+}
+
+const meets = (a: { readonly place: Place }, b: { readonly place: Place }): boolean =>
+  a.place.start < b.place.end && b.place.start < a.place.end;
 
 function* ofVariables(file: FileFacts, target: Target): Iterable<Problem> {
   if (target !== "current") return;
-  const bySetting = file.settings.map((setting): Variable => ({ ...setting, id: setting.value, setting }));
-  const variables: Variable[] = bySetting.filter(({ name }) => isAnthropicVariable(name));
+  const all = variablesOf(file);
+  const variables = all.filter(({ name }) => isAnthropicVariable(name));
   for (const mention of file.mentions) {
-    const known = variables.some(({ place }) => place.start < mention.place.end && mention.place.start < place.end);
-    if (!known && isAnthropicVariable(mention.name)) variables.push(mention);
+    if (variables.some((one) => meets(one, mention)) || !isAnthropicVariable(mention.name)) continue;
+    variables.push({ name: mention.name, value: mention.id, place: mention.place });
   }
-  const host = hostOfVariables(file);
-  const isOfficial = host?.host === "official";
-  const renamed = bySetting.some(({ name }) => name === newVariable);
-  for (const { name, id, place, setting } of variables) {
-    if (!isRetiredAlias(id)) continue;
+  const renamed = all.some(({ name }) => name === newVariable);
+  for (const { name, value, place, namePlace } of variables) {
+    if (!isRetiredAlias(value)) continue;
+    const host = hostAround(file, all, place);
+    const isOfficial = host?.host === "official";
     const short = name.slice(name.lastIndexOf(".") + 1);
     const isOld = short === oldVariable;
     const edits = [replaceString(file.text, place, "deepseek-flash")];
-    if (isOld && setting && !renamed) edits.push(replaceString(file.text, setting.namePlace, newVariable));
+    if (isOld && namePlace && !renamed) edits.push(replaceString(file.text, namePlace, newVariable));
     const notes = [
       "deepseek-chat did not think, the new model may; decide for each",
       ...(isOld ? [`${oldVariable} is called ${newVariable} now`] : []),
     ];
     yield {
-      message: `${short} "${id}" is mapped to deepseek-v4-flash by the Anthropic endpoint; thinking and tier may differ`,
+      message: `${short} "${value}" is mapped to deepseek-v4-flash by the Anthropic endpoint; thinking and tier may differ`,
       place,
       ...(host ? { host } : {}),
       ...(host && !isOfficial ? { severity: "info" as const } : {}),
@@ -221,17 +232,17 @@ function* ofVariables(file: FileFacts, target: Target): Iterable<Problem> {
   }
 }
 
-/** The host that ANTHROPIC_BASE_URL in the same file names: the official one, `other`, or undefined. */
-function hostOfVariables(file: FileFacts): HostVerdict | undefined {
-  const urls = [...file.settings, ...file.literals]
-    .filter(({ name }) => /(^|\.)ANTHROPIC_BASE_URL$/.test(name))
-    .map(({ value }) => String(value));
-  const [url] = urls;
-  if (url === undefined) return undefined;
-  if (urls.every((one) => hostOfUrl(one) === "official")) {
-    return { host: "official", certainty: "certain", evidence: `ANTHROPIC_BASE_URL "${url}"` };
-  }
-  return urls.some((one) => hostOfUrl(one) === "unknown")
-    ? undefined
-    : { host: "other", certainty: "possible", evidence: `ANTHROPIC_BASE_URL "${url}"` };
+/** The host that the nearest ANTHROPIC_BASE_URL of the file names: the official one, `other`, or undefined. */
+function hostAround(file: FileFacts, variables: readonly Variable[], place: Place): HostVerdict | undefined {
+  const urls = [...variables, ...file.literals].filter(({ name }) => /(^|\.)ANTHROPIC_BASE_URL$/.test(name));
+  const distance = ({ place: { start, end } }: { readonly place: Place }): number =>
+    Math.max(start - place.end, place.start - end);
+  const [nearest] = urls.sort((a, b) => distance(a) - distance(b));
+  if (!nearest) return undefined;
+  const url = String(nearest.value);
+  const host = hostOfUrl(url);
+  const evidence = `ANTHROPIC_BASE_URL "${url}"`;
+  if (host === "official") return { host, certainty: urls.length === 1 ? "certain" : "possible", evidence };
+  // "$URL" and the like may be any
+  return host === "unknown" ? undefined : { host: "other", certainty: "possible", evidence };
 }

@@ -64,7 +64,7 @@ export const isOffPeak = () => false;
 function tablesOf(file: FileFacts): readonly (readonly NamedNumber[])[] {
   const tables: NamedNumber[][] = [];
   for (const number of file.numbers) {
-    if (!isPrice(number) || !isOurs(number)) continue;
+    if (!isPrice(number) || !(isOurs(number) || isOfLitellm(number, file))) continue;
     const last = tables.find((table) => {
       const other = table.at(-1)!;
       return subjectOf(other) === subjectOf(number) && number.place.start - other.place.end < widest;
@@ -92,6 +92,15 @@ function isOurs({ owner, host }: NamedNumber): boolean {
   if (isRetiredAlias(owner) || isCurrentId(owner)) return true;
   if (host.host !== "official" && owner === undefined) return false;
   return !/distill|[/:]|[-_]r1|[-_]v[23]|\dB\b|openrouter|together|fireworks|azure/i.test(owner ?? "");
+}
+
+/** litellm's own way to name the official API: the prefix is a router's with others. */
+function isOfLitellm({ owner, place }: NamedNumber, { literals, settings }: FileFacts): boolean {
+  if (!/^deepseek\/deepseek-(chat|reasoner)$/.test(owner ?? "")) return false;
+  return [...literals, ...settings].some(
+    (one) =>
+      one.name === "litellm_provider" && one.value === "deepseek" && Math.abs(one.place.start - place.start) < 600,
+  );
 }
 
 const scales = [1, 1e3, 1e6];

@@ -122,6 +122,27 @@ describe("variables that name models", () => {
     expect(proxy!.fix).toBeUndefined();
   });
 
+  test("of several blocks go by the base URL that stands nearest", () => {
+    const other =
+      "ANTHROPIC_BASE_URL=https://dashscope.aliyuncs.com/apps/anthropic\nANTHROPIC_MODEL=qwen3-coder-plus\n";
+    const [finding, ...others] = say(`${base}ANTHROPIC_MODEL=deepseek-chat\n${other}`);
+    expect(others).toEqual([]);
+    expect(finding!.fix).toBeDefined();
+  });
+
+  test("in the words of a command are found and renamed", () => {
+    const text =
+      "docker run -e ANTHROPIC_BASE_URL=https://api.deepseek.com/anthropic -e ANTHROPIC_SMALL_FAST_MODEL=deepseek-chat me";
+    const words = [...text.matchAll(/\S+/g)].map(([word], index, all) => ({
+      text: word,
+      place: { file: "run.sh", start: all[index]!.index, end: all[index]!.index + word.length },
+    }));
+    const place = { file: "run.sh", start: 0, end: text.length };
+    const file: FileFacts = { ...emptyFacts("run.sh", "shell", text), commands: [{ words, place, context: "shell" }] };
+    const [problem] = [...anthropicEndpoint.check({ files: [file] }, "current", "v3.0")];
+    expect(applyEdits(text, problem!.fix!.edits)).toContain("-e ANTHROPIC_DEFAULT_HAIKU_MODEL=deepseek-flash me");
+  });
+
   test("in code that starts a program are found, and said to be mapped only here", async () => {
     const text = `spawn("claude", { env: { ANTHROPIC_BASE_URL: "https://api.deepseek.com/anthropic", ANTHROPIC_MODEL: "deepseek-reasoner" } });\n`;
     expect(await check(anthropicEndpoint, text)).toHaveLength(1);

@@ -15,6 +15,14 @@ describe("a table of prices", () => {
     ["R1's", table("deepseek-reasoner", "input: 0.55, output: 2.19"), "2025-01-20"],
     ["V3.1's", table("deepseek-reasoner", "input: 0.56, output: 1.68"), "2025-09-05"],
     ["per token", table("deepseek-chat", "input_cost_per_token: 2.7e-7, output_cost_per_token: 1.1e-06"), "2025-02-08"],
+    [
+      "of litellm",
+      table(
+        "deepseek/deepseek-chat",
+        'litellm_provider: "deepseek", input_cost_per_token: 2.7e-7, output_cost_per_token: 1.1e-6',
+      ),
+      "2025-02-08",
+    ],
     ["as quotients", table("deepseek-chat", "input: 0.27 / 1_000_000, output: 1.1 / 1_000_000"), "2025-02-08"],
     ["in constants", "const DEEPSEEK_INPUT_PRICE = 0.27;\nconst DEEPSEEK_OUTPUT_PRICE = 1.1;\n", "2025-02-08"],
     ["of V4 Flash at its launch", table("deepseek-flash", "cacheHit: 0.0028, input: 0.14, output: 0.28"), "2026-04-24"],
@@ -52,6 +60,13 @@ describe("a table of prices", () => {
     ["today's price", table("deepseek-flash", "cacheHit: 0.003, input: 0.15, output: 0.6")],
     ["today's price of the other model", table("deepseek-v4-pro", "input: 0.66, output: 1.98")],
     ["another host's copy", table("deepseek/deepseek-chat", "input: 0.27, output: 1.1")],
+    [
+      "another host's copy in litellm's table",
+      table(
+        "openrouter/deepseek/deepseek-chat",
+        'litellm_provider: "openrouter", input_cost_per_token: 2.7e-7, output_cost_per_token: 1.1e-6',
+      ),
+    ],
     ["a distillation", table("deepseek-r1-distill-llama-70b", "input: 0.27, output: 1.1")],
     ["another model", `${table("gpt-4o-mini", "input: 0.14, output: 0.28")}// deepseek`],
     ["one number alone", table("deepseek-chat", "inputPrice: 0.27")],
