@@ -1,4 +1,5 @@
-import type { Facts, FileFacts, NamedNumber } from "../facts.js";
+import type { Facts, FileFacts, Literal, NamedNumber, Setting } from "../facts.js";
+import { hostOfUrl } from "../host.js";
 import { isCurrentId, isRetiredAlias } from "../models.js";
 import { officialFile } from "../official.js";
 import { type Price, prices, type Rate } from "../prices.js";
@@ -64,7 +65,9 @@ export const isOffPeak = () => false;
 function tablesOf(file: FileFacts): readonly (readonly NamedNumber[])[] {
   const tables: NamedNumber[][] = [];
   for (const number of file.numbers) {
-    if (!isPrice(number) || !(isOurs(number) || isOfLitellm(number, file))) continue;
+    if (!isPrice(number)) continue;
+    const own = isOfDeepSeek(number, file);
+    if (own === false || !(isOurs(number) || (own && routed.test(number.owner ?? "")))) continue;
     const last = tables.find((table) => {
       const other = table.at(-1)!;
       return subjectOf(other) === subjectOf(number) && number.place.start - other.place.end < widest;
@@ -94,14 +97,20 @@ function isOurs({ owner, host }: NamedNumber): boolean {
   return !/distill|[/:]|[-_]r1|[-_]v[23]|\dB\b|openrouter|together|fireworks|azure/i.test(owner ?? "");
 }
 
-/** litellm's own way to name the official API: the prefix is a router's with others. */
-function isOfLitellm({ owner, place }: NamedNumber, { literals, settings }: FileFacts): boolean {
-  if (!/^deepseek\/deepseek-(chat|reasoner)$/.test(owner ?? "")) return false;
-  return [...literals, ...settings].some(
-    (one) =>
-      one.name === "litellm_provider" && one.value === "deepseek" && Math.abs(one.place.start - place.start) < 600,
-  );
+const providerName = /^(litellm_)?provider(_?(id|name))?$|^(base|api)_?ur[il]$/i;
+
+/** Does the entry itself name a provider, and is it DeepSeek? The nearest name decides; undefined where there is none. */
+function isOfDeepSeek({ place }: NamedNumber, { literals, settings }: FileFacts): boolean | undefined {
+  const distance = (one: Literal | Setting): number => Math.abs(one.place.start - place.start);
+  const near = [...literals, ...settings].filter((one) => providerName.test(one.name) && distance(one) < 800);
+  const value = near.sort((a, b) => distance(a) - distance(b))[0]?.value;
+  if (value === undefined) return undefined;
+  const text = String(value);
+  return text.includes("://") ? hostOfUrl(text) === "official" : /^deepseek$/i.test(text);
 }
+
+/** `deepseek/deepseek-chat`: the official API's model in litellm, a copy elsewhere; so its entry has to say it. */
+const routed = /^deepseek\/deepseek-(chat|reasoner)$/;
 
 const scales = [1, 1e3, 1e6];
 const equal = (a: number, b: number): boolean => Math.abs(a - b) < 1e-6 * Math.max(a, b);

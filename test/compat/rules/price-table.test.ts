@@ -67,6 +67,14 @@ describe("a table of prices", () => {
         'litellm_provider: "openrouter", input_cost_per_token: 2.7e-7, output_cost_per_token: 1.1e-6',
       ),
     ],
+    [
+      "another provider's price for the same name",
+      table("deepseek-v4-flash", 'provider: "opencode-go", cost: { input: 0.14, output: 0.28 }'),
+    ],
+    [
+      "another address's price for the same name",
+      table("deepseek-chat", 'baseUrl: "https://opencode.ai/zen/v1", input: 0.27, output: 1.1'),
+    ],
     ["a distillation", table("deepseek-r1-distill-llama-70b", "input: 0.27, output: 1.1")],
     ["another model", `${table("gpt-4o-mini", "input: 0.14, output: 0.28")}// deepseek`],
     ["one number alone", table("deepseek-chat", "inputPrice: 0.27")],
