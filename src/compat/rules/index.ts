@@ -1,9 +1,17 @@
 import type { Rule } from "../rule.js";
 import { ambiguousHostId } from "./ambiguous-host-id.js";
+import { anthropicEndpoint } from "./anthropic-endpoint.js";
+import { baseUrl } from "./base-url.js";
+import { betaEndpoints } from "./beta-endpoints.js";
 import { chatMaxTokensRange } from "./chat-max-tokens-range.js";
 import { contextWindowLimit } from "./context-window-limit.js";
+import { finishReason } from "./finish-reason.js";
+import { guideParameters } from "./guide-parameters.js";
+import { hardCodedKey } from "./hard-coded-key.js";
+import { httpErrors } from "./http-errors.js";
 import { jsonMode } from "./json-mode.js";
 import { maxCompletionTokens } from "./max-completion-tokens.js";
+import { priceTable } from "./price-table.js";
 import { reasonerMaxTokens } from "./reasoner-max-tokens.js";
 import { reasonerMessageOrder } from "./reasoner-message-order.js";
 import { reasonerSamplingParams } from "./reasoner-sampling-params.js";
@@ -11,8 +19,11 @@ import { reasonerTools } from "./reasoner-tools.js";
 import { reasoningContentRoundtrip } from "./reasoning-content-roundtrip.js";
 import { retiredModelAlias } from "./retired-model-alias.js";
 import { strictTools } from "./strict-tools.js";
+import { temperatureMeaning } from "./temperature-meaning.js";
 import { thinkingDefaultOn } from "./thinking-default-on.js";
 import { toolChoiceThinking } from "./tool-choice-thinking.js";
+import { unsupportedMessageForms } from "./unsupported-message-forms.js";
+import { usageFields } from "./usage-fields.js";
 import { v30ToolWorkarounds } from "./v30-tool-workarounds.js";
 
 /** All rules, in the order of their codes. */
@@ -31,5 +42,16 @@ export const rules: readonly Rule[] = [
   jsonMode,
   strictTools,
   v30ToolWorkarounds,
+  anthropicEndpoint,
+  betaEndpoints,
+  baseUrl,
+  priceTable,
+  usageFields,
+  httpErrors,
+  finishReason,
+  temperatureMeaning,
+  unsupportedMessageForms,
   ambiguousHostId,
+  guideParameters,
+  hardCodedKey,
 ];
