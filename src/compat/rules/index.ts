@@ -1,6 +1,7 @@
 import type { Rule } from "../rule.js";
 import { contextWindowLimit } from "./context-window-limit.js";
 import { maxCompletionTokens } from "./max-completion-tokens.js";
+import { promptFormat } from "./prompt-format.js";
 import { reasonerMaxTokens } from "./reasoner-max-tokens.js";
 import { reasonerSamplingParams } from "./reasoner-sampling-params.js";
 import { retiredModelAlias } from "./retired-model-alias.js";
@@ -14,4 +15,5 @@ export const rules: readonly Rule[] = [
   maxCompletionTokens,
   contextWindowLimit,
   reasonerSamplingParams,
+  promptFormat,
 ];
