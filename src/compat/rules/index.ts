@@ -6,6 +6,7 @@ import { reasonerMaxTokens } from "./reasoner-max-tokens.js";
 import { reasonerSamplingParams } from "./reasoner-sampling-params.js";
 import { retiredModelAlias } from "./retired-model-alias.js";
 import { thinkingDefaultOn } from "./thinking-default-on.js";
+import { toolCallWireFormat } from "./tool-call-wire-format.js";
 
 /** All rules, in the order of their codes. */
 export const rules: readonly Rule[] = [
@@ -16,4 +17,5 @@ export const rules: readonly Rule[] = [
   contextWindowLimit,
   reasonerSamplingParams,
   promptFormat,
+  toolCallWireFormat,
 ];
