@@ -5,6 +5,7 @@ import { promptFormat } from "./prompt-format.js";
 import { reasonerMaxTokens } from "./reasoner-max-tokens.js";
 import { reasonerSamplingParams } from "./reasoner-sampling-params.js";
 import { retiredModelAlias } from "./retired-model-alias.js";
+import { specialTokenIds } from "./special-token-ids.js";
 import { thinkingDefaultOn } from "./thinking-default-on.js";
 import { toolCallWireFormat } from "./tool-call-wire-format.js";
 
@@ -18,4 +19,5 @@ export const rules: readonly Rule[] = [
   reasonerSamplingParams,
   promptFormat,
   toolCallWireFormat,
+  specialTokenIds,
 ];
