@@ -1,5 +1,6 @@
 import type { Rule } from "../rule.js";
 import { contextWindowLimit } from "./context-window-limit.js";
+import { fp8ScaleFormat } from "./fp8-scale-format.js";
 import { maxCompletionTokens } from "./max-completion-tokens.js";
 import { promptFormat } from "./prompt-format.js";
 import { reasonerMaxTokens } from "./reasoner-max-tokens.js";
@@ -20,4 +21,5 @@ export const rules: readonly Rule[] = [
   promptFormat,
   toolCallWireFormat,
   specialTokenIds,
+  fp8ScaleFormat,
 ];
