@@ -6,6 +6,7 @@ import { promptFormat } from "./prompt-format.js";
 import { reasonerMaxTokens } from "./reasoner-max-tokens.js";
 import { reasonerSamplingParams } from "./reasoner-sampling-params.js";
 import { retiredModelAlias } from "./retired-model-alias.js";
+import { servingFlags } from "./serving-flags.js";
 import { specialTokenIds } from "./special-token-ids.js";
 import { thinkingDefaultOn } from "./thinking-default-on.js";
 import { toolCallWireFormat } from "./tool-call-wire-format.js";
@@ -22,4 +23,5 @@ export const rules: readonly Rule[] = [
   toolCallWireFormat,
   specialTokenIds,
   fp8ScaleFormat,
+  servingFlags,
 ];
