@@ -10,6 +10,7 @@ import { servingFlags } from "./serving-flags.js";
 import { specialTokenIds } from "./special-token-ids.js";
 import { thinkingDefaultOn } from "./thinking-default-on.js";
 import { toolCallWireFormat } from "./tool-call-wire-format.js";
+import { transformersTemplateKwargs } from "./transformers-template-kwargs.js";
 
 /** All rules, in the order of their codes. */
 export const rules: readonly Rule[] = [
@@ -24,4 +25,5 @@ export const rules: readonly Rule[] = [
   specialTokenIds,
   fp8ScaleFormat,
   servingFlags,
+  transformersTemplateKwargs,
 ];
