@@ -1,6 +1,7 @@
 import type { Rule } from "../rule.js";
 import { contextWindowLimit } from "./context-window-limit.js";
 import { fp8ScaleFormat } from "./fp8-scale-format.js";
+import { hostModelId } from "./host-model-id.js";
 import { maxCompletionTokens } from "./max-completion-tokens.js";
 import { promptFormat } from "./prompt-format.js";
 import { reasonerMaxTokens } from "./reasoner-max-tokens.js";
@@ -26,4 +27,5 @@ export const rules: readonly Rule[] = [
   fp8ScaleFormat,
   servingFlags,
   transformersTemplateKwargs,
+  hostModelId,
 ];
