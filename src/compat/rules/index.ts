@@ -2,6 +2,7 @@ import type { Rule } from "../rule.js";
 import { contextWindowLimit } from "./context-window-limit.js";
 import { fp8ScaleFormat } from "./fp8-scale-format.js";
 import { hostModelId } from "./host-model-id.js";
+import { hostSpecificSwitch } from "./host-specific-switch.js";
 import { maxCompletionTokens } from "./max-completion-tokens.js";
 import { promptFormat } from "./prompt-format.js";
 import { reasonerMaxTokens } from "./reasoner-max-tokens.js";
@@ -28,4 +29,5 @@ export const rules: readonly Rule[] = [
   servingFlags,
   transformersTemplateKwargs,
   hostModelId,
+  hostSpecificSwitch,
 ];
