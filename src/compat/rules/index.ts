@@ -3,6 +3,7 @@ import { contextWindowLimit } from "./context-window-limit.js";
 import { fp8ScaleFormat } from "./fp8-scale-format.js";
 import { hostModelId } from "./host-model-id.js";
 import { hostSpecificSwitch } from "./host-specific-switch.js";
+import { implicitDefaultModel } from "./implicit-default-model.js";
 import { maxCompletionTokens } from "./max-completion-tokens.js";
 import { promptFormat } from "./prompt-format.js";
 import { reasonerMaxTokens } from "./reasoner-max-tokens.js";
@@ -30,4 +31,5 @@ export const rules: readonly Rule[] = [
   transformersTemplateKwargs,
   hostModelId,
   hostSpecificSwitch,
+  implicitDefaultModel,
 ];
