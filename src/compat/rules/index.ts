@@ -9,6 +9,7 @@ import { promptFormat } from "./prompt-format.js";
 import { reasonerMaxTokens } from "./reasoner-max-tokens.js";
 import { reasonerSamplingParams } from "./reasoner-sampling-params.js";
 import { retiredModelAlias } from "./retired-model-alias.js";
+import { sdkTooOld } from "./sdk-too-old.js";
 import { servingFlags } from "./serving-flags.js";
 import { specialTokenIds } from "./special-token-ids.js";
 import { thinkingDefaultOn } from "./thinking-default-on.js";
@@ -32,4 +33,5 @@ export const rules: readonly Rule[] = [
   hostModelId,
   hostSpecificSwitch,
   implicitDefaultModel,
+  sdkTooOld,
 ];
