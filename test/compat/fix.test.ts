@@ -263,7 +263,9 @@ describe("fixing", () => {
       "safe",
     );
     expect([...changed]).toEqual([["b.ts", "// deepseek\nconst b = new_;\n"]]);
-    expect(withdrawn).toEqual([{ file: "a.ts", rule: rule.id, description: "renew" }]);
+    expect(withdrawn).toEqual([
+      { file: "a.ts", rule: rule.id, description: "renew", reason: "would break the syntax of its file" },
+    ]);
     expect(applied.map(({ file }) => file)).toEqual(["b.ts"]);
   });
 
