@@ -51,7 +51,7 @@ export function resolvePython(sources: Sources, from: string, specifier: string)
     for (const root of rootFolders) {
       const base = folders.slice(0, level);
       const found = candidates(root === "" ? base : [...base, root]);
-      if (found !== undefined && found !== from) return found;
+      if (found !== undefined) return found;
     }
   }
   return undefined;

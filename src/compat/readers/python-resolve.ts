@@ -19,7 +19,7 @@ import {
   unwrap,
 } from "./python-syntax.js";
 import { child, codeOf, type PyNode, type PyTree, short, walk } from "./python-tree.js";
-import { type Arguments, type Found, stepOf, valueFrom } from "./python-values.js";
+import { type Arguments, type Found, stepOf, unknownValue, valueFrom } from "./python-values.js";
 import { type ItemWrite, indexWrites, type Writes } from "./python-writes.js";
 
 /** Follows values through a project. */
@@ -38,8 +38,17 @@ export interface Resolver {
 /** Steps followed one after the other before a value counts as unknown. */
 const maximumDepth = 24;
 
+/** Down to here a way that was cut short counts as followed. */
+const nearDepth = 6;
+
+/** Strings put together from strings, and so on. */
+const maximumParts = 5;
+
+/** Ways kept of one question; of more nothing can be said. */
+const maximumWays = 40;
+
 /** Steps followed in all for one question; what so many ways lead to is uncertain anyway. */
-const maximumSteps = 2000;
+const maximumSteps = 600;
 
 type From = Pick<Found, "arguments">;
 
@@ -48,7 +57,13 @@ export function createResolver(project: Project): Resolver {
   let callIndex: ReadonlyMap<string, readonly PyNode[]> | undefined;
   let writes: Writes | undefined;
   const active = new Set<PyNode>();
+  const settled = new WeakMap<PyNode, readonly Found[]>();
   let steps = 0;
+  let asking = false;
+  /** Strings inside strings that are being put together. */
+  let parts = 0;
+  /** Times that a way was not followed to its end. */
+  let cuts = 0;
 
   const stop = (node: PyNode, from: From): Found => ({
     node,
@@ -60,20 +75,31 @@ export function createResolver(project: Project): Resolver {
   const unsure = (found: readonly Found[]): readonly Found[] => found.map((one) => ({ ...one, sure: false }));
   const via = (step: string, found: readonly Found[]): readonly Found[] =>
     found.map((one) => ({ ...one, path: [step, ...one.path] }));
-  const several = (ways: readonly (readonly Found[])[]): readonly Found[] =>
-    ways.length === 1 ? ways[0]! : unsure(ways.flat());
+  const several = (ways: readonly (readonly Found[])[]): readonly Found[] => {
+    if (ways.length === 1) return ways[0]!;
+    const all = unsure(ways.flat());
+    return all.length > maximumWays ? [...all.slice(0, maximumWays - 1), unknown(all[0]!.node.tree.root, {})] : all;
+  };
   const allWrites = (): Writes => {
     writes ??= indexWrites(project.trees.values());
     return writes;
   };
 
   function follow(node: PyNode, from: From, depth: number): readonly Found[] {
-    // no node is active when a question begins
-    steps = active.size === 0 ? 0 : steps + 1;
-    if (depth > maximumDepth || steps > maximumSteps || active.has(node)) return [unknown(node, from)];
+    const ready = from.arguments ? undefined : settled.get(node);
+    if (ready) return ready;
+    steps += 1;
+    if (depth > maximumDepth || steps > maximumSteps || active.has(node)) {
+      cuts += 1;
+      return [unknown(node, from)];
+    }
     active.add(node);
+    const before = cuts;
     try {
-      return followOnce(unwrap(node), from, depth + 1);
+      const found = followOnce(unwrap(node), from, depth + 1);
+      // what was cut short far down may lead further when it is asked from elsewhere; it says itself that it is unsure
+      if (!from.arguments && (cuts === before || depth <= nearDepth)) settled.set(node, found);
+      return found;
     } finally {
       active.delete(node);
     }
@@ -196,7 +222,10 @@ export function createResolver(project: Project): Resolver {
   }
 
   function followExport(tree: PyTree, name: string, depth: number): readonly Found[] | undefined {
-    if (depth > maximumDepth) return undefined;
+    if (depth > maximumDepth) {
+      cuts += 1;
+      return undefined;
+    }
     const bindings = bindingsOf(tree.root).get(name);
     if (bindings) {
       const last = reaching(bindings, tree.root);
@@ -226,7 +255,11 @@ export function createResolver(project: Project): Resolver {
   /** What the callers in the project pass for a parameter. */
   function callersArguments(parameter: PyNode, depth: number): readonly Found[] {
     const owner = parameter.parent?.parent;
-    if (owner?.type !== "function_definition" || depth > maximumDepth / 2) return [];
+    if (owner?.type !== "function_definition") return [];
+    if (depth > maximumDepth / 2) {
+      cuts += 1;
+      return [];
+    }
     const holder = classOf(owner);
     const own = codeOf(child(owner, "name") ?? owner);
     const isMaker = holder !== undefined && own === "__init__";
@@ -305,7 +338,10 @@ export function createResolver(project: Project): Resolver {
   /** Where a member leads. An object that is known and lacks it gives nothing; all else gives an unknown end. */
   function memberOf(object: Found, name: string, depth: number, at: PyNode): readonly Found[] {
     const { node, external } = object;
-    if (depth > maximumDepth) return [unknown(at, object)];
+    if (depth > maximumDepth) {
+      cuts += 1;
+      return [unknown(at, object)];
+    }
     if (external) {
       const isModule = external.name === "*" || /^[a-z_]/.test(external.name);
       const holder = external.name === "*" ? external.package : `${external.package}.${external.name}`;
@@ -417,7 +453,10 @@ export function createResolver(project: Project): Resolver {
   }
 
   function basesOf(owner: PyNode, depth: number): readonly PyNode[] {
-    if (depth > maximumDepth) return [];
+    if (depth > maximumDepth) {
+      cuts += 1;
+      return [];
+    }
     return (child(owner, "superclasses")?.children ?? []).flatMap((base) =>
       base.type === "keyword_argument"
         ? []
@@ -448,7 +487,10 @@ export function createResolver(project: Project): Resolver {
 
   /** A field of a class: what its body or its methods assign. */
   function fieldOf(owner: PyNode, name: string, from: From, depth: number, seen = new Set<PyNode>()): readonly Found[] {
-    if (seen.has(owner) || depth > maximumDepth) return [];
+    if (seen.has(owner) || depth > maximumDepth) {
+      cuts += 1;
+      return [];
+    }
     seen.add(owner);
     const found: Found[] = [...defaultOf(owner, name, from, depth)];
     const isDeclared = found.length > 0 && isModel(owner) && declaredField(owner, name) !== undefined;
@@ -576,17 +618,38 @@ export function createResolver(project: Project): Resolver {
     return returned.length === 0 ? [] : several(returned.map((one) => follow(one, from, depth)));
   }
 
-  const value = (node: PyNode, from?: Found): Value => valueFrom(follow(node, from ?? {}, 0), value);
+  /** One question: the steps are counted anew. */
+  const ask = <Answer>(question: () => Answer): Answer => {
+    if (asking) return question();
+    asking = true;
+    steps = 0;
+    try {
+      return question();
+    } finally {
+      asking = false;
+    }
+  };
+  const value = (node: PyNode, from?: Found): Value =>
+    ask(() => {
+      const found = follow(node, from ?? {}, 0);
+      if (parts >= maximumParts) return unknownValue;
+      parts += 1;
+      try {
+        return valueFrom(found, value);
+      } finally {
+        parts -= 1;
+      }
+    });
   return {
-    follow: (node, from) => follow(node, from ?? {}, 0),
-    member: (object, name) => membersOf([object], name, 0, object.node),
+    follow: (node, from) => ask(() => follow(node, from ?? {}, 0)),
+    member: (object, name) => ask(() => membersOf([object], name, 0, object.node)),
     value,
     writesInto,
     assignedTo: (object, name) =>
       allWrites()
         .assigned(name)
         .filter((one) => codeOf(one.object) === object)
-        .flatMap((one) => follow(one.value, {}, 0)),
+        .flatMap((one) => ask(() => follow(one.value, {}, 0))),
   };
 }
 

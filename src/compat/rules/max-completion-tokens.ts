@@ -45,7 +45,7 @@ export const maxCompletionTokens: Rule = {
   },
   *check(facts, target) {
     for (const request of facts.files.flatMap((file) => file.requests)) {
-      if (request.host.host !== "official" || !["openai-node", "fetch", "axios"].includes(request.client)) continue;
+      if (request.host.host !== "official" || !["openai-node", "openai-python", "fetch", "axios", "http"].includes(request.client)) continue;
       const limit = request.parameters.find(({ name }) => name === "max_completion_tokens");
       if (!limit) continue;
       const [first] = limit.value.candidates;
