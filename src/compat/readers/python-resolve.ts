@@ -54,8 +54,19 @@ type From = Pick<Found, "arguments">;
 
 /** A resolver over the files of a project. */
 export function createResolver(project: Project): Resolver {
-  let callIndex: ReadonlyMap<string, readonly PyNode[]> | undefined;
-  let writes: Writes | undefined;
+  const writes = indexWrites();
+  const calls = new Map<string, PyNode[]>();
+  const indexed = new Set<PyTree>();
+  /** Files are added as imports lead to them. */
+  const indexNew = (): void => {
+    if (indexed.size === project.trees.size) return;
+    for (const tree of project.trees.values()) {
+      if (indexed.has(tree)) continue;
+      indexed.add(tree);
+      writes.add(tree);
+      indexCalls(tree, calls);
+    }
+  };
   const active = new Set<PyNode>();
   const settled = new WeakMap<PyNode, readonly Found[]>();
   let steps = 0;
@@ -81,7 +92,7 @@ export function createResolver(project: Project): Resolver {
     return all.length > maximumWays ? [...all.slice(0, maximumWays - 1), unknown(all[0]!.node.tree.root, {})] : all;
   };
   const allWrites = (): Writes => {
-    writes ??= indexWrites(project.trees.values());
+    indexNew();
     return writes;
   };
 
@@ -229,7 +240,12 @@ export function createResolver(project: Project): Resolver {
     const bindings = bindingsOf(tree.root).get(name);
     if (bindings) {
       const last = reaching(bindings, tree.root);
-      return followBindings(last, last[0]?.at ?? tree.root, {}, depth + 1);
+      const found = followBindings(last, last[0]?.at ?? tree.root, {}, depth + 1);
+      // `config.MODEL = x` from outside
+      const isSet = allWrites()
+        .assigned(name)
+        .some(({ object }) => follow(object, {}, depth + 1).some((one) => one.node === tree.root));
+      return isSet ? unsure(found) : found;
     }
     for (const star of starsOf(tree)) {
       const next = project.imported(tree, star);
@@ -276,8 +292,8 @@ export function createResolver(project: Project): Resolver {
   }
 
   function callsOf(name: string): readonly PyNode[] {
-    callIndex ??= indexCalls(project.trees.values());
-    return (callIndex.get(name) ?? []).slice(0, 20);
+    indexNew();
+    return (calls.get(name) ?? []).slice(0, 20);
   }
 
   function followMember(node: PyNode, object: PyNode, name: string, from: From, depth: number): readonly Found[] {
@@ -796,19 +812,14 @@ function selfAssignments(
   return known.get(name) ?? [];
 }
 
-function indexCalls(trees: Iterable<PyTree>): ReadonlyMap<string, readonly PyNode[]> {
-  const index = new Map<string, PyNode[]>();
-  for (const tree of trees) {
-    walk(tree.root, (node) => {
-      const callee = node.type === "call" ? child(node, "function") : undefined;
-      const name = callee ? lastName(callee) : "";
-      if (name) {
-        const calls = index.get(name) ?? [];
-        calls.push(node);
-        index.set(name, calls);
-      }
-      return undefined;
-    });
-  }
-  return index;
+function indexCalls(tree: PyTree, index: Map<string, PyNode[]>): void {
+  walk(tree.root, (node) => {
+    const callee = node.type === "call" ? child(node, "function") : undefined;
+    const name = callee ? lastName(callee) : "";
+    if (!name) return undefined;
+    const calls = index.get(name);
+    if (calls) calls.push(node);
+    else index.set(name, [node]);
+    return undefined;
+  });
 }
