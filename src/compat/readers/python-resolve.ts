@@ -354,7 +354,8 @@ export function createResolver(project: Project): Resolver {
   /** Where a member leads. An object that is known and lacks it gives nothing; all else gives an unknown end. */
   function memberOf(object: Found, name: string, depth: number, at: PyNode): readonly Found[] {
     const { node, external } = object;
-    if (depth > maximumDepth) {
+    steps += 1;
+    if (depth > maximumDepth || steps > maximumSteps) {
       cuts += 1;
       return [unknown(at, object)];
     }
@@ -402,7 +403,7 @@ export function createResolver(project: Project): Resolver {
     for (const entry of [...(entriesOf(object.node) ?? [])].reverse()) {
       if (entry.kind === "unknown") pending.push(unknown(entry.node, object));
       else if (entry.kind === "spread") {
-        const inner = membersOf(follow(entry.value, object, depth), name, depth, entry.node);
+        const inner = membersOf(follow(entry.value, object, depth), name, depth + 1, entry.node);
         if (inner.length > 0 && inner.every((one) => one.sure) && pending.length === 0) return inner;
         pending.push(...unsure(inner));
       } else if (entry.name === name) {
