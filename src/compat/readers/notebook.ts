@@ -65,7 +65,7 @@ export function notebookView(text: string): NotebookView {
     view = view.slice(0, start) + plain;
     symbols.push({ name: `cell ${index + 1}`, kind: "cell", start, end: view.length });
     // a cell ends with its last line
-    if (!view.endsWith("\n")) view += "\n";
+    if (!own.endsWith("\n")) view += "\n";
   });
   return built(text, view, pieces, symbols);
 }
