@@ -2,7 +2,8 @@ import type { HostVerdict, Primitive } from "../facts.js";
 import { isDeepSeekId, splitId } from "../models.js";
 import { isCommandLine, isScriptKey, readCommandsOf } from "./config-commands.js";
 import { addMention, addVariable, type Draft, isTelling } from "./config-facts.js";
-import { hostAround, hostOfId, hostOfTree, isTable, type Level } from "./config-hosts.js";
+import { hostAround, hostOfId, hostOfTree, type Level } from "./config-hosts.js";
+import { ownerOf } from "./config-owners.js";
 import {
   type ConfigNode,
   type Entry,
@@ -268,42 +269,10 @@ function settled({ isLarge }: Walk, host: HostVerdict): HostVerdict {
   return isLarge && host.certainty === "certain" ? { ...host, certainty: "possible" } : host;
 }
 
-const idNames = ["model", "modelId", "model_id", "id", "modelName", "model_name", "name", "slug", "value"];
-
 /** Is it the name of a row in a list of models, and not a choice of one? */
 function isRowName(key: string, path: readonly string[], row: Mapping | undefined): boolean {
   if (!/^\d+$/.test(path.at(-2) ?? "") || row === undefined) return false;
   if (/^(name|slug|value|key|title|label)$/.test(key)) return true;
   const isCounted = row.entries.some(({ value }) => value.kind === "scalar" && typeof value.value === "number");
   return /^(id|model_?id)$/i.test(key) && isCounted;
-}
-
-const names = new WeakMap<Mapping, readonly string[]>();
-
-/** What a mapping calls itself, and what the mappings right below it say of their models. */
-function namesIn(mapping: Mapping, inner: Mapping | undefined) {
-  const texts = names.get(mapping) ?? idNames.flatMap((name) => stringOf(entryOf(mapping, name)) ?? []);
-  names.set(mapping, texts);
-  const below = isTable(mapping)
-    ? []
-    : mapping.entries.flatMap(({ value }) =>
-        value !== inner && value.kind === "mapping" ? (stringOf(entryOf(value, "model")) ?? []) : [],
-      );
-  return { texts, below };
-}
-
-/** The DeepSeek id or name that a number belongs to; the nearest entry decides. */
-function ownerOf(levels: readonly Level[]): string | undefined {
-  for (let index = levels.length - 1; index >= 0; index -= 1) {
-    const { mapping, key } = levels[index]!;
-    const inner = levels[index + 1]?.mapping;
-    const { texts, below } = namesIn(mapping, inner);
-    const found = [...texts, ...below].find((text) => /deepseek/i.test(text));
-    if (found) return found;
-    if (texts.length > 0 && levels.length - 1 - index <= 2) return undefined;
-    if (/deepseek/i.test(key)) return key;
-    // the row of another model
-    if (/^[\w.-]+[-/:][\w./:-]*\d/.test(key)) return undefined;
-  }
-  return undefined;
 }

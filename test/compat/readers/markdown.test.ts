@@ -35,6 +35,7 @@ describe("blocks of code are read by the readers of their languages", () => {
       ),
       'openai-node official "deepseek-chat"',
     ],
+    ["a session with a name before the prompt", fence("bash", `me@host:~$ ${curl}`), 'http official "deepseek-chat"'],
     [
       "a session",
       fence(

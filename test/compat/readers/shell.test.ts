@@ -163,6 +163,8 @@ describe("model ids in commands", () => {
     ["export MODEL=deepseek-chat", "deepseek-chat setting MODEL: unknown unknown"],
     ["model=deepseek-chat", "deepseek-chat constant model: unknown unknown"],
     ["docker run -e DEEPSEEK_MODEL=deepseek-chat x", "deepseek-chat setting DEEPSEEK_MODEL: unknown unknown"],
+    ["gcloud run --set-env-vars=A=b,MODEL=deepseek-chat", "deepseek-chat setting MODEL: unknown unknown"],
+    ["jq -n '{model:\"deepseek-chat\"}'", "deepseek-chat property model: unknown unknown"],
     ["for m in deepseek-chat; do x; done", "deepseek-chat list m: unknown unknown"],
   ])("%s", async (text, expected) => {
     const { mentions } = await readText("a.sh", text);
