@@ -162,20 +162,17 @@ function cutDown(facts: Facts, file: FileFacts, item: HistoryItem, request: Requ
   const code = file.text.slice(item.place.start, item.place.end);
   const source = /^([\w$]+(?:[\w$.!]|\?\.|\[\d+\])*?)(?:\.(?:model_dump|to_dict|dict)\([^()]*\))?$/.exec(code)?.[1];
   if (!source || hasTools(request)) return { manual: advice };
+  const isPython = file.language === "python" || file.language === "notebook";
   const doubts = [
+    ...(isPython ? ["what reads the list has to take a dict"] : []),
     ...(item.request ? [] : ["whose answer this is, is not known here"]),
     ...(request.host.certainty === "certain" ? [] : [`the host is only likely: ${request.host.evidence}`]),
     ...(request.model?.certainty === "certain" && request.spreads.every(({ known }) => known)
       ? []
       : ["the model may be another, or tools may be given"]),
-    ...(file.members.some(
-      ({ name, form, object }) => name === "reasoning_content" && form === "read" && object.includes(item.list),
-    )
-      ? [`reasoning_content is read from ${item.list} elsewhere`]
-      : []),
+    ...(isReadElsewhere(facts) ? ["reasoning_content is read from messages elsewhere"] : []),
     ...(/\bChatCompletionMessage\b/.test(file.text) ? ["the list's type may ask for the whole message"] : []),
   ];
-  const isPython = file.language === "python" || file.language === "notebook";
   const text = textOf(facts, item.place.file);
   const quote = text.split("'").length > text.split('"').length ? "'" : '"';
   const q = (word: string) => `${quote}${word}${quote}`;
@@ -194,6 +191,15 @@ function cutDown(facts: Facts, file: FileFacts, item: HistoryItem, request: Requ
       ],
     },
   };
+}
+
+/** Is reasoning_content read from anything but an answer on the spot, such as the history that is shown? */
+function isReadElsewhere(facts: Facts): boolean {
+  return facts.files.some(({ members }) =>
+    members.some(
+      ({ name, form, object }) => name === "reasoning_content" && form === "read" && !/choices|delta/.test(object),
+    ),
+  );
 }
 
 /** Target current: what loses reasoning_content where tools ask for it. */
