@@ -147,6 +147,8 @@ function* sentBack(facts: Facts, file: FileFacts): Iterable<Problem> {
 const holds = (outer: HistoryItem["place"], inner: HistoryItem["place"]): boolean =>
   outer.file === inner.file && outer.start <= inner.start && inner.end <= outer.end;
 
+const isPython = ({ language }: FileFacts): boolean => language === "python" || language === "notebook";
+
 /** Where a message built anew is given its reasoning. */
 function memberIn(file: FileFacts, item: HistoryItem): MemberUse | undefined {
   if (item.kind !== "rebuilt") return undefined;
@@ -162,9 +164,8 @@ function cutDown(facts: Facts, file: FileFacts, item: HistoryItem, request: Requ
   const code = file.text.slice(item.place.start, item.place.end);
   const source = /^([\w$]+(?:[\w$.!]|\?\.|\[\d+\])*?)(?:\.(?:model_dump|to_dict|dict)\([^()]*\))?$/.exec(code)?.[1];
   if (!source || hasTools(request)) return { manual: advice };
-  const isPython = file.language === "python" || file.language === "notebook";
   const doubts = [
-    ...(isPython ? ["what reads the list has to take a dict"] : []),
+    ...(isPython(file) ? ["what reads the list has to take a dict"] : []),
     ...(item.request ? [] : ["whose answer this is, is not known here"]),
     ...(request.host.certainty === "certain" ? [] : [`the host is only likely: ${request.host.evidence}`]),
     ...(request.model?.certainty === "certain" && request.spreads.every(({ known }) => known)
@@ -184,7 +185,7 @@ function cutDown(facts: Facts, file: FileFacts, item: HistoryItem, request: Requ
       edits: [
         {
           ...item.place,
-          text: isPython
+          text: isPython(file)
             ? `{${q("role")}: ${q("assistant")}, ${q("content")}: ${source}.content}`
             : `{ role: ${q("assistant")}, content: ${source}.content }`,
         },
@@ -227,7 +228,9 @@ function* leftOut(facts: Facts, file: FileFacts): Iterable<Problem> {
   for (const member of removals) {
     if (isOfStream(file, member)) continue;
     const edits =
-      own.length > 0 && request.host.host === "official" ? removeStatement(file.text, member.place) : undefined;
+      own.length > 0 && request.host.host === "official"
+        ? removeStatement(file.text, member.place, isPython(file))
+        : undefined;
     yield {
       message:
         "reasoning_content is taken out of messages; today a request with tools is refused without it while the model thinks",
