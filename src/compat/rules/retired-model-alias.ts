@@ -363,7 +363,9 @@ function ofMention(facts: Facts, alias: RetiredAlias, mention: Mention, target: 
   if (host.host !== "official" && host.host !== "unknown") return undefined;
   // the Anthropic endpoint maps these; anthropic-endpoint speaks of them
   if (isAnthropicVariable(name)) return undefined;
-  const isSent = sent.includes(kind) && (!["property", "setting"].includes(kind) || /model|llm|engine/i.test(name));
+  // promptfoo and its like name a model by provider and id: `id: deepseek:deepseek-chat`
+  const names = splitId(id).prefix === "deepseek:" ? /model|llm|engine|^(id|provider)$/i : /model|llm|engine/i;
+  const isSent = sent.includes(kind) && (!["property", "setting"].includes(kind) || names.test(name));
   const official = host.host === "official";
   const severity: Severity =
     target === "v3.1" ? "info" : official ? (isSent ? "error" : "warning") : isSent ? "warning" : "info";
