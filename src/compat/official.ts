@@ -63,3 +63,15 @@ function judge(file: FileFacts): HostVerdict | undefined {
 export function isWithin(inner: Place, outer: Place): boolean {
   return inner.file === outer.file && outer.start <= inner.start && inner.end <= outer.end;
 }
+
+/** Fill-in-the-middle: `client.completions.create`, or a POST to `.../completions` that is no chat. It never thinks. */
+export function isMiddleCompletion(request: Request): boolean {
+  if (request.parameters.some(({ name }) => name === "messages")) return false;
+  if (/^(beta\.)?completions\.create$/.test(request.endpoint)) return true;
+  if (request.client === "openai-node" || request.client === "openai-python")
+    return /^completions\./.test(request.endpoint);
+  const isPlain = request.client === "fetch" || request.client === "axios" || request.client === "http";
+  return isPlain && (request.baseUrl?.candidates ?? []).some(({ value }) => isMiddlePath(String(value)));
+}
+
+const isMiddlePath = (url: string): boolean => /(?<!chat)\/completions\/?$/.test(url);

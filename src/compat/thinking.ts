@@ -2,6 +2,7 @@ import { clients } from "./clients.js";
 import { insertProperty } from "./edits.js";
 import { type Facts, type ObjectShape, type Parameter, type Request, textOf } from "./facts.js";
 import { isCurrentId } from "./models.js";
+import { isMiddleCompletion } from "./official.js";
 import type { Applicability, Edit } from "./rule.js";
 import { type Written, writeProperty } from "./syntax.js";
 import type { Target } from "./targets.js";
@@ -62,7 +63,7 @@ export function hasEffort(request: Request): boolean {
 /** Why a request thinks, in words; undefined where it does not, or where that is not known. */
 export function thinkingReason(request: Request, target: Target): string | undefined {
   const ids = (request.model?.candidates ?? []).map(({ value }) => value);
-  if (ids.length === 0) return undefined;
+  if (ids.length === 0 || isMiddleCompletion(request)) return undefined;
   const state = thinkingOf(request);
   if (ids.every((id) => id === "deepseek-reasoner")) return "deepseek-reasoner always thinks";
   if (state === "disabled" || state === "unknown") return undefined;

@@ -1,7 +1,7 @@
 import { replaceString } from "../edits.js";
 import { type Facts, type FileFacts, type Request, textOf } from "../facts.js";
 import { isCurrentId, isRetiredAlias } from "../models.js";
-import { isWithin, knownUrls, officialFile, onlyValue } from "../official.js";
+import { isMiddleCompletion, isWithin, knownUrls, officialFile, onlyValue } from "../official.js";
 import type { Problem, Rule } from "../rule.js";
 import type { Target } from "../targets.js";
 import { setUp } from "./example-client.js";
@@ -74,17 +74,6 @@ const reply = await client.completions.create({ model: "deepseek-v4-pro", prompt
   },
 };
 
-/** `client.completions.create`, or a POST to `.../completions` that is no chat. */
-function isMiddleCompletion(request: Request): boolean {
-  if (request.parameters.some(({ name }) => name === "messages")) return false;
-  if (/^(beta\.)?completions\.create$/.test(request.endpoint)) return true;
-  if (request.client === "openai-node" || request.client === "openai-python")
-    return /^completions\./.test(request.endpoint);
-  const isPlain = request.client === "fetch" || request.client === "axios" || request.client === "http";
-  return isPlain && (request.baseUrl?.candidates ?? []).some(({ value }) => isMiddlePath(String(value)));
-}
-
-const isMiddlePath = (url: string): boolean => /(?<!chat)\/completions\/?$/.test(url);
 const isBeta = (url: string): boolean => /deepseek\.com\/beta(\/|$)/.test(url);
 
 /** Are all the URLs the request may go to known, and none of them the beta's? */

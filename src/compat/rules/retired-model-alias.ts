@@ -2,6 +2,7 @@
 import { replaceString } from "../edits.js";
 import { type Candidate, type Facts, type HostVerdict, type Mention, type Request, textOf } from "../facts.js";
 import { idForSdk, isAnthropicVariable, isRetiredAlias, type RetiredAlias, replacementOf } from "../models.js";
+import { isMiddleCompletion } from "../official.js";
 import type { Applicability, Edit, Fix, Problem, Rule, Severity } from "../rule.js";
 import type { Target } from "../targets.js";
 import { switchThinking } from "../thinking.js";
@@ -86,9 +87,10 @@ export const ask = (messages: OpenAI.ChatCompletionMessageParam[]) =>
     confidence: "primary",
   },
   *check(facts, target) {
-    // the Anthropic endpoint refuses no name: a rule of its own
-    const reported = new Set(facts.files.flatMap((file) => file.requests.filter(mapsNames)).flatMap(keysOf));
-    for (const use of usesOf(facts)) {
+    // the Anthropic endpoint refuses no name, and completion in the middle has another successor: rules of their own
+    const isOther = (request: Request) => mapsNames(request) || (target === "current" && isMiddleCompletion(request));
+    const reported = new Set(facts.files.flatMap((file) => file.requests.filter(isOther)).flatMap(keysOf));
+    for (const use of usesOf(facts, isOther)) {
       // the request may go to several hosts, but this name to one: the mention knows
       if (use.mention?.host.certainty === "certain" && use.requests.every(({ host }) => host.host === "unknown"))
         continue;
@@ -118,13 +120,13 @@ const keysOf = ({ model }: Request): readonly string[] => (model?.candidates ?? 
 const mapsNames = ({ client, host }: Request): boolean => /^anthropic/.test(client) && host.host === "official";
 
 /** The literals of retired names by which requests to the official or an unknown host are made. */
-function usesOf(facts: Facts): readonly Use[] {
+function usesOf(facts: Facts, isOther: (request: Request) => boolean): readonly Use[] {
   const uses = new Map<string, { alias: RetiredAlias; candidate: Candidate; requests: Request[] }>();
   const elsewhere = new Set<string>();
   for (const request of facts.files.flatMap((file) => file.requests)) {
     for (const candidate of request.model?.candidates ?? []) {
       if (!isRetiredAlias(candidate.value) || candidate.partial) continue;
-      if (mapsNames(request) || (request.host.host !== "official" && request.host.host !== "unknown")) {
+      if (isOther(request) || (request.host.host !== "official" && request.host.host !== "unknown")) {
         elsewhere.add(keyOf(candidate));
         continue;
       }

@@ -1,6 +1,7 @@
 import { replaceString } from "../edits.js";
 import { type Facts, type Parameter, type Request, textOf } from "../facts.js";
 import { isCurrentId, isRetiredAlias, replacementOf } from "../models.js";
+import { isMiddleCompletion } from "../official.js";
 import type { Problem, Rule } from "../rule.js";
 import { hasEffort, parameterAt, switchThinking, thinkingOf } from "../thinking.js";
 import { setUp } from "./example-client.js";
@@ -174,7 +175,8 @@ function foreignSwitch(facts: Facts, request: Request): Problem | undefined {
 
 function withoutSwitch(facts: Facts, request: Request): Problem | undefined {
   const ids = request.model?.candidates ?? [];
-  if (ids.length === 0 || !ids.every(({ value }) => isCurrentId(value))) return undefined;
+  if (ids.length === 0 || !ids.every(({ value }) => isCurrentId(value)) || isMiddleCompletion(request))
+    return undefined;
   if (thinkingOf(request) || hasEffort(request) || request.spreads.some(({ known }) => !known)) return undefined;
   const small = request.parameters.find(({ name, value }) => {
     const limit = value.candidates[0]?.value;
