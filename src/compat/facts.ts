@@ -175,8 +175,10 @@ export interface Request {
   readonly object: ObjectShape | undefined;
   /** The package of the provider that a model object comes from (AI SDK). */
   readonly package?: string;
-  /** Its version in the nearest package.json, as written there: `^2.0.60`. */
+  /** The installed version by the lock file, else the range in the nearest package.json: `2.0.69`, `^2.0.60`. */
   readonly packageVersion?: string;
+  /** The name the provider was given, under which it reads its options: `createOpenAICompatible({ name })`. */
+  readonly providerName?: string;
 }
 
 /** In what role a model id stands. */

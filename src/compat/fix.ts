@@ -42,6 +42,8 @@ export interface FixOptions {
   readonly verifier?: Verifier;
   /** Says of a fix, by its key, whether it may be applied; every one where left out. */
   readonly accept?: (key: string) => boolean;
+  /** Which of a scan's findings may be fixed; all where left out. */
+  readonly choose?: (scan: Scan) => readonly Finding[];
 }
 
 /** What fixing changed. */
@@ -66,7 +68,7 @@ export async function applyFixes(
   sources: Sources,
   options: ScanOptions,
   level: Applicability,
-  { verifier, accept = () => true }: FixOptions = {},
+  { verifier, accept = () => true, choose = ({ findings }) => findings }: FixOptions = {},
 ): Promise<Fixing> {
   const loaded = new Map<string, LoadedReader>();
   const readerFor = async (file: string): Promise<LoadedReader | undefined> => {
@@ -91,7 +93,7 @@ export async function applyFixes(
   for (let round = 0; round < maximumRounds + withdrawn.size; round += 1) {
     const { facts } = remaining;
     const keyed = (finding: Finding) => keyOf(finding, facts);
-    const wanted = remaining.findings.filter(
+    const wanted = choose(remaining).filter(
       (finding) =>
         finding.fix &&
         (level === "suggested" || finding.fix.applicability === "safe") &&

@@ -1,3 +1,4 @@
+import { bodyPath } from "./body.js";
 import { clients } from "./clients.js";
 import { insertProperty } from "./edits.js";
 import { type Facts, type ObjectShape, type Parameter, type Request, textOf } from "./facts.js";
@@ -20,7 +21,10 @@ export function parameterAt(
 }
 
 /** Where a client keeps the switch. */
-const switchPath = ({ client }: Request): readonly string[] => [...clients[client].body, "thinking"];
+const switchPath = (request: Request): readonly string[] => [
+  ...(bodyPath(request) ?? clients[request.client].body),
+  "thinking",
+];
 
 /** Stands the switch in `extra_body`, where the server does not hear it, though its author meant it? */
 function isUnheard({ client, parameters }: Request): boolean {
@@ -43,7 +47,7 @@ export function thinkingOf(request: Request): Thinking {
   }
   if (isUnheard(request)) return "unknown";
   // options from elsewhere may hold it
-  const [name] = clients[request.client].body;
+  const [name] = bodyPath(request) ?? [];
   const holder = request.parameters.find((parameter) => parameter.name === name);
   return holder && !holder.parameters ? "unknown" : undefined;
 }
@@ -115,7 +119,9 @@ export function switchThinking(facts: Facts, request: Request, mode: "enabled" |
     edits
       ? { edits, applicability, ...(object.directives ? { note: guardedObject } : {}) }
       : { manual: "the layout of the object leaves no clean place for the switch" };
-  const { body, isDocumented } = clients[request.client];
+  const { isDocumented } = clients[request.client];
+  const body = bodyPath(request);
+  if (!body) return { manual: `set thinking in the way ${request.package} passes provider options on` };
   switch (request.client) {
     case "openai-node":
     case "openai-python": {
@@ -140,15 +146,13 @@ export function switchThinking(facts: Facts, request: Request, mode: "enabled" |
       return finish(put(body, object.checked), isChat && !object.directives ? "safe" : "suggested");
     }
     case "ai-sdk":
-      if (request.package !== "@ai-sdk/deepseek") {
-        return { manual: `set thinking in the way ${request.package} passes provider options on` };
-      }
-      return finish(put(body), "safe");
+      return finish(put(body), request.package === "@ai-sdk/deepseek" ? "safe" : "suggested");
     case "anthropic":
     case "anthropic-python":
       return { manual: "the Anthropic endpoint maps unknown names instead of refusing them; choose the model by hand" };
     case "llamaindex":
-      return { manual: "this client has no documented way to pass the thinking switch" };
+      // what is spread in is not compared with the option's type, which knows the parameters of openai only
+      return finish(put(body, object.checked), "suggested");
     default:
       return finish(put(body), isDocumented ? "safe" : "suggested");
   }
