@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import type { Host } from "../cli.js";
 import type { Applied, Fixing, Withdrawn } from "../compat/fix.js";
 import type { Sources } from "../compat/sources.js";
-import type { Verifier } from "../compat/verify.js";
+import { type Verifier, withoutSecrets } from "../compat/verify.js";
 import { writeWhole } from "./files.js";
 import { typeFiles } from "./type-files.js";
 
@@ -68,7 +68,7 @@ export async function writeVerified(
     }
     if (kept.length === 0) result = await fix(() => false);
     write(host, originals, result.changed);
-    const last = whole.output.trim().split("\n").at(-1) ?? "";
+    const last = withoutSecrets(whole.output.trim().split("\n").at(-1) ?? "");
     const reason = `made \`${command}\` fail${last ? ` (${last.slice(0, 200)})` : ""}`;
     const left = new Set(kept);
     const taken = all.applied.filter(({ key }) => !left.has(key));
