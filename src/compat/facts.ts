@@ -475,7 +475,7 @@ export function emptyFacts(file: string, language: Language, text: string): File
 /** The facts of all files of a scan. */
 export interface Facts {
   readonly files: readonly FileFacts[];
-  /** Version of a package as the nearest manifest of a file states it (package.json, requirements.txt, ...). */
+  /** Version of a package as a file sees it: installed by the lock file, else the range its nearest manifest states. */
   packageVersion?(file: string, name: string): string | undefined;
 }
 
