@@ -74,8 +74,11 @@ export const scanCommand: CommandSpec = {
     }
     const fix = async (accept?: (key: string) => boolean) => {
       const { createVerifier } = await import("./verify-command.js");
-      const verifier = await createVerifier(host);
-      return applyFixes(sources, scanOptions, level ?? "safe", { verifier, ...(accept ? { accept } : {}) });
+      const verifier = await createVerifier(host, sources.paths);
+      return applyFixes(sources, scanOptions, level ?? "safe", {
+        ...(verifier ? { verifier } : {}),
+        ...(accept ? { accept } : {}),
+      });
     };
     let fixing = level || showsDiff ? await fix() : undefined;
     const writes = fixing !== undefined && !showsDiff;

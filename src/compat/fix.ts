@@ -42,6 +42,8 @@ export interface FixOptions {
   readonly verifier?: Verifier;
   /** Says of a fix, by its key, whether it may be applied; every one where left out. */
   readonly accept?: (key: string) => boolean;
+  /** Which of a scan's findings may be fixed; all where left out. */
+  readonly choose?: (scan: Scan) => readonly Finding[];
 }
 
 /** What fixing changed. */
@@ -66,7 +68,7 @@ export async function applyFixes(
   sources: Sources,
   options: ScanOptions,
   level: Applicability,
-  { verifier, accept = () => true }: FixOptions = {},
+  { verifier, accept = () => true, choose = ({ findings }) => findings }: FixOptions = {},
 ): Promise<Fixing> {
   const loaded = new Map<string, LoadedReader>();
   const readerFor = async (file: string): Promise<LoadedReader | undefined> => {
@@ -91,7 +93,7 @@ export async function applyFixes(
   for (let round = 0; round < maximumRounds + withdrawn.size; round += 1) {
     const { facts } = remaining;
     const keyed = (finding: Finding) => keyOf(finding, facts);
-    const wanted = remaining.findings.filter(
+    const wanted = choose(remaining).filter(
       (finding) =>
         finding.fix &&
         (level === "suggested" || finding.fix.applicability === "safe") &&
@@ -190,7 +192,18 @@ function keyOf({ rule, fix }: Finding, facts: Facts): string {
   const parts = fix!.edits.map(({ file, start, end, text }) =>
     [file, textOf(facts, file).slice(Math.max(0, start - contextLength), end), text].join("\u0000"),
   );
-  return [rule, ...parts].join("\u0001");
+  return `${rule}:${digestOf(parts.join("\u0001"))}`;
+}
+
+/** A short digest, so that a key shows no code (FNV-1a, twice with different starts). */
+function digestOf(text: string): string {
+  let [a, b] = [0x811c9dc5, 0x01000193];
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at);
+    a = Math.imul(a ^ code, 0x01000193) >>> 0;
+    b = Math.imul(b ^ code, 0x85ebca6b) >>> 0;
+  }
+  return a.toString(16).padStart(8, "0") + b.toString(16).padStart(8, "0");
 }
 
 /** The files of a scan that import each file. */

@@ -3,7 +3,7 @@ import type { HostVerdict, Mention, MentionKind, NamedNumber } from "../facts.js
 import { hostOfModel } from "../host.js";
 import { isDeepSeekId } from "../models.js";
 import { hostOfFile } from "./typescript-clients.js";
-import { providerCall } from "./typescript-requests.js";
+import { providerCall } from "./typescript-providers.js";
 import type { Resolver } from "./typescript-resolve.js";
 import type { Module, Project } from "./typescript-scopes.js";
 import { declarationOf, importOf } from "./typescript-scopes.js";
