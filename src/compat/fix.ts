@@ -3,6 +3,7 @@ import { type LoadedReader, readerOf } from "./readers/index.js";
 import type { Applicability, Edit, Fix, Rule } from "./rule.js";
 import { rules } from "./rules/index.js";
 import { type Finding, type Scan, type ScanOptions, scan } from "./scan.js";
+import { selectFiles } from "./select.js";
 import type { Sources } from "./sources.js";
 
 /** A fix that was taken back because its file was no valid program with it. */
@@ -56,7 +57,10 @@ export async function applyFixes(sources: Sources, options: ScanOptions, level: 
     has: (path) => changed.has(path) || sources.has(path),
     read: (path) => changed.get(path) ?? sources.read(path),
   };
-  let remaining = await scan(current, options);
+  // which files matter is found out once: fixes bring in no other
+  const selected = options.selected ?? selectFiles(sources, sources.paths.filter(readerOf)).map(({ path }) => path);
+  const chosenFiles = { ...options, selected };
+  let remaining = await scan(current, chosenFiles);
   for (let round = 0; round < maximumRounds; round += 1) {
     const wanted = remaining.findings.filter(
       ({ fix }) => fix && (level === "suggested" || fix.applicability === "safe") && !refused.has(keyOf(fix)),
@@ -84,7 +88,7 @@ export async function applyFixes(sources: Sources, options: ScanOptions, level: 
       const { applicability, description } = fix!;
       applied.push({ rule, code, applicability, description, file: place.file });
     }
-    remaining = await scan(current, options);
+    remaining = await scan(current, chosenFiles);
   }
   return { changed, applied, withdrawn, remaining };
 }
