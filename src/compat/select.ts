@@ -24,33 +24,47 @@ export function selectFiles(sources: Sources, paths: readonly string[]): readonl
   });
 }
 
-/** Follows imports up from the files that matter, until no new importer is found. */
+/**
+ * Follows imports up from the files that matter. What imports one of them, or imports it from a file that hands it on,
+ * is taken; what lies further up only where it speaks of models or requests.
+ */
 function addImporters(sources: Sources, look: Look, chosen: Map<string, Selected["why"]>): void {
   const roots = [...chosen.keys()].filter((path) => isImportable(path, sources));
+  // files through which a root's own names can be reached
+  const passing = new Set(roots);
   for (let fresh = new Set(roots); fresh.size > 0; ) {
     const stems = new Set([...fresh].flatMap(stemsOf));
     const next = new Set<string>();
     for (const path of look.importers(stems, (file) => peekAt(sources, file))) {
       if (chosen.has(path)) continue;
-      const target = importedFrom(path, fresh, stems, sources);
-      if (target === undefined) continue;
+      const text = sources.read(path);
+      const target = text === undefined ? undefined : importedFrom(path, text, fresh, stems, sources);
+      if (text === undefined || target === undefined) continue;
+      if (!passing.has(target) && !aboutModels.test(text)) continue;
       chosen.set(path, `imports ${target}`);
       next.add(path);
+      if (passing.has(target) && (readerOf(path)?.name !== "typescript" || handsOn.test(text))) passing.add(path);
     }
     fresh = next;
   }
 }
 
+/** Words of which code that makes a request, or prepares one for another file, has at least one. */
+const aboutModels =
+  /model|message|completion|chat|prompt|openai|anthropic|llm|base_?url|api_?key|fetch|axios|temperature|max_?tokens|generate|stream/i;
+/** A script that may export what it imports. */
+const handsOn = /\bexport\s*(?:\*|\{|default\b)|\bexports\b/;
+
 /** The one of some files that another imports; undefined where it imports none of them. */
 function importedFrom(
   path: string,
+  text: string,
   files: ReadonlySet<string>,
   stems: ReadonlySet<string>,
   sources: Sources,
 ): string | undefined {
   const reader = readerOf(path);
-  const text = sources.read(path);
-  if (text === undefined || !reader?.resolve) return undefined;
+  if (!reader?.resolve) return undefined;
   for (const specifier of reader.imports?.(withoutTypeImports(text)) ?? []) {
     if (!stemsOfSpecifier(specifier).some((stem) => stems.has(stem))) continue;
     const target = reader.resolve(sources, path, specifier);
@@ -66,12 +80,17 @@ function withoutTypeImports(text: string): string {
     : text;
 }
 
-/** Can other files take anything from this one? */
+/** Can other files take anything of DeepSeek's from this one? Not where only comments speak of it. */
 function isImportable(path: string, sources: Sources): boolean {
   const reader = readerOf(path);
   if (!reader?.imports) return false;
-  return reader.name !== "typescript" || /\bexports?\b/.test(peekAt(sources, path) ?? "");
+  if (reader.name !== "typescript") return true;
+  const text = sources.read(path) ?? "";
+  return /\bexports?\b/.test(text) && mentionsDeepSeek(text.replace(wholeLineComments, ""));
 }
+
+/** Comments that begin a line: whatever stands before one on its line may be a string with `//` in it. */
+const wholeLineComments = /^[ \t]*(?:\/\/[^\n]*|\/\*(?:[^*]|\*(?!\/))*\*\/)/gm;
 
 function peekAt(sources: Sources, path: string): string | undefined {
   return sources.peek ? sources.peek(path) : sources.read(path);
