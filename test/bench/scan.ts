@@ -83,16 +83,16 @@ const isHit = ({ mentions }: BaseFile) => mentions;
 const calm = base.filter((file) => !isHit(file));
 // few mention it: the provider's own package among thousands of others
 const provider = base.filter((file) => isHit(file) && /@ai-sdk[\\/]deepseek/.test(file.to));
+const again = calm.map((file) => ({ ...file, to: join("more", file.to) }));
+// as many mention it as in a large repository (1.4 % of vercel/ai)
+const shipped = [...base, ...again];
 const corpora = {
   clean: { files: calm, count: 1000 },
-  sparse: {
-    files: [...provider, ...calm, ...calm.map((file) => ({ ...file, to: join("more", file.to) }))],
-    count: 6000,
-  },
-  "as shipped, 1k": { files: base, count: 1000 },
-  "as shipped, 5k": { files: base, count: 5000 },
-  "as shipped, 16k": { files: base, count: 16_000 },
-  "as shipped, 20k": { files: base, count: 20_000 },
+  sparse: { files: [...provider, ...calm, ...again], count: 6000 },
+  "as shipped, 1k": { files: shipped, count: 1000 },
+  "as shipped, 5k": { files: shipped, count: 5000 },
+  "as shipped, 16k": { files: shipped, count: 16_000 },
+  "as shipped, 20k": { files: shipped, count: 20_000 },
 } as const;
 const folderOf = (name: keyof typeof corpora) => join(work, "corpora", name.replace(/\W+/g, "-"));
 for (const [name, { files, count }] of Object.entries(corpora)) {
