@@ -33,6 +33,7 @@ export const scanCommand: CommandSpec = {
       "with --fix: run this (npm test) before and after, and take back the fix that makes it fail",
     ),
     new Option("--diff", "show the fixes as a unified diff and write nothing"),
+    new Option("--list-files", "print the files that would be read in full and why, and scan nothing"),
     new Option("--rule <id>", "only this rule, by name or code (repeatable)").argParser(repeated),
     new Option("--min-severity <severity>", "list findings from this severity on")
       .choices(["error", "warning", "info"])
@@ -56,6 +57,11 @@ export const scanCommand: CommandSpec = {
     2: "a path is missing, an option or rule is unknown, or no file could be read",
   },
   async run(host, [paths], options) {
+    if (options["listFiles"] === true) {
+      const { listFiles } = await import("./list-files.js");
+      listFiles(host, paths as string[]);
+      return exitCode.ok;
+    }
     checkReports(host, options);
     const { rules: known } = await import("../compat/rules/index.js");
     const rules = chosenRules(known, options);
