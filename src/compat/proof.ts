@@ -76,7 +76,15 @@ function sentenceOf(
     current.answer === "accepted"
       ? "accepted now"
       : `${current.answer === "rejected" ? "rejected now" : "not known now"}: ${list(current.because)}`;
-  const silent = [...current.ignored, ...current.changed];
+  const after = renamed ?? current;
+  const silent = [
+    ...verdicts["v3.1"].changed.map((reason) => ({ reason, since: "V3.1" })),
+    ...[...after.ignored, ...after.changed].map((reason) => ({ reason, since: "now" })),
+  ];
+  const quiet = (["V3.1", "now"] as const).map((when) => {
+    const own = silent.filter(({ since }) => since === when).map(({ reason }) => reason);
+    return own.length > 0 ? `; taken silently ${when === "now" ? "now" : "by V3.1"}: ${list(own)}` : "";
+  });
   const rename =
     renamed && current.answer === "rejected"
       ? renamed.answer === "accepted"
@@ -84,7 +92,7 @@ function sentenceOf(
         : `; with the name alone replaced ${renamed.answer === "rejected" ? "still rejected" : "not known"}: ${list(renamed.because)}`
       : "";
   const likely = host.certainty === "certain" ? "" : `; if ${url ?? "the host"} is what it asks`;
-  return `${before}, ${now}${rename}${silent.length > 0 ? `; taken silently: ${list(silent)}` : ""}${likely}`;
+  return `${before}, ${now}${rename}${quiet.join("")}${likely}`;
 }
 
 const wordOf = (answer: Verdict["answer"]): string => (answer === "rejected" ? "rejected by" : "not known for");
