@@ -1,5 +1,7 @@
 import { type Facts, type FileFacts, fileOf, type Place } from "./facts.js";
+import { raiseHosts, temper } from "./probed.js";
 import { readerOf, readers } from "./readers/index.js";
+import type { Recording } from "./recording.js";
 import type { Effect, Problem, Rule, Severity } from "./rule.js";
 import { rules as allRules } from "./rules/index.js";
 import { mentionsDeepSeek, packageVersion, type Sources } from "./sources.js";
@@ -13,6 +15,8 @@ export interface ScanOptions {
   readonly from?: Origin;
   /** All rules where left out. */
   readonly rules?: readonly Rule[];
+  /** What a probe of an endpoint showed: it makes certain what is only likely of that endpoint. */
+  readonly probe?: Recording;
 }
 
 /** A rule's problem at its place in a file. */
@@ -51,21 +55,26 @@ export interface Scan {
   readonly parsed: readonly string[];
   readonly broken: readonly BrokenFile[];
   readonly unresolved: readonly Unresolved[];
+  /** Line and column of a place in its files. */
+  positionOf(place: Place): Location;
 }
 
 /** Scans the files of a source with the rules of a target. Pure but for what `sources` does. */
 export async function scan(sources: Sources, options: ScanOptions): Promise<Scan> {
   const paths = sources.paths.filter(readerOf);
   const parsed = selectFiles(sources, paths);
-  const facts = await readFacts(sources, parsed);
+  const { probe } = options;
+  const read = await readFacts(sources, parsed);
+  const facts = probe ? raiseHosts(read, probe) : read;
   const from = options.from ?? "v3.0";
   const position = createPosition(facts);
   const findings: Finding[] = [];
   for (const rule of options.rules ?? allRules) {
     const usual = rule.severity[options.target];
     if (usual === null || (rule.since === "v3.1" && from === "v3.1")) continue;
-    for (const problem of rule.check(facts, options.target, from)) {
+    for (const own of rule.check(facts, options.target, from)) {
       const { id, code, effect } = rule;
+      const problem = probe ? temper(code, own, probe) : own;
       findings.push({
         rule: id,
         code,
@@ -90,6 +99,7 @@ export async function scan(sources: Sources, options: ScanOptions): Promise<Scan
       first ? [{ file: first.place.file, line: position(first.place).line, message: first.message }] : [],
     ),
     unresolved: facts.files.flatMap((file) => unresolvedIn(file, position)),
+    positionOf: position,
   };
 }
 
