@@ -8,6 +8,7 @@ import { UserError } from "../errors.js";
 import { statsOf } from "./files.js";
 import { share, whole } from "./option-values.js";
 import { checkReports, outputOptions, writeResult } from "./output.js";
+import { probeOf } from "./probe-recording.js";
 import { startProgress } from "./progress.js";
 
 /** `deepseek-compat plan`. */
@@ -101,13 +102,6 @@ async function planOf(host: Host, path: string, options: Options): Promise<Plan>
   progress.stop();
   const only = options["stage"] as StageNumber | undefined;
   return only === undefined ? plan : { ...plan, stages: plan.stages.filter(({ number }) => number === only) };
-}
-
-async function probeOf(host: Host, options: Options) {
-  const path = options["probe"] as string | undefined;
-  if (path === undefined) return undefined;
-  const { readRecording } = await import("./probe-recording.js");
-  return readRecording(host, path);
 }
 
 async function ownersOf(paths: readonly string[], read: (path: string) => string | undefined) {

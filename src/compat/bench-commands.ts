@@ -31,7 +31,7 @@ export function benchCommands(
   const commands: BenchCommand[] = [];
   const endpoints = (all: readonly (Served & { readonly name: string })[], note: string) =>
     commands.push({
-      command: `deepseek bench ${all.map(({ name, url, model }) => `--endpoint ${name}=${url},model=${model}`).join(" ")}`,
+      command: `deepseek bench ${all.map(({ name, url, model }) => `--endpoint ${quoted(`${name}=${url},model=${model}`)}`).join(" ")}`,
       works: hasEndpoints,
       note: note + missing,
     });
@@ -55,18 +55,18 @@ export function benchCommands(
     endpoints(
       [
         { name: "old", ...served },
-        { name: "new", url: "<where the new model runs>", model },
+        { name: "new", url: "http://NEW-HOST:8000/v1", model },
       ],
-      "start the new model beside the old one, with the same load",
+      "start the new model beside the old one, name its host for NEW-HOST, and give both the same load",
     );
   }
   if (official && target === "v3.1") {
     endpoints(
       [
-        { name: "old", url: "<where V3.0 runs>", model: "deepseek-ai/DeepSeek-V3" },
-        { name: "new", url: "<where V3.1 runs>", model: "deepseek-ai/DeepSeek-V3.1" },
+        { name: "old", url: "http://OLD-HOST:8000/v1", model: "deepseek-ai/DeepSeek-V3" },
+        { name: "new", url: "http://NEW-HOST:8000/v1", model: "deepseek-ai/DeepSeek-V3.1" },
       ],
-      "the official API serves neither V3.0 nor V3.1 any more",
+      "the official API serves neither V3.0 nor V3.1 any more; name the hosts that do",
     );
   }
   return [...commands, ...fileCommands(modelFiles)];
@@ -112,11 +112,9 @@ function fileCommands(paths: readonly string[]): readonly BenchCommand[] {
       variants.length > 0
         ? "old against new: speed, memory and agreement of outputs"
         : "its own numbers, to compare with later";
-    return { command: ["deepseek bench", base, ...variants].map(quoted).join(" "), works: true, note };
+    return { command: ["deepseek", "bench", base, ...variants].map(quoted).join(" "), works: true, note };
   });
 }
 
-const quoted = (word: string): string =>
-  /^[\w./: -]+$/.test(word) && (!word.includes(" ") || word === "deepseek bench")
-    ? word
-    : `'${word.replaceAll("'", "'\\''")}'`;
+/** A word as a shell takes it for one. */
+const quoted = (word: string): string => (/^[\w./:=,@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);

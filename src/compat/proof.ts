@@ -2,6 +2,7 @@ import { type Body, bodyOf, type Field, holesOf, printBody, urlOf } from "./body
 import type { HostVerdict, Place, Request } from "./facts.js";
 import { judge, type Reason, type Verdict } from "./judge.js";
 import { isRetiredAlias } from "./models.js";
+import type { Scan } from "./scan.js";
 import { type ApiVersion, apiVersions } from "./schemas.js";
 
 /** A call site, the body it would send, and what each version would answer. */
@@ -18,6 +19,22 @@ export interface Proof {
   readonly renamed?: Verdict;
   /** The verdicts in one sentence, or why there are none. */
   readonly sentence: string;
+}
+
+/** A proof at its place, as reports show it. */
+export interface LocatedProof extends Proof {
+  readonly file: string;
+  /** Counted from 1. */
+  readonly line: number;
+}
+
+/** The proofs of all requests to DeepSeek, or with a DeepSeek model, that a scan found. */
+export function proofsOf({ facts, positionOf }: Scan): readonly LocatedProof[] {
+  const concerns = ({ host, model }: Request): boolean =>
+    host.host === "official" || (model?.candidates ?? []).some(({ value }) => /deepseek/i.test(String(value)));
+  return facts.files.flatMap(({ file, requests }) =>
+    requests.filter(concerns).map((request) => ({ file, line: positionOf(request.place).line, ...prove(request) })),
+  );
 }
 
 const titles: Readonly<Record<ApiVersion, string>> = { "v3.0": "V3.0", "v3.1": "V3.1", current: "today's API" };

@@ -178,7 +178,7 @@ describe("small and odd repositories", () => {
     );
     const { stages } = await planOf(["--target", "v3.1"]);
     expect(stages[3]!.commands[0]!.command).toBe(
-      "deepseek bench --endpoint old=http://localhost:8000/v1,model=deepseek-ai/DeepSeek-V3 --endpoint new=<where the new model runs>,model=deepseek-ai/DeepSeek-V3.1",
+      "deepseek bench --endpoint old=http://localhost:8000/v1,model=deepseek-ai/DeepSeek-V3 --endpoint new=http://NEW-HOST:8000/v1,model=deepseek-ai/DeepSeek-V3.1",
     );
   });
 
