@@ -38,6 +38,7 @@ export const planCommand: CommandSpec = {
       "by how much thinking multiplies output tokens, such as 1.5-3",
     ).argParser(factor),
     new Option("--probe <file>", "a recording of `deepseek-compat probe`: what its endpoint answers is certain"),
+    new Option("--min-score <n>", "exit with 1 where readiness is below this").argParser(whole(0, 100)),
     ...outputOptions(),
   ],
   examples: [
@@ -48,7 +49,7 @@ export const planCommand: CommandSpec = {
   ],
   exitCodes: {
     0: "the plan was made",
-    1: "not used",
+    1: "readiness is below --min-score",
     2: "the folder is missing, an option is not understood, or no file could be read",
   },
   async run(host, [path], options) {
@@ -56,7 +57,8 @@ export const planCommand: CommandSpec = {
     const plan = await planOf(host, path as string, options);
     const { planForms } = await import("../render/plan.js");
     await writeResult(host, options, planForms(plan));
-    return exitCode.ok;
+    const least = options["minScore"] as number | undefined;
+    return least !== undefined && plan.readiness.score < least ? exitCode.found : exitCode.ok;
   },
 };
 

@@ -157,6 +157,13 @@ function endpointOf(request: Request): Endpoint {
   return !isChat && isFim ? "fim" : "chat";
 }
 
+/** Is a request meant for DeepSeek: its host is certainly the official API, or its model may be one of DeepSeek's? */
+export function concernsDeepSeek({ host, model }: Request): boolean {
+  const names = model?.candidates ?? [];
+  if (names.some(({ value }) => /deepseek/i.test(String(value)))) return true;
+  return host.host === "official" && (host.certainty === "certain" || names.length === 0);
+}
+
 /**
  * The base URL of a request, or the URL it is sent to, where there is one only. Readers that give no base URL name it
  * in the evidence for the host.

@@ -1,11 +1,11 @@
 import { bodyOf, type Node } from "./body.js";
 import type { Place, Primitive, Request } from "./facts.js";
 import { isRetiredAlias, replacementOf } from "./models.js";
-import { type Price, priceOf, type Rate } from "./prices.js";
+import { type Price, priceOf, pricesRead, type Rate } from "./prices.js";
 
 /** The days at which costs are compared: V3.0 with R1, V3.1 with its own prices, the newest table. */
-export const costDays = { "v3.0": "2025-02-10", "v3.1": "2025-09-06", current: "2026-09-10" } as const;
-export type CostDay = keyof typeof costDays;
+const costDays = { "v3.0": "2025-02-10", "v3.1": "2025-09-06", current: "2026-09-10" } as const;
+type CostDay = keyof typeof costDays;
 
 /** What costs are reckoned with; each is the user's, and is printed. */
 export interface CostOptions {
@@ -141,7 +141,7 @@ function sentenceOf(at: readonly CostAt[], id: string): string {
 export function assumptionsOf(options: CostOptions): readonly string[] {
   const { tokensPerMonth, cachedShare, reasoningFactor } = options;
   return [
-    `prices of ${Object.values(costDays).join(", ")} from DeepSeek's pricing pages; today's may differ`,
+    `prices of ${Object.values(costDays).join(", ")} from ${priceOf("deepseek-flash", costDays.current)!.source}, read ${pricesRead}; today's may differ`,
     ...(tokensPerMonth
       ? [
           `${tokensPerMonth.input} tokens of input and ${tokensPerMonth.output} of output a month, all through one model`,

@@ -97,7 +97,9 @@ function judgeModel(body: Body, version: ApiVersion): Pick<Verdict, "answer" | "
 
 function nameVerdict(name: string, body: Body, version: ApiVersion): "accepted" | "rejected" | "unknown" {
   const list =
-    body.endpoint === "fim" ? { accepted: fimModels[version], unverified: models[version].accepted } : models[version];
+    body.endpoint === "fim"
+      ? { accepted: fimModels[version], unverified: [...models[version].accepted, ...models[version].unverified] }
+      : models[version];
   if (list.accepted.includes(name)) return "accepted";
   // FIM never took the reasoner
   if (list.unverified.includes(name) && name !== "deepseek-reasoner") return "unknown";

@@ -1,4 +1,5 @@
 import { type BenchCommand, benchCommands } from "./bench-commands.js";
+import { concernsDeepSeek } from "./body.js";
 import type { Component, Components, Role } from "./components.js";
 import { assumptionsOf, type Cost, type CostOptions, costOf } from "./cost.js";
 import { type Decision, decisionsOf } from "./decisions.js";
@@ -89,7 +90,7 @@ export interface PlanInput {
   readonly benchHasEndpoints: boolean;
 }
 
-export const stageTitles: Readonly<Record<StageNumber, string>> = {
+const stageTitles: Readonly<Record<StageNumber, string>> = {
   1: "compatibility: what the target refuses",
   2: "inference services",
   3: "training, fine-tuning, self-hosted serving and data pipelines",
@@ -145,7 +146,7 @@ function stageOf({ severity, effect, code }: Finding, { kind, component }: Role)
     laterKinds.has(kind) ||
     (["config", "test", "docs", "library"].includes(kind) && component !== undefined && laterKinds.has(component.kind));
   // what self-hosted weights need hurts nobody before those are moved
-  if (selfHosting.test(code)) return 3;
+  if (selfHosting.test(code) && kind !== "inference service") return 3;
   const isRun = kind !== "test" && kind !== "docs";
   if (severity === "error" && effect !== "opportunity" && isRun) return 1;
   return isLater ? 3 : 2;
@@ -155,7 +156,7 @@ type PlacedRequest = Request & { readonly line: number };
 
 function requestsOf({ facts, positionOf }: Scan): readonly PlacedRequest[] {
   return facts.files.flatMap((file) =>
-    file.requests.map((request) => ({ ...request, line: positionOf(request.place).line })),
+    file.requests.filter(concernsDeepSeek).map((request) => ({ ...request, line: positionOf(request.place).line })),
   );
 }
 

@@ -1,4 +1,4 @@
-import { type Body, bodyOf, type Field, holesOf, printBody, urlOf } from "./body.js";
+import { type Body, bodyOf, concernsDeepSeek, type Field, holesOf, printBody, urlOf } from "./body.js";
 import type { HostVerdict, Place, Request } from "./facts.js";
 import { judge, type Reason, type Verdict } from "./judge.js";
 import { isRetiredAlias } from "./models.js";
@@ -30,10 +30,10 @@ export interface LocatedProof extends Proof {
 
 /** The proofs of all requests to DeepSeek, or with a DeepSeek model, that a scan found. */
 export function proofsOf({ facts, positionOf }: Scan): readonly LocatedProof[] {
-  const concerns = ({ host, model }: Request): boolean =>
-    host.host === "official" || (model?.candidates ?? []).some(({ value }) => /deepseek/i.test(String(value)));
   return facts.files.flatMap(({ file, requests }) =>
-    requests.filter(concerns).map((request) => ({ file, line: positionOf(request.place).line, ...prove(request) })),
+    requests
+      .filter(concernsDeepSeek)
+      .map((request) => ({ file, line: positionOf(request.place).line, ...prove(request) })),
   );
 }
 
@@ -92,7 +92,7 @@ function sentenceOf(
   const now =
     current.answer === "accepted"
       ? "accepted now"
-      : `${current.answer === "rejected" ? "rejected now" : "not known now"}: ${list(current.because)}`;
+      : `${current.answer === "rejected" ? "rejected now" : "not known now"}: ${list(renamed ? current.because.filter(({ field }) => field === "model") : current.because)}`;
   const after = renamed ?? current;
   const silent = [
     ...verdicts["v3.1"].changed.map((reason) => ({ reason, since: "V3.1" })),

@@ -21,7 +21,7 @@ export interface Recording {
   readonly exchanges: readonly Exchange[];
 }
 
-export const mostCharacters = 16_384;
+const mostCharacters = 16_384;
 
 /** An answer as it may be kept: short, and without the key. */
 export function keepable(text: string, secrets: readonly string[]): string {

@@ -140,7 +140,7 @@ function stageSections(stage: Stage): readonly Section[] {
     },
     {
       title: "Cost",
-      columns: columns("call", "V3.0", "V3.1", "now"),
+      columns: columns("call", ...(cost[0]?.at ?? []).map(({ when, day }) => `${when}, ${day}`)),
       rows: cost.map(({ place, line, at }) => [`${place.file}:${line}`, ...at.map(figures)]),
       ...(cost.length > 0
         ? {

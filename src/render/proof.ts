@@ -1,6 +1,6 @@
 import type { ChalkInstance } from "chalk";
 import type { LocatedProof } from "../compat/proof.js";
-import { type ApiVersion, apiVersions } from "../compat/schemas.js";
+import { type ApiVersion, apiVersions, schemaSource } from "../compat/schemas.js";
 import type { Forms } from "./forms.js";
 import { markdownTable } from "./table.js";
 
@@ -28,7 +28,7 @@ function proofText(proofs: readonly LocatedProof[], paint: ChalkInstance): strin
       `  ${sentence}\n`,
     ].join("");
   });
-  return `\n${paint.bold.underline("Requests, checked offline against each version of the API")}\n\n${blocks.join("\n")}`;
+  return `\n${paint.bold.underline("Requests, checked offline against each version of the API")}\n${paint.dim(`by DeepSeek's documentation as read on ${schemaSource.date}`)}\n\n${blocks.join("\n")}`;
 }
 
 function proofMarkdown(proofs: readonly LocatedProof[]): string {
@@ -39,5 +39,5 @@ function proofMarkdown(proofs: readonly LocatedProof[]): string {
     ...apiVersions.map((version) => verdicts?.[version].answer ?? "-"),
     sentence,
   ]);
-  return `\n### Requests against each version of the API\n\n${markdownTable(columns, rows)}`;
+  return `\n### Requests against each version of the API\n\nBy DeepSeek's documentation as read on ${schemaSource.date}.\n\n${markdownTable(columns, rows)}`;
 }

@@ -123,6 +123,12 @@ describe("the example platform", () => {
     expect(readdirSync(folder)).toEqual(["plan.md"]);
   });
 
+  test("--min-score is a gate", async () => {
+    const { score } = (await planOf([platform])).readiness;
+    expect((await plan([platform, "--min-score", String(score)])).code).toBe(0);
+    expect((await plan([platform, "--min-score", String(score + 1)])).code).toBe(1);
+  });
+
   test("nothing in the repository is written", async () => {
     const stamps = () =>
       readdirSync(platform, { recursive: true, encoding: "utf8" }).map(

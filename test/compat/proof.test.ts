@@ -1,5 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
-import { type Body, bodyOf, type Node } from "../../src/compat/body.js";
+import fc from "fast-check";
+import { type Body, bodyOf, type Field, holesOf, type Node, printBody } from "../../src/compat/body.js";
 import { judge } from "../../src/compat/judge.js";
 import { type Proof, prove } from "../../src/compat/proof.js";
 import { exampleFiles } from "../../src/compat/rule.js";
@@ -183,6 +184,53 @@ new ChatOpenAI({ model: "deepseek-chat", maxTokens: 5, apiKey: key, streaming: t
     expect(Object.keys(bodyOf(request).fields)).toContain("extra_body");
     const python = bodyOf({ ...request, client: "openai-python" });
     expect(Object.keys(python.fields)).toEqual(["model", "messages", "thinking"]);
+  });
+});
+
+describe("any body at all", () => {
+  const names = [...new Set(rows.flatMap(({ field }) => field.replaceAll("[]", "").split(".")))];
+  const leaf: fc.Arbitrary<Node> = fc.oneof(
+    fc.constant<Node>({ kind: "hole" }),
+    fc.record({
+      kind: fc.constant("value" as const),
+      values: fc.array(fc.oneof(fc.integer(), fc.boolean(), fc.constantFrom("deepseek-chat", "required", "x")), {
+        minLength: 1,
+        maxLength: 2,
+      }),
+      isOnly: fc.boolean(),
+    }),
+  );
+  const { node } = fc.letrec<{ node: Node; field: Field }>((tie) => ({
+    node: fc.oneof(
+      { maxDepth: 4 },
+      leaf,
+      fc.record({ kind: fc.constant("array" as const), items: fc.array(tie("node"), { maxLength: 3 }) }),
+      fc.record({
+        kind: fc.constant("object" as const),
+        fields: fc.dictionary(fc.constantFrom(...names), tie("field"), { maxKeys: 4 }),
+      }),
+    ),
+    field: fc.record({ node: tie("node"), sure: fc.boolean() }),
+  }));
+  const fields = fc.dictionary(fc.constantFrom("model", ...names), fc.record({ node, sure: fc.boolean() }));
+
+  test("has a verdict, and a reason wherever it is not accepted; knowing less never makes it accepted or rejected", () => {
+    fc.assert(
+      fc.property(
+        fields,
+        fc.constantFrom("chat", "fim", "anthropic", "responses"),
+        fc.constantFrom(...apiVersions),
+        (own, endpoint, version) => {
+          const body: Body = { endpoint, fields: own, open: false, beta: true };
+          const verdict = judge(body, version);
+          expect(verdict.because.length > 0).toBe(verdict.answer !== "accepted");
+          const open = judge({ ...body, open: true }, version);
+          if (verdict.answer !== "rejected") expect(open.answer).toBe("unknown");
+          expect(holesOf(body).length).toBeGreaterThanOrEqual(0);
+          printBody(body);
+        },
+      ),
+    );
   });
 });
 
