@@ -1,10 +1,10 @@
-import type { ClientKind, Parameter, Primitive, Request } from "./facts.js";
+import type { ClientKind, Parameter, Primitive, Request, Value } from "./facts.js";
 import { splitId } from "./models.js";
 import type { Endpoint } from "./schemas.js";
 
-/** A part of a request body; `hole`: it is sent, but what it holds is not known. */
+/** A part of a request body; `hole`: it is sent, but what it holds is not known; `isAll`: it has no other value than these. */
 export type Node =
-  | { readonly kind: "value"; readonly values: readonly Primitive[]; readonly isOnly: boolean }
+  | { readonly kind: "value"; readonly values: readonly Primitive[]; readonly isAll: boolean }
   | { readonly kind: "object"; readonly fields: Readonly<Record<string, Field>> }
   | { readonly kind: "array"; readonly items: readonly Node[] }
   | { readonly kind: "hole" };
@@ -92,9 +92,9 @@ export function bodyOf(request: Request): Body {
   }
   if (request.model) {
     const values = request.model.candidates.filter(({ partial }) => !partial).map(({ value }) => bareId(value));
-    const isOnly = request.model.certainty === "certain" && !request.model.open;
+    const isAll = isComplete(request.model, values.length) && request.modelProperty?.sure !== false;
     fields["model"] = {
-      node: values.length > 0 ? { kind: "value", values: [...new Set(values)], isOnly } : hole,
+      node: values.length > 0 ? { kind: "value", values: [...new Set(values)], isAll } : hole,
       sure: true,
     };
   }
@@ -119,7 +119,7 @@ function sentName(client: ClientKind, name: string, isInner: boolean): string | 
 
 /** What the calls of the AI SDK add of their own. */
 function addAiSdk(request: Request, fields: Record<string, Field>): void {
-  const value = (only: Primitive): Node => ({ kind: "value", values: [only], isOnly: true });
+  const value = (only: Primitive): Node => ({ kind: "value", values: [only], isAll: true });
   if (/stream/i.test(request.callee)) fields["stream"] = { node: value(true), sure: true };
   if (/Object$/.test(request.callee) && request.package === "@ai-sdk/deepseek") {
     const type: Field = { node: value("json_object"), sure: true };
@@ -135,11 +135,16 @@ function nodeOf(parameter: Parameter): Node {
     for (const one of parameter.parameters) fields[one.name] = { node: nodeOf(one), sure: one.sure };
     return { kind: "object", fields };
   }
-  const { candidates, certainty, open } = parameter.value;
+  const { candidates } = parameter.value;
   const values = candidates.filter(({ partial }) => !partial).map(({ value }) => value);
   return values.length > 0 && values.length === candidates.length
-    ? { kind: "value", values, isOnly: certainty === "certain" && !open }
+    ? { kind: "value", values, isAll: isComplete(parameter.value, values.length) }
     : hole;
+}
+
+/** Are the known values all there can be? One of several that are written out is; a lone one that may be another is not. */
+function isComplete({ certainty, open, environment }: Value, count: number): boolean {
+  return certainty === "certain" ? !open : certainty === "possible" && !open && environment.length === 0 && count > 1;
 }
 
 function at(parameters: readonly Parameter[] | undefined, [name, ...rest]: readonly string[]): Parameter | undefined {

@@ -65,7 +65,7 @@ export function costOf(request: Request, options: CostOptions = {}): Cost | unde
 }
 
 function only(node: Node | undefined, isLikely = false): Primitive | undefined {
-  return node?.kind === "value" && (node.isOnly || isLikely) ? node.values[0] : undefined;
+  return node?.kind === "value" && (node.isAll || isLikely) ? node.values[0] : undefined;
 }
 
 function costAt(

@@ -77,8 +77,15 @@ export function decisionsOf(
     const at = `${finding.place.file}:${finding.line}`;
     const own = Object.hasOwn(questions, finding.code) ? questions[finding.code] : undefined;
     if (own) ask(own, at, finding.code);
-    // what a variable holds is asked with the request
-    else if (finding.severity !== "info" && !/may name another model/.test(finding.manual ?? ""))
+    else if (finding.code === "R01" && finding.manual) {
+      // what a variable holds is asked with the request
+      if (!/may name another model/.test(finding.manual))
+        ask(
+          `How shall the name be replaced? ${finding.manual[0]!.toUpperCase()}${finding.manual.slice(1)}.`,
+          at,
+          "R01",
+        );
+    } else if (finding.severity !== "info")
       ask(
         `${finding.message}${finding.manual ? `: ${finding.manual}` : ""}. What shall stand there?`,
         at,

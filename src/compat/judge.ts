@@ -78,9 +78,9 @@ function judgeModel(body: Body, version: ApiVersion): Pick<Verdict, "answer" | "
   const [bad] = refused;
   if (bad === undefined) {
     if (doubtful.length > 0) return unknown(`whether \`${doubtful[0]}\` was accepted is not verified`);
-    return node.isOnly ? undefined : unknown(`the model may be another than \`${node.values.join("`, `")}\``);
+    return node.isAll ? undefined : unknown(`the model may be another than \`${node.values.join("`, `")}\``);
   }
-  if (refused.length < node.values.length || !node.isOnly) {
+  if (refused.length < node.values.length || !node.isAll) {
     return unknown(`\`${bad}\` ${refusal(String(bad), version)}, but the model may be another`);
   }
   return {
@@ -122,7 +122,7 @@ function modesOf(body: Body, version: ApiVersion): readonly Mode[] {
   if (body.endpoint !== "chat") return body.endpoint === "fim" ? ["chat"] : both.slice(1);
   if (version !== "current") {
     const node = body.fields["model"]?.node;
-    if (node?.kind !== "value" || !node.isOnly) return node?.kind === "value" ? modesOfNames(node.values) : both;
+    if (node?.kind !== "value" || !node.isAll) return node?.kind === "value" ? modesOfNames(node.values) : both;
     return modesOfNames(node.values);
   }
   const field = body.fields["thinking"];
@@ -131,7 +131,7 @@ function modesOf(body: Body, version: ApiVersion): readonly Mode[] {
   const mayBeNone = effort && (effort.kind !== "value" || effort.values.includes("none"));
   if (!field) return body.open || mayBeNone ? both : ["thinking"];
   const type = field.node.kind === "object" ? field.node.fields["type"]?.node : undefined;
-  if (!field.sure || type?.kind !== "value" || !type.isOnly) return both;
+  if (!field.sure || type?.kind !== "value" || !type.isAll) return both;
   return type.values[0] === "disabled" ? ["chat"] : ["thinking"];
 }
 
@@ -240,6 +240,6 @@ function fits(node: Node, when: Condition): boolean | undefined {
   // an object is no value of a list, so it differs from all of them
   if (node.kind !== "value") return when.above === undefined && when.below === undefined && when.is === undefined;
   const truths = node.values.map(test);
-  if (truths.every((truth) => !truth)) return node.isOnly ? false : undefined;
-  return node.isOnly && truths.every(Boolean) ? true : undefined;
+  if (truths.every((truth) => !truth)) return node.isAll ? false : undefined;
+  return node.isAll && truths.every(Boolean) ? true : undefined;
 }

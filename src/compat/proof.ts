@@ -70,7 +70,7 @@ function renamedVerdict(body: Body, current: Verdict): Verdict | undefined {
   const node = body.fields["model"]?.node;
   if (current.answer === "accepted" || node?.kind !== "value" || !node.values.every(isRetiredAlias)) return undefined;
   const id = body.endpoint === "fim" ? "deepseek-v4-pro" : "deepseek-flash";
-  const model: Field = { node: { kind: "value", values: [id], isOnly: true }, sure: true };
+  const model: Field = { node: { kind: "value", values: [id], isAll: true }, sure: true };
   return judge({ ...body, fields: { ...body.fields, model } }, "current");
 }
 

@@ -188,16 +188,9 @@ export const rows: readonly Row[] = [
       ...thinking,
     },
   ),
-  row(
-    "chat",
-    "max_completion_tokens",
-    old,
-    "unknown",
-    "is not documented, and whether it limits anything was never shown",
-    {
-      ...secondary,
-    },
-  ),
+  row("chat", "max_completion_tokens", old, "ignored", "is not documented, and limited nothing where users tried it", {
+    ...secondary,
+  }),
   row("chat", "max_completion_tokens", ["current"], "ignored", "is ignored, so nothing limits the answer", {
     ...secondary,
   }),
@@ -206,7 +199,7 @@ export const rows: readonly Row[] = [
     row("chat", field, old, "ignored", "has no effect on deepseek-reasoner", thinking),
   ),
   row("chat", "temperature", ["current"], "ignored", "has no effect while the model thinks", thinking),
-  row("chat", "top_p", ["current"], "unknown", "works only from 0.95 to 1 while the model thinks", {
+  row("chat", "top_p", ["current"], "changed", "works only from 0.95 to 1 while the model thinks", {
     ...thinking,
     when: { below: 0.95 },
   }),

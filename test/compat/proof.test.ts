@@ -65,6 +65,7 @@ describe("what each version answers", () => {
       [U, U, U],
       /refused with HTTP 400 since 2026-07-24, but the model may be another/,
     ],
+    ['model: hard ? "deepseek-reasoner" : "deepseek-chat"', [A, A, R], /rejected now: `deepseek-(chat|reasoner)` is/],
     ['model: "deepseek-flash", ...more', [R, R, U], /a part of the request is not known here/],
   ])("%s", (fields, expected, words) => {
     const proof = chat(fields);
@@ -84,7 +85,7 @@ describe("what each version answers", () => {
   });
 
   test("messages are looked into as far as they are known", () => {
-    const value = (only: string | boolean): Node => ({ kind: "value", values: [only], isOnly: true });
+    const value = (only: string | boolean): Node => ({ kind: "value", values: [only], isAll: true });
     const object = (fields: Record<string, Node>): Node => ({
       kind: "object",
       fields: Object.fromEntries(Object.entries(fields).map(([name, node]) => [name, { node, sure: true }])),
@@ -197,7 +198,7 @@ describe("any body at all", () => {
         minLength: 1,
         maxLength: 2,
       }),
-      isOnly: fc.boolean(),
+      isAll: fc.boolean(),
     }),
   );
   const { node } = fc.letrec<{ node: Node; field: Field }>((tie) => ({
