@@ -12,13 +12,13 @@ export async function runCommand(
   spec: CommandSpec,
   argv: readonly string[],
   cwd = process.cwd(),
-  env: Host["env"] = {},
+  world: { readonly env?: Host["env"] } = {},
 ): Promise<Outcome> {
   let stdout = "";
   let stderr = "";
   const host: Host = {
     cwd,
-    env,
+    env: world.env ?? {},
     stdout: recorder((text) => {
       stdout += text;
     }),

@@ -31,10 +31,10 @@ function urlIn({ evidence }: HostVerdict): string | undefined {
   return /"(https?:\/\/[^"]+)"/.exec(evidence)?.[1];
 }
 
-/** A problem as the probed endpoint lets it stand: a retired name that it still takes is no error there. */
-export function temper(code: string, problem: Problem, recording: Recording): Problem {
+/** A finding as the probed endpoint lets it stand: a retired name that it still takes is no error there. */
+export function temper<F extends Problem & { readonly code: string }>(problem: F, recording: Recording): F {
   const url = problem.host && urlIn(problem.host);
-  if (code !== "R01" || url === undefined || bareUrl(url) !== bareUrl(recording.baseUrl)) return problem;
+  if (problem.code !== "R01" || url === undefined || bareUrl(url) !== bareUrl(recording.baseUrl)) return problem;
   const name = /deepseek-(chat|reasoner)/.exec(problem.message)?.[1];
   const accepted = capabilitiesOf(recording).find(({ id }) => id === `alias-${name}`);
   if (accepted?.answer !== "yes") return problem;

@@ -72,9 +72,8 @@ export async function scan(sources: Sources, options: ScanOptions): Promise<Scan
   for (const rule of options.rules ?? allRules) {
     const usual = rule.severity[options.target];
     if (usual === null || (rule.since === "v3.1" && from === "v3.1")) continue;
-    for (const own of rule.check(facts, options.target, from)) {
+    for (const problem of rule.check(facts, options.target, from)) {
       const { id, code, effect } = rule;
-      const problem = probe ? temper(code, own, probe) : own;
       findings.push({
         rule: id,
         code,
@@ -92,7 +91,7 @@ export async function scan(sources: Sources, options: ScanOptions): Promise<Scan
     target: options.target,
     from,
     facts,
-    findings,
+    findings: probe ? findings.map((finding) => temper(finding, probe)) : findings,
     files: paths.length,
     parsed,
     broken: facts.files.flatMap(({ syntaxErrors: [first] }) =>

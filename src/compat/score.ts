@@ -56,7 +56,7 @@ const weights: readonly Weight[] = [
 ];
 
 /** The formula as reports print it. */
-const readinessFormula = `100 - ${weights
+export const readinessFormula = `100 - ${weights
   .map(({ name, weight, most }) => `min(${most}, ${weight} x ${name})`)
   .join(" - ")} - 100 x (unreadable files / all files), rounded down, at least 0`;
 

@@ -20,7 +20,8 @@ afterEach(async () => {
   endpoint = undefined;
 });
 
-const probe = (argv: readonly string[], env = { DEEPSEEK_API_KEY: key }) => runCommand(probeCommand, argv, folder, env);
+const probe = (argv: readonly string[], env = { DEEPSEEK_API_KEY: key }) =>
+  runCommand(probeCommand, argv, folder, { env });
 const probed = async (era: Parameters<typeof startEndpoint>[0], ...more: readonly string[]) => {
   endpoint = await startEndpoint(era);
   return probe(["--base-url", endpoint.url, ...more]);
