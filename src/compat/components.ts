@@ -22,7 +22,8 @@ export interface Role {
 
 export interface Components {
   readonly components: readonly Component[];
-  roleOf(file: string): Role;
+  /** What a file is there for, or one line of a file that speaks of several components. */
+  roleOf(file: string, line?: number): Role;
   /** Files after those they import, as far as imports are known. */
   inOrder(files: readonly string[]): readonly string[];
   /** How much was looked at. */
@@ -72,7 +73,16 @@ export async function findComponents(sources: Sources): Promise<Components> {
   return {
     components,
     looked: { files: sources.paths.length, read, manifests: manifests.length },
-    roleOf: (file) => roleOf(file, components, signals, served),
+    roleOf: (file, line) => {
+      const role = roleOf(file, components, signals, served);
+      const own = manifests.filter(({ lines }) => lines?.file === file);
+      if (own.length === 0) return role;
+      const spoken = own.find(({ lines }) => line !== undefined && line >= lines!.first && line <= lines!.last);
+      const component = components.find(
+        ({ root, name }) => root === spoken?.root && (root !== file || name === spoken?.name),
+      );
+      return { ...role, component };
+    },
     inOrder: (files) => inOrder(files, graph),
   };
 }

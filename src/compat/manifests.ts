@@ -10,6 +10,8 @@ export interface Manifest {
   readonly signals: readonly Signal[];
   /** Only a holder of other packages. */
   readonly isContainer: boolean;
+  /** The lines that speak of it, where its file speaks of others too. Counted from 1, both included. */
+  readonly lines?: { readonly file: string; readonly first: number; readonly last: number };
 }
 
 type Yaml = typeof import("yaml");
@@ -106,15 +108,22 @@ function yamlManifests(yaml: Yaml, path: string, text: string): readonly Manifes
 }
 
 function composeServices(path: string, text: string, content: Record<string, unknown>): readonly Manifest[] {
-  return Object.entries(record(content["services"])).flatMap(([name, one]) => {
+  const services = Object.entries(record(content["services"]));
+  const starts = services.map(([name]) => {
+    const at = new RegExp(`^[ \\t]+["']?${escaped(name)}["']?[ \\t]*:`, "m").exec(text);
+    return at ? lineAt(text, at.index) : 1;
+  });
+  return services.flatMap(([name, one], index) => {
     const service = record(one);
-    const line = lineAt(text, text.search(new RegExp(`^\\s+${escaped(name)}:`, "m")) + 1);
+    const line = starts[index]!;
+    const last = Math.min(...starts.filter((start) => start > line), Number.MAX_SAFE_INTEGER) - 1;
+    const lines = { file: path, first: line, last };
     const command = [service["image"], ...list(service["entrypoint"]), ...list(service["command"])].join(" ");
     const signals = signalsOfCommand(command, path, line);
     const what = `service ${name} in ${path}`;
     const build = record(service["build"])["context"] ?? service["build"];
-    if (typeof build === "string") return [part(joined(folderOf(path), build), what, signals, undefined)];
-    return signals.length > 0 ? [part(path, what, signals, name)] : [];
+    if (typeof build === "string") return [{ ...part(joined(folderOf(path), build), what, signals, undefined), lines }];
+    return signals.length > 0 ? [{ ...part(path, what, signals, name), lines }] : [];
   });
 }
 

@@ -105,13 +105,15 @@ const laterKinds: ReadonlySet<ComponentKind> = new Set(["training", "serving", "
 export function makePlan(input: PlanInput): Plan {
   const { scan, components } = input;
   const roles = new Map<string, Role>();
-  const roleOf = (file: string): Role => {
-    const role = roles.get(file) ?? components.roleOf(file);
-    roles.set(file, role);
+  const roleOf: Components["roleOf"] = (file, line) => {
+    const key = `${file}:${line ?? ""}`;
+    const role = roles.get(key) ?? components.roleOf(file, line);
+    roles.set(key, role);
     return role;
   };
   const byStage = new Map<StageNumber, Finding[]>([1, 2, 3].map((number) => [number as StageNumber, []]));
-  for (const finding of scan.findings) byStage.get(stageOf(finding, roleOf(finding.place.file)))!.push(finding);
+  for (const finding of scan.findings)
+    byStage.get(stageOf(finding, roleOf(finding.place.file, finding.line)))!.push(finding);
   const requests = requestsOf(scan);
   const stages = [1, 2, 3].map((number) => stage(number as StageNumber, byStage, requests, input, roleOf));
   const commands =
@@ -165,7 +167,7 @@ function stage(
   byStage: ReadonlyMap<StageNumber, readonly Finding[]>,
   requests: readonly PlacedRequest[],
   input: PlanInput,
-  roleOf: (file: string) => Role,
+  roleOf: Components["roleOf"],
 ): Stage {
   const findings = byStage.get(number)!;
   const order = input.components.inOrder([...new Set(findings.map(({ place }) => place.file))]);
@@ -195,10 +197,19 @@ function stage(
     number,
     title: stageTitles[number],
     files: order.map((file): StagedFile => {
-      const { kind, component, evidence } = roleOf(file);
+      const own = findings.filter(({ place }) => place.file === file);
+      const [first, ...others] = [...new Set(own.map(({ line }) => roleOf(file, line)))];
+      const { kind, evidence } = first!;
+      const component = others.every((other) => other.component === first!.component) ? first!.component : undefined;
       const owners = input.ownersOf(file);
-      const own = findings.filter(({ place }) => place.file === file).length;
-      return { file, kind, evidence, ...(component ? { component: component.name } : {}), owners, findings: own };
+      return {
+        file,
+        kind,
+        evidence,
+        ...(component ? { component: component.name } : {}),
+        owners,
+        findings: own.length,
+      };
     }),
     findings: staged,
     fixable,

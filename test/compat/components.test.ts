@@ -69,6 +69,14 @@ describe("the components of a repository", () => {
     expect(await componentsOf(files)).toEqual(["api api: inference service", "compose.yaml llm: serving"]);
   });
 
+  test("a line of a compose file speaks of the service it stands in", async () => {
+    const compose =
+      "services:\n  llm:\n    image: vllm/vllm-openai\n  api:\n    build: ./api\n    environment:\n      A: b\n";
+    const files = { "compose.yaml": compose, "api/package.json": '{"dependencies":{"koa":"3"}}' };
+    const { roleOf } = await findComponents(sourcesOf(files));
+    expect([1, 3, 7].map((line) => roleOf("compose.yaml", line).component?.name)).toEqual([undefined, "llm", "api"]);
+  });
+
   test("Kubernetes, workflows and several documents in a file", async () => {
     const k8s = `apiVersion: apps/v1
 kind: Deployment
