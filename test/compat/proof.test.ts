@@ -5,7 +5,7 @@ import { judge } from "../../src/compat/judge.js";
 import { type Proof, prove } from "../../src/compat/proof.js";
 import { exampleFiles } from "../../src/compat/rule.js";
 import { rules } from "../../src/compat/rules/index.js";
-import { readFacts } from "../../src/compat/scan.js";
+import { readFacts, scan } from "../../src/compat/scan.js";
 import { apiVersions, rows } from "../../src/compat/schemas.js";
 import { memorySources, onlyRequest } from "./memory.js";
 
@@ -267,6 +267,16 @@ describe("verdicts agree with the rules on their examples", () => {
       const judged = bad.filter(({ verdicts }) => verdicts);
       for (const { verdicts } of judged) expect(verdicts!.current.answer).not.toBe("accepted");
       for (const { verdicts } of good) if (verdicts) expect(verdicts.current.answer).not.toBe("rejected");
+    }
+    // an error of a rule about requests is a request that is not taken
+    if (/^R(01|04|09|12|16|23)$/.test(rule.code)) {
+      const file = exampleFiles[language];
+      const { findings } = await scan(memorySources({ [file]: before }), { target, rules: [rule] });
+      for (const { place, host, severity } of findings) {
+        if (severity !== "error" || host?.host !== "official" || host.certainty !== "certain") continue;
+        const own = bad.find((one) => one.place.start <= place.start && place.end <= one.place.end);
+        if (own?.verdicts) expect([rule.code, own.verdicts[version].answer]).not.toEqual([rule.code, "accepted"]);
+      }
     }
     if (rule.code === "R07") {
       // what the fix takes out had no effect
