@@ -99,6 +99,11 @@ export function bodyOf(request: Request): Body {
     };
   }
   if (request.client === "ai-sdk") addAiSdk(request, fields);
+  const format = fields["response_format"];
+  // what parse() of the openai clients takes is made of a schema
+  if (/\.parse$/.test(request.endpoint) && format?.node.kind === "hole") {
+    fields["response_format"] = { ...format, node: objectOf("json_schema") };
+  }
   if (request.client.startsWith("langchain")) fields["messages"] ??= { node: hole, sure: true };
   return { endpoint: endpointOf(request), fields, open, beta: betaOf(request) };
 }
@@ -117,13 +122,17 @@ function sentName(client: ClientKind, name: string, isInner: boolean): string | 
   return ownOptions.test(name) ? undefined : name;
 }
 
+const objectOf = (type: string): Node => ({
+  kind: "object",
+  fields: { type: { node: { kind: "value", values: [type], isAll: true }, sure: true } },
+});
+
 /** What the calls of the AI SDK add of their own. */
 function addAiSdk(request: Request, fields: Record<string, Field>): void {
   const value = (only: Primitive): Node => ({ kind: "value", values: [only], isAll: true });
   if (/stream/i.test(request.callee)) fields["stream"] = { node: value(true), sure: true };
   if (/Object$/.test(request.callee) && request.package === "@ai-sdk/deepseek") {
-    const type: Field = { node: value("json_object"), sure: true };
-    fields["response_format"] = { node: { kind: "object", fields: { type } }, sure: true };
+    fields["response_format"] = { node: objectOf("json_object"), sure: true };
   }
   if (fields["tools"]) fields["tools"] = { ...fields["tools"], node: hole };
 }

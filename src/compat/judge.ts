@@ -206,30 +206,42 @@ function holds(row: Row, body: Body): boolean | undefined {
     const stream = body.fields["stream"]?.node;
     if (stream && (stream.kind !== "value" || stream.values[0] === true)) return false;
   }
-  const truths = nodesAt(body.fields, row.field).map(({ node, sure }) => {
+  const truths = nodesAt(body.fields, row.field).map(({ node, sure, parent }) => {
     const truth = when ? fits(node, when) : true;
-    return truth && !sure ? undefined : truth;
+    const beside = when?.beside && parent?.[when.beside.field]?.node;
+    const isBeside = when?.beside ? (beside ? fits(beside, { is: when.beside.is }) : undefined) : true;
+    if (truth === false || isBeside === false) return false;
+    return truth && isBeside && sure ? true : undefined;
   });
   const truth = truths.includes(true) ? true : truths.includes(undefined) ? undefined : false;
   return truth && when?.without === "beta" && body.beta === undefined ? undefined : truth;
 }
 
-/** The parts of a body at a path; what lies in a part that is not known is left out. */
-function nodesAt(fields: Readonly<Record<string, Field>>, path: string): readonly Field[] {
+interface Found extends Field {
+  /** The fields beside it. */
+  readonly parent?: Readonly<Record<string, Field>>;
+}
+
+/** The parts of a body at a path. What may lie in an object that is not known is a hole; of a list it is left out. */
+function nodesAt(fields: Readonly<Record<string, Field>>, path: string): readonly Found[] {
   const steps = path.replaceAll("[]", ".[]").split(".");
-  let nodes: readonly Field[] = [{ node: { kind: "object", fields }, sure: true }];
+  let nodes: readonly Found[] = [{ node: { kind: "object", fields }, sure: true }];
   for (const step of steps) {
-    nodes = nodes.flatMap(({ node, sure }): readonly Field[] => {
+    nodes = nodes.flatMap(({ node, sure }): readonly Found[] => {
       if (step === "[]") return node.kind === "array" ? node.items.map((item) => ({ node: item, sure })) : [];
+      // lists of messages and tools come from elsewhere nearly always, and would leave nothing that is known
+      if (node.kind === "hole") return path.includes("[]") ? [] : [{ node, sure: false }];
       const field = node.kind === "object" && Object.hasOwn(node.fields, step) ? node.fields[step] : undefined;
-      return field ? [{ node: field.node, sure: sure && field.sure }] : [];
+      return field && node.kind === "object"
+        ? [{ node: field.node, sure: sure && field.sure, parent: node.fields }]
+        : [];
     });
   }
   return nodes;
 }
 
 function fits(node: Node, when: Condition): boolean | undefined {
-  if (when.shape && node.kind !== "hole" && node.kind !== when.shape) return false;
+  if (when.shape && node.kind !== "hole") return node.kind === when.shape;
   if (when.longerThan !== undefined) return node.kind === "array" && node.items.length > when.longerThan;
   const test = (value: Primitive): boolean =>
     (when.above === undefined || (typeof value === "number" && value > when.above)) &&

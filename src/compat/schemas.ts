@@ -24,6 +24,8 @@ export interface Condition {
   readonly shape?: "object" | "array";
   /** An array of more items. */
   readonly longerThan?: number;
+  /** The field beside it is one of these: the role of the message that a content belongs to. */
+  readonly beside?: { readonly field: string; readonly is: readonly Primitive[] };
   /** It holds where the request lacks this: a base URL with /beta, or `stream: true`. */
   readonly without?: "beta" | "stream";
 }
@@ -300,6 +302,11 @@ export const rows: readonly Row[] = [
     ...secondary,
     when: { is: ["developer"] },
     error: "unknown variant `developer`, expected one of `system`, `user`, `assistant`, `tool`",
+  }),
+  row("chat", "messages[].content", every, "rejected", "is an array of parts in a message of an assistant or a tool", {
+    ...secondary,
+    when: { shape: "array", beside: { field: "role", is: ["assistant", "tool"] } },
+    error: "invalid type: sequence, expected a string",
   }),
   row("chat", "messages[].content[].type", old, "rejected", "is image_url, which is unknown", {
     ...secondary,

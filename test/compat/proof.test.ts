@@ -65,6 +65,11 @@ describe("what each version answers", () => {
       [U, U, U],
       /refused with HTTP 400 since 2026-07-24, but the model may be another/,
     ],
+    [
+      'model: "deepseek-flash", response_format: format',
+      [R, R, U],
+      /not known here whether `response_format.type` is json_schema/,
+    ],
     ['model: hard ? "deepseek-reasoner" : "deepseek-chat"', [A, A, R], /rejected now: `deepseek-(chat|reasoner)` is/],
     ['model: "deepseek-flash", ...more', [R, R, U], /a part of the request is not known here/],
   ])("%s", (fields, expected, words) => {
@@ -104,6 +109,10 @@ describe("what each version answers", () => {
     expect(of(body(false, object({ role: value("developer") })))).toBe(R);
     expect([of(body(false, prefix)), of(body(true, prefix)), of(body(undefined, prefix))]).toEqual([R, A, U]);
     expect(of(body(false, { kind: "hole" }))).toBe(A);
+    const parts: Node = { kind: "array", items: [object({ type: value("text") })] };
+    expect(["user", "assistant"].map((role) => of(body(false, object({ role: value(role), content: parts }))))).toEqual(
+      [A, R],
+    );
     const image = object({ content: { kind: "array", items: [object({ type: value("image_url") })] } });
     expect(judge(body(false, image), "v3.0").because[0]?.error).toContain("unknown variant `image_url`");
   });
@@ -140,14 +149,13 @@ describe("the body a call site would send", () => {
   test("names of the AI SDK become the API's, provider options are merged", () => {
     const text = `import { deepseek } from "@ai-sdk/deepseek";
 import { generateObject } from "ai";
-generateObject({ model: deepseek("deepseek-chat"), prompt: "secret words", maxOutputTokens: 9, topP: 0.5, stopSequences: ["x"],
-  schema, maxRetries: 2, providerOptions: { deepseek: { thinking: { type: "disabled" } } } });`;
+generateObject({ model: deepseek("deepseek-chat"), prompt: "secret words", maxOutputTokens: 9, topP: 0.5, maxRetries: 1,
+  schema, providerOptions: { deepseek: { thinking: { type: "disabled" } } } });`;
     expect(body(text)).toEqual({
       model: "deepseek-chat",
       messages: "…",
       max_tokens: 9,
       top_p: 0.5,
-      stop: "…",
       thinking: { type: "disabled" },
       response_format: { type: "json_object" },
     });
