@@ -1,6 +1,6 @@
-import { urlOf } from "./body.js";
 import type { Command, Facts } from "./facts.js";
 import { isDeepSeekId } from "./models.js";
+import { urlOf } from "./request-body.js";
 import type { Target } from "./targets.js";
 
 /** A command that compares old and new, ready to be run. */

@@ -1,7 +1,7 @@
-import { bodyOf, type Node } from "./body.js";
 import type { Place, Primitive, Request } from "./facts.js";
 import { isRetiredAlias, replacementOf } from "./models.js";
 import { type Price, priceOf, pricesRead, type Rate } from "./prices.js";
+import { bodyOf, type Node } from "./request-body.js";
 
 /** The days at which costs are compared: V3.0 with R1, V3.1 with its own prices, the newest table. */
 const costDays = { "v3.0": "2025-02-10", "v3.1": "2025-09-06", current: "2026-09-10" } as const;

@@ -1,6 +1,6 @@
-import type { Body, Field, Node } from "./body.js";
 import type { Primitive } from "./facts.js";
 import { isRetiredAlias } from "./models.js";
+import type { Body, Field, Node } from "./request-body.js";
 import {
   type ApiVersion,
   type Condition,

@@ -1,9 +1,9 @@
 import { type BenchCommand, benchCommands } from "./bench-commands.js";
-import { concernsDeepSeek } from "./body.js";
 import type { Component, Components, Role } from "./components.js";
 import { assumptionsOf, type Cost, type CostOptions, costOf } from "./cost.js";
 import { type Decision, decisionsOf } from "./decisions.js";
 import type { Request } from "./facts.js";
+import { concernsDeepSeek } from "./request-body.js";
 import type { Effect, Severity } from "./rule.js";
 import type { BrokenFile, Finding, Scan, Unresolved } from "./scan.js";
 import { type Readiness, readiness, readinessInput } from "./score.js";

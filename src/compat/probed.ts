@@ -1,7 +1,7 @@
-import { urlOf } from "./body.js";
 import { capabilitiesOf } from "./capabilities.js";
 import type { Facts, FileFacts, HostVerdict } from "./facts.js";
 import { bareUrl, type Recording } from "./recording.js";
+import { urlOf } from "./request-body.js";
 import type { Problem } from "./rule.js";
 
 const asked = ({ baseUrl, date }: Recording): string => `probe of ${baseUrl} on ${date}`;

@@ -1,7 +1,7 @@
-import { type Body, bodyOf, concernsDeepSeek, type Field, holesOf, printBody, urlOf } from "./body.js";
 import type { HostVerdict, Place, Request } from "./facts.js";
 import { judge, type Reason, type Verdict } from "./judge.js";
 import { isRetiredAlias } from "./models.js";
+import { type Body, bodyOf, concernsDeepSeek, type Field, holesOf, printBody, urlOf } from "./request-body.js";
 import type { Scan } from "./scan.js";
 import { type ApiVersion, apiVersions } from "./schemas.js";
 

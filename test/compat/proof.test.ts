@@ -1,8 +1,8 @@
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { type Body, bodyOf, type Field, holesOf, type Node, printBody } from "../../src/compat/body.js";
 import { judge } from "../../src/compat/judge.js";
 import { type Proof, prove } from "../../src/compat/proof.js";
+import { type Body, bodyOf, type Field, holesOf, type Node, printBody } from "../../src/compat/request-body.js";
 import { exampleFiles } from "../../src/compat/rule.js";
 import { rules } from "../../src/compat/rules/index.js";
 import { readFacts, scan } from "../../src/compat/scan.js";
