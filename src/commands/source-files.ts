@@ -166,6 +166,8 @@ function unfit(path: string): string | undefined {
     }
     if (head.includes(0)) return "not text";
     if (/^[ \t]*(\/\/|\/?\*).*@generated\b/m.test(head.toString("latin1"))) return "generated";
+    // recordings of requests, and findings that quote them, are no code
+    if (/^\s*\{\s*"schema"\s*:\s*"deepseek-compat\//.test(head.toString("latin1"))) return "a report of this program";
     // people break lines
     if (size > 20_000 && !head.includes(0x0a)) return "minified";
   } catch (error) {

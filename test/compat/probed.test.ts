@@ -1,6 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import { applyFixes } from "../../src/compat/fix.js";
 import { bareUrl, keepable, parseRecording, type Recording } from "../../src/compat/recording.js";
+import { retiredModelAlias } from "../../src/compat/rules/retired-model-alias.js";
 import { scan } from "../../src/compat/scan.js";
 import { memorySources } from "./memory.js";
 
@@ -24,8 +25,9 @@ const likely = {
 c.chat.completions.create({ model: "deepseek-chat", messages });
 `,
 };
+const rules = [retiredModelAlias];
 const findings = async (probe: Recording | undefined) =>
-  (await scan(memorySources(likely), { target: "current", ...(probe ? { probe } : {}) })).findings;
+  (await scan(memorySources(likely), { target: "current", rules, ...(probe ? { probe } : {}) })).findings;
 
 describe("a probe as evidence", () => {
   test("what is likely becomes certain where the probed URL is the call site's, and says why", async () => {
@@ -49,7 +51,7 @@ describe("a probe as evidence", () => {
   });
 
   test("fixing goes by it too", async () => {
-    const options = { target: "current" as const, probe: recording("https://api.deepseek.com", false) };
+    const options = { target: "current" as const, rules, probe: recording("https://api.deepseek.com", false) };
     const { changed } = await applyFixes(memorySources(likely), options, "safe");
     expect(changed.get("a.ts")).toContain('model: "deepseek-flash"');
   });
