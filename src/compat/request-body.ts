@@ -198,9 +198,8 @@ export function printBody(body: Body): Readonly<Record<string, unknown>> {
   return printFields(body.fields);
 }
 
-/** Prompts are nobody's business, and what may be a key must not get into a report. */
-const unshown =
-  /^(content|prompt|suffix|text|system|input|arguments|description)$|(?<!max_|max_completion_)(key|tokens?|secret|password|authorization|user)(_id)?$/i;
+/** Fields whose strings are shown. Prompts are nobody's business, and what may be a key must not get into a report. */
+const shown = /^(model|role|type|name|tool_choice|reasoning_effort|effort)$/;
 
 function printFields(fields: Readonly<Record<string, Field>>): Readonly<Record<string, unknown>> {
   return Object.fromEntries(Object.entries(fields).map(([name, { node }]) => [name, printNode(node, name)]));
@@ -210,7 +209,7 @@ function printNode(node: Node, name: string): unknown {
   if (node.kind === "value") {
     const values = node.values.map((value) => {
       if (typeof value !== "string") return value;
-      return unshown.test(name) || value.length > 80 ? "…" : value;
+      return shown.test(name) && value.length <= 80 ? value : "…";
     });
     return values.length === 1 ? values[0] : [...new Set(values)].join(" | ");
   }
