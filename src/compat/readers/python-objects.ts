@@ -260,7 +260,9 @@ function readValue(
 export function positionalParameter(name: string, node: PyNode, resolver: Resolver, from?: Found): Parameter {
   const object: Found = from ?? { node, path: [], sure: true };
   const standing = { direct: true, sure: true };
-  return counted(() => readValue(name, node, { ...placeOf(node), end: node.start }, node, object, resolver, standing, 1));
+  return counted(() =>
+    readValue(name, node, { ...placeOf(node), end: node.start }, node, object, resolver, standing, 1),
+  );
 }
 
 /** Is the dict used by this request only: written in the call, or a variable that is only filled and passed? */

@@ -33,6 +33,29 @@ export const maxCompletionTokens: Rule = {
 });
 `,
     },
+    {
+      target: "current",
+      language: "py",
+      by: "safe",
+      before: `from openai import OpenAI
+client = OpenAI(base_url="https://api.deepseek.com")
+reply = client.chat.completions.create(
+    model="deepseek-flash",
+    messages=messages,
+    max_completion_tokens=1024,
+    extra_body={"thinking": {"type": "disabled"}},
+)
+`,
+      after: `from openai import OpenAI
+client = OpenAI(base_url="https://api.deepseek.com")
+reply = client.chat.completions.create(
+    model="deepseek-flash",
+    messages=messages,
+    max_tokens=1024,
+    extra_body={"thinking": {"type": "disabled"}},
+)
+`,
+    },
   ],
   source: {
     urls: [
@@ -45,7 +68,11 @@ export const maxCompletionTokens: Rule = {
   },
   *check(facts, target) {
     for (const request of facts.files.flatMap((file) => file.requests)) {
-      if (request.host.host !== "official" || !["openai-node", "openai-python", "fetch", "axios", "http"].includes(request.client)) continue;
+      if (
+        request.host.host !== "official" ||
+        !["openai-node", "openai-python", "fetch", "axios", "http"].includes(request.client)
+      )
+        continue;
       const limit = request.parameters.find(({ name }) => name === "max_completion_tokens");
       if (!limit) continue;
       const [first] = limit.value.candidates;
@@ -86,7 +113,9 @@ function fixOf(
       ? ["a compiler directive stands on the line above"]
       : []),
   ];
-  const value = limit.shorthand ? "max_tokens: max_completion_tokens" : "max_tokens";
+  // a dict's key keeps its quotes
+  const quote = /^["']/.exec(text.slice(limit.namePlace.start, limit.namePlace.end))?.[0] ?? "";
+  const value = limit.shorthand ? "max_tokens: max_completion_tokens" : `${quote}max_tokens${quote}`;
   return {
     manual: ["behaviour change: the limit takes effect", ...doubts].join("; "),
     fix: {

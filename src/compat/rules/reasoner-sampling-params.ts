@@ -61,6 +61,19 @@ export const reasonerSamplingParams: Rule = {
 });
 `,
     },
+    {
+      target: "v3.1",
+      language: "py",
+      by: "safe",
+      before: `from openai import OpenAI
+client = OpenAI(base_url="https://api.deepseek.com")
+reply = client.chat.completions.create(model="deepseek-reasoner", messages=messages, temperature=0.2)
+`,
+      after: `from openai import OpenAI
+client = OpenAI(base_url="https://api.deepseek.com")
+reply = client.chat.completions.create(model="deepseek-reasoner", messages=messages)
+`,
+    },
   ],
   source: {
     urls: [
@@ -170,7 +183,7 @@ function problemOf(facts: Facts, request: Request, parameter: Parameter, verdict
 
 /** The doubt that a line of nothing but a comment, which may speak of the property below it, would stay behind. */
 function commentAbove(before: string): readonly string[] {
-  const line = /(?:^|\n)[ \t]*((?:\/\/|\/\*|\*)[^\n]*)\n\s*$/.exec(before)?.[1];
+  const line = /(?:^|\n)[ \t]*((?:\/\/|\/\*|\*|#)[^\n]*)\n\s*$/.exec(before)?.[1];
   if (line === undefined) return [];
   return [/@ts-/.test(line) ? "a compiler directive stands above it" : "the comment above it would stay behind"];
 }

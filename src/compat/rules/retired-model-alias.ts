@@ -74,6 +74,26 @@ export const ask = (messages: OpenAI.ChatCompletionMessageParam[]) =>
   });
 `,
     },
+    {
+      target: "current",
+      language: "py",
+      by: "safe",
+      before: `from openai import OpenAI
+client = OpenAI(base_url="https://api.deepseek.com")
+reply = client.chat.completions.create(
+    model="deepseek-chat",
+    messages=[{"role": "user", "content": "Hello"}],
+)
+`,
+      after: `from openai import OpenAI
+client = OpenAI(base_url="https://api.deepseek.com")
+reply = client.chat.completions.create(
+    model="deepseek-flash",
+    extra_body={"thinking": {"type": "disabled"}},
+    messages=[{"role": "user", "content": "Hello"}],
+)
+`,
+    },
   ],
   source: {
     urls: [
