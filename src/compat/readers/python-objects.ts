@@ -18,6 +18,23 @@ export interface ReadObject {
 const maximumLevels = 6;
 const maximumItems = 100;
 
+/** Properties read for one object in all; tables that lead to tables would have no end. */
+const maximumProperties = 300;
+let properties = 0;
+let reading = false;
+
+/** One object: its properties are counted anew. */
+function counted<Result>(read: () => Result): Result {
+  if (reading) return read();
+  reading = true;
+  properties = 0;
+  try {
+    return read();
+  } finally {
+    reading = false;
+  }
+}
+
 type Standing = Pick<Parameter, "direct" | "sure">;
 
 /** Where properties can be put into a dict or an argument list. */
@@ -38,7 +55,7 @@ export function readKeywords(call: PyNode, resolver: Resolver, from?: Found): Re
   const list = child(call, "arguments");
   if (list?.type !== "argument_list") return { parameters: [], spreads: [], shape: undefined };
   const object: Found = { ...(from ?? {}), node: list, path: [], sure: true };
-  const read = readEntries(object, resolver, { direct: true, sure: true }, 0);
+  const read = counted(() => readEntries(object, resolver, { direct: true, sure: true }, 0));
   const positional = list.children.filter((one) => one.type === "list_splat");
   return {
     parameters: read.parameters,
@@ -55,7 +72,7 @@ export function readDict(node: PyNode, resolver: Resolver, use: PyNode, from?: F
   const [object] = objects;
   if (!object || objects.length > 1) return undefined;
   const isAlone = found.length === 1 && object.sure;
-  const read = readEntries(object, resolver, { direct: true, sure: isAlone }, 0, use);
+  const read = counted(() => readEntries(object, resolver, { direct: true, sure: isAlone }, 0, use));
   const own = isOwn(object, node);
   return {
     parameters: read.parameters,
@@ -85,7 +102,8 @@ function readEntries(object: Found, resolver: Resolver, standing: Standing, leve
       spreads.push({ place: placeOf(entry.node), known: inner.known });
     }
   }
-  if (level < maximumLevels && object.node.type !== "argument_list") {
+  if (properties > maximumProperties) spreads.push({ place: placeOf(object.node), known: false });
+  else if (level < maximumLevels && object.node.type !== "argument_list") {
     const later = writtenLater(object, resolver, standing, level, use);
     for (const one of later.parameters) put(one);
     spreads.push(...later.spreads);
@@ -102,7 +120,7 @@ function spreadInto(
   level: number,
   use: PyNode,
 ): { readonly parameters: readonly Parameter[]; readonly known: boolean } {
-  if (level >= maximumLevels) return { parameters: [], known: false };
+  if (level >= maximumLevels || properties > maximumProperties) return { parameters: [], known: false };
   const found = resolver.follow(value, from);
   const sure = standing.sure && found.length === 1 && found[0]!.sure;
   const inner = found
@@ -189,6 +207,8 @@ function readValue(
   standing: Standing,
   level: number,
 ): Parameter {
+  properties += 1;
+  const isTooMuch = properties > maximumProperties;
   const plain = unwrap(value);
   const own = /^(dictionary)$/.test(plain.type) || (plain.type === "call" && entriesOf(plain) !== undefined);
   const common = {
@@ -198,10 +218,10 @@ function readValue(
     valuePlace: placeOf(value),
     shorthand: false,
     ...standing,
-    value: resolver.value(value, object),
+    value: isTooMuch ? unknownValue : resolver.value(value, object),
     literal: primitive(plain) !== undefined,
   };
-  if (common.literal || level >= maximumLevels) return common;
+  if (common.literal || level >= maximumLevels || isTooMuch) return common;
   const shape = own ? shapeOf(plain) : undefined;
   const [found, ...others] = own ? [{ ...object, node: plain }] : resolver.follow(value, object);
   if (!found || others.length > 0) return common;
@@ -239,15 +259,9 @@ function readValue(
 /** An argument by position, as the parameter it stands for. */
 export function positionalParameter(name: string, node: PyNode, resolver: Resolver, from?: Found): Parameter {
   const object: Found = from ?? { node, path: [], sure: true };
-  return readValue(
-    name,
-    node,
-    { ...placeOf(node), end: node.start },
-    node,
-    object,
-    resolver,
-    { direct: true, sure: true },
-    1,
+  const standing = { direct: true, sure: true };
+  return counted(() =>
+    readValue(name, node, { ...placeOf(node), end: node.start }, node, object, resolver, standing, 1),
   );
 }
 

@@ -29,6 +29,8 @@ export interface Resolver {
   /** Where a member of a found object leads; empty where the object is known and has no such member. */
   member(object: Found, name: string): readonly Found[];
   value(node: PyNode, from?: Found): Value;
+  /** Follows ways for a few steps only, for facts of which a file has thousands. */
+  briefly<Answer>(question: () => Answer): Answer;
   /** Writes into a dict after it is made, where it has a name. */
   writesInto(object: PyNode): readonly ItemWrite[];
   /** Values given to an attribute of a module: `openai.base_url = ...`. */
@@ -42,13 +44,16 @@ const maximumDepth = 24;
 const nearDepth = 6;
 
 /** Strings put together from strings, and so on. */
-const maximumParts = 5;
+const maximumParts = 4;
 
 /** Ways kept of one question; of more nothing can be said. */
 const maximumWays = 40;
 
 /** Steps followed in all for one question; what so many ways lead to is uncertain anyway. */
 const maximumSteps = 600;
+
+/** The same for what only few rules ask for. */
+const fewSteps = 40;
 
 type From = Pick<Found, "arguments">;
 
@@ -70,6 +75,7 @@ export function createResolver(project: Project): Resolver {
   const active = new Set<PyNode>();
   const settled = new WeakMap<PyNode, readonly Found[]>();
   let steps = 0;
+  let limit = maximumSteps;
   let asking = false;
   /** Strings inside strings that are being put together. */
   let parts = 0;
@@ -100,7 +106,7 @@ export function createResolver(project: Project): Resolver {
     const ready = from.arguments ? undefined : settled.get(node);
     if (ready) return ready;
     steps += 1;
-    if (depth > maximumDepth || steps > maximumSteps || active.has(node)) {
+    if (depth > maximumDepth || steps > limit || active.has(node)) {
       cuts += 1;
       return [unknown(node, from)];
     }
@@ -109,7 +115,8 @@ export function createResolver(project: Project): Resolver {
     try {
       const found = followOnce(unwrap(node), from, depth + 1);
       // what was cut short far down may lead further when it is asked from elsewhere; it says itself that it is unsure
-      if (!from.arguments && (cuts === before || depth <= nearDepth)) settled.set(node, found);
+      if (!from.arguments && (cuts === before || (depth <= nearDepth && limit === maximumSteps)))
+        settled.set(node, found);
       return found;
     } finally {
       active.delete(node);
@@ -355,7 +362,7 @@ export function createResolver(project: Project): Resolver {
   function memberOf(object: Found, name: string, depth: number, at: PyNode): readonly Found[] {
     const { node, external } = object;
     steps += 1;
-    if (depth > maximumDepth || steps > maximumSteps) {
+    if (depth > maximumDepth || steps > limit) {
       cuts += 1;
       return [unknown(at, object)];
     }
@@ -649,7 +656,8 @@ export function createResolver(project: Project): Resolver {
   const value = (node: PyNode, from?: Found): Value =>
     ask(() => {
       const found = follow(node, from ?? {}, 0);
-      if (parts >= maximumParts) return unknownValue;
+      steps += 1;
+      if (parts >= maximumParts || steps > limit) return unknownValue;
       parts += 1;
       try {
         return valueFrom(found, value);
@@ -661,6 +669,14 @@ export function createResolver(project: Project): Resolver {
     follow: (node, from) => ask(() => follow(node, from ?? {}, 0)),
     member: (object, name) => ask(() => membersOf([object], name, 0, object.node)),
     value,
+    briefly: (question) => {
+      limit = fewSteps;
+      try {
+        return question();
+      } finally {
+        limit = maximumSteps;
+      }
+    },
     writesInto,
     assignedTo: (object, name) =>
       allWrites()

@@ -177,7 +177,10 @@ function readTree(tree: PyTree, resolver: Resolver, sources: Sources, view: Pyth
         history.push(...historyOf(node, resolver, made));
         return undefined;
       case "call": {
-        add(calls, callFact(node, resolver, byCall.get(node)?.parameters));
+        add(
+          calls,
+          resolver.briefly(() => callFact(node, resolver, byCall.get(node)?.parameters)),
+        );
         comparisons.push(...comparisonsOf(node));
         members.push(...memberUses(node));
         history.push(...historyOf(node, resolver, made));

@@ -59,6 +59,29 @@ export const maxCompletionTokens: Rule = {
   }'
 `,
     },
+    {
+      target: "current",
+      language: "py",
+      by: "safe",
+      before: `from openai import OpenAI
+client = OpenAI(base_url="https://api.deepseek.com")
+reply = client.chat.completions.create(
+    model="deepseek-flash",
+    messages=messages,
+    max_completion_tokens=1024,
+    extra_body={"thinking": {"type": "disabled"}},
+)
+`,
+      after: `from openai import OpenAI
+client = OpenAI(base_url="https://api.deepseek.com")
+reply = client.chat.completions.create(
+    model="deepseek-flash",
+    messages=messages,
+    max_tokens=1024,
+    extra_body={"thinking": {"type": "disabled"}},
+)
+`,
+    },
   ],
   source: {
     urls: [

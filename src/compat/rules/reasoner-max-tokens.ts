@@ -70,6 +70,26 @@ export const reasonerMaxTokens: Rule = {
 }
 `,
     },
+    {
+      target: "current",
+      language: "py",
+      by: "suggested",
+      before: `from openai import OpenAI
+client = OpenAI(base_url="https://api.deepseek.com")
+reply = client.chat.completions.create(
+    model="deepseek-reasoner",
+    messages=messages,
+    max_tokens=4096,
+)
+`,
+      after: `from openai import OpenAI
+client = OpenAI(base_url="https://api.deepseek.com")
+reply = client.chat.completions.create(
+    model="deepseek-reasoner",
+    messages=messages,
+)
+`,
+    },
   ],
   source: {
     urls: [

@@ -62,6 +62,19 @@ export const reasonerSamplingParams: Rule = {
 });
 `,
     },
+    {
+      target: "v3.1",
+      language: "py",
+      by: "safe",
+      before: `from openai import OpenAI
+client = OpenAI(base_url="https://api.deepseek.com")
+reply = client.chat.completions.create(model="deepseek-reasoner", messages=messages, temperature=0.2)
+`,
+      after: `from openai import OpenAI
+client = OpenAI(base_url="https://api.deepseek.com")
+reply = client.chat.completions.create(model="deepseek-reasoner", messages=messages)
+`,
+    },
   ],
   source: {
     urls: [

@@ -147,6 +147,26 @@ DEEPSEEK_MODEL=deepseek-flash
       api_key: os.environ/DEEPSEEK_API_KEY
 `,
     },
+    {
+      target: "current",
+      language: "py",
+      by: "safe",
+      before: `from openai import OpenAI
+client = OpenAI(base_url="https://api.deepseek.com")
+reply = client.chat.completions.create(
+    model="deepseek-chat",
+    messages=[{"role": "user", "content": "Hello"}],
+)
+`,
+      after: `from openai import OpenAI
+client = OpenAI(base_url="https://api.deepseek.com")
+reply = client.chat.completions.create(
+    model="deepseek-flash",
+    extra_body={"thinking": {"type": "disabled"}},
+    messages=[{"role": "user", "content": "Hello"}],
+)
+`,
+    },
   ],
   source: {
     urls: [

@@ -89,6 +89,19 @@ export const thinkingDefaultOn: Rule = {
   }'
 `,
     },
+    {
+      target: "current",
+      language: "py",
+      by: "suggested",
+      before: `from openai import OpenAI
+client = OpenAI(base_url="https://api.deepseek.com")
+reply = client.chat.completions.create(model="deepseek-flash", messages=messages, max_tokens=60)
+`,
+      after: `from openai import OpenAI
+client = OpenAI(base_url="https://api.deepseek.com")
+reply = client.chat.completions.create(model="deepseek-flash", extra_body={"thinking": {"type": "disabled"}}, messages=messages, max_tokens=60)
+`,
+    },
   ],
   source: {
     urls: [
