@@ -120,8 +120,11 @@ export function hostOfId(
 /** What a whole tree speaks of; never more than `possible`. */
 export function hostOfTree(roots: readonly ConfigNode[]): HostVerdict {
   const found: Hint[] = [];
+  // an anchor is looked at once, however often it is used
+  const seen = new Set<ConfigNode>();
   const visit = (node: ConfigNode, depth: number): void => {
-    if (depth > 60 || found.length > 200) return;
+    if (depth > 60 || found.length > 200 || seen.has(node)) return;
+    seen.add(node);
     if (node.kind === "mapping") {
       found.push(...hintsOf(node).filter(({ host }) => host !== "other" && host !== "self-hosted"));
       for (const { value } of node.entries) visit(value, depth + 1);

@@ -24,15 +24,19 @@ export function isBody(node: ConfigNode | undefined): node is Mapping {
   return (model?.kind === "scalar" && messages !== undefined) || entryOf(node, "messages")?.kind === "sequence";
 }
 
+/** Objects and lists of one body that are looked into: aliases may stand for more than a file holds. */
+const maximumParameters = 5000;
+
 /** The parameters of a body, those of nested objects and arrays included. */
 export function parametersOf(
   mapping: Mapping,
   place: (span: Span) => Place,
   editable: boolean,
   depth = 0,
+  budget = { left: maximumParameters },
 ): readonly Parameter[] {
   return mapping.entries.map((entry) =>
-    parameterOf(entry.key, { ...entry, key: entry.keyOuter }, entry.value, place, editable, depth),
+    parameterOf(entry.key, { ...entry, key: entry.keyOuter }, entry.value, place, editable, depth, budget),
   );
 }
 
@@ -43,6 +47,7 @@ function parameterOf(
   place: (span: Span) => Place,
   editable: boolean,
   depth: number,
+  budget: { left: number },
 ): Parameter {
   const common = {
     name,
@@ -55,15 +60,20 @@ function parameterOf(
   };
   if (node.kind === "scalar") return { ...common, value: scalarValue(node, place), literal: isLiteral(node) };
   const nested = { ...common, value: unknownValue, literal: false };
-  if (depth > 40) return nested;
+  budget.left -= 1;
+  if (depth > 40 || budget.left < 0) return nested;
   if (node.kind === "mapping") {
     const object = editable ? shapeOf(node, place) : undefined;
-    return { ...nested, ...(object ? { object } : {}), parameters: parametersOf(node, place, editable, depth + 1) };
+    return {
+      ...nested,
+      ...(object ? { object } : {}),
+      parameters: parametersOf(node, place, editable, depth + 1, budget),
+    };
   }
   return {
     ...nested,
     elements: node.items.map((item, index) =>
-      parameterOf(String(index), { span: item.span, key: item.span }, item, place, editable, depth + 1),
+      parameterOf(String(index), { span: item.span, key: item.span }, item, place, editable, depth + 1, budget),
     ),
   };
 }

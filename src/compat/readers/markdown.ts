@@ -86,12 +86,14 @@ export function createMarkdownReader(readerOf: (path: string) => Reader | undefi
 function readFile(file: string, text: string, readerFor: (ending: string) => LoadedReader | undefined): FileFacts {
   const draft = draftOf(file, "markdown", text);
   addComments(draft, /<!--|\/\/|(?<=^|\s)#/);
-  let facts: FileFacts = { ...emptyFacts(file, "markdown", text), reportOnly: true, comments: draft.comments };
-  for (const fence of fencesOf(text)) {
+  const found = fencesOf(text).flatMap((fence) => {
     const reader = readerFor(fence.ending);
-    if (reader) facts = joined(facts, readFence(file, fence, reader));
-  }
-  return facts;
+    return (reader && readFence(file, fence, reader)) ?? [];
+  });
+  const all = Object.fromEntries(
+    lists.map((name) => [name, found.flatMap((facts): readonly unknown[] => facts[name])]),
+  );
+  return { ...emptyFacts(file, "markdown", text), ...all, reportOnly: true, comments: draft.comments };
 }
 
 /** The lists of facts that code in documentation adds to. Its symbols are the block's own, its errors nobody's. */
@@ -109,12 +111,6 @@ const lists = [
   "commands",
   "settings",
 ] as const;
-
-function joined(into: FileFacts, found: FileFacts | undefined): FileFacts {
-  if (!found) return into;
-  const added = Object.fromEntries(lists.map((name) => [name, [...into[name], ...found[name]]]));
-  return { ...into, ...added };
-}
 
 function readFence(file: string, fence: Fence, reader: LoadedReader): FileFacts | undefined {
   const folder = file.slice(0, file.lastIndexOf("/") + 1);

@@ -46,7 +46,10 @@ export function readTree(draft: Draft, roots: readonly ConfigNode[]): void {
 function countLeaves(nodes: readonly ConfigNode[], limit: number): number {
   let count = 0;
   const stack = [...nodes];
+  const seen = new Set<ConfigNode>();
   for (let node = stack.pop(); node && count < limit; node = stack.pop()) {
+    if (seen.has(node)) continue;
+    seen.add(node);
     if (node.kind === "scalar") count += 1;
     else if (node.kind === "sequence") stack.push(...node.items.slice(0, limit));
     else for (const { value } of node.entries) stack.push(value);
@@ -130,8 +133,9 @@ const isVariableName = (name: string): boolean => /^[A-Z][A-Z0-9_]*$/.test(name)
 function holdsVariables(node: Mapping, path: readonly string[], outer: readonly Level[]): boolean {
   const key = path.at(-1) ?? "";
   if (variableKeys.test(key)) return true;
-  const kind = stringOf(entryOf(outer.at(-1)?.mapping, "kind"));
-  if (/^(data|stringData)$/.test(key) && (kind === "ConfigMap" || kind === "Secret")) return true;
+  if (/^(data|stringData)$/.test(key)) {
+    return /^(ConfigMap|Secret)$/.test(stringOf(entryOf(outer.at(-1)?.mapping, "kind")) ?? "");
+  }
   // a file of nothing but variables
   return (
     path.length === 0 &&

@@ -8,6 +8,7 @@ import {
   type Node,
   type ParsedNode,
   parseAllDocuments,
+  visit,
 } from "yaml";
 import type { FileFacts, Span } from "../facts.js";
 import type { Sources } from "../sources.js";
@@ -79,11 +80,34 @@ export function countSyntaxErrors(_file: string, text: string): number {
 
 function treeOf(document: Document.Parsed, text: string): ConfigNode | undefined {
   let count = 0;
+  const anchors = new Map<string, (Node & { range: readonly [number, number, number] })[]>();
+  const converted = new Map<Node, ConfigNode>();
+  visit(document, {
+    Node(_, node) {
+      const name = (node as { anchor?: string }).anchor;
+      if (name && node.range)
+        anchors.set(name, [...(anchors.get(name) ?? []), node as Node & { range: [number, number, number] }]);
+    },
+  });
   const convert = (given: unknown, depth: number): ConfigNode | undefined => {
     count += 1;
     if (depth > maximumDepth || count > maximumNodes) return undefined;
-    const node = isAlias(given) ? given.resolve(document) : (given as Node | null);
-    if (!node?.range) return undefined;
+    if (isAlias(given)) {
+      const target = anchors.get(given.source)?.findLast((one) => one.range[0] < (given.range?.[0] ?? 0));
+      return target && convertOnce(target, depth);
+    }
+    return convertOnce(given as Node | null, depth);
+  };
+  // what an alias stands for is converted with the anchor, so that many aliases of one anchor cost nothing
+  const convertOnce = (node: Node | null, depth: number): ConfigNode | undefined => {
+    const known = node && converted.get(node);
+    if (known) return known;
+    const result = node ? convertNode(node, depth) : undefined;
+    if (node && result) converted.set(node, result);
+    return result;
+  };
+  const convertNode = (node: Node, depth: number): ConfigNode | undefined => {
+    if (!node.range) return undefined;
     const [start, end] = node.range;
     const span = { start, end };
     if (isScalar(node)) {

@@ -52,7 +52,7 @@ describe("leaves have a path and a place, alike in every format", () => {
       { length: 30 },
       (_, index) => `a${index + 1}: &a${index + 1} [${Array(9).fill(`*a${index}`).join(", ")}]`,
     );
-    const facts = await readText("a.yaml", `a0: &a0 [deepseek-chat]\n${lines.join("\n")}\n`);
+    const facts = await readText("a.yaml", `a0: &a0 [deepseek-chat]\n${lines.join("\n")}\nmodel: x\nmessages: *a30\n`);
     expect(facts.mentions).toHaveLength(1);
   });
 
