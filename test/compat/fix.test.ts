@@ -158,10 +158,6 @@ describe("fixing", () => {
       "an object with commas at the start of lines",
       `${client}client.chat.completions.create({\n    model: "deepseek-chat"\n  , messages\n});`,
     ],
-    [
-      "the Anthropic endpoint",
-      'const a = new Anthropic({ baseURL: "https://api.deepseek.com/anthropic" });\na.messages.create({ model: "deepseek-chat", messages, max_tokens: 9000 });',
-    ],
   ])("%s is reported with a reason and never fixed", async (_, text) => {
     const { findings } = await scan(memorySources({ "a.ts": text }), current);
     const own = findings.filter(({ code }) => code === "R01");

@@ -88,8 +88,11 @@ export const ask = (messages: OpenAI.ChatCompletionMessageParam[]) =>
     confidence: "primary",
   },
   *check(facts, target) {
-    const reported = new Set<string>();
-    for (const use of usesOf(facts)) {
+    // the Anthropic endpoint refuses no name, and completions of a prompt have another successor: rules of their own
+    const isOther = (request: Request) =>
+      (isAnthropic(request) && request.host.host === "official") || (target === "current" && isFim(request));
+    const reported = new Set(facts.files.flatMap((file) => file.requests.filter(isOther)).flatMap(keysOf));
+    for (const use of usesOf(facts, isOther)) {
       // the request may go to several hosts, but this name to one: the mention knows
       if (use.mention?.host.certainty === "certain" && use.requests.every(({ host }) => host.host === "unknown"))
         continue;
@@ -117,15 +120,17 @@ interface Use {
 
 const keyOf = ({ place }: { place: Candidate["place"] }): string => `${place.file}:${place.start}`;
 
+const keysOf = ({ model }: Request): readonly string[] => (model?.candidates ?? []).map(keyOf);
+
 /** The literals of retired names by which requests to the official or an unknown host are made. */
-function usesOf(facts: Facts): readonly Use[] {
+function usesOf(facts: Facts, isOther: (request: Request) => boolean): readonly Use[] {
   const uses = new Map<string, { alias: RetiredAlias; candidate: Candidate; requests: Request[] }>();
   const elsewhere = new Set<string>();
   for (const request of facts.files.flatMap((file) => file.requests)) {
     for (const candidate of request.model?.candidates ?? []) {
       if (candidate.partial) continue;
       const { host } = request.host;
-      if (host !== "official" && host !== "unknown") {
+      if (isOther(request) || (host !== "official" && host !== "unknown")) {
         elsewhere.add(keyOf(candidate));
         continue;
       }
@@ -166,21 +171,6 @@ function ofRequests(facts: Facts, use: Use, target: Target): Problem {
   }
   const name = String(candidate.value);
   const { prefix } = splitId(name);
-  if (requests.some(isAnthropic)) {
-    return {
-      ...common,
-      severity: "warning",
-      message: `"${name}" is no name of today; the Anthropic endpoint maps it to a model of its choice, which may think`,
-      manual: "name deepseek-flash or deepseek-v4-pro, and say in the request whether it shall think",
-    };
-  }
-  if (requests.some(isFim)) {
-    return {
-      ...common,
-      message: `"${name}" is refused with HTTP 400 since 2026-07-24; completions of a prompt take deepseek-v4-pro, without thinking`,
-      manual: "the replacement for chats does not fit here, and deepseek-v4-pro costs more; choose the model by hand",
-    };
-  }
   if (prefix && requests.some(({ client }) => !clients[client].isRouter)) {
     return {
       ...common,
