@@ -2,7 +2,7 @@ import { type Call, type Facts, type Place, type Request, textOf } from "./facts
 import type { Edit } from "./rule.js";
 
 /** A call of LangChain's structured output, and the making of the model it is called on. */
-export interface StructuredCall {
+interface StructuredCall {
   readonly call: Call;
   readonly request: Request;
 }

@@ -179,8 +179,9 @@ reply = client.chat.completions.create(
     confidence: "primary",
   },
   *check(facts, target) {
-    // the Anthropic endpoint refuses no name, and completion in the middle has another successor: rules of their own
-    const isOther = (request: Request) => mapsNames(request) || (target === "current" && isFim(request));
+    // the Anthropic endpoint refuses no name, and completions of a prompt have another successor: rules of their own
+    const isOther = (request: Request) =>
+      (isAnthropic(request) && request.host.host === "official") || (target === "current" && isFim(request));
     const reported = new Set(facts.files.flatMap((file) => file.requests.filter(isOther)).flatMap(keysOf));
     for (const use of usesOf(facts, isOther)) {
       // the request may go to several hosts, but this name to one: the mention knows
@@ -209,8 +210,8 @@ interface Use {
 }
 
 const keyOf = ({ place }: { place: Candidate["place"] }): string => `${place.file}:${place.start}`;
+
 const keysOf = ({ model }: Request): readonly string[] => (model?.candidates ?? []).map(keyOf);
-const mapsNames = ({ client, host }: Request): boolean => /^anthropic/.test(client) && host.host === "official";
 
 /** The literals of retired names by which requests to the official or an unknown host are made. */
 function usesOf(facts: Facts, isOther: (request: Request) => boolean): readonly Use[] {
@@ -261,21 +262,6 @@ function ofRequests(facts: Facts, use: Use, target: Target): Problem {
   }
   const name = String(candidate.value);
   const { prefix } = splitId(name);
-  if (requests.some(isAnthropic)) {
-    return {
-      ...common,
-      severity: "warning",
-      message: `"${name}" is no name of today; the Anthropic endpoint maps it to a model of its choice, which may think`,
-      manual: "name deepseek-flash or deepseek-v4-pro, and say in the request whether it shall think",
-    };
-  }
-  if (requests.some(isFim)) {
-    return {
-      ...common,
-      message: `"${name}" is refused with HTTP 400 since 2026-07-24; completions of a prompt take deepseek-v4-pro, without thinking`,
-      manual: "the replacement for chats does not fit here, and deepseek-v4-pro costs more; choose the model by hand",
-    };
-  }
   if (prefix && requests.some(({ client }) => !clients[client].isRouter)) {
     return {
       ...common,

@@ -117,25 +117,27 @@ describe("names in configuration", () => {
   });
 });
 
-describe("endpoints that are no chat", () => {
-  test("a completion with a suffix gets no mapping of chats", async () => {
-    const code = `${client("https://api.deepseek.com/beta")}await client.completions.create({ model: "deepseek-chat", prompt, suffix });\n`;
-    const [one] = await found(retiredModelAlias, code);
-    expect(one!.message).toContain("deepseek-v4-pro");
+describe("endpoints that have rules of their own", () => {
+  test.each([
+    [
+      "a completion with a suffix",
+      `${client("https://api.deepseek.com/beta")}await client.completions.create({ model: "deepseek-chat", prompt, suffix });\n`,
+    ],
+    [
+      "one that is sent by fetch",
+      'await fetch("https://api.deepseek.com/beta/completions", { method: "POST", body: JSON.stringify({ model: "deepseek-coder", prompt, suffix }) });\n',
+    ],
+    [
+      "the Anthropic endpoint, which maps the name instead of refusing it",
+      'import Anthropic from "@anthropic-ai/sdk";\nconst client = new Anthropic({ baseURL: "https://api.deepseek.com/anthropic" });\nawait client.messages.create({ model: "deepseek-chat", max_tokens: 100, messages });\n',
+    ],
+  ])("%s gets no mapping of chats", async (_, code) => {
+    expect(await found(retiredModelAlias, code)).toEqual([]);
     expect(await fixed(retiredModelAlias, code, "suggested")).toBe(code);
   });
 
-  test("nor does one that is sent by fetch", async () => {
-    const code =
-      'await fetch("https://api.deepseek.com/beta/completions", { method: "POST", body: JSON.stringify({ model: "deepseek-coder", prompt, suffix }) });\n';
-    expect(await found(retiredModelAlias, code)).toHaveLength(1);
+  test("a name that a chat uses as well is not renamed for it alone", async () => {
+    const code = `const model = "deepseek-chat";\n${client()}${ask("model, messages")}await client.completions.create({ model, prompt, suffix });\n`;
     expect(await fixed(retiredModelAlias, code, "suggested")).toBe(code);
-  });
-
-  test("Anthropic's endpoint maps the name instead of refusing it", async () => {
-    const code =
-      'import Anthropic from "@anthropic-ai/sdk";\nconst client = new Anthropic({ baseURL: "https://api.deepseek.com/anthropic" });\nawait client.messages.create({ model: "deepseek-chat", max_tokens: 100, messages });\n';
-    const [one] = await found(retiredModelAlias, code);
-    expect(one).toMatchObject({ severity: "warning", message: expect.stringContaining("maps it") });
   });
 });
