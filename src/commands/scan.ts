@@ -28,6 +28,10 @@ export const scanCommand: CommandSpec = {
     )
       .argParser(fixLevel)
       .preset("safe"),
+    new Option(
+      "--verify-cmd <command>",
+      "with --fix: run this (npm test) before and after, and take back the fix that makes it fail",
+    ),
     new Option("--diff", "show the fixes as a unified diff and write nothing"),
     new Option("--list-files", "print the files that would be read in full and why, and scan nothing"),
     new Option("--rule <id>", "only this rule, by name or code (repeatable)").argParser(repeated),
@@ -43,6 +47,7 @@ export const scanCommand: CommandSpec = {
     { command: "scan", note: "the files below this folder" },
     { command: "scan src --diff", note: "what --fix would change" },
     { command: "scan src --fix", note: "apply the safe fixes" },
+    { command: 'scan src --fix --verify-cmd "npm test"', note: "keep only fixes with which the tests still pass" },
     { command: "scan src --target v3.1 --fail-on warning", note: "for weights you host yourself" },
     { command: "scan --format markdown", note: "for the summary page of a CI job" },
   ],
@@ -69,15 +74,31 @@ export const scanCommand: CommandSpec = {
     const { applyFixes } = await import("../compat/fix.js");
     const { scanForms, unifiedDiff } = await import("../render/scan.js");
     const showsDiff = options["diff"] === true;
-    const fixing = level || showsDiff ? await applyFixes(sources, scanOptions, level ?? "safe") : undefined;
-    const writes = fixing !== undefined && !showsDiff;
-    if (writes) {
-      for (const file of fixing.changed.keys()) checkReplaceable(host, file);
-      for (const [file, text] of fixing.changed) writeWhole(host, file, text);
+    const command = options["verifyCmd"] as string | undefined;
+    if (command !== undefined && (!level || showsDiff)) {
+      throw new UserError("--verify-cmd: there is nothing to verify without --fix; --diff writes nothing");
     }
-    const result = writes ? fixing.remaining : await scan(sources, scanOptions);
+    const fix = async (accept?: (key: string) => boolean) => {
+      const { createVerifier } = await import("./verify-command.js");
+      const verifier = await createVerifier(host, sources.paths);
+      return applyFixes(sources, scanOptions, level ?? "safe", {
+        ...(verifier ? { verifier } : {}),
+        ...(accept ? { accept } : {}),
+      });
+    };
+    let fixing = level || showsDiff ? await fix() : undefined;
+    const writes = fixing !== undefined && !showsDiff;
+    if (fixing && writes) {
+      for (const file of fixing.changed.keys()) checkReplaceable(host, file);
+      if (command === undefined) for (const [file, text] of fixing.changed) writeWhole(host, file, text);
+      else {
+        const { writeVerified } = await import("./verify-command.js");
+        fixing = await writeVerified(host, command, sources, fixing, fix);
+      }
+    }
+    const result = writes && fixing ? fixing.remaining : await scan(sources, scanOptions);
     progress.stop();
-    const textOf = (file: string) => (writes ? fixing.changed.get(file) : undefined) ?? sources.read(file) ?? "";
+    const textOf = (file: string) => (writes ? fixing?.changed.get(file) : undefined) ?? sources.read(file) ?? "";
     const listed = result.findings.filter(({ severity }) => isAtLeast(severity, options["minSeverity"] as Severity));
     const texts = new Map(listed.map(({ place }) => [place.file, textOf(place.file)]));
     const changes = [...(fixing?.changed ?? [])].map(([file, after]) => ({
@@ -106,7 +127,7 @@ export const scanCommand: CommandSpec = {
         broken: result.broken,
       },
       unresolved: result.unresolved,
-      fixed: writes ? fixing.applied : [],
+      fixed: writes ? (fixing?.applied ?? []) : [],
       withdrawn: fixing?.withdrawn ?? [],
       ...(showsDiff ? { diff: unifiedDiff(changes) } : {}),
     };

@@ -1,4 +1,5 @@
 import { type Facts, type FileFacts, fileOf, type Place } from "./facts.js";
+import { joinEnvironment } from "./join.js";
 import { readerOf, readers } from "./readers/index.js";
 import type { Effect, Problem, Rule, Severity } from "./rule.js";
 import { rules as allRules } from "./rules/index.js";
@@ -101,9 +102,15 @@ export async function readFacts(sources: Sources, paths: readonly string[]): Pro
   const files: FileFacts[] = [];
   for (const reader of readers) {
     const own = paths.filter((path) => readerOf(path) === reader);
-    if (own.length > 0) files.push(...(await reader.load()).read(sources, own));
+    if (own.length === 0) continue;
+    const loaded = await reader.load();
+    await loaded.prepare?.(sources, own);
+    files.push(...loaded.read(sources, own));
   }
-  return { files, packageVersion: (file, name) => packageVersion(sources, file, name) };
+  return {
+    files: joinEnvironment(files, sources),
+    packageVersion: (file, name) => packageVersion(sources, file, name),
+  };
 }
 
 /** Says where places lie. */

@@ -1,7 +1,9 @@
+import { bodyPath } from "./body.js";
 import { clients } from "./clients.js";
 import { insertProperty } from "./edits.js";
 import { type Facts, type ObjectShape, type Parameter, type Request, textOf } from "./facts.js";
 import { isCurrentId } from "./models.js";
+import { isAnthropic, isFim, modelsOf } from "./requests.js";
 import type { Applicability, Edit } from "./rule.js";
 import { type Written, writeProperty } from "./syntax.js";
 import type { Target } from "./targets.js";
@@ -19,13 +21,17 @@ export function parameterAt(
   return rest.length === 0 ? found : parameterAt(found?.parameters, rest);
 }
 
-/** Where a client keeps the switch. */
-const switchPath = ({ client }: Request): readonly string[] => [...clients[client].body, "thinking"];
+/** Where a client keeps the switch, or may. */
+const switchPaths = (request: Request): readonly (readonly string[])[] => [
+  [...(bodyPath(request) ?? clients[request.client].body), "thinking"],
+  ...(clients[request.client].takesExtraBody ? [["extra_body", "thinking"]] : []),
+];
 
 /** Stands the switch in `extra_body`, where the server does not hear it, though its author meant it? */
 function isUnheard({ client, parameters }: Request): boolean {
+  const { takesExtraBody, body } = clients[client];
   return (
-    !clients[client].body.includes("extra_body") && parameterAt(parameters, ["extra_body", "thinking"]) !== undefined
+    !takesExtraBody && !body.includes("extra_body") && parameterAt(parameters, ["extra_body", "thinking"]) !== undefined
   );
 }
 
@@ -33,7 +39,7 @@ const effortNames = ["reasoning_effort", "reasoningEffort"];
 
 /** What a request says of thinking. */
 export function thinkingOf(request: Request): Thinking {
-  const parameter = parameterAt(request.parameters, switchPath(request));
+  const [parameter] = switchPaths(request).flatMap((path) => parameterAt(request.parameters, path) ?? []);
   if (parameter) {
     if (!parameter.sure) return "unknown";
     const type = parameterAt(parameter.parameters, ["type"])?.value;
@@ -43,7 +49,7 @@ export function thinkingOf(request: Request): Thinking {
   }
   if (isUnheard(request)) return "unknown";
   // options from elsewhere may hold it
-  const [name] = clients[request.client].body;
+  const [name] = bodyPath(request) ?? [];
   const holder = request.parameters.find((parameter) => parameter.name === name);
   return holder && !holder.parameters ? "unknown" : undefined;
 }
@@ -61,8 +67,8 @@ export function hasEffort(request: Request): boolean {
 
 /** Why a request thinks, in words; undefined where it does not, or where that is not known. */
 export function thinkingReason(request: Request, target: Target): string | undefined {
-  const ids = (request.model?.candidates ?? []).map(({ value }) => value);
-  if (ids.length === 0) return undefined;
+  const ids = modelsOf(request);
+  if (ids.length === 0 || isFim(request)) return undefined;
   const state = thinkingOf(request);
   if (ids.every((id) => id === "deepseek-reasoner")) return "deepseek-reasoner always thinks";
   if (state === "disabled" || state === "unknown") return undefined;
@@ -97,6 +103,10 @@ export function switchThinking(facts: Facts, request: Request, mode: "enabled" |
   }
   // what the request says already was heard before, and is heard now
   if (state) return { edits: [], applicability: "safe" };
+  if (isAnthropic(request)) {
+    return { manual: "the Anthropic endpoint maps unknown names instead of refusing them; choose the model by hand" };
+  }
+  if (isFim(request)) return { manual: "this endpoint has no thinking switch of its own" };
   if (hasEffort(request)) return { manual: "the request names a reasoning effort; decide whether it shall think" };
   const { object } = request;
   if (!object) return { manual: "the request's object is used in several places or built elsewhere" };
@@ -115,7 +125,9 @@ export function switchThinking(facts: Facts, request: Request, mode: "enabled" |
     edits
       ? { edits, applicability, ...(object.directives ? { note: guardedObject } : {}) }
       : { manual: "the layout of the object leaves no clean place for the switch" };
-  const { body, isDocumented } = clients[request.client];
+  const { isDocumented } = clients[request.client];
+  const body = bodyPath(request);
+  if (!body) return { manual: `set thinking in the way ${request.package} passes provider options on` };
   switch (request.client) {
     case "openai-node":
     case "openai-python": {
@@ -140,15 +152,10 @@ export function switchThinking(facts: Facts, request: Request, mode: "enabled" |
       return finish(put(body, object.checked), isChat && !object.directives ? "safe" : "suggested");
     }
     case "ai-sdk":
-      if (request.package !== "@ai-sdk/deepseek") {
-        return { manual: `set thinking in the way ${request.package} passes provider options on` };
-      }
-      return finish(put(body), "safe");
-    case "anthropic":
-    case "anthropic-python":
-      return { manual: "the Anthropic endpoint maps unknown names instead of refusing them; choose the model by hand" };
+      return finish(put(body), request.package === "@ai-sdk/deepseek" ? "safe" : "suggested");
     case "llamaindex":
-      return { manual: "this client has no documented way to pass the thinking switch" };
+      // what is spread in is not compared with the option's type, which knows the parameters of openai only
+      return finish(put(body, object.checked), "suggested");
     default:
       return finish(put(body), isDocumented ? "safe" : "suggested");
   }
@@ -185,7 +192,7 @@ export function insertAt(
 }
 
 /** The quote the model id is written with, so that the switch looks like its neighbours. */
-function quoteOf(text: string, request: Request): string {
+export function quoteOf(text: string, request: Request): string {
   const place = request.modelProperty?.valuePlace;
   const quote = place && /["']/.exec(text.slice(place.start, place.end))?.[0];
   return quote ?? (text.split("'").length > text.split('"').length ? "'" : '"');

@@ -3,7 +3,7 @@ import type { HostVerdict, Mention, MentionKind, NamedNumber } from "../facts.js
 import { hostOfModel } from "../host.js";
 import { isDeepSeekId } from "../models.js";
 import { hostOfFile } from "./typescript-clients.js";
-import { providerCall } from "./typescript-requests.js";
+import { providerCall } from "./typescript-providers.js";
 import type { Resolver } from "./typescript-resolve.js";
 import type { Module, Project } from "./typescript-scopes.js";
 import { declarationOf, importOf } from "./typescript-scopes.js";
@@ -25,7 +25,7 @@ export function mentionOf(
   const host: HostVerdict =
     byProvider ??
     (byId ? { host: byId, certainty: "certain", evidence: `the id "${node.text}"` } : hostOfFile(at.module));
-  return { id: node.text.replace(/^deepseek:/, ""), ...role, place: placeOf(node, at.module), host };
+  return { id: node.text, ...role, place: placeOf(node, at.module), host };
 }
 
 /** Climbs over casts, defaults and conditionals to what the literal is for; undefined for imports and directives. */
