@@ -1,11 +1,13 @@
 import type { Program } from "./cli.js";
 import { runProcess } from "./commands/host.js";
+import { planCommand } from "./commands/plan.js";
+import { probeCommand } from "./commands/probe.js";
 import { scanCommand } from "./commands/scan.js";
 
 export const program: Program = {
   name: "deepseek-compat",
   summary: "Find, explain and fix what differs between DeepSeek V3.0, V3.1 and today's API in your code.",
-  commands: [scanCommand],
+  commands: [scanCommand, planCommand, probeCommand],
 };
 
 export function main(): Promise<void> {

@@ -6,6 +6,7 @@ import { UserError } from "../errors.js";
 import { checkReplaceable, writeWhole } from "./files.js";
 import { repeated } from "./option-values.js";
 import { checkReports, outputOptions, writeResult } from "./output.js";
+import { probeOf } from "./probe-recording.js";
 import { startProgress } from "./progress.js";
 
 export const scanCommand: CommandSpec = {
@@ -41,6 +42,8 @@ export const scanCommand: CommandSpec = {
     new Option("--fail-on <severity>", "exit with 1 for findings from this severity on")
       .choices(["error", "warning", "info", "never"])
       .default("error"),
+    new Option("--proof", "show what each version of the API would answer to each request (JSON always holds it)"),
+    new Option("--probe <file>", "a recording of `deepseek-compat probe`: what its endpoint answers is certain"),
     ...outputOptions(),
   ],
   examples: [
@@ -68,11 +71,14 @@ export const scanCommand: CommandSpec = {
     const { findSourceFiles } = await import("./source-files.js");
     const progress = startProgress(host, "scanning", "files");
     const sources = findSourceFiles(host, paths as string[], (done, total) => progress.update(done, total));
-    const scanOptions = { target: options["target"] as Target, rules };
+    const probe = await probeOf(host, options);
+    const scanOptions = { target: options["target"] as Target, rules, ...(probe ? { probe } : {}) };
     const level = options["fix"] as Applicability | undefined;
     const { scan } = await import("../compat/scan.js");
     const { applyFixes } = await import("../compat/fix.js");
+    const { proofsOf } = await import("../compat/proof.js");
     const { scanForms, unifiedDiff } = await import("../render/scan.js");
+    const { withProofs } = await import("../render/proof.js");
     const showsDiff = options["diff"] === true;
     const command = options["verifyCmd"] as string | undefined;
     if (command !== undefined && (!level || showsDiff)) {
@@ -129,9 +135,11 @@ export const scanCommand: CommandSpec = {
       unresolved: result.unresolved,
       fixed: writes ? (fixing?.applied ?? []) : [],
       withdrawn: fixing?.withdrawn ?? [],
+      proofs: proofsOf(result),
       ...(showsDiff ? { diff: unifiedDiff(changes) } : {}),
     };
-    await writeResult(host, options, scanForms(report, { texts }));
+    const forms = scanForms(report, { texts });
+    await writeResult(host, options, options["proof"] ? withProofs(forms, report.proofs) : forms);
     const limit = options["failOn"] as Severity | "never";
     const fails = limit !== "never" && result.findings.some(({ severity }) => isAtLeast(severity, limit));
     return fails ? exitCode.found : exitCode.ok;

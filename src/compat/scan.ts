@@ -1,6 +1,8 @@
 import { type Facts, type FileFacts, fileOf, type Place } from "./facts.js";
 import { joinEnvironment } from "./join.js";
+import { raiseHosts, temper } from "./probed.js";
 import { readerOf, readers } from "./readers/index.js";
+import type { Recording } from "./recording.js";
 import type { Effect, Problem, Rule, Severity } from "./rule.js";
 import { rules as allRules } from "./rules/index.js";
 import { selectFiles } from "./select.js";
@@ -17,6 +19,8 @@ export interface ScanOptions {
   readonly rules?: readonly Rule[];
   /** Files to read in full, where somebody has chosen them already. */
   readonly selected?: readonly string[];
+  /** What a probe of an endpoint showed: it makes certain what is only likely of that endpoint. */
+  readonly probe?: Recording;
 }
 
 /** A rule's problem at its place in a file. */
@@ -55,13 +59,17 @@ export interface Scan {
   readonly parsed: readonly string[];
   readonly broken: readonly BrokenFile[];
   readonly unresolved: readonly Unresolved[];
+  /** Line and column of a place in its files. */
+  positionOf(place: Place): Location;
 }
 
 /** Scans the files of a source with the rules of a target. Pure but for what `sources` does. */
 export async function scan(sources: Sources, options: ScanOptions): Promise<Scan> {
   const paths = sources.paths.filter(readerOf);
   const parsed = options.selected ?? selectFiles(sources, paths).map(({ path }) => path);
-  const facts = await readFacts(sources, parsed);
+  const { probe } = options;
+  const read = await readFacts(sources, parsed);
+  const facts = probe ? raiseHosts(read, probe) : read;
   const from = options.from ?? "v3.0";
   const position = createPosition(facts);
   const findings: Finding[] = [];
@@ -87,13 +95,14 @@ export async function scan(sources: Sources, options: ScanOptions): Promise<Scan
     target: options.target,
     from,
     facts,
-    findings,
+    findings: probe ? findings.map((finding) => temper(finding, probe)) : findings,
     files: paths.length,
     parsed,
     broken: facts.files.flatMap(({ syntaxErrors: [first] }) =>
       first ? [{ file: first.place.file, line: position(first.place).line, message: first.message }] : [],
     ),
     unresolved: facts.files.flatMap((file) => unresolvedIn(file, position)),
+    positionOf: position,
   };
 }
 

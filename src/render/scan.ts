@@ -1,6 +1,7 @@
 import type { ChalkInstance } from "chalk";
 import { createTwoFilesPatch } from "diff";
 import type { Applied, Withdrawn } from "../compat/fix.js";
+import type { LocatedProof } from "../compat/proof.js";
 import { type Severity, severities } from "../compat/rule.js";
 import type { BrokenFile, Finding, Unresolved } from "../compat/scan.js";
 import { type Target, targets } from "../compat/targets.js";
@@ -41,6 +42,8 @@ export interface ScanReport {
   /** Fixes written to files by --fix; empty without. */
   readonly fixed: readonly Applied[];
   readonly withdrawn: readonly Withdrawn[];
+  /** What each version of the API would answer to each request. */
+  readonly proofs: readonly LocatedProof[];
   /** Unified diff of the fixes, for --diff; nothing was written then. */
   readonly diff?: string;
 }

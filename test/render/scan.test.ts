@@ -20,6 +20,7 @@ async function formsOf(text: string) {
     unresolved: result.unresolved,
     fixed: [],
     withdrawn: [],
+    proofs: [],
   };
   return scanForms(report, { texts: new Map([["a.ts", text]]) });
 }
