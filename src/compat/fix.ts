@@ -90,8 +90,8 @@ export async function applyFixes(
   };
   // which files matter is found out once: fixes bring in no other
   const selected = options.selected ?? selectFiles(sources, sources.paths.filter(readerOf)).map(({ path }) => path);
-  const chosenFiles = { ...options, selected };
-  let remaining = await scan(current, chosenFiles);
+  const once = { ...options, selected };
+  let remaining = await scan(current, once);
   const importers = verifier ? importersOf(sources, remaining.parsed) : new Map<string, readonly string[]>();
   let isSettled = false;
   for (let round = 0; round < maximumRounds + withdrawn.size; round += 1) {
@@ -141,7 +141,7 @@ export async function applyFixes(
       applied.push({ rule, code, applicability, description, file: place.file, line, files, key: keyed(finding) });
     }
     for (const [file, text] of texts) changed.set(file, text);
-    remaining = await scan(current, chosenFiles);
+    remaining = await scan(current, once);
   }
   const reasons = (finding: Finding) => (finding.fix ? withdrawn.get(keyOf(finding, remaining.facts)) : undefined);
   return {

@@ -205,7 +205,7 @@ function lookAtTexts(sources: Sources, paths: readonly string[]): Look {
   return look;
 }
 
-const codeEnding = /\.(?:[cm]?[jt]sx?|py|vue|svelte|astro)$/;
+const codeEnding = /\.(?:[cm]?[jt]sx?|pyi?|ipynb|vue|svelte|astro)$/;
 
 /** Last part of a path without its ending. */
 function stemOf(path: string): string {

@@ -7,8 +7,8 @@ import { readerOf } from "../../src/compat/readers/index.js";
 import type { Sources } from "../../src/compat/sources.js";
 
 const packages = join(import.meta.dirname ?? join(process.cwd(), "test", "long"), "..", "..", "node_modules");
-const most = 8000;
-const largest = 400_000;
+const most = 5200;
+const largest = 60_000;
 
 const paths = readdirSync(packages, { recursive: true, encoding: "utf8" })
   .filter((name) => readerOf(name) !== undefined)

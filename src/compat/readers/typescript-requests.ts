@@ -178,16 +178,34 @@ function aiSdkRequest(node: CallLike, at: Found, resolver: Resolver): Request | 
   };
 }
 
+const langChainNames = /^(AzureChat|Chat|Azure)?(OpenAI|DeepSeek)$/;
+const llamaIndexNames = /^(DeepSeekLLM|deepseek|OpenAI|openai)$/;
+
+/** Is an expression a literal, list or function, that leads to no object wherever it stands? */
+function isNoObject(node: ts.Expression): boolean {
+  return (
+    ts.isLiteralExpression(node) ||
+    ts.isTemplateExpression(node) ||
+    ts.isArrayLiteralExpression(node) ||
+    ts.isArrowFunction(node) ||
+    ts.isFunctionExpression(node)
+  );
+}
+
 /** Clients that take the model and its parameters when they are made: LangChain, LlamaIndex. */
 function constructorRequest(node: CallLike, at: Found, resolver: Resolver): Request | undefined {
   const [argument] = node.arguments ?? [];
-  if (!argument) return undefined;
+  if (!argument || isNoObject(argument)) return undefined;
+  // of `a.b.c()` only the name counts, and most are ruled out by it without following anything
+  if (ts.isPropertyAccessExpression(node.expression)) {
+    const { text } = node.expression.name;
+    if (!langChainNames.test(text) && !llamaIndexNames.test(text)) return undefined;
+  }
   const from = externalOf(node.expression, at, resolver);
   if (!from) return undefined;
   const isLangChain = ts.isNewExpression(node) && /^(@langchain\/|langchain\/)/.test(from.specifier);
-  const isLlamaIndex =
-    /^(@llamaindex\/|llamaindex)/.test(from.specifier) && /^(DeepSeekLLM|deepseek|OpenAI|openai)$/.test(from.name);
-  if (!(isLangChain && /^(AzureChat|Chat|Azure)?(OpenAI|DeepSeek)$/.test(from.name)) && !isLlamaIndex) return undefined;
+  const isLlamaIndex = /^(@llamaindex\/|llamaindex)/.test(from.specifier) && llamaIndexNames.test(from.name);
+  if (!(isLangChain && langChainNames.test(from.name)) && !isLlamaIndex) return undefined;
   const object = readObject(argument, at, resolver, "argument");
   if (!object) return undefined;
   const byPackage = hostOfPackage(from.specifier);
