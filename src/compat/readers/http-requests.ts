@@ -28,7 +28,7 @@ export function isBody(node: ConfigNode | undefined): node is Mapping {
 const maximumParameters = 5000;
 
 /** The parameters of a body, those of nested objects and arrays included. */
-export function parametersOf(
+function parametersOf(
   mapping: Mapping,
   place: (span: Span) => Place,
   editable: boolean,
@@ -86,7 +86,7 @@ function scalarValue({ value, known, span }: Scalar, place: (span: Span) => Plac
 }
 
 /** Where a property can be put into a body. */
-export function shapeOf(mapping: Mapping, place: (span: Span) => Place): ObjectShape | undefined {
+function shapeOf(mapping: Mapping, place: (span: Span) => Place): ObjectShape | undefined {
   if (!mapping.syntax) return undefined;
   return {
     syntax: mapping.syntax,

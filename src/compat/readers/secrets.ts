@@ -20,7 +20,7 @@ export function isSecretName(name: string): boolean {
 }
 
 /** Does a text hold something that looks like a key or token, or a password in a URL? */
-export function holdsSecret(text: string): boolean {
+function holdsSecret(text: string): boolean {
   return secretValue.test(text) || /:\/\/[^\s/@:${}<]*:[^\s/@${}<…]+@/.test(text);
 }
 

@@ -1,5 +1,5 @@
 // Long because quotes, here-docs and substitutions of the shell nest in each other and are read by one machine.
-import type { Span, Value } from "../facts.js";
+import type { Span } from "../facts.js";
 import { holeSign } from "./json-tree.js";
 
 /** A script as it stands in a file, or as a string of another format holds it. */
@@ -12,7 +12,7 @@ export interface Script {
 }
 
 /** How a word is quoted as a whole. */
-export type Quoting = "none" | "single" | "double" | "mixed" | "document";
+type Quoting = "none" | "single" | "double" | "mixed" | "document";
 
 /** A word: its text without quotes, where each of its characters stands, and what its holes are. */
 export interface RawWord {
@@ -474,6 +474,3 @@ function builder(): Builder {
     }),
   };
 }
-
-/** What a variable's value is, or that of a hole in a word. */
-export type Resolve = (hole: Hole) => Value;
