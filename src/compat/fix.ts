@@ -37,9 +37,14 @@ const maximumRounds = 10;
 /**
  * Applies the fixes of a scan, in rounds, until nothing changes: after each round the result is scanned again, and
  * fixes that overlap with another wait for the next. A file that would have more syntax errors than before keeps its
- * old text, and its fixes are withdrawn.
+ * old text, and its fixes are withdrawn. `choose` says which of a scan's findings may be fixed; all where left out.
  */
-export async function applyFixes(sources: Sources, options: ScanOptions, level: Applicability): Promise<Fixing> {
+export async function applyFixes(
+  sources: Sources,
+  options: ScanOptions,
+  level: Applicability,
+  choose: (scan: Scan) => readonly Finding[] = (current) => current.findings,
+): Promise<Fixing> {
   const loaded = new Map<string, LoadedReader>();
   const countSyntaxErrors = async (file: string, text: string): Promise<number> => {
     const reader = readerOf(file);
@@ -58,7 +63,7 @@ export async function applyFixes(sources: Sources, options: ScanOptions, level: 
   };
   let remaining = await scan(current, options);
   for (let round = 0; round < maximumRounds; round += 1) {
-    const wanted = remaining.findings.filter(
+    const wanted = choose(remaining).filter(
       ({ fix }) => fix && (level === "suggested" || fix.applicability === "safe") && !refused.has(keyOf(fix)),
     );
     const chosen = withoutOverlaps(withoutEarly(wanted, options.rules ?? rules));
