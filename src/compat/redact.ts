@@ -59,7 +59,7 @@ function isHarmless(value: string): boolean {
 
 /** Bare words in code are names of other things; only a value with a digit, or of an env line, can be a secret. */
 function isBareSecret(value: string, separator: string): boolean {
-  return /\d/.test(value) || (separator.trim() === "=" && separator === "=" && !/[.]/.test(value));
+  return /\d/.test(value) || (separator === "=" && !value.includes("."));
 }
 
 const mask = (value: string): string => value.replace(/[^\n\r]/g, "*");
@@ -69,8 +69,13 @@ function maskQuoted(value: string): string {
   return `${before}${mask(inner!)}${after}`;
 }
 
-/** A text with every secret in it masked; same length, same lines. */
-export function redactText(text: string): string {
+/** Files in which bare words are values. */
+const settingsFile =
+  /(^|\/)(\.env[^/]*|Dockerfile[^/]*|[^/]*\.(ya?ml|toml|env|ini|cfg|conf|properties|sh|bash|zsh|http))$/i;
+
+/** A text with every secret in it masked; same length, same lines. `file` says what it is part of, if it is of one. */
+export function redactText(text: string, file = ""): string {
+  const isSettings = settingsFile.test(file);
   let result = text;
   for (const shape of shapes) {
     result = result.replace(shape, (all: string, kept: unknown) => {
@@ -82,11 +87,11 @@ export function redactText(text: string): string {
   if (!/key|token|secret|passw|passphrase|credential|authorization/i.test(result)) return result;
   result = result.replace(
     assignment,
-    (all: string, quote: string, name: string, separator: string, quoted?: string, bare?: string) => {
+    (all: string, _quote: string, name: string, separator: string, quoted?: string, bare?: string) => {
       if (harmlessName.test(name)) return all;
       const value = quoted ?? bare ?? "";
-      if (isHarmless(value) || (bare !== undefined && !isBareSecret(bare, separator))) return all;
-      return all.slice(0, all.length - value.length) + (quoted ? maskQuoted(quoted) : mask(value)) + (quote ? "" : "");
+      if (isHarmless(value) || (bare !== undefined && !isSettings && !isBareSecret(bare, separator))) return all;
+      return all.slice(0, all.length - value.length) + (quoted ? maskQuoted(quoted) : mask(value));
     },
   );
   return result.replace(fallback, (all: string, name: string, _join: string, _quote: string, value: string) =>

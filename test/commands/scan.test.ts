@@ -15,7 +15,7 @@ import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import ts from "typescript";
 import { scanCommand } from "../../src/commands/scan.js";
-import type { ScanReport } from "../../src/render/scan.js";
+import type { ScanReport } from "../../src/render/scan-report.js";
 import { runCommand } from "../host.js";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
