@@ -10,8 +10,11 @@ export interface Sources {
 
 const extensions = [".ts", ".tsx", ".mts", ".cts", ".js", ".jsx", ".mjs", ".cjs"];
 
+/** Ending of files with script blocks among markup. */
+export const markupFile = /\.(vue|svelte|astro)$/;
+
 /** Ending of the files the TypeScript reader takes. */
-export const scriptFile = /\.([cm]?[jt]s|[jt]sx)$/;
+export const scriptFile = /\.([cm]?[jt]s|[jt]sx|vue|svelte|astro)$/;
 
 /** Does a text mention DeepSeek at all? The cheap test before anything is parsed. */
 export function mentionsDeepSeek(text: string): boolean {

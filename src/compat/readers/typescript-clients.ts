@@ -50,6 +50,29 @@ export function commonHost(makers: readonly Found[], hostOf: (maker: Found) => H
   return sure || first.certainty !== "certain" ? first : { ...first, certainty: "possible" };
 }
 
+/** The base URL in the options that clients are made with; undefined where none is named, or several clients differ. */
+export function urlOfMakers(makers: readonly Found[], names: readonly string[], resolver: Resolver): Value | undefined {
+  const [maker] = makers;
+  const [options] = (maker?.node as ts.NewExpression | undefined)?.arguments ?? [];
+  if (!maker || makers.length > 1 || !options) return undefined;
+  return urlOfObjects(resolver.followFrom(options, maker), names, resolver);
+}
+
+/** The same for options that are found already. */
+export function urlOfObjects(
+  options: readonly Found[],
+  names: readonly string[],
+  resolver: Resolver,
+): Value | undefined {
+  const [object] = options;
+  if (!object || options.length > 1 || !ts.isObjectLiteralExpression(object.node)) return undefined;
+  for (const name of names) {
+    const found = resolver.member(object, name);
+    if (found.length > 0) return valueOfMember(found, object, name, resolver);
+  }
+  return undefined;
+}
+
 /**
  * The host of a client made with an options object: its base URL first, then its API key's variable. `fallback` is
  * what the package says where the options name no URL.

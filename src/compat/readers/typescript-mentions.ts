@@ -1,6 +1,7 @@
 import { ts } from "ts-morph";
 import type { HostVerdict, Mention, MentionKind, NamedNumber } from "../facts.js";
 import { hostOfModel } from "../host.js";
+import { isDeepSeekId } from "../models.js";
 import { hostOfFile } from "./typescript-clients.js";
 import { providerCall } from "./typescript-requests.js";
 import type { Resolver } from "./typescript-resolve.js";
@@ -9,16 +10,13 @@ import { declarationOf, importOf } from "./typescript-scopes.js";
 import { propertyName, short, walk, withoutCasts } from "./typescript-syntax.js";
 import { type Found, numberOf, placeOf } from "./typescript-values.js";
 
-/** Model ids of DeepSeek's own API; ids of other hosts are written otherwise. */
-const officialId = /^(deepseek:)?deepseek-(chat|reasoner|coder|flash|pro|v4-flash|v4-pro)$/;
-
 /** A mention as it stands in the file, before it is known which requests use it. */
 export function mentionOf(
   node: ts.StringLiteralLike,
   at: Found,
   resolver: Resolver,
 ): Omit<Mention, "onlyRequests"> | undefined {
-  if (!officialId.test(node.text)) return undefined;
+  if (!isDeepSeekId(node.text)) return undefined;
   const role = roleOf(node);
   if (!role) return undefined;
   const call = role.kind === "argument" && ts.isCallExpression(node.parent) ? node.parent : undefined;
@@ -138,6 +136,7 @@ function importedAs(from: Module, target: Module, name: string, project: Project
   return found;
 }
 
+/** What numbers are compared with that stands for a size in tokens. */
 const limitName = /context|window|max_?(input|output|completion|new)?_?tokens|token_?limit/i;
 /** The words of the server's refusal, with the size of V3.0 written out. */
 const oldErrorText = /context length\D{0,20}65,?536|\b65,?536\b tokens/i;
@@ -146,6 +145,9 @@ function literalText(node: ts.Node): string {
   if (ts.isStringLiteralLike(node)) return node.text;
   return ts.isRegularExpressionLiteral(node) ? node.text : "";
 }
+
+/** Numbers without a name below this say nothing. */
+const leastUnnamed = 1000;
 
 const contextSizes = new Set([64_000, 65_536, 128_000, 131_072]);
 
@@ -166,29 +168,32 @@ export function numberFact(node: ts.Expression, at: Found): NamedNumber | undefi
   // the whole of a sum or product counts, and it alone is worked out
   if (ts.isBinaryExpression(up) && !isTest(up) && up.operatorToken.kind !== ts.SyntaxKind.EqualsToken) return undefined;
   const value = numberOf(node);
-  if (value === undefined || value < 1) return undefined;
+  if (value === undefined) return undefined;
   const number = withoutCasts(node);
-  const fact = (name: string, form: NamedNumber["form"]): NamedNumber | undefined =>
-    limitName.test(name)
-      ? {
-          name,
-          value,
-          text: number.getText(),
-          place: placeOf(number, at.module),
-          form,
-          owner: ownerOf(node),
-          host: hostOfFile(at.module),
-        }
-      : undefined;
+  const fact = (name: string, form: NamedNumber["form"]): NamedNumber => ({
+    name,
+    value,
+    text: number.getText(),
+    place: placeOf(number, at.module),
+    form,
+    owner: ownerOf(node),
+    host: hostOfFile(at.module),
+  });
+  const tested = (name: string, form: NamedNumber["form"]) => (limitName.test(name) ? fact(name, form) : undefined);
   if (ts.isPropertyAssignment(up) && up.initializer === node) return fact(propertyName(up.name) ?? "", "property");
   if (ts.isPropertyDeclaration(up)) return fact(up.name.getText(), "property");
   if (ts.isVariableDeclaration(up)) return fact(up.name.getText(), "constant");
-  if (ts.isCaseClause(up) && contextSizes.has(value)) return fact(short(up.parent.parent.expression), "switch case");
-  if (!ts.isBinaryExpression(up)) return undefined;
-  const other = up.left === node ? up.right : up.left;
-  const { kind } = up.operatorToken;
-  if (kind === ts.SyntaxKind.EqualsToken && up.right === node) return fact(short(up.left), "assignment");
-  return isTest(up) && contextSizes.has(value) ? fact(short(other), "comparison") : undefined;
+  if (ts.isCaseClause(up) && contextSizes.has(value)) return tested(short(up.parent.parent.expression), "switch case");
+  if (ts.isBinaryExpression(up)) {
+    const other = up.left === node ? up.right : up.left;
+    const { kind } = up.operatorToken;
+    if (kind === ts.SyntaxKind.EqualsToken && up.right === node) return fact(short(up.left), "assignment");
+    if (isTest(up) && contextSizes.has(value)) return tested(short(other), "comparison");
+    return value >= leastUnnamed && isTest(up) ? fact(short(other), "comparison") : undefined;
+  }
+  if (value < leastUnnamed) return undefined;
+  if (ts.isArrayLiteralExpression(up)) return fact("", "list");
+  return ts.isCallExpression(up) || ts.isNewExpression(up) ? fact(short(up.expression), "argument") : undefined;
 }
 
 /** `a === b` and the like, either way round. */
@@ -199,7 +204,7 @@ function isTest({ operatorToken: { kind } }: ts.BinaryExpression): boolean {
 const idNames = /^(id|model|modelId|modelName|model_id|name|value|key|slug)$/;
 
 /** The DeepSeek id or name that a number belongs to; the nearest entry decides. */
-function ownerOf(node: ts.Node): string | undefined {
+export function ownerOf(node: ts.Node): string | undefined {
   for (let up: ts.Node = node; up.parent; up = up.parent) {
     const holder = up.parent;
     if (ts.isObjectLiteralExpression(holder)) {

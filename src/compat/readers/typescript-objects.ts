@@ -99,7 +99,7 @@ function either(earlier: Parameter, later: Parameter): Parameter {
 
 function readParameter(
   name: string,
-  property: ts.ObjectLiteralElementLike,
+  property: ts.ObjectLiteralElementLike | ts.Expression,
   value: ts.Expression,
   object: Found,
   resolver: Resolver,
@@ -107,22 +107,72 @@ function readParameter(
 ): Parameter {
   const plain = withoutCasts(value);
   const nested = ts.isObjectLiteralExpression(plain) ? plain : undefined;
+  const inner = innerOf(plain, object, resolver, standing);
   return {
     name,
     place: placeOf(property, object.module),
-    namePlace: placeOf(property.name!, object.module),
+    namePlace: placeOf(ts.isObjectLiteralElementLike(property) ? property.name! : property, object.module),
     valuePlace: placeOf(value, object.module),
-    shorthand: ts.isShorthandPropertyAssignment(property),
+    shorthand: ts.isShorthandPropertyAssignment(property as ts.Node),
     ...standing,
     value: resolver.value(value, object),
     literal: isLiteral(plain),
-    ...(nested
-      ? {
-          object: shapeOf(nested, object, "untyped", value),
-          parameters: readProperties(object, nested, resolver, standing).parameters,
-        }
-      : {}),
+    ...(nested ? { object: shapeOf(nested, object, "untyped", value) } : {}),
+    ...inner,
   };
+}
+
+/** Most items of an array that are read: long ones are data. */
+const mostElements = 200;
+
+/** What stands in an object or array, written on the spot or at the one place that a name leads to. */
+function innerOf(
+  value: ts.Expression,
+  object: Found,
+  resolver: Resolver,
+  standing: Standing,
+): Pick<Parameter, "parameters" | "elements"> {
+  const onSpot = ts.isObjectLiteralExpression(value) || ts.isArrayLiteralExpression(value);
+  const isName = ts.isIdentifier(value) || ts.isPropertyAccessExpression(value);
+  if (!onSpot && !isName) return {};
+  const found = onSpot ? [{ ...object, node: value }] : resolver.followFrom(value, object);
+  const [only] = found;
+  if (!only || found.length > 1 || !only.sure) return {};
+  const own: Standing = onSpot ? standing : { direct: false, sure: standing.sure };
+  if (ts.isObjectLiteralExpression(only.node)) {
+    return { parameters: readProperties(only, only.node, resolver, own).parameters };
+  }
+  if (!ts.isArrayLiteralExpression(only.node)) return {};
+  return {
+    elements: only.node.elements
+      .slice(0, mostElements)
+      .map((element, index) => readElement(element, index, only, resolver, own)),
+  };
+}
+
+/** An item of an array, named by its position; a spread is named `...`. */
+function readElement(
+  element: ts.Expression,
+  index: number,
+  array: Found,
+  resolver: Resolver,
+  standing: Standing,
+): Parameter {
+  if (ts.isSpreadElement(element)) {
+    const place = placeOf(element, array.module);
+    const value = { certainty: "unknown" as const, candidates: [], open: true, environment: [] };
+    return {
+      name: "...",
+      place,
+      namePlace: place,
+      valuePlace: place,
+      shorthand: false,
+      ...standing,
+      value,
+      literal: false,
+    };
+  }
+  return readParameter(String(index), element, element, array, resolver, standing);
 }
 
 /** The object literals a spread can stand for, and whether these are all. */

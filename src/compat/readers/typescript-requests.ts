@@ -9,6 +9,8 @@ import {
   hostOfObjects,
   hostOfOptions,
   makersOf,
+  urlOfMakers,
+  urlOfObjects,
 } from "./typescript-clients.js";
 import { hostOfInstance, isHttpClient, memberExpression, stringified } from "./typescript-http.js";
 import { type ReadObject, readObject } from "./typescript-objects.js";
@@ -35,7 +37,14 @@ export function requestOf(node: CallLike, at: Found, resolver: Resolver): Reques
 
 const modelNames = ["model", "modelName", "modelId"];
 
-function build(client: ClientKind, node: CallLike, at: Found, host: HostVerdict, object: ReadObject): Request {
+function build(
+  client: ClientKind,
+  node: CallLike,
+  at: Found,
+  host: HostVerdict,
+  object: ReadObject,
+  baseUrl?: Value,
+): Request {
   const modelProperty = object.parameters.find(({ name }) => modelNames.includes(name));
   const only = modelProperty?.value.candidates.map(({ value }) => hostOfModel(String(value))).find(Boolean);
   const verdict: HostVerdict =
@@ -52,6 +61,7 @@ function build(client: ClientKind, node: CallLike, at: Found, host: HostVerdict,
     place: placeOf(node, at.module),
     callee: short(node.expression),
     endpoint: chainOf(node.expression).names.join("."),
+    ...(baseUrl ? { baseUrl } : {}),
     model: modelProperty && settledModel(modelProperty),
     modelProperty,
     parameters: object.parameters,
@@ -87,7 +97,8 @@ function sdkRequest(node: CallLike, at: Found, resolver: Resolver): Request | un
     return isOpenAITyped(made, externalOf(made.expression, maker, resolver)?.specifier, client);
   });
   const body = at.module.isTypeScript && !isTyped ? doubted(object) : object;
-  return build(isAnthropic ? "anthropic" : "openai-node", node, at, host, body);
+  const url = urlOfMakers(makers, ["baseURL", "basePath", "baseUrl", "endpoint"], resolver);
+  return build(isAnthropic ? "anthropic" : "openai-node", node, at, host, body, url);
 }
 
 /** An object into which only a person should put something. */
@@ -223,7 +234,10 @@ function constructorRequest(node: CallLike, at: Found, resolver: Resolver): Requ
   const host = inner.length > 0 ? hostOfObjects(inner, resolver, ["baseURL", "basePath"], fallback) : fallback;
   const direct =
     host === fallback ? hostOfOptions(argument, at, resolver, ["baseURL", "openAIApiBase"], fallback) : host;
-  return build(isLlamaIndex ? "llamaindex" : "langchain", node, at, direct, object);
+  const url =
+    urlOfObjects(inner, ["baseURL", "basePath"], resolver) ??
+    urlOfObjects(resolver.followFrom(argument, at), ["baseURL", "openAIApiBase"], resolver);
+  return build(isLlamaIndex ? "llamaindex" : "langchain", node, at, direct, object, url);
 }
 
 /** Where `configuration:` (LangChain) or `additionalSessionOptions:` (LlamaIndex) leads. */
@@ -268,7 +282,7 @@ function httpRequest(node: CallLike, at: Found, resolver: Resolver): Request | u
     isFetch || host.certainty !== "certain" || isHttpClient(root, at, resolver)
       ? host
       : { ...host, certainty: "possible", evidence: `${host.evidence}, if ${short(node.expression)} sends it` };
-  return build(isFetch ? "fetch" : "axios", node, at, sender, object);
+  return build(isFetch ? "fetch" : "axios", node, at, sender, object, value);
 }
 
 function expressionAt(source: ts.SourceFile, start: number, end: number): ts.Expression | undefined {

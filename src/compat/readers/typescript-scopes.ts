@@ -1,9 +1,11 @@
 import { ts } from "ts-morph";
-import { resolveSpecifier, type Sources } from "../sources.js";
+import { markupFile, resolveSpecifier, type Sources } from "../sources.js";
 
 /** A parsed file with what it imports and exports. */
 export interface Module {
   readonly file: string;
+  /** The file's own text; `source` has only its scripts where it holds markup as well, at the same offsets. */
+  readonly text: string;
   readonly source: ts.SourceFile;
   readonly isTypeScript: boolean;
   readonly exports: ReadonlyMap<string, ExportTarget>;
@@ -47,15 +49,34 @@ const kinds: Readonly<Record<string, ts.ScriptKind>> = {
   cjs: ts.ScriptKind.JSX,
 };
 
+/** The script blocks of a Vue, Svelte or Astro file; all else is blanked, so that offsets stay. */
+function scriptOf(text: string): { readonly text: string; readonly ending: string } {
+  const blank = (part: string) => part.replace(/[^\r\n]/g, " ");
+  const block = /<script\b([^>]*)>([\s\S]*?)<\/script\s*>|^---\r?\n([\s\S]*?)\r?\n---/g;
+  let result = "";
+  let at = 0;
+  let ending = "js";
+  for (const match of text.matchAll(block)) {
+    const [whole, attributes, inScript, inFront] = match;
+    const code = inScript ?? inFront ?? "";
+    const start = match.index + whole.indexOf(code, inScript === undefined ? 3 : whole.indexOf(">") + 1);
+    result += blank(text.slice(at, start)) + code;
+    at = start + code.length;
+    if (inScript === undefined || /\blang\s*=\s*["']?tsx?\b/.test(attributes ?? "")) ending = "ts";
+  }
+  return { text: result + blank(text.slice(at)), ending };
+}
+
 /** Parses one file; never throws, syntax errors are in the result. */
 export function parseModule(file: string, text: string): Module {
   const ending = file.slice(file.lastIndexOf(".") + 1);
-  const kind = kinds[ending] ?? ts.ScriptKind.TS;
-  const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true, kind);
+  const script = markupFile.test(file) ? scriptOf(text) : undefined;
+  const kind = kinds[script ? script.ending : ending] ?? ts.ScriptKind.TS;
+  const source = ts.createSourceFile(file, script?.text ?? text, ts.ScriptTarget.Latest, true, kind);
   const exports = new Map<string, ExportTarget>();
   const stars: string[] = [];
   for (const statement of source.statements) readExports(statement, exports, stars);
-  return { file, source, isTypeScript: kind === ts.ScriptKind.TS || kind === ts.ScriptKind.TSX, exports, stars };
+  return { file, text, source, isTypeScript: kind === ts.ScriptKind.TS || kind === ts.ScriptKind.TSX, exports, stars };
 }
 
 /** Syntax errors of a parsed file. */

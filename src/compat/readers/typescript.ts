@@ -1,18 +1,30 @@
 import { ts } from "ts-morph";
 import {
+  type Call,
+  type Comparison,
   emptyFacts,
   type FileFacts,
+  type HistoryItem,
   type HostVerdict,
+  type Literal,
+  type MemberUse,
   type Mention,
+  type NamedFlag,
   type NamedNumber,
+  type Symbol as NamedStretch,
   type Request,
+  type Switch,
 } from "../facts.js";
 import { unknownHost } from "../host.js";
 import { importSpecifiers, packageVersion, type Sources } from "../sources.js";
+import { callOf } from "./typescript-calls.js";
+import { commentsOf, comparisonOf, flagOf, literalOf, switchOf, symbolOf } from "./typescript-code.js";
 import { constantUses, mentionOf, numberFact } from "./typescript-mentions.js";
+import { historyOf, memberUseOf } from "./typescript-messages.js";
 import { requestOf } from "./typescript-requests.js";
 import { createResolver, type Resolver } from "./typescript-resolve.js";
 import { createProject, type Module, type Project, parseModule, syntaxErrors } from "./typescript-scopes.js";
+import { walk } from "./typescript-syntax.js";
 import { type Found, placeOf } from "./typescript-values.js";
 
 /**
@@ -86,7 +98,7 @@ function readSafely(module: Module, resolver: Resolver, sources: Sources): RawFa
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     return {
-      ...emptyFacts(module.file, module.isTypeScript ? "typescript" : "javascript", module.source.text),
+      ...emptyFacts(module.file, module.isTypeScript ? "typescript" : "javascript", module.text),
       mentions: [],
       syntaxErrors: [
         { message: "expressions nested too deeply to be read", place: { file: module.file, start: 0, end: 0 } },
@@ -100,13 +112,33 @@ function readModule(module: Module, resolver: Resolver, sources: Sources): RawFa
   const requests: Request[] = [];
   const mentions: Omit<Mention, "onlyRequests">[] = [];
   const numbers: NamedNumber[] = [];
+  const rest = {
+    flags: [] as NamedFlag[],
+    literals: [] as Literal[],
+    calls: [] as Call[],
+    comparisons: [] as Comparison[],
+    switches: [] as Switch[],
+    members: [] as MemberUse[],
+    history: [] as HistoryItem[],
+    symbols: [] as NamedStretch[],
+  };
+  const add = <Fact>(list: Fact[], fact: Fact | undefined) => {
+    if (fact) list.push(fact);
+  };
   const nodes = new Map<number, { node: ts.Node; module: Module }>();
   const at = (node: ts.Node): Found => ({ node, module, path: [], sure: true });
   const visit = (node: ts.Node): void => {
     if (ts.isCallExpression(node) || ts.isNewExpression(node)) {
       const request = requestOf(node, at(node), resolver);
       if (request) requests.push(withVersion(request, module, sources));
+      rest.calls.push(callOf(node, at(node), resolver));
     }
+    add(rest.literals, literalOf(node, module));
+    add(rest.flags, flagOf(node, module));
+    add(rest.comparisons, comparisonOf(node, module));
+    add(rest.switches, switchOf(node, module));
+    add(rest.members, memberUseOf(node, module));
+    add(rest.symbols, symbolOf(node, module));
     if (ts.isStringLiteralLike(node)) {
       const mention = mentionOf(node, at(node), resolver);
       if (mention) {
@@ -121,6 +153,8 @@ function readModule(module: Module, resolver: Resolver, sources: Sources): RawFa
     ts.forEachChild(node, visit);
   };
   visit(module.source);
+  // an answer is followed to its request, so all requests have to be known
+  walk(module.source, (node) => rest.history.push(...historyOf(node, at(node), resolver, requests)));
   const host = hostOfRequests(requests);
   const settled = <Fact extends { readonly host: HostVerdict }>(fact: Fact): Fact =>
     host && fact.host.host === "unknown" ? { ...fact, host } : fact;
@@ -133,10 +167,14 @@ function readModule(module: Module, resolver: Resolver, sources: Sources): RawFa
       .map(({ place }) => place.start),
   );
   return {
-    ...emptyFacts(module.file, module.isTypeScript ? "typescript" : "javascript", module.source.text),
+    ...emptyFacts(module.file, module.isTypeScript ? "typescript" : "javascript", module.text),
     requests,
     mentions: mentions.filter(({ place }) => !direct.has(place.start)).map(settled),
     numbers: numbers.map(settled),
+    ...rest,
+    flags: rest.flags.map(settled),
+    calls: rest.calls.map(settled),
+    comments: commentsOf(module),
     syntaxErrors: syntaxErrors(module).map((error) => ({
       message: ts.flattenDiagnosticMessageText(error.messageText, " "),
       place: { file: module.file, start: error.start, end: error.start + error.length },
