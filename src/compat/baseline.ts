@@ -64,13 +64,14 @@ const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
 /**
  * Compares findings with a baseline. Equal findings (same hash) are matched one to one: first within the same file, so
- * that a new copy elsewhere counts as new, then across files, so that a renamed file keeps its entries. `scanned` says
- * whether a file was looked at, `exists` whether it is there at all.
+ * that a new copy elsewhere counts as new, then across files, so that a renamed file keeps its entries. `looked` says
+ * whether an entry would have been found by this scan (its file was scanned, its rule ran), `exists` whether a file is
+ * there at all.
  */
 export function compareWithBaseline(
   baseline: Baseline,
   findings: readonly { readonly fingerprint: string; readonly file: string }[],
-  scanned: (file: string) => boolean,
+  looked: (entry: BaselineEntry) => boolean,
   exists: (file: string) => boolean,
 ): Comparison {
   const open = new Map<string, BaselineEntry[]>();
@@ -92,8 +93,8 @@ export function compareWithBaseline(
   // an entry of a file that is still there stays with it
   take((entry) => !exists(entry.file));
   // moved from one file that was scanned to another
-  take((entry) => scanned(entry.file));
+  take(looked);
   const left = [...open.values()].flat();
-  const isGone = ({ file }: BaselineEntry) => scanned(file) || !exists(file);
+  const isGone = (entry: BaselineEntry) => looked(entry) || !exists(entry.file);
   return { known, gone: left.filter(isGone), unseen: left.filter((entry) => !isGone(entry)) };
 }

@@ -5,7 +5,7 @@
 
 /** Values that are secrets by their shape, wherever they stand. Group 1, where there is one, is kept. */
 const shapes: readonly RegExp[] = [
-  /\b(sk-|rk-|pk-)(?:[A-Za-z0-9]+[-_])*[A-Za-z0-9_-]{12,}/g,
+  /\b(sk-|rk-|pk-)[A-Za-z0-9_-]{12,}/g,
   /\b(Bearer |Basic )(?![$<{])[A-Za-z0-9+/=._~-]{8,}/gi,
   /\b(AKIA|ASIA)[0-9A-Z]{16}\b/g,
   /\b(gh[pousr]_|github_pat_)[A-Za-z0-9_]{20,}/g,
@@ -21,7 +21,7 @@ const shapes: readonly RegExp[] = [
  * key of something else (cache_key, primaryKey) are none.
  */
 const secretName =
-  "(?:[A-Za-z0-9_-]*(?:api[_-]?key|apikey|access[_-]?key|secret[_-]?key|private[_-]?key|auth[_-]?key|secret|passw(?:or)?d|passphrase|credentials?|authorization)[A-Za-z0-9_-]*|(?:[A-Za-z0-9-]*[_-])?[A-Za-z0-9]*(?:token|key))";
+  "(?:[A-Za-z0-9_-]{0,60}(?:api[_-]?key|apikey|access[_-]?key|secret[_-]?key|private[_-]?key|auth[_-]?key|secret|passw(?:or)?d|passphrase|credentials?|authorization)[A-Za-z0-9_-]{0,60}|[A-Za-z0-9_-]{0,60}(?:token|key))";
 const harmlessName =
   /(?:max|min|num|total|prompt|completion|input|output|context|cache|hit|miss|sort|primary|foreign|public|partition|group|query|map|object|dict|react|row|item|index|unique|hot|short|next_?page|page|eos|bos|pad|stop)[_-]?(?:tokens?|keys?)$/i;
 
@@ -33,7 +33,7 @@ const assignment = new RegExp(
 
 /** The second argument of a fallback or setter: `process.env.API_KEY ?? "v"`, `getenv("API_KEY", "v")`. */
 const fallback = new RegExp(
-  `(${secretName})(["'\\x60]?\\]?\\)?\\s{0,4}(?:\\?\\?=?|\\|\\||\\bor\\b|,)\\s{0,4})(["'])((?:\\\\.|(?!\\3)[^\\\\\\n])+)`,
+  `(?<![A-Za-z0-9_-])(${secretName})(["'\\x60]?\\]?\\)?\\s{0,4}(?:\\?\\?=?|\\|\\||\\bor\\b|,)\\s{0,4})(["'])((?:\\\\.|(?!\\3)[^\\\\\\n])+)`,
   "gi",
 );
 

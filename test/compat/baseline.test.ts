@@ -36,7 +36,7 @@ describe("compared with a baseline", () => {
     const { known, gone } = compareWithBaseline(
       baselineOf(entry("h:1", "old.ts")),
       [{ fingerprint: "h:1", file: "new.ts" }],
-      (file) => file === "new.ts",
+      ({ file }) => file === "new.ts",
       (file) => file === "new.ts",
     );
     expect([known, gone]).toEqual([[true], []]);
@@ -46,7 +46,7 @@ describe("compared with a baseline", () => {
     const { gone, unseen } = compareWithBaseline(
       baselineOf(entry("a:1", "scanned.ts"), entry("b:1", "elsewhere.ts"), entry("c:1", "deleted.ts")),
       [],
-      (file) => file === "scanned.ts",
+      ({ file }) => file === "scanned.ts",
       (file) => file !== "deleted.ts",
     );
     expect(gone.map(({ file }) => file)).toEqual(["deleted.ts", "scanned.ts"]);
