@@ -11,7 +11,12 @@ const silent = { write: () => {}, isTerminal: false, columns: 100 };
 const host: Host = { cwd: ".", env: {}, stdout: silent, stderr: silent, version: "", onInterrupt: () => () => {} };
 
 const results: readonly ResultType[] = [
-  { command: "deepseek-compat scan", schema: "deepseek-compat/scan@1", file: "src/render/scan.ts", type: "ScanReport" },
+  {
+    command: "deepseek-compat scan",
+    schema: "deepseek-compat/scan@1",
+    file: "src/render/scan-report.ts",
+    type: "ScanReport",
+  },
   {
     command: "deepseek compress",
     schema: "deepseek/compress@1",

@@ -8,12 +8,18 @@ export interface Outcome {
 }
 
 /** Runs one command in-process on a host that records its output; no terminal, no colours. */
-export async function runCommand(spec: CommandSpec, argv: readonly string[], cwd = process.cwd()): Promise<Outcome> {
+export async function runCommand(
+  spec: CommandSpec,
+  argv: readonly string[],
+  cwd = process.cwd(),
+  world: { readonly env?: Host["env"]; readonly stdin?: string | Uint8Array } = {},
+): Promise<Outcome> {
   let stdout = "";
   let stderr = "";
   const host: Host = {
     cwd,
-    env: {},
+    env: world.env ?? {},
+    ...(world.stdin === undefined ? {} : { stdin: { isTerminal: false, read: () => Buffer.from(world.stdin!) } }),
     stdout: recorder((text) => {
       stdout += text;
     }),

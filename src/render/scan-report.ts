@@ -2,6 +2,7 @@ import type { BaselineEntry } from "../compat/baseline.js";
 import type { Applied, Withdrawn } from "../compat/fix.js";
 import type { Rule, Severity } from "../compat/rule.js";
 import type { BrokenFile, Finding, RuleTiming, Unresolved } from "../compat/scan.js";
+import type { Readiness } from "../compat/score.js";
 import type { Suppressed } from "../compat/suppressions.js";
 import type { Origin, Target } from "../compat/targets.js";
 
@@ -51,7 +52,7 @@ export interface ScanReport {
   /** What was seen but could not be judged. */
   readonly unresolved: readonly Unresolved[];
   /** How ready the code is, 0 to 100, and how that was counted. */
-  readonly score: { readonly score: number; readonly formula: string };
+  readonly score: Readiness;
   /** From this severity on, findings fail the scan. */
   readonly failOn: Severity | "never";
   /** Why the exit code is 1; empty where it is 0. */
@@ -114,3 +115,10 @@ export function notesOf({ host, path, fix, manual }: ReportedFinding): readonly 
 
 /** `1 file`, `2 files`. */
 export const plural = (count: number, word: string): string => `${count} ${word}${count === 1 ? "" : "s"}`;
+
+/** The score and what it lost: `readiness 58 of 100: 100 - 40 (4 blockers) - 2 (1 warnings)`. */
+export function scoreLine({ score, parts }: Readiness): string {
+  const lost = parts.filter(({ points }) => points > 0);
+  const terms = lost.map(({ points, count, name }) => ` - ${Math.round(points * 10) / 10} (${count} ${name})`);
+  return `readiness ${score} of 100${lost.length > 0 ? `: 100${terms.join("")}` : ""}`;
+}

@@ -11,6 +11,7 @@ import {
   type ReportedFinding,
   type ScanReport,
   type Surroundings,
+  scoreLine,
 } from "./scan-report.js";
 import { type Column, markdownTable, textTable } from "./table.js";
 
@@ -161,7 +162,7 @@ function closing(report: ScanReport): readonly string[] {
     ),
     ...(unresolved.length > 0 ? [`${plural(unresolved.length, "request")} could not be judged in full:`] : []),
     ...unresolved.map(({ file, line, what }) => `  ${file}:${line}: ${what} is not known`),
-    `readiness ${score.score} of 100 (${score.formula})`,
+    scoreLine(score),
     ...report.failures.map((why) => `fails: ${why}`),
   ];
 }
@@ -236,6 +237,7 @@ function markdown(report: ScanReport): string {
     `${closing(report)
       .map((line) => `- ${line.trim()}`)
       .join("\n")}\n`,
+    `\nReadiness is ${report.score.formula}.\n`,
     ...(findings.length > 0
       ? [`\n${markdownTable(summaryColumns, summaryRows(fresh))}\n${markdownTable(columns, findings)}`]
       : []),

@@ -246,7 +246,7 @@ describe("what is scanned", () => {
     write("readme.md", "deepseek-chat");
     const { code, stdout } = await scan([]);
     expect(code).toBe(0);
-    expect(stdout).toContain("no TypeScript or JavaScript file was found, so nothing was scanned");
+    expect(stdout).toContain("no file of a kind this program reads was found, so nothing was scanned");
   });
 
   test("a broken file is named with its line and the rest is scanned", async () => {
@@ -409,7 +409,7 @@ describe("options", () => {
     [["notes.md"], "notes.md: not a kind of file this program reads"],
     [["--target", "v2"], "Allowed choices are v3.1, current"],
     [["--fix", "src"], "It must be safe or suggested; write paths before --fix."],
-    [["--report", "x.txt"], "the name must end in .json or .md"],
+    [["--report", "x.txt"], "the name must end in .json, .md, .html, .sarif or .xml"],
   ])("%j is refused", async (argv, message) => {
     write("notes.md", "deepseek");
     const { code, stderr } = await scan(argv);

@@ -1,0 +1,59 @@
+import { relative, resolve, sep } from "node:path";
+import type { Host, Options } from "../cli.js";
+import type { FileSettings } from "../compat/config.js";
+import { readerOf } from "../compat/readers/index.js";
+import { UserError } from "../errors.js";
+import { findSourceFiles, type SourceFiles } from "./source-files.js";
+
+/** The files of a scan, without those that the configuration leaves out. */
+export interface ScanSources extends SourceFiles {
+  /** Number of files left out. */
+  readonly excluded: number;
+}
+
+/** A path relative to the host's folder as one relative to another folder, forward slashes. */
+export function pathFrom(host: Host, folder: string, path: string): string {
+  return relative(folder, resolve(host.cwd, path)).split(sep).join("/");
+}
+
+/** Files of this program: they speak of models without using any. */
+const ownFile = /(^|\/)deepseek-compat(-baseline\.json|\.config\.(json|ya?ml))$/;
+
+/** The files below some paths, less what the configuration leaves out; `folder` is that of the configuration. */
+export function scanSources(
+  host: Host,
+  paths: readonly string[],
+  settings: FileSettings | undefined,
+  folder: string,
+  onRead: (done: number, total: number) => void,
+): ScanSources {
+  const found = findSourceFiles(host, paths, onRead);
+  const own = found.paths.filter((path) => !ownFile.test(path));
+  const kept = settings ? own.filter((path) => settings.isIncluded(pathFrom(host, folder, path))) : own;
+  return { ...found, paths: kept, excluded: own.length - kept.length };
+}
+
+/** The text on stdin as one file of that name; what it imports is read from the disk. */
+export function stdinSources(host: Host, options: Options): ScanSources {
+  const name = options["stdinFilename"] as string | undefined;
+  if (!name) throw new UserError("--stdin: --stdin-filename must say what the file is called");
+  const path = relative(host.cwd, resolve(host.cwd, name)).split(sep).join("/");
+  if (!readerOf(path)) throw new UserError(`--stdin-filename ${name}: not a kind of file this program reads`);
+  if (!host.stdin) throw new UserError("--stdin: there is no standard input here");
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(host.stdin.read());
+  } catch (error) {
+    if (error instanceof TypeError) throw new UserError(`${name}: standard input is no UTF-8 text`);
+    throw new UserError(`--stdin: cannot read standard input: ${(error as Error).message}`);
+  }
+  const disk = findSourceFiles(host, []);
+  return {
+    paths: [path],
+    skipped: [],
+    unreadable: new Set(),
+    excluded: 0,
+    has: (file) => file === path || disk.has(file),
+    read: (file) => (file === path ? text : disk.read(file)),
+  };
+}
