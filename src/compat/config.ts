@@ -2,6 +2,7 @@
 import picomatch from "picomatch";
 import { z } from "zod";
 import { UserError } from "../errors.js";
+import { nearestNames } from "./names.js";
 import type { Rule, Severity } from "./rule.js";
 import type { Target } from "./targets.js";
 
@@ -89,7 +90,12 @@ export function checkRuleNames(config: Config, known: readonly Rule[], name: str
   const tables = [config.rules, ...(config.overrides ?? []).map(({ rules }) => rules)];
   for (const id of tables.flatMap((table) => Object.keys(table ?? {}))) {
     if (known.some((rule) => isNamed(rule, id))) continue;
-    throw new UserError(`${name}: rules: there is no rule ${JSON.stringify(id)}; \`deepseek-compat rules\` lists them`);
+    const near = nearestNames(
+      id,
+      known.flatMap((rule) => [rule.id, rule.code]),
+    );
+    const hint = near.length > 0 ? `did you mean ${near.join(" or ")}?` : "`deepseek-compat rules` lists them";
+    throw new UserError(`${name}: rules: there is no rule ${JSON.stringify(id)}; ${hint}`);
   }
 }
 

@@ -23,7 +23,7 @@ h3 { font: 600 1rem ui-monospace, monospace; margin: 1.5rem 0 .5rem; }
 .fails { font-weight: 600; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; }
-th, td { text-align: left; vertical-align: top; padding: .35rem .6rem; border-bottom: 1px solid var(--line); }
+th, td { overflow-wrap: break-word; text-align: left; vertical-align: top; padding: .35rem .6rem; border-bottom: 1px solid var(--line); }
 .number { text-align: right; font-variant-numeric: tabular-nums; }
 td button { all: unset; cursor: pointer; color: var(--info); overflow-wrap: normal; white-space: nowrap; }
 td button:focus-visible { outline: 2px solid var(--info); }
@@ -42,7 +42,7 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem .8rem; ma
 dd { margin: 0; }
 summary { cursor: pointer; }
 [hidden] { display: none !important; }
-@media (max-width: 40rem) { body { padding: .5rem .7rem 3rem; } .filters { position: static; } }
+@media (max-width: 40rem) { body { padding: .5rem .7rem 3rem; } .filters { position: static; } .wide table { min-width: 38rem; } }
 @media print { .filters { display: none; } }
 `;
 

@@ -11,6 +11,7 @@ import {
   type ReportedFinding,
   type ScanReport,
   type Surroundings,
+  scoreLine,
 } from "./scan-report.js";
 
 /** Findings after which no diff of a fix and no lines around are shown, to keep the page a size browsers open. */
@@ -66,7 +67,7 @@ ${tile(fresh.filter(({ fix }) => fix?.applicability === "safe").length, "safe fi
 ${tile(report.score.score, "of 100 ready")}
 ${tile(report.files.scanned, "files scanned")}
 </div>
-<p class="quiet">Readiness: ${escapeHtml(report.score.formula)}</p>`;
+<details class="quiet"><summary>${escapeHtml(scoreLine(report.score))}</summary><p>${escapeHtml(report.score.formula)}</p></details>`;
 }
 
 function ruleTable(fresh: readonly ReportedFinding[], rules: readonly Rule[]): string {
