@@ -3,6 +3,7 @@ import type { Host, Options } from "../cli.js";
 import type { FileSettings } from "../compat/config.js";
 import { readerOf } from "../compat/readers/index.js";
 import { UserError } from "../errors.js";
+import { reason } from "./files.js";
 import { findSourceFiles, type SourceFiles } from "./source-files.js";
 
 /** The files of a scan, without those that the configuration leaves out. */
@@ -40,12 +41,17 @@ export function stdinSources(host: Host, options: Options): ScanSources {
   const path = relative(host.cwd, resolve(host.cwd, name)).split(sep).join("/");
   if (!readerOf(path)) throw new UserError(`--stdin-filename ${name}: not a kind of file this program reads`);
   if (!host.stdin) throw new UserError("--stdin: there is no standard input here");
+  let bytes: Uint8Array;
+  try {
+    bytes = host.stdin.read();
+  } catch (error) {
+    throw new UserError(`--stdin: cannot read standard input: ${reason(error)}`);
+  }
   let text: string;
   try {
-    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(host.stdin.read());
-  } catch (error) {
-    if (error instanceof TypeError) throw new UserError(`${name}: standard input is no UTF-8 text`);
-    throw new UserError(`--stdin: cannot read standard input: ${(error as Error).message}`);
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw new UserError(`${name}: standard input is no UTF-8 text`);
   }
   const disk = findSourceFiles(host, []);
   return {

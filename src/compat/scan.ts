@@ -119,7 +119,7 @@ function judge(
   const now = () => options.clock?.() ?? 0;
   const findings: Unnumbered[] = [];
   const timings: RuleTiming[] = [];
-  const ran: Rule[] = [];
+  const ran = new Map<string, Rule>();
   const add = (rule: Rule, target: Target, problem: Problem) => {
     const usual = rule.severity[target];
     const asked = options.severityOf?.(rule, problem.place.file);
@@ -136,7 +136,7 @@ function judge(
     const before = findings.length;
     for (const target of wanted) {
       if (rule.severity[target] === null) continue;
-      ran.push(rule);
+      ran.set(rule.id, rule);
       for (const problem of rule.check(facts, target, from)) {
         if (targetOf(problem.place.file) === target) add(rule, target, problem);
       }
@@ -145,7 +145,11 @@ function judge(
   }
   findings.sort(byPlace);
   const known = [...allRules, ...chosen, ...(options.known ?? [])];
-  const outcome = applySuppressions(facts, findings, known, ran, options.today);
+  const hasRun = (id: string, file: string) => {
+    const rule = ran.get(id);
+    return !!rule?.severity[targetOf(file)] && options.severityOf?.(rule, file) !== "off";
+  };
+  const outcome = applySuppressions(facts, findings, known, hasRun, options.today);
   const active = new Set<Unnumbered>(outcome.active);
   const reasons = new Map(outcome.suppressed.map(({ finding, by }) => [finding, by] as const));
   findings.length = 0;

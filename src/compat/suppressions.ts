@@ -139,14 +139,14 @@ export interface Suppressing<F> {
 }
 
 /**
- * Takes suppressed findings out. `ran` are the rules of this scan: only of these it can be said that a suppression is
+ * Takes suppressed findings out. `ran` says whether a rule ran on a file: only then can a suppression be said to be
  * unused. `today` is YYYY-MM-DD; without it nothing expires.
  */
 export function applySuppressions<F extends Problem & { readonly rule: string }>(
   facts: Facts,
   findings: readonly F[],
   known: readonly Known[],
-  ran: readonly Known[],
+  ran: (rule: string, file: string) => boolean,
   today?: string,
 ): Suppressing<F> {
   const malformed: Problem[] = [];
@@ -186,9 +186,8 @@ export function applySuppressions<F extends Problem & { readonly rule: string }>
       suppressed.push({ finding, by: { reason, line: at, ...(until ? { until } : {}) } });
     }
   }
-  const ranIds = new Set(ran.map(({ id }) => id));
   const unused = inForce.flatMap((one) => {
-    const idle = one.rules.filter((rule) => ranIds.has(rule) && !used.has(useOf(one, rule)));
+    const idle = one.rules.filter((rule) => ran(rule, one.place.file) && !used.has(useOf(one, rule)));
     if (idle.length === 0) return [];
     return [
       {
