@@ -22,7 +22,7 @@ export function scanOptions(): Option[] {
     new Option("--rule <id>", "only this rule, by name or code (repeatable)").argParser(repeated),
     new Option(
       "--changed [ref]",
-      "count only findings in files that changed since the last commit in common with ref (default: the target branch of the pull request, else the main branch), those not committed included",
+      "count only findings in files that changed since the last commit in common with ref (default: the target branch of the pull request, else the main branch), those not committed included; write paths before it",
     ),
     new Option("--stdin", "scan the text on standard input, with --stdin-filename"),
     new Option("--stdin-filename <name>", "what the text on standard input is called"),

@@ -45,7 +45,8 @@ function isHarmless(value: string): boolean {
     .replace(/^(?:Bearer|Basic) /i, "");
   return (
     bare.length < 4 ||
-    /^\*+$/.test(bare) ||
+    // masked already
+    /\*{4,}$/.test(bare) ||
     /^(?:\$|<|\{\{|%\(|\.\.\.|your[-_ ]|xxx|changeme|example|placeholder|none$|null$|true$|false$|undefined$|string$|number$|boolean$|str$|!\w)/i.test(
       bare,
     ) ||

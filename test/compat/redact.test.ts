@@ -44,6 +44,7 @@ describe("left as it is", () => {
     "max_tokens: 4096,",
     'cache_key: "user-profile-1"',
     '"max_tokens": 8192',
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: code that is read
     "DEEPSEEK_API_KEY=${{ secrets.DEEPSEEK_API_KEY }}",
     "DEEPSEEK_API_KEY=$KEY",
     'apiKey: "<your key>"',
