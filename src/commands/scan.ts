@@ -119,12 +119,11 @@ async function scanAndFix(
     beforeAsking();
     const { askForFixes } = await import("./interactive.js");
     const choose = await askForFixes(host, first, (file) => sources.read(file) ?? "", isCounted);
-    fixing = choose ? await applyFixes(sources, settings.scan, "suggested", choose) : undefined;
+    fixing = choose ? await applyFixes(sources, settings.scan, "suggested", { choose }) : undefined;
     if (!fixing) return { scan: first, fixing, isWritten: false };
   } else if (level || isDiff) {
-    fixing = await applyFixes(sources, settings.scan, level ?? "safe", ({ findings }) =>
-      findings.filter(({ place }) => isCounted(place.file)),
-    );
+    const choose = ({ findings }: Scan) => findings.filter(({ place }) => isCounted(place.file));
+    fixing = await applyFixes(sources, settings.scan, level ?? "safe", { choose });
   }
   if (!fixing || isDiff) return { scan: await scan(sources, settings.scan), fixing, isWritten: false };
   for (const file of fixing.changed.keys()) checkReplaceable(host, file);

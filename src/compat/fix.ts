@@ -21,6 +21,12 @@ export interface Applied {
   readonly file: string;
 }
 
+/** How fixes are chosen. */
+export interface FixOptions {
+  /** Says which of a scan's findings may be fixed; all where left out. */
+  readonly choose?: (scan: Scan) => readonly Finding[];
+}
+
 /** What fixing changed. */
 export interface Fixing {
   /** New text by path, of the files that changed. */
@@ -37,13 +43,13 @@ const maximumRounds = 10;
 /**
  * Applies the fixes of a scan, in rounds, until nothing changes: after each round the result is scanned again, and
  * fixes that overlap with another wait for the next. A file that would have more syntax errors than before keeps its
- * old text, and its fixes are withdrawn. `choose` says which of a scan's findings may be fixed; all where left out.
+ * old text, and its fixes are withdrawn.
  */
 export async function applyFixes(
   sources: Sources,
   options: ScanOptions,
   level: Applicability,
-  choose: (scan: Scan) => readonly Finding[] = (current) => current.findings,
+  { choose = ({ findings }) => findings }: FixOptions = {},
 ): Promise<Fixing> {
   const loaded = new Map<string, LoadedReader>();
   const countSyntaxErrors = async (file: string, text: string): Promise<number> => {

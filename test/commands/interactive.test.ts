@@ -38,7 +38,7 @@ async function answered(files: Readonly<Record<string, string>>, ...replies: rea
     ask,
   );
   const changed = choose
-    ? (await applyFixes(sources, options, "suggested", choose)).changed
+    ? (await applyFixes(sources, options, "suggested", { choose })).changed
     : new Map<string, string>();
   return { stdout, changed, left };
 }
