@@ -12,6 +12,15 @@ export function replaceString(text: string, place: Place, value: string): Edit {
   return { ...place, text: `${quote ? prefix : ""}${quote}${value}${quote}` };
 }
 
+/** Replaces a part of a literal that stands in it once, so that what is around it stays; the whole where it does not. */
+export function replacePart(text: string, place: Place, part: string, value: string): Edit {
+  const literal = text.slice(place.start, place.end);
+  const at = literal.indexOf(part);
+  if (at < 0 || at !== literal.lastIndexOf(part)) return replaceString(text, place, value);
+  const start = place.start + at;
+  return { file: place.file, start, end: start + part.length, text: value };
+}
+
 /**
  * Puts a property into an object literal, after one that is there: on its own line where the object is written so,
  * else on the same line. A comment line before it, if given, forces lines. Undefined where the layout (comments
@@ -135,6 +144,26 @@ export function removeProperty(text: string, shape: ObjectShape, property: Span)
   if (next) return [{ file, start: property.start, end: next.start, text: "" }];
   if (previous) return [{ file, start: previous.end, end: property.end, text: "" }];
   return [{ file, start: property.start, end: comma ?? property.end, text: "" }];
+}
+
+/**
+ * Takes a statement out that has its line for itself. Undefined where it has no line of its own or may be a branch
+ * without braces: something else would then stand in its place.
+ */
+export function removeStatement(text: string, { file, start, end }: Place): readonly Edit[] | undefined {
+  const lineStart = text.lastIndexOf("\n", start - 1) + 1;
+  const tail = /^[ \t]*;?[ \t]*(?=\r?\n|$)/.exec(text.slice(end));
+  if (text.slice(lineStart, start).trim() !== "" || !tail) return undefined;
+  const before = text.slice(0, lineStart).trimEnd();
+  if (before !== "" && !/[;{}]$/.test(before) && !isAfterWholeLine(text, lineStart, before)) return undefined;
+  const to = end + tail[0].length;
+  return [{ file, start: lineStart, end: to + (/^\r?\n/.exec(text.slice(to))?.[0].length ?? 0), text: "" }];
+}
+
+/** Python's statements end with their line: one of the same depth before it is whole. */
+function isAfterWholeLine(text: string, lineStart: number, before: string): boolean {
+  const previous = before.lastIndexOf("\n") + 1;
+  return indentAt(text, previous) === indentAt(text, lineStart) && !/[:,({[\\=)]$/.test(before);
 }
 
 /**

@@ -50,6 +50,40 @@ const hostsByPackage: Readonly<Record<string, HostName>> = {
   "ollama-ai-provider": "ollama",
 };
 
+/** Python packages and names in them that say where requests go; the first row that fits counts. */
+const hostsByPython: readonly (readonly [pattern: RegExp, host: HostName])[] = [
+  [/^(langchain_deepseek|llama_index\.llms\.deepseek|pydantic_ai\.providers\.deepseek)\b/, "official"],
+  [/^(agno\.models|phi\.model|browser_use\.llm|haystack_integrations\.components\.generators)\.deepseek\b/, "official"],
+  // what wrappers call the official client
+  [
+    /^(browser_use|langchain_community|camel|autogen|agno|phi|swarms|upsonic)\b.*\.(Chat)?DeepSeek(Chat|Model|LLM)?$/,
+    "official",
+  ],
+  [/^(pydantic_ai)\b.*\.DeepSeekProvider$/, "official"],
+  [
+    /^(openrouter|langchain_openrouter|llama_index\.llms\.openrouter|pydantic_ai\.providers\.openrouter)\b/,
+    "openrouter",
+  ],
+  [/^(together|langchain_together|llama_index\.llms\.together)\b/, "together"],
+  [/^(fireworks|langchain_fireworks|llama_index\.llms\.fireworks)\b/, "fireworks"],
+  [/^(groq|langchain_groq|llama_index\.llms\.groq)\b/, "groq"],
+  [/^(ollama|langchain_ollama|llama_index\.llms\.ollama)\b/, "ollama"],
+  [/^(langchain_community\.(chat_models|llms)\.(ollama\.)?(Chat)?Ollama)$/, "ollama"],
+  [/^(vllm|sglang|llama_cpp|transformers|ctransformers|mlx_lm|lmdeploy)\b/, "self-hosted"],
+  [/^(huggingface_hub|langchain_huggingface|llama_index\.llms\.huggingface\w*|text_generation)\b/, "huggingface"],
+  [/^(boto3|botocore|aioboto3|langchain_aws|llama_index\.llms\.bedrock\w*)\b/, "bedrock"],
+  [/^(vertexai|langchain_google_vertexai|llama_index\.llms\.vertex)\b/, "vertex"],
+  [/^(azure\.ai\.\w+|langchain_azure_ai|llama_index\.llms\.azure\w*)\b/, "azure"],
+  [/^(dashscope|langchain_community\.chat_models\.tongyi)\b/, "alibaba"],
+  [/^qianfan\b/, "baidu"],
+  [/^volcenginesdkarkruntime\b/, "volcengine"],
+];
+
+/** Where what is imported from a Python package sends its requests; undefined where many hosts are served. */
+export function hostOfPython(module: string, name: string): HostName | undefined {
+  return hostsByPython.find(([pattern]) => pattern.test(name === "*" ? module : `${module}.${name}`))?.[1];
+}
+
 /** Environment variables that name a host. */
 const hostsByEnvironment: readonly (readonly [pattern: RegExp, host: HostName])[] = [
   [/^(\w+_)?OPENROUTER_/i, "openrouter"],
@@ -70,11 +104,54 @@ const hostsByEnvironment: readonly (readonly [pattern: RegExp, host: HostName])[
 const hostsByModel: readonly (readonly [pattern: RegExp, host: HostName])[] = [
   [/^accounts\/fireworks\//i, "fireworks"],
   [/^Pro\/deepseek-ai\//, "siliconflow"],
-  [/^openrouter\//i, "openrouter"],
+  [/^openrouter[/:]/i, "openrouter"],
   [/^((us|eu|apac)\.)?deepseek\.(r1|v3)/i, "bedrock"],
   [/^deepseek-.*-maas$/i, "vertex"],
   [/^deepseek:deepseek-/i, "official"],
 ];
+
+/** Providers as litellm, LangChain's init_chat_model, pydantic-ai and configuration files name them. */
+const hostsByProvider: Readonly<Record<string, HostName>> = {
+  deepseek: "official",
+  openrouter: "openrouter",
+  together: "together",
+  together_ai: "together",
+  togetherai: "together",
+  fireworks: "fireworks",
+  fireworks_ai: "fireworks",
+  siliconflow: "siliconflow",
+  novita: "novita",
+  nebius: "nebius",
+  huggingface: "huggingface",
+  groq: "groq",
+  azure: "azure",
+  azure_ai: "azure",
+  github: "github-models",
+  "github-models": "github-models",
+  bedrock: "bedrock",
+  bedrock_converse: "bedrock",
+  google_vertexai: "vertex",
+  vertex: "vertex",
+  vertex_ai: "vertex",
+  alibaba: "alibaba",
+  dashscope: "alibaba",
+  baidu: "baidu",
+  qianfan: "baidu",
+  volcengine: "volcengine",
+  ollama: "ollama",
+  ollama_chat: "ollama",
+  vllm: "self-hosted",
+  hosted_vllm: "self-hosted",
+  sglang: "self-hosted",
+  lmstudio: "self-hosted",
+  "llama.cpp": "self-hosted",
+};
+
+/** The host that the name of a provider means, in the words of litellm, Continue and others. */
+export function hostOfProvider(name: string): HostName | undefined {
+  const key = name.toLowerCase();
+  return Object.hasOwn(hostsByProvider, key) ? hostsByProvider[key] : undefined;
+}
 
 /** Who answers at a URL; unknown for one of which the start is not known. */
 export function hostOfUrl(url: string): HostName {

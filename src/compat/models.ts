@@ -1,7 +1,12 @@
+import type { HostName } from "./facts.js";
+
 /** Names of the official API that are refused since 2026-07-24 15:59 UTC. */
 export type RetiredAlias = "deepseek-chat" | "deepseek-reasoner" | "deepseek-coder";
 
-/** Is it one of the retired names? Other hosts' ids (`deepseek/deepseek-chat`, `deepseek-r1-distill-...`) are not. */
+/**
+ * Is it one of the retired names? Other hosts' ids (`deepseek-r1-distill-...`) are not, nor is a name with a prefix:
+ * what `deepseek/deepseek-chat` means depends on the host (`ownName`).
+ */
 export function isRetiredAlias(id: unknown): id is RetiredAlias {
   return id === "deepseek-chat" || id === "deepseek-reasoner" || id === "deepseek-coder";
 }
@@ -50,4 +55,20 @@ export function isDeepSeekId(text: string): boolean {
 export function splitId(id: string): { readonly prefix: string; readonly name: string } {
   const prefix = /^deepseek[/:](?=deepseek-)/.exec(id)?.[0] ?? "";
   return { prefix, name: id.slice(prefix.length) };
+}
+
+/**
+ * The official API's own name that an id stands for, without a framework's prefix. `deepseek:` always means that API;
+ * `deepseek/` means it for litellm and its like, and OpenRouter's copy elsewhere, so it is taken off only where the
+ * host is known to be official.
+ */
+export function ownName(id: unknown, host: HostName): unknown {
+  if (typeof id !== "string") return id;
+  const { prefix, name } = splitId(id);
+  return prefix === "deepseek/" && host !== "official" ? id : name;
+}
+
+/** Is it a retired name behind `deepseek/`, which litellm sends to the official API and OpenRouter to its own copy? */
+export function isAmbiguousId(id: unknown): boolean {
+  return typeof id === "string" && splitId(id).prefix === "deepseek/" && isRetiredAlias(splitId(id).name);
 }

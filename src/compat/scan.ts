@@ -1,5 +1,6 @@
 import { type Facts, type FileFacts, fileOf, type Place } from "./facts.js";
 import { fingerprints } from "./fingerprint.js";
+import { joinEnvironment } from "./join.js";
 import { readerOf, readers } from "./readers/index.js";
 import type { Effect, Problem, Rule, Severity } from "./rule.js";
 import { rules as allRules } from "./rules/index.js";
@@ -176,9 +177,15 @@ export async function readFacts(sources: Sources, paths: readonly string[]): Pro
   const files: FileFacts[] = [];
   for (const reader of readers) {
     const own = paths.filter((path) => readerOf(path) === reader);
-    if (own.length > 0) files.push(...(await reader.load()).read(sources, own));
+    if (own.length === 0) continue;
+    const loaded = await reader.load();
+    await loaded.prepare?.(sources, own);
+    files.push(...loaded.read(sources, own));
   }
-  return { files, packageVersion: (file, name) => packageVersion(sources, file, name) };
+  return {
+    files: joinEnvironment(files, sources),
+    packageVersion: (file, name) => packageVersion(sources, file, name),
+  };
 }
 
 /** Says where places lie. */
@@ -241,13 +248,15 @@ function selectFiles(sources: Sources, paths: readonly string[]): readonly strin
 
 /** Last part of a path or specifier without its ending: by this alone most imports are ruled out. */
 function stemOf(path: string): string {
-  return path.slice(path.lastIndexOf("/") + 1).replace(/\.[cm]?[jt]sx?$/, "");
+  return path.slice(path.lastIndexOf("/") + 1).replace(/\.([cm]?[jt]sx?|pyi?|ipynb)$/, "");
 }
 
-/** An index file is imported by the name of its folder too. */
+/** An index file, or a package's __init__, is imported by the name of its folder too. */
 function stemsOf(path: string): readonly string[] {
   const stem = stemOf(path);
-  return stem === "index" ? [stem, ".", "..", "", stemOf(path.slice(0, Math.max(0, path.lastIndexOf("/"))))] : [stem];
+  return stem === "index" || stem === "__init__"
+    ? [stem, ".", "..", "", stemOf(path.slice(0, Math.max(0, path.lastIndexOf("/"))))]
+    : [stem];
 }
 
 function lineStarts(text: string): readonly number[] {

@@ -2,6 +2,7 @@ import { clients } from "./clients.js";
 import { insertProperty } from "./edits.js";
 import { type Facts, type ObjectShape, type Parameter, type Request, textOf } from "./facts.js";
 import { isCurrentId } from "./models.js";
+import { isAnthropic, isFim, modelsOf } from "./requests.js";
 import type { Applicability, Edit } from "./rule.js";
 import { type Written, writeProperty } from "./syntax.js";
 import type { Target } from "./targets.js";
@@ -19,13 +20,17 @@ export function parameterAt(
   return rest.length === 0 ? found : parameterAt(found?.parameters, rest);
 }
 
-/** Where a client keeps the switch. */
-const switchPath = ({ client }: Request): readonly string[] => [...clients[client].body, "thinking"];
+/** Where a client keeps the switch, or may. */
+const switchPaths = ({ client }: Request): readonly (readonly string[])[] => [
+  [...clients[client].body, "thinking"],
+  ...(clients[client].takesExtraBody ? [["extra_body", "thinking"]] : []),
+];
 
 /** Stands the switch in `extra_body`, where the server does not hear it, though its author meant it? */
 function isUnheard({ client, parameters }: Request): boolean {
+  const { takesExtraBody, body } = clients[client];
   return (
-    !clients[client].body.includes("extra_body") && parameterAt(parameters, ["extra_body", "thinking"]) !== undefined
+    !takesExtraBody && !body.includes("extra_body") && parameterAt(parameters, ["extra_body", "thinking"]) !== undefined
   );
 }
 
@@ -33,7 +38,7 @@ const effortNames = ["reasoning_effort", "reasoningEffort"];
 
 /** What a request says of thinking. */
 export function thinkingOf(request: Request): Thinking {
-  const parameter = parameterAt(request.parameters, switchPath(request));
+  const [parameter] = switchPaths(request).flatMap((path) => parameterAt(request.parameters, path) ?? []);
   if (parameter) {
     if (!parameter.sure) return "unknown";
     const type = parameterAt(parameter.parameters, ["type"])?.value;
@@ -61,8 +66,8 @@ export function hasEffort(request: Request): boolean {
 
 /** Why a request thinks, in words; undefined where it does not, or where that is not known. */
 export function thinkingReason(request: Request, target: Target): string | undefined {
-  const ids = (request.model?.candidates ?? []).map(({ value }) => value);
-  if (ids.length === 0) return undefined;
+  const ids = modelsOf(request);
+  if (ids.length === 0 || isFim(request)) return undefined;
   const state = thinkingOf(request);
   if (ids.every((id) => id === "deepseek-reasoner")) return "deepseek-reasoner always thinks";
   if (state === "disabled" || state === "unknown") return undefined;
@@ -97,6 +102,10 @@ export function switchThinking(facts: Facts, request: Request, mode: "enabled" |
   }
   // what the request says already was heard before, and is heard now
   if (state) return { edits: [], applicability: "safe" };
+  if (isAnthropic(request)) {
+    return { manual: "the Anthropic endpoint maps unknown names instead of refusing them; choose the model by hand" };
+  }
+  if (isFim(request)) return { manual: "this endpoint has no thinking switch of its own" };
   if (hasEffort(request)) return { manual: "the request names a reasoning effort; decide whether it shall think" };
   const { object } = request;
   if (!object) return { manual: "the request's object is used in several places or built elsewhere" };
@@ -144,9 +153,6 @@ export function switchThinking(facts: Facts, request: Request, mode: "enabled" |
         return { manual: `set thinking in the way ${request.package} passes provider options on` };
       }
       return finish(put(body), "safe");
-    case "anthropic":
-    case "anthropic-python":
-      return { manual: "the Anthropic endpoint maps unknown names instead of refusing them; choose the model by hand" };
     case "llamaindex":
       return { manual: "this client has no documented way to pass the thinking switch" };
     default:
@@ -185,7 +191,7 @@ export function insertAt(
 }
 
 /** The quote the model id is written with, so that the switch looks like its neighbours. */
-function quoteOf(text: string, request: Request): string {
+export function quoteOf(text: string, request: Request): string {
   const place = request.modelProperty?.valuePlace;
   const quote = place && /["']/.exec(text.slice(place.start, place.end))?.[0];
   return quote ?? (text.split("'").length > text.split('"').length ? "'" : '"');

@@ -243,7 +243,7 @@ describe("what is scanned", () => {
   });
 
   test("a folder without scripts is said to be so", async () => {
-    write("readme.md", "deepseek-chat");
+    write("readme.txt", "deepseek-chat");
     const { code, stdout } = await scan([]);
     expect(code).toBe(0);
     expect(stdout).toContain("no file of a kind this program reads was found, so nothing was scanned");
@@ -406,12 +406,12 @@ describe("options", () => {
   test.each([
     [["--rule", "R99"], "--rule R99: no such rule; there are R01 retired-model-alias, "],
     [["nowhere"], "nowhere: no such file or folder"],
-    [["notes.md"], "notes.md: not a kind of file this program reads"],
+    [["notes.txt"], "notes.txt: not a kind of file this program reads"],
     [["--target", "v2"], "Allowed choices are v3.1, current"],
     [["--fix", "src"], "It must be safe or suggested; write paths before --fix."],
     [["--report", "x.txt"], "the name must end in .json, .md, .html, .sarif or .xml"],
   ])("%j is refused", async (argv, message) => {
-    write("notes.md", "deepseek");
+    write("notes.txt", "deepseek");
     const { code, stderr } = await scan(argv);
     expect(code).toBe(2);
     expect(stderr).toContain(message);

@@ -1,8 +1,12 @@
 import type { FileFacts } from "../facts.js";
 import { importSpecifiers, resolveSpecifier, type Sources, scriptFile } from "../sources.js";
+import { configReaders } from "./config-readers.js";
+import { pythonImports, resolvePython } from "./python-imports.js";
 
 /** A reader whose parser is loaded. */
 export interface LoadedReader {
+  /** Loads what the reading of these files takes beyond the reader itself; to be awaited before `read`. */
+  prepare?(sources: Sources, paths: readonly string[]): Promise<void>;
   /** Reads files into facts. Never throws on broken input: its errors are among the facts. */
   read(sources: Sources, paths: readonly string[]): readonly FileFacts[];
   /** Number of syntax errors in a file's text (its own, not a view's); what a fix must not raise. */
@@ -31,6 +35,34 @@ export const readers: readonly Reader[] = [
     },
     imports: importSpecifiers,
     resolve: resolveSpecifier,
+  },
+  {
+    name: "python",
+    handles: (path) => /\.(pyi?|ipynb)$/.test(path),
+    load: async () => {
+      const [{ loadPython }, { readPython }, { notebookView }] = await Promise.all([
+        import("./python-tree.js"),
+        import("./python.js"),
+        import("./notebook.js"),
+      ]);
+      const parse = await loadPython();
+      const viewOf = (path: string, text: string) => (path.endsWith(".ipynb") ? notebookView(text) : undefined);
+      return {
+        read: (sources, paths) => readPython(sources, paths, parse, viewOf),
+        countSyntaxErrors: (file, text) => {
+          const own = viewOf(file, text);
+          return own?.error ? 1 : parse(file, own?.view.text ?? text).errors.length;
+        },
+      };
+    },
+    imports: pythonImports,
+    resolve: resolvePython,
+  },
+  ...configReaders,
+  {
+    name: "markdown",
+    handles: (path) => /\.(md|mdx|markdown|mdc)$/i.test(path),
+    load: async () => (await import("./markdown.js")).createMarkdownReader(readerOf),
   },
 ];
 

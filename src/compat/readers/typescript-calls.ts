@@ -13,7 +13,7 @@ import { type Found, placeOf } from "./typescript-values.js";
 const makerNames = /^(bindTools|withStructuredOutput|bind|withConfig|generate|invoke|stream|call)$/;
 /** Calls whose options are read though they come from no package. */
 const optionNames =
-  /(generate|create|complete|completion|chat|invoke|stream|parse|agent|deepseek|summar\w*|request|post)/i;
+  /(generate|create|complete|completion|chat|invoke|stream|parse|agent|deepseek|summar\w*|request|post|bind|structured)/i;
 
 /** Any call, as far as it can be told without following every value. */
 export function callOf(node: ts.CallExpression | ts.NewExpression, at: Found, resolver: Resolver): Call {

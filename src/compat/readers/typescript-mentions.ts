@@ -25,7 +25,7 @@ export function mentionOf(
   const host: HostVerdict =
     byProvider ??
     (byId ? { host: byId, certainty: "certain", evidence: `the id "${node.text}"` } : hostOfFile(at.module));
-  return { id: node.text.replace(/^deepseek:/, ""), ...role, place: placeOf(node, at.module), host };
+  return { id: node.text, ...role, place: placeOf(node, at.module), host };
 }
 
 /** Climbs over casts, defaults and conditionals to what the literal is for; undefined for imports and directives. */

@@ -1,6 +1,6 @@
 import { numberLike } from "../edits.js";
-import type { Facts, NamedNumber } from "../facts.js";
-import { isCurrentId, isRetiredAlias } from "../models.js";
+import type { Facts, HostName, NamedNumber } from "../facts.js";
+import { isCurrentId, isRetiredAlias, ownName } from "../models.js";
 import type { Problem, Rule } from "../rule.js";
 import { type Target, targets } from "../targets.js";
 
@@ -45,6 +45,23 @@ export const model = { id: "deepseek-chat", contextLength: 65536, apiKey };
 export const model = { id: "deepseek-chat", contextLength: 1048576, apiKey };
 `,
     },
+    {
+      target: "v3.1",
+      language: "json",
+      by: "safe",
+      before: `{
+  "models": [
+    { "title": "Chat", "provider": "deepseek", "model": "deepseek-chat", "contextLength": 65536 }
+  ]
+}
+`,
+      after: `{
+  "models": [
+    { "title": "Chat", "provider": "deepseek", "model": "deepseek-chat", "contextLength": 131072 }
+  ]
+}
+`,
+    },
   ],
   source: {
     urls: ["https://api-docs.deepseek.com/news/news250821", "https://api-docs.deepseek.com/quick_start/pricing"],
@@ -73,7 +90,7 @@ function ofNumber(number: NamedNumber, facts: Facts, target: Target): Problem | 
     };
   }
   if (!stale[target].includes(value) || !contextName.test(name)) return undefined;
-  if (host.host !== "official" && host.host !== "unknown" && !isOwnId(owner)) return undefined;
+  if (host.host !== "official" && host.host !== "unknown" && !isOwnId(owner, host.host)) return undefined;
   const isTest = form === "comparison" || form === "switch case";
   // a test says nothing of DeepSeek itself; a limit of the same size that does makes it count
   const partners = facts.files
@@ -98,7 +115,7 @@ function ofNumber(number: NamedNumber, facts: Facts, target: Target): Problem | 
   if (host.host !== "official") return { ...common, message, manual: "an unknown host is never fixed" };
   const doubts = [
     ...(tested ? [`${tested.place.file} tests for the same number; both have to change together`] : []),
-    ...(isOwnId(owner) ? [] : ["only a name ties this number to DeepSeek"]),
+    ...(isOwnId(owner, host.host) ? [] : ["only a name ties this number to DeepSeek"]),
     ...(host.certainty === "certain" ? [] : [`the host is only likely: ${host.evidence}`]),
   ];
   return {
@@ -116,13 +133,14 @@ function ofNumber(number: NamedNumber, facts: Facts, target: Target): Problem | 
 const isComparison = ({ form }: NamedNumber): boolean => form === "comparison" || form === "switch case";
 
 /** An id of the official API, which no other host uses. */
-function isOwnId(owner: string | undefined): boolean {
-  return isRetiredAlias(owner) || isCurrentId(owner);
+function isOwnId(owner: string | undefined, host: HostName): boolean {
+  const name = ownName(owner, host);
+  return isRetiredAlias(name) || isCurrentId(name);
 }
 
 /** Does the owner mean DeepSeek's own API, and not a distillation or another host's copy? */
 function isOurs({ owner, host }: NamedNumber): boolean {
-  if (isOwnId(owner)) return true;
+  if (isOwnId(owner, host.host)) return true;
   const foreign = /distill|[/:]|-r1|-v[23]|\dB\b/i.test(owner ?? "");
   return !foreign && (host.host === "official" || host.host === "unknown");
 }

@@ -1,4 +1,7 @@
-import { type Parameter, type Request, textOf } from "../facts.js";
+import { clients } from "../clients.js";
+import { replaceString } from "../edits.js";
+import { type Request, textOf } from "../facts.js";
+import { isAnthropic, type Placed, settingOf } from "../requests.js";
 import type { Problem, Rule } from "../rule.js";
 import { thinkingOf, thinkingReason } from "../thinking.js";
 import { setUp } from "./example-client.js";
@@ -33,6 +36,29 @@ export const maxCompletionTokens: Rule = {
 });
 `,
     },
+    {
+      target: "current",
+      language: "sh",
+      by: "safe",
+      before: `curl https://api.deepseek.com/chat/completions \\
+  -H "Authorization: Bearer $DEEPSEEK_API_KEY" \\
+  -d '{
+    "model": "deepseek-flash",
+    "thinking": {"type": "disabled"},
+    "messages": [{"role": "user", "content": "Hello"}],
+    "max_completion_tokens": 100
+  }'
+`,
+      after: `curl https://api.deepseek.com/chat/completions \\
+  -H "Authorization: Bearer $DEEPSEEK_API_KEY" \\
+  -d '{
+    "model": "deepseek-flash",
+    "thinking": {"type": "disabled"},
+    "messages": [{"role": "user", "content": "Hello"}],
+    "max_tokens": 100
+  }'
+`,
+    },
   ],
   source: {
     urls: [
@@ -45,8 +71,9 @@ export const maxCompletionTokens: Rule = {
   },
   *check(facts, target) {
     for (const request of facts.files.flatMap((file) => file.requests)) {
-      if (request.host.host !== "official" || !["openai-node", "fetch", "axios"].includes(request.client)) continue;
-      const limit = request.parameters.find(({ name }) => name === "max_completion_tokens");
+      if (request.host.host !== "official" || isAnthropic(request)) continue;
+      const placed = settingOf(request, /^max_completion_tokens$/);
+      const limit = placed?.parameter;
       if (!limit) continue;
       const [first] = limit.value.candidates;
       const common = {
@@ -57,21 +84,24 @@ export const maxCompletionTokens: Rule = {
         ...(first ? { path: first.path } : {}),
       };
       const reason = thinkingReason(request, target);
-      yield { ...common, ...fixOf(request, limit, reason, textOf(facts, limit.place.file)) };
+      yield { ...common, ...fixOf(request, placed, reason, textOf(facts, limit.place.file)) };
     }
   },
 };
 
 function fixOf(
   request: Request,
-  limit: Parameter,
+  { parameter: limit, holder }: Placed,
   thinking: string | undefined,
   text: string,
 ): Pick<Problem, "fix" | "manual"> {
-  if (request.parameters.some(({ name }) => name === "max_tokens")) {
+  if (settingOf(request, /^max_tokens$/)) {
     return { manual: "max_tokens is set as well; remove one of the two" };
   }
-  if (!limit.direct || !request.object) return { manual: "the limit is set away from the call" };
+  if (!clients[request.client].isPlain) {
+    return { manual: "this client names the limit in its own way; check what it sends" };
+  }
+  if (!holder) return { manual: "the limit is set away from the call" };
   const doubts = [
     ...(request.host.certainty === "certain" ? [] : [`the host is only likely: ${request.host.evidence}`]),
     ...(thinking && !limit.value.candidates.every(({ value }) => Number(value) > 8192)
@@ -82,17 +112,20 @@ function fixOf(
       ? ["whether the request thinks is not known, and the limit would include the reasoning"]
       : []),
     ...(request.spreads.some(({ known }) => !known) ? ["an object spread into the request may set max_tokens"] : []),
-    ...(request.object.directives && /@ts-[^\n]*\n\s*$/.test(text.slice(0, limit.place.start))
+    ...(request.object?.directives && /@ts-[^\n]*\n\s*$/.test(text.slice(0, limit.place.start))
       ? ["a compiler directive stands on the line above"]
       : []),
   ];
-  const value = limit.shorthand ? "max_tokens: max_completion_tokens" : "max_tokens";
   return {
     manual: ["behaviour change: the limit takes effect", ...doubts].join("; "),
     fix: {
       applicability: doubts.length > 0 ? "suggested" : "safe",
       description: "rename to max_tokens (the limit takes effect)",
-      edits: [{ ...limit.namePlace, text: value }],
+      edits: [
+        limit.shorthand
+          ? { ...limit.namePlace, text: "max_tokens: max_completion_tokens" }
+          : replaceString(text, limit.namePlace, "max_tokens"),
+      ],
     },
   };
 }

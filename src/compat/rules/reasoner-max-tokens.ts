@@ -1,5 +1,7 @@
 import { numberLike, removeProperty } from "../edits.js";
-import { type NamedNumber, type Parameter, type Request, textOf } from "../facts.js";
+import { type Facts, type NamedNumber, type Request, textOf } from "../facts.js";
+import { ownName } from "../models.js";
+import { type Placed, settingsOf } from "../requests.js";
 import type { Problem, Rule } from "../rule.js";
 import { thinkingReason } from "../thinking.js";
 import { setUp } from "./example-client.js";
@@ -48,6 +50,26 @@ export const reasonerMaxTokens: Rule = {
 });
 `,
     },
+    {
+      target: "v3.1",
+      language: "http",
+      by: "suggested",
+      before: `POST https://api.deepseek.com/chat/completions
+
+{
+  "model": "deepseek-reasoner",
+  "max_tokens": 4096,
+  "messages": [{ "role": "user", "content": "Hello" }]
+}
+`,
+      after: `POST https://api.deepseek.com/chat/completions
+
+{
+  "model": "deepseek-reasoner",
+  "messages": [{ "role": "user", "content": "Hello" }]
+}
+`,
+    },
   ],
   source: {
     urls: [
@@ -61,19 +83,22 @@ export const reasonerMaxTokens: Rule = {
   *check(facts, target) {
     const inRequests = new Set<string>();
     for (const request of facts.files.flatMap((file) => file.requests)) {
-      for (const { valuePlace } of request.parameters) inRequests.add(`${valuePlace.file}:${valuePlace.start}`);
+      for (const { parameter } of settingsOf(request)) {
+        inRequests.add(`${parameter.valuePlace.file}:${parameter.valuePlace.start}`);
+      }
       if (request.host.host !== "official" && request.host.host !== "unknown") continue;
       const reason = thinkingReason(request, target);
       if (!reason) continue;
-      // what is spread in under a condition may be meant for the other models
-      for (const parameter of request.parameters.filter(({ sure }) => sure)) {
-        const problem = limitNames.test(parameter.name) ? ofParameter(request, parameter, reason, facts) : undefined;
+      for (const placed of settingsOf(request)) {
+        // what is spread in under a condition may be meant for the other models
+        if (!placed.parameter.sure || !limitNames.test(placed.parameter.name)) continue;
+        const problem = ofParameter(request, placed, reason, facts);
         if (problem) yield problem;
       }
     }
     for (const number of facts.files.flatMap((file) => file.numbers)) {
-      if (number.owner !== "deepseek-reasoner" || inRequests.has(`${number.place.file}:${number.place.start}`))
-        continue;
+      if (ownName(number.owner, number.host.host) !== "deepseek-reasoner") continue;
+      if (inRequests.has(`${number.place.file}:${number.place.start}`)) continue;
       const problem = ofTable(number);
       if (problem) yield problem;
     }
@@ -82,9 +107,9 @@ export const reasonerMaxTokens: Rule = {
 
 function ofParameter(
   request: Request,
-  parameter: Parameter,
+  { parameter, holder }: Placed,
   reason: string,
-  facts: Parameters<Rule["check"]>[0],
+  facts: Facts,
 ): Problem | undefined {
   const low = parameter.value.candidates.find(({ value }) => typeof value === "number" && value <= largestOldLimit);
   if (!low) return undefined;
@@ -95,14 +120,14 @@ function ofParameter(
     path: low.path,
   };
   if (request.host.host !== "official") return { ...common, manual: "an unknown host is never fixed" };
-  if (!parameter.direct || !request.object) return { ...common, manual: "the limit is set away from the call" };
+  if (!holder) return { ...common, manual: "the limit is set away from the call" };
   return {
     ...common,
     manual: "removing the limit is closest to the old behaviour; 32768 or more keeps one and costs more",
     fix: {
       applicability: "suggested",
       description: `remove ${parameter.name} (the server's default leaves room for the reasoning)`,
-      edits: removeProperty(textOf(facts, parameter.place.file), request.object, parameter.place),
+      edits: removeProperty(textOf(facts, parameter.place.file), holder, parameter.place),
     },
   };
 }

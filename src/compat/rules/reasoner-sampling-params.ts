@@ -1,5 +1,6 @@
 import { removeProperty } from "../edits.js";
 import { type Facts, type Parameter, type Request, textOf } from "../facts.js";
+import { asksOwnModels, modelsOf, type Placed, settingsOf } from "../requests.js";
 import type { Problem, Rule, Severity } from "../rule.js";
 import type { Target } from "../targets.js";
 import { thinkingReason } from "../thinking.js";
@@ -73,19 +74,14 @@ export const reasonerSamplingParams: Rule = {
   *check(facts, target) {
     for (const request of facts.files.flatMap((file) => file.requests)) {
       if (request.host.host !== "official" && request.host.host !== "unknown") continue;
-      const ids = request.model?.candidates ?? [];
-      if (
-        ids.length === 0 ||
-        !ids.every(({ value }) => /^deepseek-(chat|reasoner|coder|flash|pro|v4-\w+)$/.test(String(value)))
-      ) {
-        continue;
-      }
+      if (!asksOwnModels(request)) continue;
       const reason = thinkingReason(request, target);
-      // what is spread in under a condition may be meant for the other models
-      for (const parameter of request.parameters.filter(({ sure }) => sure)) {
-        const family = Object.hasOwn(families, parameter.name) ? families[parameter.name] : undefined;
+      for (const placed of settingsOf(request)) {
+        const { parameter } = placed;
+        // what is spread in under a condition may be meant for the other models
+        const family = parameter.sure && Object.hasOwn(families, parameter.name) ? families[parameter.name] : undefined;
         const verdict = family && verdictOf(family, request, parameter, reason, target);
-        if (verdict) yield problemOf(facts, request, parameter, verdict);
+        if (verdict) yield problemOf(facts, request, placed, verdict);
       }
     }
   },
@@ -106,7 +102,7 @@ function verdictOf(
   reason: string | undefined,
   target: Target,
 ): Verdict | undefined {
-  const isReasoner = request.model!.candidates.every((one) => one.value === "deepseek-reasoner");
+  const isReasoner = modelsOf(request).every((id) => id === "deepseek-reasoner");
   if (!reason) {
     if (family !== "penalty" || target !== "current") return undefined;
     return {
@@ -136,7 +132,7 @@ function verdictOf(
   return { message: `${name} has no effect: ${reason}`, dead: true };
 }
 
-function problemOf(facts: Facts, request: Request, parameter: Parameter, verdict: Verdict): Problem {
+function problemOf(facts: Facts, request: Request, { parameter, holder }: Placed, verdict: Verdict): Problem {
   const [first] = parameter.value.candidates;
   const common = {
     message: verdict.message,
@@ -147,7 +143,7 @@ function problemOf(facts: Facts, request: Request, parameter: Parameter, verdict
   };
   if (!verdict.dead) return verdict.manual ? { ...common, manual: verdict.manual } : common;
   if (request.host.host !== "official") return { ...common, manual: "an unknown host is never fixed" };
-  if (!parameter.direct || !request.object) return { ...common, manual: "it is set away from the call" };
+  if (!holder) return { ...common, manual: "it is set away from the call" };
   const text = textOf(facts, parameter.place.file);
   const doubts = [
     ...(request.host.certainty === "certain" ? [] : [`the host is only likely: ${request.host.evidence}`]),
@@ -163,14 +159,14 @@ function problemOf(facts: Facts, request: Request, parameter: Parameter, verdict
     fix: {
       applicability: doubts.length > 0 ? "suggested" : "safe",
       description: `remove ${parameter.name}`,
-      edits: removeProperty(text, request.object, parameter.place),
+      edits: removeProperty(text, holder, parameter.place),
     },
   };
 }
 
 /** The doubt that a line of nothing but a comment, which may speak of the property below it, would stay behind. */
 function commentAbove(before: string): readonly string[] {
-  const line = /(?:^|\n)[ \t]*((?:\/\/|\/\*|\*)[^\n]*)\n\s*$/.exec(before)?.[1];
+  const line = /(?:^|\n)[ \t]*((?:\/\/|\/\*|\*|#)[^\n]*)\n\s*$/.exec(before)?.[1];
   if (line === undefined) return [];
   return [/@ts-/.test(line) ? "a compiler directive stands above it" : "the comment above it would stay behind"];
 }

@@ -1,7 +1,9 @@
 // Long because the same name stands in a dozen roles, each with its own message and its own reason for having no fix.
-import { replaceString } from "../edits.js";
+import { clients } from "../clients.js";
+import { replacePart } from "../edits.js";
 import { type Candidate, type Facts, type HostVerdict, type Mention, type Request, textOf } from "../facts.js";
-import { idForSdk, isRetiredAlias, type RetiredAlias, replacementOf } from "../models.js";
+import { idForSdk, isRetiredAlias, ownName, type RetiredAlias, replacementOf, splitId } from "../models.js";
+import { isAnthropic, isFim } from "../requests.js";
 import type { Applicability, Edit, Fix, Problem, Rule, Severity } from "../rule.js";
 import type { Target } from "../targets.js";
 import { switchThinking } from "../thinking.js";
@@ -14,7 +16,7 @@ export const retiredModelAlias: Rule = {
   effect: "hard error",
   comesLast: true,
   explanation:
-    "V3.0 and V3.1 were never model names on api.deepseek.com: code said deepseek-chat or deepseek-reasoner, and on 2025-08-21 the weights behind both became V3.1. Since 2026-07-24 15:59 UTC the names are refused with HTTP 400. Today's model deepseek-flash thinks unless told not to, so a rename keeps its behaviour only together with the thinking switch: disabled for deepseek-chat and deepseek-coder, enabled for deepseek-reasoner. A move to V3.1 means another host, with that host's own id; no rename on api.deepseek.com leads there.",
+    "V3.0 and V3.1 were never model names on api.deepseek.com: code said deepseek-chat or deepseek-reasoner, and on 2025-08-21 the weights behind both became V3.1. Since 2026-07-24 15:59 UTC the names are refused with HTTP 400. Today's model deepseek-flash thinks unless told not to, so a rename keeps its behaviour only together with the thinking switch: disabled for deepseek-chat and deepseek-coder, enabled for deepseek-reasoner. Where a framework puts the host before the name (deepseek/ in litellm, aider and CrewAI, deepseek: in pydantic-ai, LangChain and aisuite) the prefix stays; a setting in a configuration file can be renamed alone, but then the requests that read it have to carry the switch. A move to V3.1 means another host, with that host's own id; no rename on api.deepseek.com leads there.",
   examples: [
     {
       target: "current",
@@ -74,6 +76,69 @@ export const ask = (messages: OpenAI.ChatCompletionMessageParam[]) =>
   });
 `,
     },
+    {
+      target: "current",
+      language: "sh",
+      by: "safe",
+      before: `curl https://api.deepseek.com/chat/completions \\
+  -H "Authorization: Bearer $DEEPSEEK_API_KEY" \\
+  -d '{
+    "model": "deepseek-chat",
+    "messages": [{"role": "user", "content": "Hello"}]
+  }'
+`,
+      after: `curl https://api.deepseek.com/chat/completions \\
+  -H "Authorization: Bearer $DEEPSEEK_API_KEY" \\
+  -d '{
+    "model": "deepseek-flash",
+    "thinking": {"type": "disabled"},
+    "messages": [{"role": "user", "content": "Hello"}]
+  }'
+`,
+    },
+    {
+      target: "current",
+      language: "http",
+      by: "safe",
+      before: `POST https://api.deepseek.com/chat/completions
+Authorization: Bearer {{key}}
+
+{ "model": "deepseek-reasoner", "messages": [{ "role": "user", "content": "{{question}}" }] }
+`,
+      after: `POST https://api.deepseek.com/chat/completions
+Authorization: Bearer {{key}}
+
+{ "model": "deepseek-flash", "thinking": {"type": "enabled"}, "messages": [{ "role": "user", "content": "{{question}}" }] }
+`,
+    },
+    {
+      target: "current",
+      language: "env",
+      by: "suggested",
+      before: `DEEPSEEK_BASE_URL=https://api.deepseek.com
+DEEPSEEK_MODEL=deepseek-chat
+`,
+      after: `DEEPSEEK_BASE_URL=https://api.deepseek.com
+DEEPSEEK_MODEL=deepseek-flash
+`,
+    },
+    {
+      target: "current",
+      language: "yaml",
+      by: "suggested",
+      before: `model_list:
+  - model_name: chat
+    litellm_params:
+      model: deepseek/deepseek-chat # the official API
+      api_key: os.environ/DEEPSEEK_API_KEY
+`,
+      after: `model_list:
+  - model_name: chat
+    litellm_params:
+      model: deepseek/deepseek-flash # the official API
+      api_key: os.environ/DEEPSEEK_API_KEY
+`,
+    },
   ],
   source: {
     urls: [
@@ -96,8 +161,9 @@ export const ask = (messages: OpenAI.ChatCompletionMessageParam[]) =>
     }
     for (const file of facts.files) {
       for (const mention of file.mentions) {
-        if (!isRetiredAlias(mention.id) || reported.has(keyOf(mention))) continue;
-        const problem = ofMention(mention, target);
+        const alias = ownName(mention.id, mention.host.host);
+        if (!isRetiredAlias(alias) || reported.has(keyOf(mention))) continue;
+        const problem = ofMention(facts, alias, mention, target);
         if (problem) yield problem;
       }
     }
@@ -120,12 +186,15 @@ function usesOf(facts: Facts): readonly Use[] {
   const elsewhere = new Set<string>();
   for (const request of facts.files.flatMap((file) => file.requests)) {
     for (const candidate of request.model?.candidates ?? []) {
-      if (!isRetiredAlias(candidate.value) || candidate.partial) continue;
-      if (request.host.host !== "official" && request.host.host !== "unknown") {
+      if (candidate.partial) continue;
+      const { host } = request.host;
+      if (host !== "official" && host !== "unknown") {
         elsewhere.add(keyOf(candidate));
         continue;
       }
-      const use = uses.get(keyOf(candidate)) ?? { alias: candidate.value, candidate, requests: [] };
+      const alias = ownName(candidate.value, host);
+      if (!isRetiredAlias(alias)) continue;
+      const use = uses.get(keyOf(candidate)) ?? { alias, candidate, requests: [] };
       use.requests.push(request);
       uses.set(keyOf(candidate), use);
     }
@@ -158,10 +227,35 @@ function ofRequests(facts: Facts, use: Use, target: Target): Problem {
       manual: "an unknown host is never fixed",
     };
   }
+  const name = String(candidate.value);
+  const { prefix } = splitId(name);
+  if (requests.some(isAnthropic)) {
+    return {
+      ...common,
+      severity: "warning",
+      message: `"${name}" is no name of today; the Anthropic endpoint maps it to a model of its choice, which may think`,
+      manual: "name deepseek-flash or deepseek-v4-pro, and say in the request whether it shall think",
+    };
+  }
+  if (requests.some(isFim)) {
+    return {
+      ...common,
+      message: `"${name}" is refused with HTTP 400 since 2026-07-24; completions of a prompt take deepseek-v4-pro, without thinking`,
+      manual: "the replacement for chats does not fit here, and deepseek-v4-pro costs more; choose the model by hand",
+    };
+  }
+  if (prefix && requests.some(({ client }) => !clients[client].isRouter)) {
+    return {
+      ...common,
+      message: `"${name}" is a router's name, and "${alias}" is refused by the official API since 2026-07-24`,
+      manual:
+        "this client sends the name as it is, and no API of DeepSeek knew it with a prefix; decide which host is meant",
+    };
+  }
   const { id, thinking } = replacementOf(alias);
   return {
     ...common,
-    message: `"${alias}" is refused with HTTP 400 since 2026-07-24; "${id}" with thinking ${thinking} behaves the same`,
+    message: `"${name}" is refused with HTTP 400 since 2026-07-24; "${prefix}${id}" with thinking ${thinking} behaves the same`,
     ...fixOf(facts, use),
   };
 }
@@ -174,10 +268,12 @@ function fixOf(facts: Facts, use: Use): { fix: Fix } | { manual: string } {
   const { alias, candidate, requests, mention } = use;
   const { thinking } = replacementOf(alias);
   const inside = requests.length === 1 && isInside(candidate, requests[0]!);
-  if (requests.some(({ model }) => (model?.candidates.length ?? 0) > 1)) {
+  // the value of an environment variable, set in a configuration file that was scanned
+  const isSetting = mention?.kind === "setting" && candidate.environment !== undefined;
+  if (requests.some(({ model }) => new Set(model?.candidates.map(({ value }) => value)).size > 1)) {
     return { manual: "the request chooses between models; the thinking switch has to follow the same choice" };
   }
-  if (!inside && !mention?.onlyRequests) {
+  if (!inside && !mention?.onlyRequests && !isSetting) {
     return { manual: "the name is used in places that are not known here; change it and the requests together" };
   }
   if (requests.some(({ modelProperty }) => modelProperty && !modelProperty.sure)) {
@@ -212,24 +308,24 @@ function fixOf(facts: Facts, use: Use): { fix: Fix } | { manual: string } {
     else if (sdk.id !== id) doubt(`@ai-sdk/deepseek ${request.packageVersion} does not treat deepseek-flash as V4 yet`);
     id = sdk.id;
   }
-  if (candidate.path.length > 0) {
+  if (isSetting) doubt(`whatever else reads ${candidate.environment} has to follow`);
+  else if (candidate.path.length > 0) {
     doubt(
       candidate.environment ? `${candidate.environment} may name another model` : "the name stands away from the call",
     );
   } else if (requests.some(({ model }) => model?.certainty !== "certain")) doubt("the model may be another");
-  edits.unshift(replaceString(textOf(facts, candidate.place.file), candidate.place, id));
-  const description = `rename to ${id}${edits.length > 1 ? ` and set thinking ${thinking}` : ""}`;
+  edits.unshift(replacePart(textOf(facts, candidate.place.file), candidate.place, alias, id));
+  const description = `rename to ${splitId(String(candidate.value)).prefix}${id}${edits.length > 1 ? ` and set thinking ${thinking}` : ""}`;
   return {
     fix: { applicability, description, edits },
     ...(notes.length > 0 ? { manual: [...new Set(notes)].join("; ") } : {}),
   };
 }
 
-function isInside(candidate: Candidate, request: Request): boolean {
-  const holder = request.modelProperty?.valuePlace;
-  return (
-    holder?.file === candidate.place.file && holder.start <= candidate.place.start && candidate.place.end <= holder.end
-  );
+/** Stands the name in the request itself, as its model's value or as an argument of its own? */
+function isInside({ place, path }: Candidate, { place: call, modelProperty }: Request): boolean {
+  const holder = modelProperty?.valuePlace ?? (path.length === 0 ? call : undefined);
+  return holder?.file === place.file && holder.start <= place.start && place.end <= holder.end;
 }
 
 const reasons: Readonly<Record<Mention["kind"], string>> = {
@@ -244,29 +340,45 @@ const reasons: Readonly<Record<Mention["kind"], string>> = {
   argument: "which request uses it is not known here; rename it together with the thinking switch",
   default: "which request uses it is not known here; rename it together with the thinking switch",
   constant: "which request uses it is not known here; rename it together with the thinking switch",
-  setting: "the value alone can be renamed, but the requests that read it have to say whether they shall think",
+  setting: "where the requests that use it are made, the thinking switch has to be set",
   other: "what it is for is not known here",
 };
 
 /** Roles in which the literal is likely to be sent. */
 const sent: readonly Mention["kind"][] = ["property", "argument", "default", "constant", "setting"];
 
-function ofMention(mention: Mention, target: Target): Problem | undefined {
-  const { id, kind, host } = mention;
+function ofMention(facts: Facts, alias: RetiredAlias, mention: Mention, target: Target): Problem | undefined {
+  const { id, kind, host, place, name } = mention;
   if (host.host !== "official" && host.host !== "unknown") return undefined;
-  const isSent = sent.includes(kind) && (kind !== "property" || /model/i.test(mention.name));
+  // the Anthropic endpoint maps these; anthropic-endpoint speaks of them
+  if (/^(ANTHROPIC|CLAUDE_CODE)_/.test(name)) return undefined;
+  const isSent = sent.includes(kind) && (!["property", "setting"].includes(kind) || /model|llm|engine/i.test(name));
   const official = host.host === "official";
   const severity: Severity =
     target === "v3.1" ? "info" : official ? (isSent ? "error" : "warning") : isSent ? "warning" : "info";
-  const role = mention.name ? `${kind} ${mention.name}` : kind;
-  return {
+  const role = name ? `${kind} ${name}` : kind;
+  const common = {
     message:
       target === "v3.1"
         ? `"${id}" (${role}) meant V3.1 on api.deepseek.com and is refused there today`
         : `"${id}" (${role}) is refused by the official API since 2026-07-24`,
-    place: mention.place,
+    place,
     host,
     severity,
     manual: reasons[kind],
+  };
+  if (kind !== "setting" || !isSent || !official || target === "v3.1") return common;
+  const replacement = replacementOf(alias);
+  return {
+    ...common,
+    manual:
+      replacement.thinking === "disabled"
+        ? `${replacement.id} thinks unless told not to: the requests that read this setting have to say thinking disabled`
+        : `${replacement.id} thinks unless told not to; let the requests that read this setting say so all the same`,
+    fix: {
+      applicability: "suggested",
+      description: `rename to ${splitId(id).prefix}${replacement.id}`,
+      edits: [replacePart(textOf(facts, place.file), place, alias, replacement.id)],
+    },
   };
 }

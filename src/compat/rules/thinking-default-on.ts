@@ -1,8 +1,10 @@
-import { replaceString } from "../edits.js";
+import { clients } from "../clients.js";
 import { type Facts, type Parameter, type Request, textOf } from "../facts.js";
 import { isCurrentId, isRetiredAlias, replacementOf } from "../models.js";
+import { isFim, modelsOf, settingsOf } from "../requests.js";
 import type { Problem, Rule } from "../rule.js";
-import { hasEffort, parameterAt, switchThinking, thinkingOf } from "../thinking.js";
+import { writeProperty } from "../syntax.js";
+import { hasEffort, parameterAt, quoteOf, switchThinking, thinkingOf } from "../thinking.js";
 import { setUp } from "./example-client.js";
 
 export const thinkingDefaultOn: Rule = {
@@ -65,6 +67,28 @@ export const thinkingDefaultOn: Rule = {
 });
 `,
     },
+    {
+      target: "current",
+      language: "sh",
+      by: "suggested",
+      before: `curl https://api.deepseek.com/chat/completions \\
+  -H "Authorization: Bearer $DEEPSEEK_API_KEY" \\
+  -d '{
+    "model": "deepseek-flash",
+    "messages": [{"role": "user", "content": "Hello"}],
+    "max_tokens": 60
+  }'
+`,
+      after: `curl https://api.deepseek.com/chat/completions \\
+  -H "Authorization: Bearer $DEEPSEEK_API_KEY" \\
+  -d '{
+    "model": "deepseek-flash",
+    "thinking": {"type": "disabled"},
+    "messages": [{"role": "user", "content": "Hello"}],
+    "max_tokens": 60
+  }'
+`,
+    },
   ],
   source: {
     urls: [
@@ -78,7 +102,7 @@ export const thinkingDefaultOn: Rule = {
   *check(facts) {
     for (const request of facts.files.flatMap((file) => file.requests)) {
       if (request.host.host !== "official") continue;
-      const body = misplaced(facts, request);
+      const body = misplaced(facts, request) ?? refusedKeyword(facts, request);
       if (body) yield body;
       const foreign = foreignSwitch(facts, request);
       if (foreign) yield foreign;
@@ -93,7 +117,8 @@ export const thinkingDefaultOn: Rule = {
 /** `extra_body`, which only the Python client takes apart. */
 function misplaced(facts: Facts, request: Request): Problem | undefined {
   const body = request.parameters.find(({ name }) => name === "extra_body");
-  if (!body || !["openai-node", "fetch", "axios"].includes(request.client)) return undefined;
+  const { isPlain, takesExtraBody } = clients[request.client];
+  if (!body || !isPlain || takesExtraBody) return undefined;
   const common = {
     message: "extra_body is sent to the server under that name and has no effect; its content belongs on the top level",
     place: body.namePlace,
@@ -129,26 +154,57 @@ function misplaced(facts: Facts, request: Request): Problem | undefined {
   };
 }
 
+/** `create(thinking=...)` of the Python client, which refuses keywords it does not know. */
+function refusedKeyword(facts: Facts, request: Request): Problem | undefined {
+  const { isPlain, body } = clients[request.client];
+  const keyword = request.parameters.find(({ name }) => name === "thinking");
+  if (!keyword || !isPlain || body[0] !== "extra_body") return undefined;
+  const common = {
+    message: `${request.callee}() refuses the keyword thinking; what the client does not know goes into extra_body`,
+    place: keyword.namePlace,
+    host: request.host,
+  };
+  const isTaken = request.parameters.some(({ name }) => name === "extra_body");
+  if (isTaken || !keyword.direct || request.object?.syntax !== "keywords") {
+    return { ...common, manual: "move it into extra_body" };
+  }
+  const text = textOf(facts, keyword.place.file);
+  const quote = quoteOf(text, request);
+  const value = text.slice(keyword.valuePlace.start, keyword.valuePlace.end);
+  return {
+    ...common,
+    manual: "the call failed so far; decide whether it shall think",
+    fix: {
+      applicability: "suggested",
+      description: "move thinking into extra_body",
+      edits: [{ ...keyword.place, text: `extra_body={${quote}thinking${quote}: ${value}}` }],
+    },
+  };
+}
+
 /** Stands a directive on the line above, which then covers what moves there? */
 function directiveAbove(text: string, { place }: Parameter): boolean {
   return /@ts-(ignore|expect-error)[^\n]*\n\s*$/.test(text.slice(0, place.start));
 }
 
 /** May what takes effect contradict the mode that a retired name stood for? */
-function changesMode({ model }: Request, inner: readonly Parameter[]): boolean {
+function changesMode(request: Request, inner: readonly Parameter[]): boolean {
   const type = parameterAt(inner, ["thinking", "type"])?.value;
-  return (model?.candidates ?? []).some(({ value }) => {
-    if (!isRetiredAlias(value)) return false;
-    const same = type?.certainty === "certain" && type.candidates[0]?.value === replacementOf(value).thinking;
+  return modelsOf(request).some((id) => {
+    if (!isRetiredAlias(id)) return false;
+    const same = type?.certainty === "certain" && type.candidates[0]?.value === replacementOf(id).thinking;
     return !same || inner.length > 1;
   });
 }
 
 /** `enable_thinking`, the switch of Alibaba, SiliconFlow and vLLM. */
 function foreignSwitch(facts: Facts, request: Request): Problem | undefined {
-  const top = parameterAt(request.parameters, ["enable_thinking"]);
-  const nested = parameterAt(request.parameters, ["chat_template_kwargs", "enable_thinking"]);
-  const found = top ?? nested;
+  const settings = settingsOf(request);
+  const top = settings.find(({ parameter }) => parameter.name === "enable_thinking");
+  const nested = settings
+    .filter(({ parameter }) => parameter.name === "chat_template_kwargs")
+    .flatMap(({ parameter }) => parameterAt(parameter.parameters, ["enable_thinking"]) ?? []);
+  const found = top?.parameter ?? nested[0];
   if (!found) return undefined;
   const common = {
     message: "enable_thinking is a switch of other hosts; the official API reads thinking: { type }",
@@ -156,34 +212,38 @@ function foreignSwitch(facts: Facts, request: Request): Problem | undefined {
     host: request.host,
   };
   const [value] = found.value.candidates;
-  if (!top?.direct || !found.literal || typeof value?.value !== "boolean") {
-    return { ...common, manual: "write thinking on the top level instead" };
+  // a client that keeps such fields apart refuses them among its own
+  const isMisplaced = top?.holder === request.object && clients[request.client].body.length > 0;
+  if (!top?.holder || isMisplaced || !found.literal || typeof value?.value !== "boolean") {
+    return { ...common, manual: "write thinking where this client passes it on" };
   }
   if (thinkingOf(request)) return { ...common, manual: "the request has a thinking switch already; remove this one" };
-  const quote = quoteNear(textOf(facts, found.place.file), request.modelProperty);
+  const text = textOf(facts, found.place.file);
+  const type = value.value ? "enabled" : "disabled";
   return {
     ...common,
     manual: "the switch had no effect so far; setting it changes what the model does",
     fix: {
       applicability: "suggested",
       description: "write it as thinking",
-      edits: [{ ...found.place, text: `thinking: { type: ${quote}${value.value ? "enabled" : "disabled"}${quote} }` }],
+      edits: [{ ...found.place, text: writeProperty("thinking", { type }, top.holder.syntax, quoteOf(text, request)) }],
     },
   };
 }
 
 function withoutSwitch(facts: Facts, request: Request): Problem | undefined {
   const ids = request.model?.candidates ?? [];
-  if (ids.length === 0 || !ids.every(({ value }) => isCurrentId(value))) return undefined;
+  if (ids.length === 0 || !modelsOf(request).every(isCurrentId) || isFim(request)) return undefined;
   if (thinkingOf(request) || hasEffort(request) || request.spreads.some(({ known }) => !known)) return undefined;
-  const small = request.parameters.find(({ name, value }) => {
+  const settings = settingsOf(request).map(({ parameter }) => parameter);
+  const small = settings.find(({ name, value }) => {
     const limit = value.candidates[0]?.value;
     return /^max_?(output)?_?tokens$/i.test(name) && typeof limit === "number" && limit < 2000;
   });
   const hurt = [
     ...(small ? [`${small.name} may be used up by reasoning`] : []),
-    ...(request.parameters.some(({ name }) => name === "temperature") ? ["temperature is ignored"] : []),
-    ...(request.parameters.some(({ name }) => /^tool_?choice$/i.test(name)) ? ["a forced tool choice is refused"] : []),
+    ...(settings.some(({ name }) => name === "temperature") ? ["temperature is ignored"] : []),
+    ...(settings.some(({ name }) => /^tool_?choice$/i.test(name)) ? ["a forced tool choice is refused"] : []),
   ];
   const change = switchThinking(facts, request, "disabled");
   const certain = ids[0]!;
@@ -199,9 +259,4 @@ function withoutSwitch(facts: Facts, request: Request): Problem | undefined {
           fix: { applicability: "suggested", description: "switch thinking off", edits: change.edits },
         }),
   };
-}
-
-function quoteNear(text: string, property: Parameter | undefined): string {
-  const place = property?.valuePlace;
-  return place && text[place.start] === "'" ? replaceString(text, place, "").text[0]! : '"';
 }

@@ -1,0 +1,192 @@
+import { fileURLToPath } from "node:url";
+import type { Parser } from "web-tree-sitter";
+import type { Place } from "../facts.js";
+
+/**
+ * A node of a Python program as a plain object, so that the parser's memory is free again once a file is read. Names
+ * of types and fields are those of tree-sitter-python 0.25; comments are kept apart.
+ */
+export interface PyNode {
+  readonly type: string;
+  readonly start: number;
+  readonly end: number;
+  /** Its name in the parent: `function`, `left`, `value`. */
+  readonly field: string | undefined;
+  readonly parent: PyNode | undefined;
+  /** Named nodes and operators. */
+  readonly children: readonly PyNode[];
+  readonly tree: PyTree;
+}
+
+/** A parsed file. */
+export interface PyTree {
+  readonly file: string;
+  readonly text: string;
+  readonly root: PyNode;
+  readonly comments: readonly PyNode[];
+  readonly errors: readonly { readonly message: string; readonly place: Place }[];
+}
+
+/** Parses Python text; never throws, however broken the text is. */
+export type ParsePython = (file: string, text: string) => PyTree;
+
+/** Files after which the parser is made anew: its memory only grows. */
+const filesPerParser = 2000;
+
+const grammar = new URL("../../../grammars/tree-sitter-python.wasm", import.meta.url);
+
+let loading: Promise<ParsePython> | undefined;
+
+/** The parser, loaded once. */
+export function loadPython(): Promise<ParsePython> {
+  loading ??= load();
+  return loading;
+}
+
+async function load(): Promise<ParsePython> {
+  const { Language, Parser: Maker } = await import("web-tree-sitter");
+  await Maker.init();
+  const language = await Language.load(fileURLToPath(grammar));
+  let parser: Parser | undefined;
+  let files = 0;
+  const renew = () => {
+    try {
+      parser?.delete();
+    } catch {
+      // a parser that ran out of memory cannot even be deleted
+    }
+    parser = undefined;
+    files = 0;
+  };
+  return (file, text) => {
+    if (files >= filesPerParser) renew();
+    files += 1;
+    try {
+      if (!parser) {
+        parser = new Maker();
+        parser.setLanguage(language);
+      }
+      const tree = parser.parse(text);
+      if (!tree) return emptyTree(file, text, "the file could not be parsed");
+      try {
+        return plainTree(file, text, tree.walk());
+      } finally {
+        tree.delete();
+      }
+    } catch {
+      // the parser's memory has an end; the next file gets a new one
+      renew();
+      return emptyTree(file, text, "the file is too large or nested too deeply to be read");
+    }
+  };
+}
+
+/** A file of which nothing could be read. */
+export function emptyTree(file: string, text: string, message?: string): PyTree {
+  const tree = { file, text, comments: [], errors: [] as PyTree["errors"] } as unknown as {
+    -readonly [K in keyof PyTree]: PyTree[K];
+  };
+  tree.root = { type: "module", start: 0, end: text.length, field: undefined, parent: undefined, children: [], tree };
+  if (message) tree.errors = [{ message, place: { file, start: 0, end: 0 } }];
+  return tree;
+}
+
+type Cursor = ReturnType<NonNullable<ReturnType<Parser["parse"]>>["walk"]>;
+type Growing = { -readonly [K in keyof PyNode]: PyNode[K] } & { children: PyNode[] };
+
+/** Walks the tree without recursion, so that no depth is too deep here. */
+function plainTree(file: string, text: string, cursor: Cursor): PyTree {
+  const tree = emptyTree(file, text) as { -readonly [K in keyof PyTree]: PyTree[K] };
+  const comments: PyNode[] = [];
+  const errors: { message: string; place: Place }[] = [];
+  const note = (start: number, end: number, message: string) => {
+    if (errors.length < 1000) errors.push({ message, place: { file, start, end } });
+  };
+  const make = (parent: Growing | undefined): Growing => ({
+    type: cursor.nodeType,
+    start: cursor.startIndex,
+    end: cursor.endIndex,
+    field: cursor.currentFieldName ?? undefined,
+    parent,
+    children: [],
+    tree,
+  });
+  const root = make(undefined);
+  const open: Growing[] = [root];
+  if (root.type === "ERROR") note(root.start, root.end, "invalid syntax");
+  let into = cursor.gotoFirstChild();
+  while (open.length > 0) {
+    if (!into) {
+      // nothing below: on to the next beside, or up
+      open.pop();
+      if (open.length === 0) break;
+      if (!cursor.gotoNextSibling()) {
+        cursor.gotoParent();
+        continue;
+      }
+    }
+    const parent = open.at(-1)!;
+    const node = make(parent);
+    if (cursor.nodeIsMissing) note(node.start, node.end, `missing ${node.type}`);
+    else if (node.type === "ERROR") note(node.start, node.end, "invalid syntax");
+    if (node.type === "comment") comments.push(node);
+    else if (cursor.nodeIsNamed || node.field) parent.children.push(node);
+    open.push(node);
+    into = cursor.gotoFirstChild();
+  }
+  cursor.delete();
+  tree.root = root;
+  tree.comments = comments;
+  tree.errors = errors;
+  return tree;
+}
+
+const lines = new WeakMap<PyTree, readonly number[]>();
+
+/** Line of an offset, from 1. */
+export function lineOf(tree: PyTree, offset: number): number {
+  let starts = lines.get(tree);
+  if (!starts) {
+    const found = [0];
+    for (let at = tree.text.indexOf("\n"); at >= 0; at = tree.text.indexOf("\n", at + 1)) found.push(at + 1);
+    starts = found;
+    lines.set(tree, starts);
+  }
+  let low = 0;
+  let high = starts.length;
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    if (starts[middle]! <= offset) low = middle;
+    else high = middle;
+  }
+  return low + 1;
+}
+
+/** The code of a node. */
+export const codeOf = (node: PyNode): string => node.tree.text.slice(node.start, node.end);
+
+/** The code of a node on one line, cut to 200 characters. */
+export function short(node: PyNode): string {
+  const code = node.tree.text.slice(node.start, Math.min(node.end, node.start + 2000)).replace(/\s+/g, " ");
+  return code.length > 200 ? `${code.slice(0, 199)}…` : code;
+}
+
+/** The child in a field. */
+export const child = (node: PyNode, field: string): PyNode | undefined =>
+  node.children.find((one) => one.field === field);
+
+/** All children in a field. */
+export const childrenIn = (node: PyNode, field: string): readonly PyNode[] =>
+  node.children.filter((one) => one.field === field);
+
+/** The place of a node. */
+export const placeOf = (node: PyNode): Place => ({ file: node.tree.file, start: node.start, end: node.end });
+
+/** Visits a node and all below it, parents first; `false` leaves out what is below. */
+export function walk(node: PyNode, visit: (node: PyNode) => boolean | undefined): void {
+  const pending = [node];
+  for (let one = pending.pop(); one; one = pending.pop()) {
+    if (visit(one) === false) continue;
+    for (let at = one.children.length - 1; at >= 0; at -= 1) pending.push(one.children[at]!);
+  }
+}

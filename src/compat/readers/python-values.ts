@@ -1,0 +1,186 @@
+import type { Candidate, Primitive, Value } from "../facts.js";
+import { argumentsOf, chainOf, keyword, numberOf, stringOf, stringParts, unwrap } from "./python-syntax.js";
+import { child, codeOf, lineOf, type PyNode, placeOf } from "./python-tree.js";
+
+/** Where an expression leads: the node at which nothing more can be followed, and the way to it. */
+export interface Found {
+  readonly node: PyNode;
+  /** Nearest step first. */
+  readonly path: readonly string[];
+  /** The only place it can lead to. */
+  readonly sure: boolean;
+  /** What the parameters of the functions around the node were called with. */
+  readonly arguments?: Arguments;
+  /** Name of the environment variable read here, or that replaces this default. */
+  readonly environment?: string;
+  /** What is imported from a package: `openai`, `OpenAI`; "*" is the module itself. */
+  readonly external?: { readonly package: string; readonly name: string };
+}
+
+/** Arguments by parameter node, for following a value through a call. */
+export type Arguments = ReadonlyMap<PyNode, Found>;
+
+/** `NAME, src/file.py:12`. */
+export const stepOf = (name: string, node: PyNode): string =>
+  `${name}, ${node.tree.file}:${lineOf(node.tree, node.start)}`;
+
+/** What stands for an unknown part in a partly known string. */
+const hole = "…";
+
+type Follow = (node: PyNode, from: Found) => Value;
+
+/** Turns the ends of all ways into a value; `follow` resolves the parts of f-strings and sums. */
+export function valueFrom(found: readonly Found[], follow: Follow): Value {
+  const candidates: Candidate[] = [];
+  const environment = new Set<string>();
+  let blind = false;
+  for (const one of found) {
+    if (one.environment) environment.add(one.environment);
+    const read = primitiveOf(one, follow);
+    if (!read) {
+      blind ||=
+        one.environment === undefined || !found.some((other) => other !== one && other.environment === one.environment);
+      continue;
+    }
+    for (const variable of read.environment) environment.add(variable);
+    blind ||= read.open;
+    candidates.push({
+      value: read.value,
+      partial: read.partial,
+      place: placeOf(one.node),
+      path: [...one.path, ...read.path],
+      ...(one.environment ? { environment: one.environment } : {}),
+    });
+  }
+  const [only] = candidates;
+  const sure =
+    only !== undefined &&
+    candidates.length === 1 &&
+    !blind &&
+    environment.size === 0 &&
+    found.length === 1 &&
+    found[0]!.sure &&
+    !only.partial;
+  return {
+    certainty: candidates.length === 0 ? "unknown" : sure ? "certain" : "possible",
+    open: blind,
+    candidates,
+    environment: [...environment],
+  };
+}
+
+/** Nothing is known. */
+export const unknownValue: Value = { certainty: "unknown", candidates: [], open: true, environment: [] };
+
+interface Read {
+  readonly value: Primitive;
+  readonly partial: boolean;
+  readonly path: readonly string[];
+  readonly environment: readonly string[];
+  readonly open: boolean;
+}
+
+function primitiveOf(found: Found, follow: Follow): Read | undefined {
+  const { node } = found;
+  const plain = (value: Primitive): Read => ({ value, partial: false, path: [], environment: [], open: false });
+  if (node.type === "true" || node.type === "false") return plain(node.type === "true");
+  const parts = stringParts(node);
+  if (parts) {
+    if (parts.every((part) => typeof part === "string")) return plain(parts.join(""));
+    return joined(
+      parts.map((part) => (typeof part === "string" ? part : (plainHole(part) ?? undefined))),
+      found,
+      follow,
+    );
+  }
+  const number = numberOf(node);
+  if (number !== undefined) return plain(number);
+  if (node.type === "binary_operator") {
+    const [left, right] = [child(node, "left"), child(node, "right")];
+    if (!left || !right) return undefined;
+    const operator = child(node, "operator")?.type;
+    if (operator === "+") return joined([left, right], found, follow);
+    const text = operator === "%" ? stringOf(left) : undefined;
+    if (text === undefined) return undefined;
+    const values = right.type === "tuple" ? right.children : [right];
+    return joined(
+      filled(text, /%[sd]/, (index) => values[index]),
+      found,
+      follow,
+    );
+  }
+  if (node.type !== "call") return undefined;
+  const callee = child(node, "function");
+  const object = callee && child(callee, "object");
+  const { names } = callee ? chainOf(callee) : { names: [] };
+  const { positional } = argumentsOf(node);
+  if (object && names.at(-1) === "format") {
+    const text = stringOf(unwrap(object));
+    if (text === undefined) return undefined;
+    return joined(
+      filled(text, /\{(\w*)\}/, (index, name) =>
+        name === "" || name === undefined ? positional[index] : (positional[Number(name)] ?? keyword(node, name)),
+      ),
+      found,
+      follow,
+    );
+  }
+  if (callee && /(^|\.)urljoin$/.test(codeOf(callee)) && positional[0] && positional[1]) {
+    return joined([positional[0], "/", positional[1]], found, follow);
+  }
+  return undefined;
+}
+
+/** The expression of `{x}`; undefined where it is formatted, so that its text is another. */
+function plainHole(interpolation: PyNode): PyNode | undefined {
+  const inner = child(interpolation, "expression");
+  return interpolation.children.some(({ type }) => type === "format_specifier") ? undefined : inner;
+}
+
+/** Texts and expressions of a format string. */
+function filled(
+  text: string,
+  pattern: RegExp,
+  argument: (index: number, name: string | undefined) => PyNode | undefined,
+): readonly (string | PyNode | undefined)[] {
+  const parts: (string | PyNode | undefined)[] = [];
+  const holes = new RegExp(pattern, "g");
+  let at = 0;
+  let index = 0;
+  for (const match of text.matchAll(holes)) {
+    parts.push(text.slice(at, match.index), argument(index, match[1]));
+    at = match.index + match[0].length;
+    index += 1;
+  }
+  parts.push(text.slice(at));
+  return parts;
+}
+
+/** A string put together from parts; each part counts with its first possible value, undefined is a hole. */
+function joined(parts: readonly (string | PyNode | undefined)[], found: Found, follow: Follow): Read | undefined {
+  let text = "";
+  let known = false;
+  let partial = false;
+  let open = false;
+  const path: string[] = [];
+  const environment: string[] = [];
+  for (const part of parts) {
+    if (typeof part === "string") {
+      text += part;
+      known ||= part !== "";
+      continue;
+    }
+    const value = part ? follow(part, found) : unknownValue;
+    const [first] = value.candidates;
+    environment.push(...value.environment);
+    partial ||= value.certainty !== "certain";
+    open ||= value.open || value.candidates.length > 1;
+    if (!first) text += hole;
+    else {
+      text += String(first.value);
+      known = true;
+      path.push(...first.path);
+    }
+  }
+  return known ? { value: text, partial, path, environment, open } : undefined;
+}
