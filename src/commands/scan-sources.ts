@@ -20,16 +20,21 @@ export function pathFrom(host: Host, folder: string, path: string): string {
 /** Files of this program: they speak of models without using any. */
 const ownFile = /(^|\/)deepseek-compat(-baseline\.json|\.config\.(json|ya?ml))$/;
 
-/** The files below some paths, less what the configuration leaves out; `folder` is that of the configuration. */
+/**
+ * The files below some paths, less what the configuration leaves out; `folder` is that of the configuration. `written`
+ * are the files that this run writes (reports, the baseline): an earlier run has left them there.
+ */
 export function scanSources(
   host: Host,
   paths: readonly string[],
   settings: FileSettings | undefined,
   folder: string,
+  written: readonly string[],
   onRead: (done: number, total: number) => void,
 ): ScanSources {
   const found = findSourceFiles(host, paths, onRead);
-  const own = found.paths.filter((path) => !ownFile.test(path));
+  const outputs = new Set(written.map((file) => pathFrom(host, host.cwd, file)));
+  const own = found.paths.filter((path) => !ownFile.test(path) && !outputs.has(path));
   const kept = settings ? own.filter((path) => settings.isIncluded(pathFrom(host, folder, path))) : own;
   return { ...found, paths: kept, excluded: own.length - kept.length };
 }

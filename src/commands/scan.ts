@@ -50,11 +50,12 @@ export const scanCommand: CommandSpec = {
           options["changed"] === true ? undefined : (options["changed"] as string),
         )
       : undefined;
+    const written = [...destinations.map(({ file }) => file), baseline?.name].filter((file) => file !== undefined);
     const { scanSources, stdinSources } = await import("./scan-sources.js");
     const progress = startProgress(host, "scanning", "files");
     const sources = options["stdin"]
       ? stdinSources(host, options)
-      : scanSources(host, paths as string[], settings.files, settings.folder, (done, total) =>
+      : scanSources(host, paths as string[], settings.files, settings.folder, written, (done, total) =>
           progress.update(done, total),
         );
     const isCounted = (file: string) => changed?.files.has(file) ?? true;

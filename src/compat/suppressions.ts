@@ -154,10 +154,11 @@ export function applySuppressions<F extends Problem & { readonly rule: string }>
   for (const file of facts.files) {
     if (file.comments.length === 0) continue;
     const read = readSuppressions(file, known);
-    malformed.push(...read.malformed);
+    // documentation shows such comments, good and bad ones
+    if (!file.reportOnly) malformed.push(...read.malformed);
     for (const one of read.valid) {
       if (one.until === undefined || today === undefined || today <= one.until) inForce.push(one);
-      else {
+      else if (!file.reportOnly) {
         malformed.push({
           message: `this suppression ended on ${one.until} and suppresses nothing any more (${one.reason})`,
           place: one.place,
@@ -187,6 +188,7 @@ export function applySuppressions<F extends Problem & { readonly rule: string }>
     }
   }
   const unused = inForce.flatMap((one) => {
+    if (fileOf(facts, one.place.file)?.reportOnly) return [];
     const idle = one.rules.filter((rule) => ran(rule, one.place.file) && !used.has(useOf(one, rule)));
     if (idle.length === 0) return [];
     return [

@@ -66,6 +66,14 @@ describe("--format", () => {
     expect(read("r.xml")).toContain("<testsuites");
   });
 
+  test("what an earlier run has written is not scanned", async () => {
+    write("a.js", client + call);
+    const argv = ["--diff", "--report", "r.md", "--format", "json:r.json", "--baseline", "b.json", "--update-baseline"];
+    const { stdout } = await scan(argv);
+    expect((await scan(argv)).stdout).toBe(stdout);
+    expect((await reportOf(argv)).files.scanned).toBe(1);
+  });
+
   test("the summary of a GitHub job is appended to, any other file replaced", async () => {
     write("a.ts", client + call);
     write("summary", "# Before\n");

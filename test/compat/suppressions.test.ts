@@ -98,3 +98,17 @@ test("of a rule that did not run, nothing can be said to be unused", () => {
   expect(outcome(text, [], "2026-11-25", ran).unused).toEqual([]);
   expect(outcome(text, []).unused).toHaveLength(1);
 });
+
+test("documentation may show comments of every kind; those in force hold there too", () => {
+  const text = "one // deepseek-compat-ignore R01 -- why\ntwo // deepseek-compat-ignore R01\n";
+  const facts = { files: [{ ...fileWith(text), reportOnly: true as const }] };
+  const { active, malformed, unused } = applySuppressions(
+    facts,
+    [finding(text, "one")],
+    rules,
+    () => true,
+    "2026-11-25",
+  );
+  expect([active, malformed, unused]).toEqual([[], [], []]);
+  expect(applySuppressions(facts, [], rules, () => true).unused).toEqual([]);
+});
