@@ -17,6 +17,10 @@ export function scanOptions(): Option[] {
     )
       .argParser(fixLevel)
       .preset("safe"),
+    new Option(
+      "--verify-cmd <command>",
+      "with --fix: run this (npm test) before and after, and take back the fix that makes it fail",
+    ),
     new Option("--diff", "show the fixes as a unified diff and write nothing"),
     new Option("-i, --interactive", "show each fix and ask whether to apply it"),
     new Option("--rule <id>", "only this rule, by name or code (repeatable)").argParser(repeated),

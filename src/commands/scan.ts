@@ -1,8 +1,9 @@
 import { Argument } from "commander";
 import { type CommandSpec, exitCode, type Host, type Options } from "../cli.js";
-import type { Fixing } from "../compat/fix.js";
+import type { Fixing, FixOptions } from "../compat/fix.js";
 import type { Applicability, Severity } from "../compat/rule.js";
 import type { Finding, Scan } from "../compat/scan.js";
+import type { ReadinessContext } from "../compat/score.js";
 import { UserError } from "../errors.js";
 import type { ScanReport } from "../render/scan-report.js";
 import { checkReplaceable, writeWhole } from "./files.js";
@@ -25,6 +26,7 @@ export const scanCommand: CommandSpec = {
     { command: "scan src --diff", note: "what --fix would change" },
     { command: "scan src --fix", note: "apply the safe fixes" },
     { command: "scan src --interactive", note: "ask for each fix" },
+    { command: 'scan src --fix --verify-cmd "npm test"', note: "keep only fixes with which the tests still pass" },
     { command: "scan src --target v3.1 --fail-on warning", note: "for weights you host yourself" },
     { command: "scan --update-baseline", note: "accept what is there, fail for what comes new" },
     { command: "scan --changed origin/main --format github", note: "annotations on a pull request" },
@@ -79,6 +81,9 @@ export const scanCommand: CommandSpec = {
 
 function checkCombination(host: Host, options: Options): void {
   const { stdin, interactive, diff, fix, updateBaseline } = options;
+  if (options["verifyCmd"] !== undefined && ((!fix && !interactive) || diff)) {
+    throw new UserError("--verify-cmd: there is nothing to verify without --fix; --diff writes nothing");
+  }
   if (stdin && (fix || interactive))
     throw new UserError("--stdin: there is no file to write fixes to; --diff shows them");
   if (stdin && (options["changed"] || updateBaseline)) {
@@ -94,6 +99,8 @@ function checkCombination(host: Host, options: Options): void {
     );
   }
 }
+
+type Choose = NonNullable<FixOptions["choose"]>;
 
 /** A scan, and what fixing did. */
 interface Result {
@@ -112,23 +119,30 @@ async function scanAndFix(
 ): Promise<Result> {
   const { scan } = await import("../compat/scan.js");
   const { applyFixes } = await import("../compat/fix.js");
-  const level = options["fix"] as Applicability | undefined;
+  const asked = options["fix"] as Applicability | undefined;
   const isDiff = options["diff"] === true;
-  let fixing: Fixing | undefined;
+  let level: Applicability = asked ?? "safe";
+  let choose: Choose = ({ findings }) => findings.filter(({ place }) => isCounted(place.file));
   if (options["interactive"]) {
     const first = await scan(sources, settings.scan);
     beforeAsking();
     const { askForFixes } = await import("./interactive.js");
-    const choose = await askForFixes(host, first, (file) => sources.read(file) ?? "", isCounted);
-    fixing = choose ? await applyFixes(sources, settings.scan, "suggested", { choose }) : undefined;
-    if (!fixing) return { scan: first, fixing, isWritten: false };
-  } else if (level || isDiff) {
-    const choose = ({ findings }: Scan) => findings.filter(({ place }) => isCounted(place.file));
-    fixing = await applyFixes(sources, settings.scan, level ?? "safe", { choose });
-  }
-  if (!fixing || isDiff) return { scan: await scan(sources, settings.scan), fixing, isWritten: false };
+    const chosen = await askForFixes(host, first, (file) => sources.read(file) ?? "", isCounted);
+    if (!chosen) return { scan: first, fixing: undefined, isWritten: false };
+    level = "suggested";
+    choose = chosen;
+  } else if (!asked && !isDiff)
+    return { scan: await scan(sources, settings.scan), fixing: undefined, isWritten: false };
+  const { createVerifier, writeVerified } = await import("./verify-command.js");
+  const verifier = await createVerifier(host);
+  const fix = (accept?: (key: string) => boolean) =>
+    applyFixes(sources, settings.scan, level, { verifier, choose, ...(accept ? { accept } : {}) });
+  let fixing: Fixing = await fix();
+  if (isDiff) return { scan: await scan(sources, settings.scan), fixing, isWritten: false };
   for (const file of fixing.changed.keys()) checkReplaceable(host, file);
-  for (const [file, text] of fixing.changed) writeWhole(host, file, text);
+  const command = options["verifyCmd"] as string | undefined;
+  if (command === undefined) for (const [file, text] of fixing.changed) writeWhole(host, file, text);
+  else fixing = await writeVerified(host, command, sources, fixing, fix);
   return { scan: fixing.remaining, fixing, isWritten: true };
 }
 
@@ -164,7 +178,12 @@ async function reportOf(
   const listed = counted.filter(({ severity }) => isAtLeast(severity, options["minSeverity"] as Severity));
   const unresolved = scan.unresolved.filter(({ file }) => isCounted(file));
   const skipped = [...sources.skipped, ...unreadable.map((file) => ({ file, reason: "cannot be read as UTF-8 text" }))];
-  const score = await scoreOf(scan, fresh, unresolved, skipped.length - unreadable.length, unreadable.length);
+  const applied = isWritten ? (fixing?.applied ?? []) : [];
+  const score = await scoreOf(scan, fresh, unresolved, {
+    skipped: skipped.length - unreadable.length,
+    unreadable: unreadable.length,
+    unverifiedFixes: applied.filter(({ verification }) => verification.state === "fixed-unverified").length,
+  });
   const changes = [...(fixing?.changed ?? [])].map(([file, after]) => ({
     file,
     after,
@@ -205,9 +224,8 @@ async function scoreOf(
   scan: Scan,
   findings: readonly Finding[],
   unresolved: Scan["unresolved"],
-  skipped: number,
-  unreadable: number,
+  context: ReadinessContext,
 ): Promise<ScanReport["score"]> {
   const { readiness, readinessInput } = await import("../compat/score.js");
-  return readiness(readinessInput({ ...scan, findings, unresolved }, { skipped, unreadable }));
+  return readiness(readinessInput({ ...scan, findings, unresolved }, context));
 }

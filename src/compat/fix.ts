@@ -1,15 +1,25 @@
-import { type Facts, fileOf } from "./facts.js";
+import { type Facts, fileOf, textOf } from "./facts.js";
 import { type LoadedReader, readerOf } from "./readers/index.js";
-import type { Applicability, Edit, Fix, Rule } from "./rule.js";
+import type { Applicability, Edit, Rule } from "./rule.js";
 import { rules } from "./rules/index.js";
 import { type Finding, type Scan, type ScanOptions, scan } from "./scan.js";
 import type { Sources } from "./sources.js";
+import {
+  changedElsewhere,
+  culpritsAmong,
+  type TypeReport,
+  type Verification,
+  type Verifier,
+  verificationOf,
+} from "./verify.js";
 
-/** A fix that was taken back because its file was no valid program with it. */
+/** A fix that was taken back; what it was to mend is left to a person. */
 export interface Withdrawn {
   readonly file: string;
   readonly rule: string;
   readonly description: string;
+  /** What went wrong with it: a syntax error, a new type error, a command that failed. */
+  readonly reason: string;
 }
 
 /** One fix that was applied. */
@@ -19,10 +29,19 @@ export interface Applied {
   readonly applicability: Applicability;
   readonly description: string;
   readonly file: string;
+  /** Where the finding was when it was fixed. */
+  readonly line: number;
+  readonly verification: Verification;
+  /** Names the fix by what it does, for `accept`. */
+  readonly key: string;
 }
 
-/** How fixes are chosen. */
+/** How fixes are chosen and checked. */
 export interface FixOptions {
+  /** Checks types before and after; without it they are not checked. */
+  readonly verifier?: Verifier;
+  /** Says of a fix, by its key, whether it may be applied; every one where left out. */
+  readonly accept?: (key: string) => boolean;
   /** Says which of a scan's findings may be fixed; all where left out. */
   readonly choose?: (scan: Scan) => readonly Finding[];
 }
@@ -42,67 +61,151 @@ const maximumRounds = 10;
 
 /**
  * Applies the fixes of a scan, in rounds, until nothing changes: after each round the result is scanned again, and
- * fixes that overlap with another wait for the next. A file that would have more syntax errors than before keeps its
- * old text, and its fixes are withdrawn.
+ * fixes that overlap with another wait for the next. A fix by which a file would have more syntax errors or new type
+ * errors, or by which more would change than it says, is withdrawn.
  */
 export async function applyFixes(
   sources: Sources,
   options: ScanOptions,
   level: Applicability,
-  { choose = ({ findings }) => findings }: FixOptions = {},
+  { verifier, accept = () => true, choose = ({ findings }) => findings }: FixOptions = {},
 ): Promise<Fixing> {
   const loaded = new Map<string, LoadedReader>();
-  const countSyntaxErrors = async (file: string, text: string): Promise<number> => {
+  const readerFor = async (file: string): Promise<LoadedReader | undefined> => {
     const reader = readerOf(file);
-    if (!reader) return 0;
-    if (!loaded.has(reader.name)) loaded.set(reader.name, await reader.load());
-    return loaded.get(reader.name)!.countSyntaxErrors(file, text);
+    if (reader && !loaded.has(reader.name)) loaded.set(reader.name, await reader.load());
+    return reader && loaded.get(reader.name);
   };
+  const countSyntaxErrors = async (file: string, text: string): Promise<number> =>
+    (await readerFor(file))?.countSyntaxErrors(file, text) ?? 0;
   const changed = new Map<string, string>();
-  const applied: Applied[] = [];
-  const withdrawn: Withdrawn[] = [];
-  const refused = new Set<string>();
+  const applied: (Omit<Applied, "verification"> & { readonly files: readonly string[] })[] = [];
+  const reports: TypeReport[] = [];
+  const withdrawn = new Map<string, Withdrawn>();
   const current: Sources = {
     paths: sources.paths,
     has: (path) => changed.has(path) || sources.has(path),
     read: (path) => changed.get(path) ?? sources.read(path),
   };
   let remaining = await scan(current, options);
-  for (let round = 0; round < maximumRounds; round += 1) {
+  const importers = verifier ? importersOf(sources, remaining.parsed) : new Map<string, readonly string[]>();
+  let isSettled = false;
+  for (let round = 0; round < maximumRounds + withdrawn.size; round += 1) {
+    const { facts } = remaining;
+    const keyed = (finding: Finding) => keyOf(finding, facts);
     const wanted = choose(remaining).filter(
-      ({ fix }) => fix && (level === "suggested" || fix.applicability === "safe") && !refused.has(keyOf(fix)),
+      (finding) =>
+        finding.fix &&
+        (level === "suggested" || finding.fix.applicability === "safe") &&
+        !withdrawn.has(keyed(finding)) &&
+        accept(keyed(finding)),
     );
     const chosen = withoutOverlaps(withoutEarly(wanted, options.rules ?? rules));
-    if (chosen.length === 0) break;
-    const texts = textsAfter(chosen, remaining.facts, current);
-    const files = new Set<string>();
-    for (const [file, text] of texts) {
-      const before = await countSyntaxErrors(file, current.read(file) ?? "");
-      if ((await countSyntaxErrors(file, text)) > before) files.add(file);
-    }
-    if (files.size > 0) {
+    isSettled = chosen.length === 0;
+    if (isSettled) break;
+    const texts = textsAfter(chosen, facts, current);
+    const withdraw = ({ fix, rule }: Finding, key: string, file: string, reason: string) =>
+      withdrawn.set(key, { file, rule, description: fix!.description, reason });
+    const before = withdrawn.size;
+    for (const [file, reason] of await brokenFiles(texts, chosen, facts, current, countSyntaxErrors, readerFor)) {
       // without the fixes that touch the broken files, the others may go on
-      for (const { fix, rule } of chosen) {
-        const file = fix!.edits.find((edit) => files.has(edit.file))?.file;
-        if (file === undefined) continue;
-        refused.add(keyOf(fix!));
-        withdrawn.push({ file, rule, description: fix!.description });
+      for (const finding of chosen) {
+        if (finding.fix!.edits.some((edit) => edit.file === file)) withdraw(finding, keyed(finding), file, reason);
       }
-      continue;
+    }
+    if (withdrawn.size > before) continue;
+    if (verifier) {
+      let last: TypeReport | undefined;
+      const culprits = culpritsAmong(chosen, (some) => {
+        const after = textsAfter(some, facts, current);
+        const beside = [...after.keys()].flatMap((file) => importers.get(file) ?? []);
+        const report = verifier.check(current.read, after, beside);
+        last = report;
+        return report.diagnostics[0];
+      });
+      for (const { change, trouble } of culprits) {
+        const reason = `would bring a type error in line ${trouble.line} of ${trouble.file}: ${trouble.message}`;
+        withdraw(change, keyed(change), change.place.file, reason);
+      }
+      if (culprits.length > 0) continue;
+      reports.push(last!);
+    }
+    for (const finding of chosen) {
+      const { rule, code, place, line } = finding;
+      const { applicability, description, edits } = finding.fix!;
+      const files = [...new Set(edits.map(({ file }) => file))];
+      applied.push({ rule, code, applicability, description, file: place.file, line, files, key: keyed(finding) });
     }
     for (const [file, text] of texts) changed.set(file, text);
-    for (const { fix, rule, code, place } of chosen) {
-      const { applicability, description } = fix!;
-      applied.push({ rule, code, applicability, description, file: place.file });
-    }
     remaining = await scan(current, options);
   }
-  return { changed, applied, withdrawn, remaining };
+  const reasons = (finding: Finding) => (finding.fix ? withdrawn.get(keyOf(finding, remaining.facts)) : undefined);
+  return {
+    changed,
+    applied: applied.map(({ files, ...one }) => ({ ...one, verification: verificationOf(files, reports, isSettled) })),
+    withdrawn: [...withdrawn.values()],
+    remaining: { ...remaining, findings: remaining.findings.map((finding) => leftToPerson(finding, reasons(finding))) },
+  };
 }
 
-/** A fix by what it does, so that a refused one is known again. */
-function keyOf({ edits }: Fix): string {
-  return edits.map(({ file, start, end, text }) => `${file}:${start}:${end}:${text}`).join("\n");
+/** A finding whose fix was withdrawn has none any more. */
+function leftToPerson(finding: Finding, taken: Withdrawn | undefined): Finding {
+  if (!taken) return finding;
+  const { fix, manual, ...rest } = finding;
+  return { ...rest, manual: `${manual ? `${manual}; ` : ""}its fix (${fix!.description}) ${taken.reason}` };
+}
+
+/** Files that must not be written, and why: more syntax errors than before, or more changed than the edits say. */
+async function brokenFiles(
+  texts: ReadonlyMap<string, string>,
+  chosen: readonly Finding[],
+  facts: Facts,
+  current: Sources,
+  countSyntaxErrors: (file: string, text: string) => Promise<number>,
+  readerFor: (file: string) => Promise<LoadedReader | undefined>,
+): Promise<ReadonlyMap<string, string>> {
+  const broken = new Map<string, string>();
+  for (const [file, text] of texts) {
+    const before = await countSyntaxErrors(file, current.read(file) ?? "");
+    if ((await countSyntaxErrors(file, text)) > before) {
+      broken.set(file, "would break the syntax of its file");
+      continue;
+    }
+    const own = fileOf(facts, file);
+    if (!own?.view) continue;
+    const edits = chosen.flatMap(({ fix }) => fix!.edits.filter((edit) => edit.file === file));
+    const result: Sources = { ...current, read: (path) => (path === file ? text : current.read(path)) };
+    const reader = await readerFor(file);
+    const files = reader?.read(result, [file]) ?? [];
+    if (changedElsewhere(new Map([[file, applyEdits(own.text, edits)]]), { files }).length > 0) {
+      broken.set(file, "would change more of its file than it says");
+    }
+  }
+  return broken;
+}
+
+/** Characters before an edit by which its place is known again after others have moved it. */
+const contextLength = 40;
+
+/** A fix by what it does and where, without offsets: others before it move them. */
+function keyOf({ rule, fix }: Finding, facts: Facts): string {
+  const parts = fix!.edits.map(({ file, start, end, text }) =>
+    [file, textOf(facts, file).slice(Math.max(0, start - contextLength), end), text].join("\u0000"),
+  );
+  return [rule, ...parts].join("\u0001");
+}
+
+/** The files of a scan that import each file. */
+function importersOf(sources: Sources, paths: readonly string[]): ReadonlyMap<string, readonly string[]> {
+  const importers = new Map<string, string[]>();
+  for (const path of paths) {
+    const reader = readerOf(path);
+    for (const specifier of reader?.imports?.(sources.read(path) ?? "") ?? []) {
+      const target = reader?.resolve?.(sources, path, specifier);
+      if (target !== undefined) importers.set(target, [...(importers.get(target) ?? []), path]);
+    }
+  }
+  return importers;
 }
 
 /** Leaves out fixes of rules that come last while another fix of one of their files is still to be applied. */

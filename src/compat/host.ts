@@ -19,6 +19,9 @@ const hostsByUrl: readonly (readonly [pattern: RegExp, host: HostName])[] = [
   [/dashscope[\w-]*\.aliyuncs\.com(?![\w.-])/i, "alibaba"],
   [/(qianfan|aip)\.baidubce\.com(?![\w.-])/i, "baidu"],
   [/ark\.[\w.-]*(volces|volcengineapi)\.com(?![\w.-])/i, "volcengine"],
+  [/integrate\.api\.nvidia\.com(?![\w.-])/i, "nvidia"],
+  [/(inference|model-[\w-]+\.api)\.baseten\.co(?![\w.-])/i, "baseten"],
+  [/ai-gateway\.vercel\.sh(?![\w.-])/i, "vercel"],
   [/^https?:\/\/(localhost|127\.0\.0\.1|host\.docker\.internal|ollama)(:11434)(?!\d)/i, "ollama"],
   [
     /^https?:\/\/(localhost|127\.|0\.0\.0\.0|10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|host\.docker\.internal)/i,

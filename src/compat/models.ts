@@ -72,3 +72,13 @@ export function ownName(id: unknown, host: HostName): unknown {
 export function isAmbiguousId(id: unknown): boolean {
   return typeof id === "string" && splitId(id).prefix === "deepseek/" && isRetiredAlias(splitId(id).name);
 }
+
+/**
+ * Is it an environment variable that names a model for an Anthropic endpoint (`ANTHROPIC_MODEL`)? The official one maps
+ * names it does not know, and refuses none.
+ */
+export function isAnthropicVariable(name: string): boolean {
+  return /(^|\.)(ANTHROPIC_(MODEL|SMALL_FAST_MODEL|DEFAULT_(OPUS|SONNET|HAIKU)_MODEL)|CLAUDE_CODE_SUBAGENT_MODEL)$/.test(
+    name,
+  );
+}

@@ -59,6 +59,8 @@ export interface Example {
   readonly after: string;
   /** Which fixes lead from before to after; `none` where a person has to write it. */
   readonly by: Applicability | "none";
+  /** Other files of the project that the finding depends on (package.json), by path. */
+  readonly beside?: Readonly<Record<"before" | "after", Readonly<Record<string, string>>>>;
 }
 
 /** One difference between the versions: how to recognise it, why it matters, what to do. */

@@ -1,3 +1,5 @@
+import { lockedVersion, lockFiles } from "./packages.js";
+
 /** The files of a scan, wherever they come from. Paths use forward slashes and are relative to one root, or absolute. */
 export interface Sources {
   /** Files to scan. */
@@ -105,12 +107,20 @@ function pathsOf(text: string): { baseUrl?: string; paths: Record<string, string
   }
 }
 
-/** Version range of a package in the nearest package.json, as written; undefined where it is not listed. */
+/**
+ * Version of a package as a file sees it: the installed one by the lock file beside the nearest package.json or above
+ * it, else the range in package.json as written (`^2.0.60`); undefined where it is not listed.
+ */
 export function packageVersion(sources: Sources, file: string, name: string): string | undefined {
   const manifest = nearest(sources, file, "package.json");
   if (!manifest) return undefined;
+  const range = rangeIn(manifest.text, name);
+  return range === undefined ? undefined : (installedVersion(sources, manifest.path, name, range) ?? range);
+}
+
+function rangeIn(manifest: string, name: string): string | undefined {
   try {
-    const content = JSON.parse(manifest.text) as Record<string, Record<string, string> | undefined>;
+    const content = JSON.parse(manifest) as Record<string, Record<string, string> | undefined>;
     for (const group of ["dependencies", "devDependencies", "peerDependencies"]) {
       const version = content[group]?.[name];
       if (typeof version === "string") return version;
@@ -119,4 +129,28 @@ export function packageVersion(sources: Sources, file: string, name: string): st
     // a broken package.json says nothing
   }
   return undefined;
+}
+
+/** What the nearest lock file says, be it in a folder above (workspaces). */
+function installedVersion(sources: Sources, manifest: string, name: string, range: string): string | undefined {
+  const home = folderOf(manifest);
+  let folder = home;
+  for (let level = 0; level < maximumClimb; level += 1) {
+    for (const kind of lockFiles) {
+      const path = joinPath(folder, kind);
+      const text = sources.has(path) ? sources.read(path) : undefined;
+      if (text === undefined) continue;
+      const below = folder === home ? "" : belowOf(folder, home);
+      return below === undefined ? undefined : lockedVersion(kind, text, name, below, range);
+    }
+    if (folder === "/") return undefined;
+    folder = joinPath(folder, "..");
+  }
+  return undefined;
+}
+
+/** A folder's path as seen from one above; undefined above the scan's root, where names are not known. */
+function belowOf(above: string, folder: string): string | undefined {
+  if (above === "") return folder.startsWith("..") ? undefined : folder;
+  return folder.startsWith(`${above}/`) ? folder.slice(above.length + 1) : undefined;
 }

@@ -71,7 +71,8 @@ export function buildReport(input: ReportInput): {
     score,
     failOn,
     failures,
-    fixed: written ? (fixing?.applied ?? []) : [],
+    // a fix's key holds code
+    fixed: written ? (fixing?.applied ?? []).map(({ key: _key, ...one }) => one) : [],
     withdrawn: fixing?.withdrawn ?? [],
     ...(input.diff === undefined ? {} : { diff: input.diff }),
     ...(input.isStatsAsked ? { stats: statsOf(scan, skipped) } : {}),

@@ -171,7 +171,9 @@ function blindness({ files, unresolved, withdrawn, hidden }: ScanReport): string
     ...files.broken.map(({ file, line, message }) => `${file}:${line}: not a valid program: ${message}`),
     ...files.skipped.map(({ file, reason }) => `${file}: skipped: ${reason}`),
     ...unresolved.map(({ file, line, what }) => `${file}:${line}: ${what} is not known`),
-    ...withdrawn.map(({ file, rule, description }) => `${file}: fix withdrawn: ${rule} (${description})`),
+    ...withdrawn.map(
+      ({ file, rule, description, reason }) => `${file}: fix withdrawn: ${rule} (${description}) ${reason}`,
+    ),
   ];
   if (points.length === 0) return "";
   return `<h2>Not seen</h2>\n<ul>\n${points.map((point) => `<li>${escapeHtml(point)}</li>`).join("\n")}\n</ul>`;

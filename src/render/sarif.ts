@@ -163,8 +163,8 @@ function notifications({ files, unresolved, withdrawn, failures }: ScanReport, r
     })),
     ...files.skipped.map(({ file, reason }) => ({ ...note("note", `skipped: ${reason}`), ...at(file) })),
     ...unresolved.map(({ file, line, what }) => ({ ...note("note", `${what} is not known`), ...at(file, line) })),
-    ...withdrawn.map(({ file, rule, description }) => ({
-      ...note("warning", `fix withdrawn: ${rule} (${description})`),
+    ...withdrawn.map(({ file, rule, description, reason }) => ({
+      ...note("warning", `fix withdrawn: ${rule} (${description}) ${reason}`),
       ...at(file),
     })),
     ...failures.map((why) => note("error", why)),

@@ -58,7 +58,7 @@ export interface ScanReport {
   /** Why the exit code is 1; empty where it is 0. */
   readonly failures: readonly string[];
   /** Fixes written to files by --fix; empty without. */
-  readonly fixed: readonly Applied[];
+  readonly fixed: readonly Omit<Applied, "key">[];
   readonly withdrawn: readonly Withdrawn[];
   /** Unified diff of the fixes, for --diff; nothing was written then. */
   readonly diff?: string;

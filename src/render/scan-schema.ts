@@ -77,9 +77,23 @@ export const scanSchema = z.looseObject({
   failOn: z.enum(["error", "warning", "info", "never"]),
   failures: z.array(z.string()),
   fixed: z.array(
-    z.looseObject({ rule: z.string(), code: z.string(), applicability, description: z.string(), file: z.string() }),
+    z.looseObject({
+      rule: z.string(),
+      code: z.string(),
+      applicability,
+      description: z.string(),
+      file: z.string(),
+      line,
+      verification: z.looseObject({
+        state: z.enum(["fixed-verified", "fixed-unverified"]),
+        checks: z.array(z.string()),
+        doubt: z.string().optional(),
+      }),
+    }),
   ),
-  withdrawn: z.array(z.looseObject({ file: z.string(), rule: z.string(), description: z.string() })),
+  withdrawn: z.array(
+    z.looseObject({ file: z.string(), rule: z.string(), description: z.string(), reason: z.string() }),
+  ),
   diff: z.string().optional(),
   stats: z
     .looseObject({

@@ -132,6 +132,22 @@ function summaryRows(findings: readonly ReportedFinding[]): readonly (readonly s
   });
 }
 
+/** The applied fixes, those of one kind in one file on one line: what was done and how it is known to be right. */
+function verifiedLines(fixed: ScanReport["fixed"]): readonly string[] {
+  const groups = new Map<string, ScanReport["fixed"][number][]>();
+  for (const one of fixed) {
+    const { file, code, description, verification } = one;
+    const key = [file, code, description, verification.state, verification.doubt, ...verification.checks].join("\n");
+    groups.set(key, [...(groups.get(key) ?? []), one]);
+  }
+  return [...groups.values()].map((group) => {
+    const { file, code, description, verification } = group[0]!;
+    const lines = [...new Set(group.map(({ line }) => line))].join(", ");
+    const doubt = verification.doubt ? `; ${verification.doubt}` : "";
+    return `${file}:${lines} ${code} ${description}: ${verification.state} (${verification.checks.join(", ")}${doubt})`;
+  });
+}
+
 /** The lines below the findings: what was looked at, what was not, what was fixed. */
 function closing(report: ScanReport): readonly string[] {
   const { files, hidden, unresolved, fixed, withdrawn, suppressed, baseline, changed, score } = report;
@@ -141,6 +157,7 @@ function closing(report: ScanReport): readonly string[] {
     ...(fixed.length > 0
       ? [`${plural(fixed.length, "fix").replace("fixs", "fixes")} applied in ${plural(rewritten, "file")}`]
       : []),
+    ...verifiedLines(fixed).map((line) => `  ${line}`),
     findings.length > 0
       ? `${plural(findings.length, "finding")}${fixed.length > 0 ? " left" : ""} in ${plural(new Set(findings.map(({ place }) => place.file)).size, "file")}, target ${report.target} (${targets[report.target].title})`
       : `nothing ${fixed.length > 0 ? "left" : "found"}, target ${report.target} (${targets[report.target].title})`,
@@ -157,8 +174,7 @@ function closing(report: ScanReport): readonly string[] {
     ...files.skipped.map(({ file, reason }) => `skipped ${file}: ${reason}`),
     ...files.broken.map(({ file, line, message }) => `not a valid program: ${file}:${line}: ${message}`),
     ...withdrawn.map(
-      ({ file, rule, description }) =>
-        `fix withdrawn in ${file}: ${rule} (${description}) would have broken its syntax`,
+      ({ file, rule, description, reason }) => `fix withdrawn in ${file}: ${rule} (${description}) ${reason}`,
     ),
     ...(unresolved.length > 0 ? [`${plural(unresolved.length, "request")} could not be judged in full:`] : []),
     ...unresolved.map(({ file, line, what }) => `  ${file}:${line}: ${what} is not known`),

@@ -12,21 +12,22 @@ const examples = rules.flatMap((rule) =>
 );
 
 describe("the examples of every rule", () => {
-  test.each(examples)("$name, target $target", async ({ rule, target, language, before, after, by }) => {
+  test.each(examples)("$name, target $target", async ({ rule, target, language, before, after, by, beside }) => {
     const file = exampleFiles[language];
     // what is unused depends on the rules that ran
     const options = { target, rules: rule.aboutSuppressions ? rules : [rule] };
-    expect((await scan(memorySources({ [file]: before }), options)).findings.length).toBeGreaterThan(0);
-    expect((await scan(memorySources({ [file]: after }), options)).findings).toEqual([]);
+    const old = { ...beside?.before, [file]: before };
+    expect((await scan(memorySources(old), options)).findings.length).toBeGreaterThan(0);
+    expect((await scan(memorySources({ ...beside?.after, [file]: after }), options)).findings).toEqual([]);
     const reader = await readerOf(file)!.load();
     expect(reader.countSyntaxErrors(file, after)).toBe(0);
     if (by === "none") return;
-    const fixing = await applyFixes(memorySources({ [file]: before }), options, by);
+    const fixing = await applyFixes(memorySources(old), options, by);
     expect(fixing.changed.get(file)).toBe(after);
     expect(fixing.withdrawn).toEqual([]);
     // what a person has to look at is not written by the safe level
     if (by === "suggested") {
-      expect((await applyFixes(memorySources({ [file]: before }), options, "safe")).changed.size).toBe(0);
+      expect((await applyFixes(memorySources(old), options, "safe")).changed.size).toBe(0);
     }
   });
 });

@@ -1,5 +1,15 @@
 import { ts } from "ts-morph";
-import type { Comment, Comparison, Literal, NamedFlag, Symbol as NamedStretch, Primitive, Switch } from "../facts.js";
+import type {
+  Command,
+  Comment,
+  Comparison,
+  Literal,
+  NamedFlag,
+  Symbol as NamedStretch,
+  Primitive,
+  Switch,
+  Word,
+} from "../facts.js";
 import { hostOfFile } from "./typescript-clients.js";
 import { ownerOf } from "./typescript-mentions.js";
 import type { Module } from "./typescript-scopes.js";
@@ -207,4 +217,26 @@ function commentAround(source: ts.SourceFile, offset: number): ts.CommentRange |
     if (range) return range;
   }
   return undefined;
+}
+
+/** A list of words that starts a program: `spawn("vllm", ["serve", "--port", "8000"])`, `["python", "-m", "x", "--y"]`. */
+export function commandOf(node: ts.Node, module: Module): Command | undefined {
+  if (!ts.isArrayLiteralExpression(node)) return undefined;
+  const flags = node.elements.filter((one) => ts.isStringLiteralLike(one) && /^--[a-z]/.test(one.text));
+  if (flags.length === 0 || node.elements.length > 500) return undefined;
+  const call = ts.isCallExpression(node.parent) ? node.parent.arguments : undefined;
+  const program = call?.[1] === node && ts.isStringLiteralLike(call[0]!) ? [call[0]!] : [];
+  const all = [...program, ...node.elements];
+  return {
+    words: all.map((one) => wordOf(one, module)),
+    place: { ...placeOf(node, module), start: placeOf(all[0]!, module).start },
+    context: "list",
+  };
+}
+
+function wordOf(node: ts.Expression, module: Module): Word {
+  const place = placeOf(node, module);
+  const value = primitiveOf(node);
+  if (typeof value !== "string") return { text: value === undefined ? "…" : String(value), place };
+  return { text: value, place: { ...place, start: place.start + 1, end: place.end - 1 } };
 }

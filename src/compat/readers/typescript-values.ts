@@ -47,6 +47,8 @@ export function numberOf(node: ts.Node): number | undefined {
   switch (node.operatorToken.kind) {
     case ts.SyntaxKind.AsteriskToken:
       return left * right;
+    case ts.SyntaxKind.SlashToken:
+      return right === 0 ? undefined : left / right;
     case ts.SyntaxKind.AsteriskAsteriskToken:
       return left ** right;
     case ts.SyntaxKind.PlusToken:

@@ -1,6 +1,7 @@
 import { ts } from "ts-morph";
 import {
   type Call,
+  type Command,
   type Comparison,
   emptyFacts,
   type FileFacts,
@@ -18,7 +19,7 @@ import {
 import { unknownHost } from "../host.js";
 import { importSpecifiers, packageVersion, type Sources } from "../sources.js";
 import { callOf } from "./typescript-calls.js";
-import { commentsOf, comparisonOf, flagOf, literalOf, switchOf, symbolOf } from "./typescript-code.js";
+import { commandOf, commentsOf, comparisonOf, flagOf, literalOf, switchOf, symbolOf } from "./typescript-code.js";
 import { constantUses, mentionOf, numberFact } from "./typescript-mentions.js";
 import { historyOf, memberUseOf } from "./typescript-messages.js";
 import { requestOf } from "./typescript-requests.js";
@@ -116,6 +117,7 @@ function readModule(module: Module, resolver: Resolver, sources: Sources): RawFa
     flags: [] as NamedFlag[],
     literals: [] as Literal[],
     calls: [] as Call[],
+    commands: [] as Command[],
     comparisons: [] as Comparison[],
     switches: [] as Switch[],
     members: [] as MemberUse[],
@@ -134,6 +136,7 @@ function readModule(module: Module, resolver: Resolver, sources: Sources): RawFa
       rest.calls.push(callOf(node, at(node), resolver));
     }
     add(rest.literals, literalOf(node, module));
+    add(rest.commands, commandOf(node, module));
     add(rest.flags, flagOf(node, module));
     add(rest.comparisons, comparisonOf(node, module));
     add(rest.switches, switchOf(node, module));

@@ -2,7 +2,15 @@
 import { clients } from "../clients.js";
 import { replacePart } from "../edits.js";
 import { type Candidate, type Facts, type HostVerdict, type Mention, type Request, textOf } from "../facts.js";
-import { idForSdk, isRetiredAlias, ownName, type RetiredAlias, replacementOf, splitId } from "../models.js";
+import {
+  idForSdk,
+  isAnthropicVariable,
+  isRetiredAlias,
+  ownName,
+  type RetiredAlias,
+  replacementOf,
+  splitId,
+} from "../models.js";
 import { isAnthropic, isFim } from "../requests.js";
 import type { Applicability, Edit, Fix, Problem, Rule, Severity } from "../rule.js";
 import type { Target } from "../targets.js";
@@ -151,7 +159,8 @@ DEEPSEEK_MODEL=deepseek-flash
     confidence: "primary",
   },
   *check(facts, target) {
-    const reported = new Set<string>();
+    // the Anthropic endpoint refuses no name: a rule of its own
+    const reported = new Set(facts.files.flatMap((file) => file.requests.filter(mapsNames)).flatMap(keysOf));
     for (const use of usesOf(facts)) {
       // the request may go to several hosts, but this name to one: the mention knows
       if (use.mention?.host.certainty === "certain" && use.requests.every(({ host }) => host.host === "unknown"))
@@ -179,6 +188,8 @@ interface Use {
 }
 
 const keyOf = ({ place }: { place: Candidate["place"] }): string => `${place.file}:${place.start}`;
+const keysOf = ({ model }: Request): readonly string[] => (model?.candidates ?? []).map(keyOf);
+const mapsNames = ({ client, host }: Request): boolean => /^anthropic/.test(client) && host.host === "official";
 
 /** The literals of retired names by which requests to the official or an unknown host are made. */
 function usesOf(facts: Facts): readonly Use[] {
@@ -188,7 +199,7 @@ function usesOf(facts: Facts): readonly Use[] {
     for (const candidate of request.model?.candidates ?? []) {
       if (candidate.partial) continue;
       const { host } = request.host;
-      if (host !== "official" && host !== "unknown") {
+      if (mapsNames(request) || (host !== "official" && host !== "unknown")) {
         elsewhere.add(keyOf(candidate));
         continue;
       }
@@ -351,7 +362,7 @@ function ofMention(facts: Facts, alias: RetiredAlias, mention: Mention, target: 
   const { id, kind, host, place, name } = mention;
   if (host.host !== "official" && host.host !== "unknown") return undefined;
   // the Anthropic endpoint maps these; anthropic-endpoint speaks of them
-  if (/^(ANTHROPIC|CLAUDE_CODE)_/.test(name)) return undefined;
+  if (isAnthropicVariable(name)) return undefined;
   const isSent = sent.includes(kind) && (!["property", "setting"].includes(kind) || /model|llm|engine/i.test(name));
   const official = host.host === "official";
   const severity: Severity =

@@ -1,0 +1,60 @@
+import { describe, expect, test } from "@jest/globals";
+import { implicitDefaultModel as rule } from "../../../src/compat/rules/implicit-default-model.js";
+import { findingsOf, fixedBy, problemsIn, settingsFile } from "./check.js";
+
+const llama = 'import { DeepSeekLLM, deepseek } from "@llamaindex/deepseek";\n';
+const memory = 'import { Memory } from "mem0ai/oss";\n';
+
+describe("implicit-default-model", () => {
+  test.each([
+    [`${llama}const llm = new DeepSeekLLM();\n`, `${llama}const llm = new DeepSeekLLM({ model: "deepseek-flash" });\n`],
+    [`${llama}const llm = deepseek({});\n`, `${llama}const llm = deepseek({ model: "deepseek-flash" });\n`],
+    [
+      `${memory}const m = new Memory({ llm: { provider: "deepseek" } });\n`,
+      `${memory}const m = new Memory({ llm: { provider: "deepseek", config: { model: "deepseek-flash" } } });\n`,
+    ],
+  ])("names the model as a suggestion: %#", async (before, after) => {
+    expect(await fixedBy(rule, "current", before)).toBe(before);
+    expect(await fixedBy(rule, "current", before, "suggested")).toBe(after);
+  });
+
+  test("a move to V3.1 means another host, so nothing is written", async () => {
+    const [finding] = await findingsOf(rule, "v3.1", `${llama}const llm = new DeepSeekLLM();\n`);
+    expect(finding).toMatchObject({ severity: "info" });
+    expect(finding!.fix).toBeUndefined();
+  });
+
+  test("Continue's configuration, in its own files only", () => {
+    const lines = [
+      ["models.0.title", "DeepSeek"],
+      ["models.0.provider", "deepseek"],
+    ] as const;
+    expect(problemsIn(rule, "current", [settingsFile("home/.continue/config.json", lines)])).toHaveLength(1);
+    expect(problemsIn(rule, "current", [settingsFile("deploy/providers.yaml", lines)])).toEqual([]);
+    const named = [...lines, ["models.0.model", "deepseek-coder"]] as const;
+    expect(problemsIn(rule, "current", [settingsFile(".continue/config.json", named)])).toEqual([]);
+  });
+
+  test.each([
+    ["a model is named", `${llama}const llm = new DeepSeekLLM({ model: "deepseek-flash" });`],
+    ["options from elsewhere", `${llama}const llm = new DeepSeekLLM(options);`],
+    ["a spread may name one", `${llama}const llm = new DeepSeekLLM({ ...options, apiKey });`],
+    [
+      "a class that demands a model",
+      'import { ChatDeepSeek } from "@langchain/deepseek";\nconst llm = new ChatDeepSeek({ apiKey });',
+    ],
+    ["a class of one's own", "class DeepSeekLLM {}\nconst llm = new DeepSeekLLM();"],
+    ["another provider", `${memory}const m = new Memory({ llm: { provider: "openai", config: {} } }); // deepseek`],
+    [
+      "a model in mem0's config",
+      `${memory}const m = new Memory({ llm: { provider: "deepseek", config: { model: "deepseek-flash" } } });`,
+    ],
+    [
+      "mem0's config from elsewhere",
+      `${memory}const m = new Memory({ llm: { provider: "deepseek", config: settings.llm } });`,
+    ],
+    ["only the type", `${llama}let llm: DeepSeekLLM;`],
+  ])("leaves alone: %s", async (_, code) => {
+    expect(await findingsOf(rule, "current", code)).toEqual([]);
+  });
+});
