@@ -32,11 +32,14 @@ export function scanSources(
   written: readonly string[],
   onRead: (done: number, total: number) => void,
 ): ScanSources {
-  const found = findSourceFiles(host, paths, onRead);
+  const accept = settings ? (path: string) => settings.isIncluded(pathFrom(host, folder, path)) : undefined;
+  const found = findSourceFiles(host, paths, onRead, accept);
   const outputs = new Set(written.map((file) => pathFrom(host, host.cwd, file)));
   const own = found.paths.filter((path) => !ownFile.test(path) && !outputs.has(path));
-  const kept = settings ? own.filter((path) => settings.isIncluded(pathFrom(host, folder, path))) : own;
-  return { ...found, paths: kept, excluded: own.length - kept.length };
+  // files that were named are left out too: those who hand over all staged files count on it
+  const kept = accept ? own.filter(accept) : own;
+  const passed = found.passedOver.get("left out by the configuration")?.files ?? 0;
+  return { ...found, paths: kept, excluded: passed + own.length - kept.length };
 }
 
 /** The text on stdin as one file of that name; what it imports is read from the disk. */
@@ -63,6 +66,7 @@ export function stdinSources(host: Host, options: Options): ScanSources {
     paths: [path],
     skipped: [],
     unreadable: new Set(),
+    passedOver: new Map(),
     excluded: 0,
     has: (file) => file === path || disk.has(file),
     read: (file) => (file === path ? text : disk.read(file)),

@@ -197,7 +197,7 @@ async function reportOf(
     fixing,
     written: isWritten,
     diff: options["diff"] ? unifiedDiff(maskedChanges(changes)) : undefined,
-    isStatsAsked: options["stats"] === true,
+    passedOver: options["stats"] ? Object.fromEntries(sources.passedOver) : undefined,
     rest: {
       hidden: counted.length - listed.length,
       ...(baseline && comparison

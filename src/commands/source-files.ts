@@ -1,177 +1,212 @@
-import { closeSync, type Dirent, openSync, readdirSync, readFileSync, readSync, realpathSync, statSync } from "node:fs";
-import { join, relative, resolve, sep } from "node:path";
-import createIgnore, { type Ignore } from "ignore";
+import { closeSync, constants, openSync, readFileSync, readSync, statSync } from "node:fs";
+import { relative, resolve, sep } from "node:path";
 import type { Host } from "../cli.js";
 import { readerOf } from "../compat/readers/index.js";
-import { mentionsDeepSeek, type Sources } from "../compat/sources.js";
+import { startLook } from "../compat/select.js";
+import { type Sources, scriptFile } from "../compat/sources.js";
 import { UserError } from "../errors.js";
 import { reason } from "./files.js";
+import { isMinified, saysGenerated } from "./left-alone.js";
+import { walk } from "./walk.js";
 
 /** Files above this are generated or data, not code people maintain. */
 const maximumBytes = 2 * 1024 * 1024;
-/** Folders that hold what others wrote or what a build made. */
-const foreignFolders = new Set([
-  "node_modules",
-  ".git",
-  "dist",
-  "build",
-  "out",
-  "vendor",
-  "coverage",
-  ".next",
-  ".nuxt",
-  ".turbo",
-  "__snapshots__",
-  "__generated__",
-  "__recordings__",
-  "__cassettes__",
-  "cassettes",
-]);
+/** The same for a file that somebody named: what a reader can hold in memory. */
+const maximumNamedBytes = 256 * 1024 * 1024;
+/** Of a file's bytes, so many tell what it is. */
+const headLength = 4096;
+const generated = "generated";
+const otherKind = "not a kind of file this program reads";
 
 /** The files of some paths, and the ones among them that are not read. */
 export interface SourceFiles extends Sources {
   /** Files that turned out, when read, to be unreadable or no UTF-8 text. */
   readonly unreadable: ReadonlySet<string>;
+  /** Files of a kind that is read, and folders, that were not looked at. */
   readonly skipped: readonly { readonly file: string; readonly reason: string }[];
+  /** All that was passed over, counted by reason; a folder counts as one, with all that lies in it. */
+  readonly passedOver: ReadonlyMap<string, { readonly files: number; readonly folders: number }>;
 }
 
 /**
- * Finds the scripts below some paths: what .gitignore leaves out, foreign folders and links are passed over; files
- * named themselves are always taken. Paths are relative to the host's folder, with forward slashes.
- * `onRead` is told of files read so far.
+ * Finds the files below some paths that can be read, and looks through their bytes once for a mention of DeepSeek.
+ * What .gitignore leaves out, foreign folders and links are passed over; files named themselves are always taken.
+ * Paths are relative to the host's folder, with forward slashes. `onRead` is told of files looked at so far; only
+ * files that `accept` takes are looked at.
  */
 export function findSourceFiles(
   host: Host,
   paths: readonly string[],
   onRead: (done: number, total: number) => void = () => {},
+  accept: (path: string) => boolean = () => true,
 ): SourceFiles {
-  const files = new Set<string>();
+  const found = new Map<string, boolean>();
   const skipped: { file: string; reason: string }[] = [];
-  const name = (absolute: string) => relative(host.cwd, absolute).split(sep).join("/") || ".";
+  const passedOver = new Map<string, { files: number; folders: number }>();
+  const count = (why: string, isFolder = false) => {
+    const known = passedOver.get(why) ?? { files: 0, folders: 0 };
+    passedOver.set(why, known);
+    if (isFolder) known.folders += 1;
+    else known.files += 1;
+  };
+  const skip = (file: string, why: string, isFolder = false) => {
+    skipped.push({ file, reason: why });
+    count(why, isFolder);
+  };
+  const nameOf = createNaming(host.cwd);
   for (const path of paths) {
-    const absolute = resolve(host.cwd, path);
-    const stats = statSync(absolute, { throwIfNoEntry: false });
-    if (!stats) throw new UserError(`${path}: no such file or folder`);
-    if (stats.isDirectory()) {
-      const skip: Skip = (folder, why) => skipped.push({ file: name(folder), reason: why });
-      walk(absolute, rulesFor(absolute), (file) => files.add(name(file)), skip);
-    } else if (readerOf(path)) files.add(name(absolute));
-    else throw new UserError(`${path}: not a kind of file this program reads`);
+    const start = resolve(host.cwd, path);
+    if (isFolderToWalk(start, path)) {
+      walk(start, {
+        file(full, name) {
+          if (!isReadKind(full, name)) count(otherKind);
+          else {
+            const file = nameOf(full);
+            if (!accept(file)) count("left out by the configuration");
+            else if (!found.has(file)) found.set(file, false);
+          }
+        },
+        passed(full, why, isFolder) {
+          if (!isFolder && (why === "minified" || why === generated) && readerOf(full)) skip(nameOf(full), why);
+          else count(why, isFolder);
+        },
+        failed: (full, why) => skip(nameOf(full), why, true),
+      });
+    } else found.set(nameOf(start), true);
   }
+  const look = startLook();
   const kept: string[] = [];
-  for (const file of [...files].sort()) {
-    const why = unfit(resolve(host.cwd, file));
-    if (why) skipped.push({ file, reason: why });
-    else kept.push(file);
+  const files = [...found.keys()].sort();
+  files.forEach((file, index) => {
+    if (index % 256 === 0) onRead(index, files.length);
+    const named = found.get(file)!;
+    const { text, why } = lookInto(resolve(host.cwd, file), named);
+    if (text === undefined) {
+      skip(file, why);
+      return;
+    }
+    const unfit = named ? undefined : unfitText(file, text);
+    if (unfit) skip(file, unfit);
+    else {
+      kept.push(file);
+      look.add(file, text);
+    }
+  });
+  onRead(files.length, files.length);
+  skipped.sort((a, b) => (a.file < b.file ? -1 : 1));
+  return { paths: kept, skipped, passedOver, look, ...reading(host, look.mentioning) };
+}
+
+/** Is what somebody named a folder (true) or a file that can be read (false)? Errors for all else. */
+function isFolderToWalk(absolute: string, path: string): boolean {
+  let stats: ReturnType<typeof statSync>;
+  try {
+    stats = statSync(absolute, { throwIfNoEntry: false });
+  } catch (error) {
+    throw new UserError(`${path}: ${reason(error)}`);
   }
+  if (!stats) throw new UserError(`${path}: no such file or folder`);
+  if (stats.isDirectory()) return true;
+  if (!stats.isFile()) throw new UserError(`${path}: is a pipe or device; give a file or folder`);
+  if (!readerOf(path)) throw new UserError(`${path}: ${otherKind}`);
+  return false;
+}
+
+/** Endings that alone decide whether a file is read; the names of other files are looked at as a whole. */
+const plainEndings =
+  /\.(?:[cm]?[jt]sx?|py|mdx?|json|map|png|jpe?g|gif|svg|webp|ico|woff2?|css|html|txt|mp[34]|pdf|zip|gz)$/;
+const endings = new Map<string, boolean>();
+
+function isReadKind(path: string, name: string): boolean {
+  const dot = name.lastIndexOf(".");
+  if (dot <= 0 || !plainEndings.test(name)) return readerOf(path) !== undefined;
+  const ending = name.slice(dot);
+  let known = endings.get(ending);
+  if (known === undefined) {
+    known = readerOf(path) !== undefined;
+    endings.set(ending, known);
+  }
+  return known;
+}
+
+/** Paths relative to a folder, with forward slashes. */
+function createNaming(folder: string): (absolute: string) => string {
+  const prefix = folder.endsWith(sep) ? folder : folder + sep;
+  const slashes = (path: string) => (sep === "/" ? path : path.split(sep).join("/"));
+  return (absolute) =>
+    slashes(absolute.startsWith(prefix) ? absolute.slice(prefix.length) : relative(folder, absolute)) || ".";
+}
+
+let buffer: Buffer | undefined;
+
+/** A file's bytes as Latin-1 text, or why it has none. Reads into one buffer that is used again for the next file. */
+function lookInto(path: string, named: boolean): { readonly text?: string; readonly why: string } {
+  buffer ??= Buffer.allocUnsafeSlow(maximumBytes + 1);
+  let text: string;
+  try {
+    // not waiting for a pipe that took the file's place
+    const file = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+    let length: number;
+    try {
+      length = readSync(file, buffer, 0, buffer.length, 0);
+    } finally {
+      closeSync(file);
+    }
+    if (length <= maximumBytes) text = buffer.toString("latin1", 0, length);
+    else if (!named) return { why: "larger than 2 MB" };
+    else if (statSync(path).size > maximumNamedBytes) return { why: "larger than 256 MB" };
+    else text = readFileSync(path, "latin1");
+  } catch (error) {
+    return { why: reason(error) };
+  }
+  const mark = text.slice(0, 2);
+  if (mark === "\xff\xfe" || mark === "\xfe\xff") return { why: "UTF-16 text; save it as UTF-8 to have it read" };
+  return text.slice(0, headLength).includes("\0") ? { why: "not text" } : { text, why: "" };
+}
+
+/** Why a text is not what people maintain; undefined where it is. */
+function unfitText(file: string, text: string): string | undefined {
+  if (saysGenerated(text.slice(0, headLength))) return generated;
+  return scriptFile.test(file) && isMinified(text) ? "minified" : undefined;
+}
+
+/** Access to the texts of files, those of interest kept: they are read several times, the others once. */
+function reading(
+  host: Host,
+  mentioning: ReadonlySet<string>,
+): Pick<SourceFiles, "has" | "read" | "peek" | "unreadable"> {
   const cache = new Map<string, string>();
   const there = new Map<string, boolean>();
   const unreadable = new Set<string>();
-  let done = 0;
   return {
-    paths: kept,
-    skipped,
     unreadable,
     has(path) {
-      const known = there.get(path) ?? statSync(resolve(host.cwd, path), { throwIfNoEntry: false })?.isFile() === true;
-      there.set(path, known);
+      let known = there.get(path);
+      if (known === undefined) {
+        known = isFile(resolve(host.cwd, path));
+        there.set(path, known);
+      }
       return known;
     },
+    peek: (path) => lookInto(resolve(host.cwd, path), true).text,
     read(path) {
       const known = cache.get(path);
       if (known !== undefined) return known;
       const text = readText(resolve(host.cwd, path));
-      done += 1;
-      onRead(Math.min(done, kept.length), kept.length);
       if (text === undefined) unreadable.add(path);
-      // the files of interest are read several times, the others once
-      else if (mentionsDeepSeek(text) || path.endsWith(".json")) cache.set(path, text);
+      else if (mentioning.has(path) || path.endsWith(".json")) cache.set(path, text);
       return text;
     },
   };
 }
 
-interface Rules {
-  readonly folder: string;
-  readonly ignore: Ignore;
-}
-
-function rulesOf(folder: string): readonly Rules[] {
+function isFile(path: string): boolean {
   try {
-    return [{ folder, ignore: createIgnore().add(readFileSync(join(folder, ".gitignore"), "utf8")) }];
+    return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
   } catch {
-    return [];
+    // behind a closed folder, or links in a circle
+    return false;
   }
-}
-
-/** The .gitignore files between a folder and the root of its repository. */
-function ignoresAbove(folder: string): readonly Rules[] {
-  const above: Rules[] = [];
-  for (let at = realpathSync(folder); ; ) {
-    if (at !== folder) above.unshift(...rulesOf(at));
-    if (statSync(join(at, ".git"), { throwIfNoEntry: false })) return above;
-    const next = resolve(at, "..");
-    // not in a repository: what lies above is none of our business
-    if (next === at) return [];
-    at = next;
-  }
-}
-
-/** The rules above a folder; none where they leave out the folder itself, which somebody asked for all the same. */
-function rulesFor(folder: string): readonly Rules[] {
-  const above = ignoresAbove(folder);
-  return isIgnored(above, folder, "/") ? [] : above;
-}
-
-function isIgnored(rules: readonly Rules[], path: string, suffix: string): boolean {
-  return rules.some(({ folder, ignore }) => {
-    const inside = relative(folder, path).split(sep).join("/");
-    return inside !== "" && !inside.startsWith("..") && ignore.ignores(inside + suffix);
-  });
-}
-
-/** Told of a folder that cannot be read. */
-type Skip = (path: string, why: string) => void;
-
-function walk(folder: string, above: readonly Rules[], take: (file: string) => void, skip: Skip): void {
-  const rules = [...above, ...rulesOf(folder)];
-  let entries: readonly Dirent[];
-  try {
-    entries = readdirSync(folder, { withFileTypes: true });
-  } catch (error) {
-    skip(folder, reason(error));
-    return;
-  }
-  for (const entry of entries) {
-    const path = join(folder, entry.name);
-    if (entry.isDirectory()) {
-      if (!foreignFolders.has(entry.name) && !isIgnored(rules, path, "/")) walk(path, rules, take, skip);
-    } else if (entry.isFile() && readerOf(path) && !isIgnored(rules, path, "")) take(path);
-  }
-}
-
-/** Why a file is not read; undefined where it is. */
-function unfit(path: string): string | undefined {
-  if (/[.-]min\.[cm]?js$/.test(path)) return "minified";
-  if (/\.generated\.[cm]?[jt]sx?$/.test(path)) return "generated";
-  try {
-    const { size } = statSync(path);
-    if (size > maximumBytes) return "larger than 2 MB";
-    const head = Buffer.alloc(Math.min(size, 4096));
-    const file = openSync(path, "r");
-    try {
-      readSync(file, head, 0, head.length, 0);
-    } finally {
-      closeSync(file);
-    }
-    if (head.includes(0)) return "not text";
-    if (/^[ \t]*(\/\/|\/?\*).*@generated\b/m.test(head.toString("latin1"))) return "generated";
-    // people break lines
-    if (size > 20_000 && !head.includes(0x0a)) return "minified";
-  } catch (error) {
-    return reason(error);
-  }
-  return undefined;
 }
 
 /** A file's text, its byte order mark kept; undefined where it cannot be read or is not UTF-8. */

@@ -3,6 +3,7 @@ import { type LoadedReader, readerOf } from "./readers/index.js";
 import type { Applicability, Edit, Rule } from "./rule.js";
 import { rules } from "./rules/index.js";
 import { type Finding, type Scan, type ScanOptions, scan } from "./scan.js";
+import { selectFiles } from "./select.js";
 import type { Sources } from "./sources.js";
 import {
   changedElsewhere,
@@ -87,7 +88,10 @@ export async function applyFixes(
     has: (path) => changed.has(path) || sources.has(path),
     read: (path) => changed.get(path) ?? sources.read(path),
   };
-  let remaining = await scan(current, options);
+  // which files matter is found out once: fixes bring in no other
+  const selected = options.selected ?? selectFiles(sources, sources.paths.filter(readerOf)).map(({ path }) => path);
+  const chosenFiles = { ...options, selected };
+  let remaining = await scan(current, chosenFiles);
   const importers = verifier ? importersOf(sources, remaining.parsed) : new Map<string, readonly string[]>();
   let isSettled = false;
   for (let round = 0; round < maximumRounds + withdrawn.size; round += 1) {
@@ -137,7 +141,7 @@ export async function applyFixes(
       applied.push({ rule, code, applicability, description, file: place.file, line, files, key: keyed(finding) });
     }
     for (const [file, text] of texts) changed.set(file, text);
-    remaining = await scan(current, options);
+    remaining = await scan(current, chosenFiles);
   }
   const reasons = (finding: Finding) => (finding.fix ? withdrawn.get(keyOf(finding, remaining.facts)) : undefined);
   return {

@@ -4,7 +4,8 @@ import { joinEnvironment } from "./join.js";
 import { readerOf, readers } from "./readers/index.js";
 import type { Effect, Problem, Rule, Severity } from "./rule.js";
 import { rules as allRules } from "./rules/index.js";
-import { mentionsDeepSeek, packageVersion, type Sources } from "./sources.js";
+import { selectFiles } from "./select.js";
+import { packageVersion, type Sources } from "./sources.js";
 import { applySuppressions, type Suppressed } from "./suppressions.js";
 import type { Origin, Target } from "./targets.js";
 import type { Location } from "./view.js";
@@ -26,6 +27,8 @@ export interface ScanOptions {
   readonly today?: string;
   /** Milliseconds of any clock, for the times of rules; they are 0 where left out. */
   clock?(): number;
+  /** Files to read in full, where somebody has chosen them already. */
+  readonly selected?: readonly string[];
 }
 
 /** A rule's problem at its place in a file. */
@@ -86,7 +89,7 @@ export interface Scan {
 /** Scans the files of a source with the rules of a target. Pure but for what `sources` does. */
 export async function scan(sources: Sources, options: ScanOptions): Promise<Scan> {
   const paths = sources.paths.filter(readerOf);
-  const parsed = selectFiles(sources, paths);
+  const parsed = options.selected ?? selectFiles(sources, paths).map(({ path }) => path);
   const facts = await readFacts(sources, parsed);
   const from = options.from ?? "v3.0";
   const position = createPosition(facts);
@@ -219,45 +222,6 @@ function guarded(problem: Problem, facts: Facts): Problem {
 }
 
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
-
-/** Files that mention DeepSeek, and those that import one of them, directly or through others. */
-function selectFiles(sources: Sources, paths: readonly string[]): readonly string[] {
-  const chosen = new Set<string>();
-  const imports = new Map<string, readonly string[]>();
-  for (const path of paths) {
-    const text = sources.read(path);
-    if (text === undefined) continue;
-    if (mentionsDeepSeek(text)) chosen.add(path);
-    else imports.set(path, readerOf(path)?.imports?.(text) ?? []);
-  }
-  for (let fresh = new Set(chosen); fresh.size > 0; ) {
-    const stems = new Set([...fresh].flatMap(stemsOf));
-    const next = new Set<string>();
-    for (const [path, specifiers] of imports) {
-      const near = specifiers.filter((specifier) => stems.has(stemOf(specifier)));
-      const resolve = readerOf(path)?.resolve;
-      if (!near.some((specifier) => fresh.has(resolve?.(sources, path, specifier) ?? ""))) continue;
-      next.add(path);
-      imports.delete(path);
-    }
-    for (const path of next) chosen.add(path);
-    fresh = next;
-  }
-  return paths.filter((path) => chosen.has(path));
-}
-
-/** Last part of a path or specifier without its ending: by this alone most imports are ruled out. */
-function stemOf(path: string): string {
-  return path.slice(path.lastIndexOf("/") + 1).replace(/\.([cm]?[jt]sx?|pyi?|ipynb)$/, "");
-}
-
-/** An index file, or a package's __init__, is imported by the name of its folder too. */
-function stemsOf(path: string): readonly string[] {
-  const stem = stemOf(path);
-  return stem === "index" || stem === "__init__"
-    ? [stem, ".", "..", "", stemOf(path.slice(0, Math.max(0, path.lastIndexOf("/"))))]
-    : [stem];
-}
 
 function lineStarts(text: string): readonly number[] {
   const starts = [0];

@@ -8,6 +8,18 @@ export interface Sources {
   read(path: string): string | undefined;
   /** Is there such a file? Cheaper than reading it. */
   has(path: string): boolean;
+  /** What a pass over the bytes of `paths` found out already; without it their texts are read. */
+  readonly look?: Look;
+  /** A file for a cheap look: only its ASCII characters are to be trusted. Read in full where left out. */
+  peek?(path: string): string | undefined;
+}
+
+/** What one cheap pass over all files finds out before any is parsed. */
+export interface Look {
+  /** Files that mention DeepSeek. */
+  readonly mentioning: ReadonlySet<string>;
+  /** Files without a mention that may import a file of one of these stems (see `select.ts`). */
+  importers(stems: Iterable<string>, read: (path: string) => string | undefined): ReadonlySet<string>;
 }
 
 const extensions = [".ts", ".tsx", ".mts", ".cts", ".js", ".jsx", ".mjs", ".cjs"];
@@ -20,7 +32,7 @@ export const scriptFile = /\.([cm]?[jt]s|[jt]sx|vue|svelte|astro)$/;
 
 /** Does a text mention DeepSeek at all? The cheap test before anything is parsed. */
 export function mentionsDeepSeek(text: string): boolean {
-  return /deep[-_]?seek/i.test(text);
+  return /deep[-_ ]?seek/i.test(text);
 }
 
 /** What a script imports, by a look at its text alone. */

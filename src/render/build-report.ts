@@ -18,7 +18,8 @@ export interface ReportInput {
   readonly written: boolean;
   /** For --diff. */
   readonly diff: string | undefined;
-  readonly isStatsAsked: boolean;
+  /** For --stats: what was passed over, by reason; undefined where it was not asked for. */
+  readonly passedOver: NonNullable<ScanReport["stats"]>["skipped"] | undefined;
   readonly rest: Pick<
     ScanReport,
     "hidden" | "baseline" | "changed" | "score" | "failOn" | "failures" | "unresolved"
@@ -75,7 +76,7 @@ export function buildReport(input: ReportInput): {
     fixed: written ? (fixing?.applied ?? []).map(({ key: _key, ...one }) => one) : [],
     withdrawn: fixing?.withdrawn ?? [],
     ...(input.diff === undefined ? {} : { diff: input.diff }),
-    ...(input.isStatsAsked ? { stats: statsOf(scan, skipped) } : {}),
+    ...(input.passedOver ? { stats: statsOf(scan, input.passedOver) } : {}),
   };
   return { report: redact(report), texts, views };
 }
@@ -103,15 +104,16 @@ function endOf({ facts }: Scan, { place, line, column }: Finding): { endLine: nu
   return { endLine: line + inside.split("\n").length - 1, endColumn: inside.length - last };
 }
 
-function statsOf(scan: Scan, skipped: ScanReport["files"]["skipped"]): NonNullable<ScanReport["stats"]> {
-  const countBy = (names: readonly string[]) => {
-    const counts: Record<string, number> = {};
-    for (const name of [...names].sort()) counts[name] = (counts[name] ?? 0) + 1;
-    return counts;
-  };
+type Stats = NonNullable<ScanReport["stats"]>;
+
+function statsOf(scan: Scan, skipped: Stats["skipped"]): Stats {
+  const languages: Record<string, number> = {};
+  for (const name of scan.facts.files.map(({ language }) => language).sort()) {
+    languages[name] = (languages[name] ?? 0) + 1;
+  }
   return {
     rules: scan.timings.map(({ rule, timeMs, findings }) => ({ rule, timeMs: Math.round(timeMs * 10) / 10, findings })),
-    languages: countBy(scan.facts.files.map(({ language }) => language)),
-    skipped: countBy(skipped.map(({ reason }) => reason)),
+    languages,
+    skipped,
   };
 }

@@ -67,8 +67,8 @@ export interface ScanReport {
     readonly rules: readonly RuleTiming[];
     /** Files read in full, by language. */
     readonly languages: Readonly<Record<string, number>>;
-    /** Files and folders that were skipped, by reason. */
-    readonly skipped: Readonly<Record<string, number>>;
+    /** What was passed over, by reason; a folder counts as one, with all that lies in it. */
+    readonly skipped: Readonly<Record<string, { readonly files: number; readonly folders: number }>>;
   };
 }
 

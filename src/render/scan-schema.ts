@@ -99,7 +99,7 @@ export const scanSchema = z.looseObject({
     .looseObject({
       rules: z.array(z.looseObject({ rule: z.string(), timeMs: z.number(), findings: count })),
       languages: counts,
-      skipped: counts,
+      skipped: z.record(z.string(), z.looseObject({ files: count, folders: count })),
     })
     .optional(),
 });

@@ -197,21 +197,23 @@ function baselineLines(baseline: ScanReport["baseline"]): readonly string[] {
 /** Times and counts for --stats. */
 function statsText({ stats }: ScanReport, paint: ChalkInstance): string {
   if (!stats) return "";
-  const counted = (title: string, counts: Readonly<Record<string, number>>) => {
-    const rows = Object.entries(counts).map(([name, count]) => [name, String(count)]);
-    return rows.length === 0
-      ? ""
-      : `\n${textTable([{ header: title }, { header: "files", align: "right" }], rows, paint.dim)}`;
-  };
+  const right = (header: string): Column => ({ header, align: "right" });
+  const table = (head: readonly Column[], rows: readonly (readonly string[])[]) =>
+    rows.length === 0 ? "" : `\n${textTable(head, rows, paint.dim)}`;
   const rules = [...stats.rules]
     .sort((a, b) => b.timeMs - a.timeMs)
     .map(({ rule, timeMs, findings }) => [rule, timeMs.toFixed(1), String(findings)]);
-  const columns: readonly Column[] = [
-    { header: "rule" },
-    { header: "time (ms)", align: "right" },
-    { header: "findings", align: "right" },
-  ];
-  return `\n${textTable(columns, rules, paint.dim)}${counted("read in full", stats.languages)}${counted("skipped", stats.skipped)}`;
+  const languages = Object.entries(stats.languages).map(([name, count]) => [name, String(count)]);
+  const skipped = Object.entries(stats.skipped).map(([why, { files, folders }]) => [
+    why,
+    String(files),
+    String(folders),
+  ]);
+  return [
+    table([{ header: "rule" }, right("time (ms)"), right("findings")], rules),
+    table([{ header: "read in full" }, right("files")], languages),
+    table([{ header: "passed over" }, right("files"), right("folders")], skipped),
+  ].join("");
 }
 
 function summaryText(report: ScanReport, paint: ChalkInstance): string {

@@ -303,7 +303,7 @@ test("--stats says times, languages and reasons", async () => {
   const { stats } = await reportOf(["--stats"]);
   expect(stats?.rules.find(({ rule }) => rule === "retired-model-alias")?.findings).toBe(1);
   expect(stats?.languages).toEqual({ typescript: 1 });
-  expect(stats?.skipped).toEqual({ minified: 1 });
+  expect(stats?.skipped).toEqual({ minified: { files: 1, folders: 0 } });
   expect((await scan(["--stats"])).stdout).toMatch(/rule +time \(ms\) +findings\n/);
 });
 

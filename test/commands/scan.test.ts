@@ -59,9 +59,11 @@ describe("the example application", () => {
       "src/conversation.ts:23 R01 warning -",
       "src/llm/models.ts:10 R01 warning -",
       "src/llm/models.ts:10 R06 info suggested",
+      "src/llm/models.ts:10 R18 warning -",
       "src/llm/models.ts:11 R01 warning -",
       "src/llm/models.ts:11 R06 info suggested",
       "src/llm/models.ts:11 R03 warning suggested",
+      "src/llm/models.ts:11 R18 warning -",
       "src/summary.js:9 R01 error safe",
     ]);
   });

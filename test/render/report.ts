@@ -25,7 +25,7 @@ export async function reportOf(
     fixing: undefined,
     written: false,
     diff: undefined,
-    isStatsAsked: false,
+    passedOver: undefined,
     rest: {
       hidden: 0,
       score,

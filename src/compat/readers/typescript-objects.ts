@@ -2,7 +2,7 @@ import { ts } from "ts-morph";
 import type { ObjectShape, Parameter, Spread } from "../facts.js";
 import type { Resolver } from "./typescript-resolve.js";
 import { declarationOf } from "./typescript-scopes.js";
-import { propertyName, withoutCasts } from "./typescript-syntax.js";
+import { propertyName, walk, withoutCasts } from "./typescript-syntax.js";
 import { isConst, typeAround } from "./typescript-types.js";
 import { type Found, numberOf, placeOf } from "./typescript-values.js";
 
@@ -210,7 +210,8 @@ function isLiteral(node: ts.Expression): boolean {
 
 function shapeOf(node: ts.ObjectLiteralExpression, from: Found, typing: Typing, use: ts.Expression): ObjectShape {
   const { source } = from.module;
-  const before = source.text.slice(0, node.getStart(source)).split("\n").slice(-2).join("\n");
+  const start = node.getStart(source);
+  const before = source.text.slice(lineBefore(source.text, start), start);
   const type = typeAround(node);
   const isArgument = typing === "argument" && isWrittenIn(node, use);
   return {
@@ -224,6 +225,12 @@ function shapeOf(node: ts.ObjectLiteralExpression, from: Found, typing: Typing, 
         `${source.text.slice(0, 500).split("import")[0]}${before}${node.getText()}`,
       ),
   };
+}
+
+/** Start of the line before the one an offset stands on. */
+function lineBefore(text: string, offset: number): number {
+  const line = offset === 0 ? -1 : text.lastIndexOf("\n", offset - 1);
+  return line <= 0 ? 0 : text.lastIndexOf("\n", line - 1) + 1;
 }
 
 /** Is the literal itself the argument, but for parentheses and `as const`? */
@@ -241,15 +248,27 @@ function isOwn(literal: ts.ObjectLiteralExpression, use: ts.Expression, found: F
   if (!ts.isIdentifier(plain)) return false;
   const declaration = declarationOf(plain.text, plain);
   if (!declaration || !ts.isVariableDeclaration(declaration) || found.path.length > 1) return false;
-  let uses = 0;
-  const visit = (node: ts.Node): void => {
-    if (ts.isIdentifier(node) && node.text === plain.text && node !== declaration.name) uses += 1;
-    ts.forEachChild(node, visit);
-  };
-  visit(literal.getSourceFile());
+  const own = ts.isIdentifier(declaration.name) && declaration.name.text === plain.text ? 1 : 0;
+  const uses = timesNamed(plain.text, literal.getSourceFile()) - own;
   const statement = declaration.parent.parent;
   const exported =
     ts.isVariableStatement(statement) &&
     (statement.modifiers ?? []).some(({ kind }) => kind === ts.SyntaxKind.ExportKeyword);
   return uses === 1 && !exported;
+}
+
+const names = new WeakMap<ts.SourceFile, ReadonlyMap<string, number>>();
+
+/** How often an identifier stands in a file. */
+function timesNamed(name: string, source: ts.SourceFile): number {
+  let counts = names.get(source);
+  if (!counts) {
+    const found = new Map<string, number>();
+    walk(source, (node) => {
+      if (ts.isIdentifier(node)) found.set(node.text, (found.get(node.text) ?? 0) + 1);
+    });
+    counts = found;
+    names.set(source, counts);
+  }
+  return counts.get(name) ?? 0;
 }

@@ -47,6 +47,8 @@ export function createResolver(project: Project): Resolver {
   let callIndex: ReadonlyMap<string, readonly Call[]> | undefined;
   let writes: Writes | undefined;
   const active = new Set<ts.Node>();
+  // every recogniser asks where the same callees and arguments lead
+  const answers = new WeakMap<ts.Node, readonly Found[]>();
   let steps = 0;
 
   const start = (module: Module, args?: Arguments): Omit<Found, "node"> => ({
@@ -426,10 +428,18 @@ export function createResolver(project: Project): Resolver {
   }
 
   const unknown = (node: ts.Node, from: Omit<Found, "node">): Found => ({ ...stop(node, from), sure: false });
-  const followFrom = (node: ts.Expression, from: Found) => follow(node, from, 0);
+  const followFrom = (node: ts.Expression, from: Omit<Found, "node">) => {
+    if (active.size > 0 || from.arguments) return follow(node, from, 0);
+    let found = answers.get(node);
+    if (!found) {
+      found = follow(node, from, 0);
+      answers.set(node, found);
+    }
+    return found;
+  };
   const value = (node: ts.Expression, from: Found): Value => valueFrom(followFrom(node, from), value);
   return {
-    follow: (node, module) => follow(node, start(module), 0),
+    follow: (node, module) => followFrom(node, start(module)),
     followFrom,
     member: (object, name) => membersOf([object], name, 0, object.node),
     value,

@@ -57,16 +57,29 @@ export function propertyName(name: ts.PropertyName): string | undefined {
 
 /** Values that methods of a class assign to `this.name`. */
 export function assignmentsTo(owner: ts.ClassLikeDeclaration, name: string): readonly ts.Expression[] {
-  const found: ts.Expression[] = [];
+  let fields = fieldValues.get(owner);
+  if (!fields) {
+    fields = fieldsAssigned(owner);
+    fieldValues.set(owner, fields);
+  }
+  return fields.get(name) ?? [];
+}
+
+const fieldValues = new WeakMap<ts.ClassLikeDeclaration, ReadonlyMap<string, readonly ts.Expression[]>>();
+
+function fieldsAssigned(owner: ts.ClassLikeDeclaration): ReadonlyMap<string, readonly ts.Expression[]> {
+  const found = new Map<string, ts.Expression[]>();
   const visit = (node: ts.Node): void => {
     if (
       ts.isBinaryExpression(node) &&
       node.operatorToken.kind === ts.SyntaxKind.EqualsToken &&
       ts.isPropertyAccessExpression(node.left) &&
-      node.left.expression.kind === ts.SyntaxKind.ThisKeyword &&
-      node.left.name.text === name
+      node.left.expression.kind === ts.SyntaxKind.ThisKeyword
     ) {
-      found.push(node.right);
+      const name = node.left.name.text;
+      const known = found.get(name);
+      if (known) known.push(node.right);
+      else found.set(name, [node.right]);
     }
     ts.forEachChild(node, visit);
   };

@@ -1,0 +1,238 @@
+import { type Reader, readerOf } from "./readers/index.js";
+import { type Look, mentionsDeepSeek, type Sources } from "./sources.js";
+
+/** A file that is read in full, and why. */
+export interface Selected {
+  readonly path: string;
+  readonly why: "mentions DeepSeek" | `imports ${string}` | `reads ${string}`;
+}
+
+/**
+ * Chooses the files to parse: those that mention DeepSeek; code that imports one of them, directly or through others;
+ * code that reads an environment variable which a file of settings gives a value of DeepSeek's. In the order of `paths`.
+ */
+export function selectFiles(sources: Sources, paths: readonly string[]): readonly Selected[] {
+  const look = sources.look ?? lookAtTexts(sources, paths);
+  const chosen = new Map<string, Selected["why"]>();
+  for (const path of look.mentioning) if (sources.read(path) !== undefined) chosen.set(path, "mentions DeepSeek");
+  if (chosen.size === 0) return [];
+  addImporters(sources, look, chosen);
+  addReadersOf(variablesSet(sources, [...look.mentioning]), sources, paths, chosen);
+  return paths.flatMap((path) => {
+    const why = chosen.get(path);
+    return why ? [{ path, why }] : [];
+  });
+}
+
+/**
+ * Follows imports up from the files that matter. What imports one of them, or imports it from a file that hands it on,
+ * is taken; what lies further up only where it speaks of models or requests.
+ */
+function addImporters(sources: Sources, look: Look, chosen: Map<string, Selected["why"]>): void {
+  const roots = [...chosen.keys()].filter((path) => isImportable(path, sources));
+  // files through which a root's own names can be reached
+  const passing = new Set(roots);
+  for (let fresh = new Set(roots); fresh.size > 0; ) {
+    const stems = new Set([...fresh].flatMap(stemsOf));
+    const next = new Set<string>();
+    for (const path of look.importers(stems, (file) => peekAt(sources, file))) {
+      if (chosen.has(path)) continue;
+      const text = sources.read(path);
+      const target = text === undefined ? undefined : importedFrom(path, text, fresh, stems, sources);
+      if (text === undefined || target === undefined) continue;
+      if (!passing.has(target) && !aboutModels.test(text)) continue;
+      chosen.set(path, `imports ${target}`);
+      next.add(path);
+      if (passing.has(target) && (readerOf(path)?.name !== "typescript" || handsOn.test(text))) passing.add(path);
+    }
+    fresh = next;
+  }
+}
+
+/** Words of which code that makes a request, or prepares one for another file, has at least one. */
+const aboutModels =
+  /model|message|completion|chat|prompt|openai|anthropic|llm|base_?url|api_?key|fetch|axios|temperature|max_?tokens|generate|stream/i;
+/** A script that may export what it imports. */
+const handsOn = /\bexport\s*(?:\*|\{|default\b)|\bexports\b/;
+
+/** The one of some files that another imports; undefined where it imports none of them. */
+function importedFrom(
+  path: string,
+  text: string,
+  files: ReadonlySet<string>,
+  stems: ReadonlySet<string>,
+  sources: Sources,
+): string | undefined {
+  const reader = readerOf(path);
+  if (!reader?.resolve) return undefined;
+  for (const specifier of reader.imports?.(withoutTypeImports(text)) ?? []) {
+    if (!stemsOfSpecifier(specifier).some((stem) => stems.has(stem))) continue;
+    const target = reader.resolve(sources, path, specifier);
+    if (target !== undefined && files.has(target)) return target;
+  }
+  return undefined;
+}
+
+/** Types bring no value with them, so nothing that a rule rests on. */
+function withoutTypeImports(text: string): string {
+  return /\b(?:import|export)\s+type\b/.test(text)
+    ? text.replace(/\b(?:import|export)\s+type\s[^"';]*?\bfrom\s*["'][^"'\n]+["']/g, "")
+    : text;
+}
+
+/** Can other files take anything of DeepSeek's from this one? Not where only comments speak of it. */
+function isImportable(path: string, sources: Sources): boolean {
+  const reader = readerOf(path);
+  if (!reader?.imports) return false;
+  if (reader.name !== "typescript") return true;
+  const text = sources.read(path) ?? "";
+  return /\bexports?\b/.test(text) && mentionsDeepSeek(text.replace(wholeLineComments, ""));
+}
+
+/** Comments that begin a line: whatever stands before one on its line may be a string with `//` in it. */
+const wholeLineComments = /^[ \t]*(?:\/\/[^\n]*|\/\*(?:[^*]|\*(?!\/))*\*\/)/gm;
+
+function peekAt(sources: Sources, path: string): string | undefined {
+  return sources.peek ? sources.peek(path) : sources.read(path);
+}
+
+/** Adds code that reads one of some environment variables. */
+function addReadersOf(
+  variables: ReadonlyMap<string, string>,
+  sources: Sources,
+  paths: readonly string[],
+  chosen: Map<string, Selected["why"]>,
+): void {
+  if (variables.size === 0) return;
+  const read = new RegExp(`\\b(?:${[...variables.keys()].join("|")})\\b`);
+  for (const path of paths) {
+    if (chosen.has(path) || !readerOf(path)?.imports) continue;
+    const variable = read.exec(peekAt(sources, path) ?? "")?.[0];
+    if (variable) chosen.set(path, `reads ${variable}, set in ${variables.get(variable)}`);
+  }
+}
+
+/** Environment variables that files of settings give a value of DeepSeek's, each with the file. */
+function variablesSet(sources: Sources, mentioning: readonly string[]): ReadonlyMap<string, string> {
+  const found = new Map<string, string>();
+  for (const path of mentioning) {
+    if (!isSettings(path)) continue;
+    for (const name of variablesThatMatter(sources.read(path) ?? "")) if (!found.has(name)) found.set(name, path);
+  }
+  return found;
+}
+
+/** Configuration, shell and container files: all that are read and are neither code with imports nor prose. */
+function isSettings(path: string): boolean {
+  const reader = readerOf(path);
+  return reader !== undefined && !reader.imports && !/\.(mdx?|ipynb|rst|txt|html?)$/i.test(path);
+}
+
+/**
+ * Names in a text of settings that are given a value which mentions DeepSeek: `NAME=value`, `NAME: value`,
+ * `"NAME": "value"`, and a Kubernetes `name:` with its `value:` on the next line. Names that mention it themselves are
+ * left out: who reads those mentions it too.
+ */
+export function variablesThatMatter(text: string): readonly string[] {
+  const direct =
+    /^[ \t]*(?:-[ \t]*)?(?:export |set |ENV |ARG )?[ \t]*["']?([A-Z][A-Z0-9_]{2,})["']?[ \t]*[:= ][^\n]*/gm;
+  const paired = /\bname:[ \t]*["']?([A-Z][A-Z0-9_]{2,})["']?[ \t]*\r?\n[ \t]*value:[^\n]*/g;
+  const names = [...text.matchAll(direct), ...text.matchAll(paired)].flatMap(([whole, name]) =>
+    mentionsDeepSeek(whole) && !mentionsDeepSeek(name!) ? [name!] : [],
+  );
+  return [...new Set(names)];
+}
+
+/** A look that is fed with one file after the other. */
+export interface Looking extends Look {
+  /** Takes in a file, of which only the ASCII characters are trusted; true where it mentions DeepSeek. */
+  add(path: string, text: string, reader?: Reader): boolean;
+}
+
+/**
+ * Starts a look. Imports are noted from the first hit in code on, as numbers, so that no text is kept; the files
+ * before it are read again if it ever comes to that. A repository without a hit is only searched for the word.
+ */
+export function startLook(): Looking {
+  const mentioning = new Set<string>();
+  const importing = new Map<number, number[]>();
+  const files: string[] = [];
+  const early: string[] = [];
+  let hasHit = false;
+  const note = (path: string, text: string, reader: Reader): void => {
+    const id = files.length;
+    for (const specifier of reader.imports!(text)) {
+      for (const stem of stemsOfSpecifier(specifier)) {
+        const key = hashOf(stem);
+        const known = importing.get(key);
+        if (!known) importing.set(key, [id]);
+        else if (known.at(-1) !== id) known.push(id);
+      }
+    }
+    files.push(path);
+  };
+  return {
+    mentioning,
+    add(path, text, reader = readerOf(path)) {
+      if (mentionsDeepSeek(text)) {
+        mentioning.add(path);
+        hasHit ||= reader?.imports !== undefined;
+        return true;
+      }
+      if (!reader?.imports) return false;
+      if (hasHit) note(path, text, reader);
+      else early.push(path);
+      return false;
+    },
+    importers(stems, read) {
+      for (const path of early.splice(0)) {
+        const text = read(path);
+        if (text !== undefined) note(path, text, readerOf(path)!);
+      }
+      const found = new Set<string>();
+      for (const stem of stems) for (const id of importing.get(hashOf(stem)) ?? []) found.add(files[id]!);
+      return found;
+    },
+  };
+}
+
+function lookAtTexts(sources: Sources, paths: readonly string[]): Look {
+  const look = startLook();
+  for (const path of paths) {
+    const text = peekAt(sources, path);
+    if (text !== undefined) look.add(path, text);
+  }
+  return look;
+}
+
+const codeEnding = /\.(?:[cm]?[jt]sx?|py|vue|svelte|astro)$/;
+
+/** Last part of a path without its ending. */
+function stemOf(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1).replace(codeEnding, "");
+}
+
+/** Names a file may be imported by: an index file goes by the name of its folder too. */
+function stemsOf(path: string): readonly string[] {
+  const stem = stemOf(path);
+  if (stem !== "index" && stem !== "__init__") return [stem];
+  return [stem, ".", "..", "", stemOf(path.slice(0, Math.max(0, path.lastIndexOf("/"))))];
+}
+
+/** What an import names, by which most are ruled out: `./llm.js` and `app.llm` both may mean a file `llm`. */
+function stemsOfSpecifier(specifier: string): readonly string[] {
+  const stem = stemOf(specifier);
+  const dot = stem.lastIndexOf(".");
+  return dot > 0 || (dot === 0 && stem.length > 1) ? [stem, stem.slice(dot + 1)] : [stem];
+}
+
+/** FNV-1a. Names with other than ASCII characters, of which a look is not sure, share one number. */
+function hashOf(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < text.length; index += 1) {
+    const code = text.charCodeAt(index);
+    if (code > 0x7f) return 0;
+    hash = Math.imul(hash ^ code, 0x01000193);
+  }
+  return hash;
+}
