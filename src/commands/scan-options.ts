@@ -56,6 +56,8 @@ export function scanOptions(): Option[] {
       "configuration (default: deepseek-compat.config.json, .yaml or .yml, or the key deepseek-compat in package.json, here or above)",
     ),
     new Option("--no-config", "use no configuration, and load no rules it names"),
+    new Option("--proof", "show what each version of the API would answer to each request (JSON always holds it)"),
+    new Option("--probe <file>", "a recording of `deepseek-compat probe`: what its endpoint answers is certain"),
     new Option("--stats", "also say what was skipped and why, and what each rule took"),
     ...scanOutputOptions(),
   ];

@@ -92,7 +92,9 @@ export async function writeReport(
   surroundings: Surroundings,
 ): Promise<void> {
   const { scanForms } = await import("../render/scan.js");
-  const forms = scanForms(report, surroundings);
+  const { withProofs } = await import("../render/proof.js");
+  const plain = scanForms(report, surroundings);
+  const forms = surroundings.isProofShown ? withProofs(plain, report.proofs) : plain;
   const { Chalk } = await import("chalk");
   const rendered = async (format: FormatName): Promise<string> => {
     if (format === "json") return `${JSON.stringify(forms.json, undefined, 2)}\n`;

@@ -5,6 +5,7 @@ import type { Rule } from "../compat/rule.js";
 import type { ScanOptions } from "../compat/scan.js";
 import { UserError } from "../errors.js";
 import { type LoadedConfig, loadConfig } from "./config-file.js";
+import { probeOf } from "./probe-recording.js";
 import { pathFrom } from "./scan-sources.js";
 
 /** What a scan goes by: the command line first, then the configuration, then the defaults. */
@@ -34,6 +35,7 @@ export async function scanSettings(host: Host, options: Options): Promise<ScanSe
     files = fileSettings(loaded.config);
   }
   const inFolder = (file: string) => pathFrom(host, folder, file);
+  const probe = await probeOf(host, options);
   const from = (options["from"] ?? config?.from) as ScanOptions["from"];
   const target = options["target"] as ScanOptions["target"] | undefined;
   return {
@@ -43,6 +45,7 @@ export async function scanSettings(host: Host, options: Options): Promise<ScanSe
     scan: {
       target: target ?? config?.target ?? "current",
       ...(from ? { from } : {}),
+      ...(probe ? { probe } : {}),
       rules: chosenRules(known, options),
       known,
       ...(files

@@ -39,7 +39,8 @@ export function scanSources(
   // files that were named are left out too: those who hand over all staged files count on it
   const kept = accept ? own.filter(accept) : own;
   const passed = found.passedOver.get("left out by the configuration")?.files ?? 0;
-  return { ...found, paths: kept, excluded: passed + own.length - kept.length };
+  const skipped = found.skipped.filter(({ file }) => !ownFile.test(file) && !outputs.has(file));
+  return { ...found, skipped, paths: kept, excluded: passed + own.length - kept.length };
 }
 
 /** The text on stdin as one file of that name; what it imports is read from the disk. */

@@ -74,7 +74,8 @@ export const scanCommand: CommandSpec = {
       changed,
     );
     const { rules } = settings.scan;
-    await writeReport(host, destinations, report, { texts, views, rules, version: host.version });
+    const isProofShown = options["proof"] === true;
+    await writeReport(host, destinations, report, { texts, views, rules, isProofShown, version: host.version });
     return report.failures.length > 0 ? exitCode.found : exitCode.ok;
   },
 };
@@ -158,6 +159,7 @@ async function reportOf(
 ) {
   const { failuresOf, isAtLeast } = await import("../compat/gates.js");
   const { buildReport, maskedChanges } = await import("../render/build-report.js");
+  const { proofsOf } = await import("../compat/proof.js");
   const { unifiedDiff } = await import("../render/scan.js");
   const unreadable = sources.paths.filter((path) => sources.unreadable.has(path));
   if (sources.paths.length > 0 && unreadable.length === sources.paths.length) {
@@ -213,6 +215,7 @@ async function reportOf(
         limits,
       ),
       unresolved,
+      proofs: proofsOf(scan).filter(({ file }) => isCounted(file)),
       excluded: sources.excluded,
       skipped,
     },

@@ -105,5 +105,14 @@ export function redact<T>(value: T): T {
   if (typeof value === "string") return redactText(value) as T;
   if (Array.isArray(value)) return value.map((item) => redact(item)) as T;
   if (value === null || typeof value !== "object") return value;
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, redact(item)])) as T;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]) => [key, isSecretNamed(key, item) ? mask(item) : redact(item)]),
+  ) as T;
+}
+
+const wholeName = new RegExp(`^${secretName}$`, "i");
+
+/** A string whose key says that it is a secret: the header of a request that is shown as data. */
+function isSecretNamed(key: string, value: unknown): value is string {
+  return typeof value === "string" && wholeName.test(key) && !harmlessName.test(key) && !isHarmless(value);
 }

@@ -1,7 +1,9 @@
 import { type Facts, type FileFacts, fileOf, type Place } from "./facts.js";
 import { fingerprints } from "./fingerprint.js";
 import { joinEnvironment } from "./join.js";
+import { raiseHosts, temper } from "./probed.js";
 import { readerOf, readers } from "./readers/index.js";
+import type { Recording } from "./recording.js";
 import type { Effect, Problem, Rule, Severity } from "./rule.js";
 import { rules as allRules } from "./rules/index.js";
 import { selectFiles } from "./select.js";
@@ -29,6 +31,8 @@ export interface ScanOptions {
   clock?(): number;
   /** Files to read in full, where somebody has chosen them already. */
   readonly selected?: readonly string[];
+  /** What a probe of an endpoint showed: it makes certain what is only likely of that endpoint. */
+  readonly probe?: Recording;
 }
 
 /** A rule's problem at its place in a file. */
@@ -84,13 +88,17 @@ export interface Scan {
   readonly parsed: readonly string[];
   readonly broken: readonly BrokenFile[];
   readonly unresolved: readonly Unresolved[];
+  /** Line and column of a place in its files. */
+  positionOf(place: Place): Location;
 }
 
 /** Scans the files of a source with the rules of a target. Pure but for what `sources` does. */
 export async function scan(sources: Sources, options: ScanOptions): Promise<Scan> {
   const paths = sources.paths.filter(readerOf);
   const parsed = options.selected ?? selectFiles(sources, paths).map(({ path }) => path);
-  const facts = await readFacts(sources, parsed);
+  const { probe } = options;
+  const read = await readFacts(sources, parsed);
+  const facts = probe ? raiseHosts(read, probe) : read;
   const from = options.from ?? "v3.0";
   const position = createPosition(facts);
   const { findings, suppressed, timings } = judge(facts, options, from, position);
@@ -98,7 +106,7 @@ export async function scan(sources: Sources, options: ScanOptions): Promise<Scan
     target: options.target,
     from,
     facts,
-    findings,
+    findings: probe ? findings.map((finding) => temper(finding, probe)) : findings,
     suppressed,
     timings,
     files: paths.length,
@@ -107,6 +115,7 @@ export async function scan(sources: Sources, options: ScanOptions): Promise<Scan
       first ? [{ file: first.place.file, line: position(first.place).line, message: first.message }] : [],
     ),
     unresolved: facts.files.flatMap((file) => unresolvedIn(file, position)),
+    positionOf: position,
   };
 }
 

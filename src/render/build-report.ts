@@ -22,7 +22,7 @@ export interface ReportInput {
   readonly passedOver: NonNullable<ScanReport["stats"]>["skipped"] | undefined;
   readonly rest: Pick<
     ScanReport,
-    "hidden" | "baseline" | "changed" | "score" | "failOn" | "failures" | "unresolved"
+    "hidden" | "baseline" | "changed" | "score" | "failOn" | "failures" | "unresolved" | "proofs"
   > & { readonly excluded: number; readonly skipped: ScanReport["files"]["skipped"] };
   /** Text of a file as it is now. */
   textOf(file: string): string;
@@ -57,7 +57,7 @@ export function buildReport(input: ReportInput): {
       ...(input.known.has(fingerprint) ? { baseline: true as const } : {}),
     };
   };
-  const { baseline, changed, hidden, score, failOn, failures, unresolved, excluded, skipped } = rest;
+  const { baseline, changed, hidden, score, failOn, failures, unresolved, proofs, excluded, skipped } = rest;
   const report: ScanReport = {
     schema: "deepseek-compat/scan@1",
     target: scan.target,
@@ -75,6 +75,7 @@ export function buildReport(input: ReportInput): {
     // a fix's key holds code
     fixed: written ? (fixing?.applied ?? []).map(({ key: _key, ...one }) => one) : [],
     withdrawn: fixing?.withdrawn ?? [],
+    proofs,
     ...(input.diff === undefined ? {} : { diff: input.diff }),
     ...(input.passedOver ? { stats: statsOf(scan, input.passedOver) } : {}),
   };

@@ -1,5 +1,6 @@
 import type { BaselineEntry } from "../compat/baseline.js";
 import type { Applied, Withdrawn } from "../compat/fix.js";
+import type { LocatedProof } from "../compat/proof.js";
 import type { Rule, Severity } from "../compat/rule.js";
 import type { BrokenFile, Finding, RuleTiming, Unresolved } from "../compat/scan.js";
 import type { Readiness } from "../compat/score.js";
@@ -60,6 +61,8 @@ export interface ScanReport {
   /** Fixes written to files by --fix; empty without. */
   readonly fixed: readonly Omit<Applied, "key">[];
   readonly withdrawn: readonly Withdrawn[];
+  /** What each version of the API would answer to each request. */
+  readonly proofs: readonly LocatedProof[];
   /** Unified diff of the fixes, for --diff; nothing was written then. */
   readonly diff?: string;
   /** For --stats. */
@@ -80,6 +83,8 @@ export interface Surroundings {
   readonly rules?: readonly Rule[];
   /** Files whose findings' offsets are not offsets into their text (notebooks). */
   readonly views?: ReadonlySet<string>;
+  /** Text and Markdown show the proofs. */
+  readonly isProofShown?: boolean;
   /** Version of the program. */
   readonly version?: string;
   /** A migration plan in Markdown, shown as it is. */

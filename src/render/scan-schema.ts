@@ -11,6 +11,15 @@ const target = z.enum(["v3.1", "current"]);
 const place = z.looseObject({ file: z.string(), start: offset, end: offset }).describe("offsets in UTF-16 code units");
 const edit = z.looseObject({ ...place.shape, text: z.string() });
 
+const host = z.looseObject({
+  host: z.string(),
+  certainty: z.enum(["certain", "possible", "unknown"]),
+  evidence: z.string(),
+});
+
+/** What a version answers; its reasons are described in docs/results.md. */
+const verdict = z.looseObject({ answer: z.string() });
+
 const finding = z.looseObject({
   rule: z.string(),
   code: z.string(),
@@ -27,9 +36,7 @@ const finding = z.looseObject({
   source: z.string(),
   fingerprint: z.string(),
   baseline: z.literal(true).optional(),
-  host: z
-    .looseObject({ host: z.string(), certainty: z.enum(["certain", "possible", "unknown"]), evidence: z.string() })
-    .optional(),
+  host: host.optional(),
   path: z.array(z.string()).optional(),
   fix: z.looseObject({ applicability, description: z.string(), edits: z.array(edit) }).optional(),
   manual: z.string().optional(),
@@ -93,6 +100,20 @@ export const scanSchema = z.looseObject({
   ),
   withdrawn: z.array(
     z.looseObject({ file: z.string(), rule: z.string(), description: z.string(), reason: z.string() }),
+  ),
+  proofs: z.array(
+    z.looseObject({
+      file: z.string(),
+      line,
+      place,
+      callee: z.string(),
+      host,
+      body: z.record(z.string(), z.unknown()).optional(),
+      holes: z.array(z.string()),
+      verdicts: z.looseObject({ "v3.0": verdict, "v3.1": verdict, current: verdict }).optional(),
+      renamed: verdict.optional(),
+      sentence: z.string(),
+    }),
   ),
   diff: z.string().optional(),
   stats: z

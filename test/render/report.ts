@@ -1,4 +1,5 @@
 import { failuresOf } from "../../src/compat/gates.js";
+import { proofsOf } from "../../src/compat/proof.js";
 import { rules } from "../../src/compat/rules/index.js";
 import { type ScanOptions, scan } from "../../src/compat/scan.js";
 import { readiness, readinessInput } from "../../src/compat/score.js";
@@ -32,6 +33,7 @@ export async function reportOf(
       failOn: "error",
       failures: failuresOf(measured, { failOn: "error" }),
       unresolved: result.unresolved,
+      proofs: proofsOf(result),
       excluded: 0,
       skipped: [],
       ...changes.rest,
