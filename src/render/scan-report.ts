@@ -101,7 +101,12 @@ export function byFile(
   findings: readonly ReportedFinding[],
 ): readonly (readonly [string, readonly ReportedFinding[]])[] {
   const groups = new Map<string, ReportedFinding[]>();
-  for (const finding of findings) groups.set(finding.place.file, [...(groups.get(finding.place.file) ?? []), finding]);
+  for (const finding of findings) {
+    const { file } = finding.place;
+    const group = groups.get(file);
+    if (group) group.push(finding);
+    else groups.set(file, [finding]);
+  }
   return [...groups];
 }
 

@@ -17,8 +17,16 @@ const host = z.looseObject({
   evidence: z.string(),
 });
 
-/** What a version answers; its reasons are described in docs/results.md. */
-const verdict = z.looseObject({ answer: z.string() });
+const reasons = z.array(z.looseObject({ field: z.string(), words: z.string(), error: z.string().optional() }));
+
+/** What a version of the API answers to a request. */
+const verdict = z.looseObject({
+  answer: z.enum(["accepted", "rejected", "unknown"]),
+  because: reasons,
+  ignored: reasons,
+  changed: reasons,
+  undocumented: z.array(z.string()),
+});
 
 const finding = z.looseObject({
   rule: z.string(),

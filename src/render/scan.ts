@@ -59,7 +59,8 @@ function fileText(
   paint: ChalkInstance,
   columns: number,
 ): string {
-  const blocks = findings.map((finding) => findingText(finding, text?.split(/\r?\n/) ?? [], paint, columns));
+  const lines = text?.split(/\r?\n/) ?? [];
+  const blocks = findings.map((finding) => findingText(finding, lines, paint, columns));
   return `${paint.bold.underline(file)}\n\n${blocks.join("\n")}\n`;
 }
 
