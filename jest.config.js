@@ -1,6 +1,8 @@
 export default {
   testEnvironment: "<rootDir>/test/environment.cjs",
   testMatch: ["<rootDir>/test/**/*.test.ts"],
+  // minutes long: npm run test:long
+  testPathIgnorePatterns: ["/node_modules/", "<rootDir>/test/long/"],
   extensionsToTreatAsEsm: [".ts"],
   moduleNameMapper: { "^(\\.{1,2}/.*)\\.js$": "$1" },
   transform: {
@@ -10,6 +12,6 @@ export default {
     ],
   },
   // fixtures hold package.json files of small example applications
-  modulePathIgnorePatterns: ["<rootDir>/dist/", "<rootDir>/fixtures/", "<rootDir>/tour/"],
+  modulePathIgnorePatterns: ["<rootDir>/dist/", "<rootDir>/fixtures/", "<rootDir>/tour/", "<rootDir>/bench-work/"],
   testTimeout: 60000,
 };

@@ -14,7 +14,7 @@ export const answers = ["apply", "skip", "skip the rule", "quit"] as const;
 
 /**
  * Shows each finding that has a fix and asks what to do with it. The result chooses what was said yes to; undefined
- * where nothing was, or where Ctrl-C ended the asking: nothing is written then. `quit` keeps the answers so far.
+ * where nothing was. Ctrl-C interrupts it, and nothing is to be written then. `quit` keeps the answers so far.
  */
 export async function askForFixes(
   host: Host,
@@ -22,7 +22,7 @@ export async function askForFixes(
   textOf: (file: string) => string,
   isCounted: (file: string) => boolean,
   ask: Ask = clackAsk,
-): Promise<Choose | undefined> {
+): Promise<Choose | "interrupted" | undefined> {
   const wanted = new Set<Finding>();
   const refusedRules = new Set<string>();
   const open = scan.findings.filter(({ fix, place }) => fix && isCounted(place.file));
@@ -39,10 +39,7 @@ export async function askForFixes(
         `${fix!.applicability}: ${fix!.description}\n${manual ? `note: ${manual}\n` : ""}${diff}`,
     );
     const answer = await ask("What shall be done?", answers);
-    if (answer === undefined) {
-      host.stderr.write("interrupted: nothing was written\n");
-      return undefined;
-    }
+    if (answer === undefined) return "interrupted";
     if (answer === "quit") break;
     if (answer === "apply") wanted.add(finding);
     if (answer === "skip the rule") refusedRules.add(rule);

@@ -23,6 +23,7 @@ export function scanOptions(): Option[] {
     ),
     new Option("--diff", "show the fixes as a unified diff and write nothing"),
     new Option("-i, --interactive", "show each fix and ask whether to apply it"),
+    new Option("--list-files", "print the files that would be read in full and why, and scan nothing"),
     new Option("--rule <id>", "only this rule, by name or code (repeatable)").argParser(repeated),
     new Option(
       "--changed [ref]",

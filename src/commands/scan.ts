@@ -40,6 +40,11 @@ export const scanCommand: CommandSpec = {
     2: "a path is missing, an option, rule or configuration is wrong, or no file could be read",
   },
   async run(host, [paths], options) {
+    if (options["listFiles"] === true) {
+      const { listFiles } = await import("./list-files.js");
+      listFiles(host, paths as string[]);
+      return exitCode.ok;
+    }
     checkCombination(host, options);
     const destinations = destinationsOf(host, options);
     const { scanSettings } = await import("./scan-settings.js");
@@ -63,6 +68,10 @@ export const scanCommand: CommandSpec = {
     const isCounted = (file: string) => changed?.files.has(file) ?? true;
     const result = await scanAndFix(host, options, settings, sources, isCounted, () => progress.stop());
     progress.stop();
+    if (!result) {
+      host.stderr.write("interrupted: nothing was written\n");
+      return exitCode.interrupted;
+    }
     const { report, texts, views } = await reportOf(
       host,
       options,
@@ -117,7 +126,7 @@ async function scanAndFix(
   sources: ScanSources,
   isCounted: (file: string) => boolean,
   beforeAsking: () => void,
-): Promise<Result> {
+): Promise<Result | undefined> {
   const { scan } = await import("../compat/scan.js");
   const { applyFixes } = await import("../compat/fix.js");
   const asked = options["fix"] as Applicability | undefined;
@@ -129,15 +138,20 @@ async function scanAndFix(
     beforeAsking();
     const { askForFixes } = await import("./interactive.js");
     const chosen = await askForFixes(host, first, (file) => sources.read(file) ?? "", isCounted);
+    if (chosen === "interrupted") return undefined;
     if (!chosen) return { scan: first, fixing: undefined, isWritten: false };
     level = "suggested";
     choose = chosen;
   } else if (!asked && !isDiff)
     return { scan: await scan(sources, settings.scan), fixing: undefined, isWritten: false };
   const { createVerifier, writeVerified } = await import("./verify-command.js");
-  const verifier = await createVerifier(host);
+  const verifier = await createVerifier(host, sources.paths);
   const fix = (accept?: (key: string) => boolean) =>
-    applyFixes(sources, settings.scan, level, { verifier, choose, ...(accept ? { accept } : {}) });
+    applyFixes(sources, settings.scan, level, {
+      choose,
+      ...(verifier ? { verifier } : {}),
+      ...(accept ? { accept } : {}),
+    });
   let fixing: Fixing = await fix();
   if (isDiff) return { scan: await scan(sources, settings.scan), fixing, isWritten: false };
   for (const file of fixing.changed.keys()) checkReplaceable(host, file);

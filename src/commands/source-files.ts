@@ -166,10 +166,9 @@ function lookInto(path: string, named: boolean): { readonly text?: string; reado
 
 /** Why a text is not what people maintain; undefined where it is. */
 function unfitText(file: string, text: string): string | undefined {
-  const head = text.slice(0, headLength);
-  if (saysGenerated(head)) return generated;
+  if (saysGenerated(text.slice(0, headLength))) return generated;
   // recordings of requests, and findings that quote them, are no code
-  if (/^\s*\{\s*"schema"\s*:\s*"deepseek-compat\//.test(head)) return "a report of this program";
+  if (/^\s*\{\s*"schema"\s*:\s*"deepseek-compat\//.test(text)) return "a report of this program";
   return scriptFile.test(file) && isMinified(text) ? "minified" : undefined;
 }
 

@@ -1,13 +1,14 @@
 import { spawn } from "node:child_process";
 import type { Host } from "../cli.js";
 import type { Applied, Fixing, Withdrawn } from "../compat/fix.js";
-import type { Sources } from "../compat/sources.js";
-import type { Verifier } from "../compat/verify.js";
+import { type Sources, scriptFile } from "../compat/sources.js";
+import { type Verifier, withoutSecrets } from "../compat/verify.js";
 import { writeWhole } from "./files.js";
 import { typeFiles } from "./type-files.js";
 
-/** A verifier over the files of this machine. */
-export async function createVerifier(host: Host): Promise<Verifier> {
+/** A verifier over the files of this machine; undefined where no file has types, so that no compiler is loaded. */
+export async function createVerifier(host: Host, paths: readonly string[]): Promise<Verifier | undefined> {
+  if (!paths.some((path) => scriptFile.test(path))) return undefined;
   const { createTypeVerifier } = await import("../compat/readers/typescript-verify.js");
   return createTypeVerifier(typeFiles(host));
 }
@@ -68,7 +69,7 @@ export async function writeVerified(
     }
     if (kept.length === 0) result = await fix(() => false);
     write(host, originals, result.changed);
-    const last = whole.output.trim().split("\n").at(-1) ?? "";
+    const last = withoutSecrets(whole.output.trim().split("\n").at(-1) ?? "");
     const reason = `made \`${command}\` fail${last ? ` (${last.slice(0, 200)})` : ""}`;
     const left = new Set(kept);
     const taken = all.applied.filter(({ key }) => !left.has(key));

@@ -31,7 +31,7 @@ function judged(recording: Recording, id: string, good: (answer: Answer) => Judg
   if (!exchange) return unknown("not asked");
   const answer = answerOf(exchange);
   if (answer.isGood) return good(answer);
-  const words = exchange.status === 0 ? exchange.response : `HTTP ${exchange.status}: ${answer.error}`;
+  const words = exchange.status === 0 ? exchange.response || "no answer" : `HTTP ${exchange.status}: ${answer.error}`;
   // no such thing, no such field, no such model; the rest is load, money or a broken server
   return [400, 404, 405, 422].includes(exchange.status) ? no(words) : unknown(words);
 }
@@ -178,7 +178,7 @@ const rows: readonly Row[] = [
     judge: (recording) =>
       judged(recording, "default", ({ usage }) => {
         if (!usage) return no("no usage in the answer");
-        const names = Object.keys(usage).join(", ");
+        const names = Object.keys(usage).join(", ") || "usage without fields";
         return "prompt_cache_hit_tokens" in usage ? yes(names) : no(names);
       }),
   },

@@ -148,22 +148,24 @@ export function removeProperty(text: string, shape: ObjectShape, property: Span)
 
 /**
  * Takes a statement out that has its line for itself. Undefined where it has no line of its own or may be a branch
- * without braces: something else would then stand in its place.
+ * without braces: something else would then stand in its place. `byLines`: statements end with their line (Python).
  */
-export function removeStatement(text: string, { file, start, end }: Place): readonly Edit[] | undefined {
+export function removeStatement(
+  text: string,
+  { file, start, end }: Place,
+  byLines: boolean,
+): readonly Edit[] | undefined {
   const lineStart = text.lastIndexOf("\n", start - 1) + 1;
   const tail = /^[ \t]*;?[ \t]*(?=\r?\n|$)/.exec(text.slice(end));
   if (text.slice(lineStart, start).trim() !== "" || !tail) return undefined;
   const before = text.slice(0, lineStart).trimEnd();
-  if (before !== "" && !/[;{}]$/.test(before) && !isAfterWholeLine(text, lineStart, before)) return undefined;
+  const isSibling = indentAt(text, before.lastIndexOf("\n") + 1) === indentAt(text, lineStart);
+  const isWhole = byLines
+    ? isSibling && !/[:,({[\\=]$/.test(before)
+    : /[;{}]$/.test(before) || (isSibling && !/[:,({[\\=)]$/.test(before));
+  if (before !== "" && !isWhole) return undefined;
   const to = end + tail[0].length;
   return [{ file, start: lineStart, end: to + (/^\r?\n/.exec(text.slice(to))?.[0].length ?? 0), text: "" }];
-}
-
-/** Python's statements end with their line: one of the same depth before it is whole. */
-function isAfterWholeLine(text: string, lineStart: number, before: string): boolean {
-  const previous = before.lastIndexOf("\n") + 1;
-  return indentAt(text, previous) === indentAt(text, lineStart) && !/[:,({[\\=)]$/.test(before);
 }
 
 /**

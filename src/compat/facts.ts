@@ -175,8 +175,10 @@ export interface Request {
   readonly object: ObjectShape | undefined;
   /** The package of the provider that a model object comes from (AI SDK). */
   readonly package?: string;
-  /** Its version in the nearest package.json, as written there: `^2.0.60`. */
+  /** The installed version by the lock file, else the range in the nearest package.json: `2.0.69`, `^2.0.60`. */
   readonly packageVersion?: string;
+  /** The name the provider was given, under which it reads its options: `createOpenAICompatible({ name })`. */
+  readonly providerName?: string;
 }
 
 /** In what role a model id stands. */
@@ -473,7 +475,7 @@ export function emptyFacts(file: string, language: Language, text: string): File
 /** The facts of all files of a scan. */
 export interface Facts {
   readonly files: readonly FileFacts[];
-  /** Version of a package as the nearest manifest of a file states it (package.json, requirements.txt, ...). */
+  /** Version of a package as a file sees it: installed by the lock file, else the range its nearest manifest states. */
   packageVersion?(file: string, name: string): string | undefined;
 }
 

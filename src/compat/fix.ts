@@ -43,7 +43,7 @@ export interface FixOptions {
   readonly verifier?: Verifier;
   /** Says of a fix, by its key, whether it may be applied; every one where left out. */
   readonly accept?: (key: string) => boolean;
-  /** Says which of a scan's findings may be fixed; all where left out. */
+  /** Which of a scan's findings may be fixed; all where left out. */
   readonly choose?: (scan: Scan) => readonly Finding[];
 }
 
@@ -196,7 +196,18 @@ function keyOf({ rule, fix }: Finding, facts: Facts): string {
   const parts = fix!.edits.map(({ file, start, end, text }) =>
     [file, textOf(facts, file).slice(Math.max(0, start - contextLength), end), text].join("\u0000"),
   );
-  return [rule, ...parts].join("\u0001");
+  return `${rule}:${digestOf(parts.join("\u0001"))}`;
+}
+
+/** A short digest, so that a key shows no code (FNV-1a, twice with different starts). */
+function digestOf(text: string): string {
+  let [a, b] = [0x811c9dc5, 0x01000193];
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at);
+    a = Math.imul(a ^ code, 0x01000193) >>> 0;
+    b = Math.imul(b ^ code, 0x85ebca6b) >>> 0;
+  }
+  return a.toString(16).padStart(8, "0") + b.toString(16).padStart(8, "0");
 }
 
 /** The files of a scan that import each file. */

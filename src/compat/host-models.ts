@@ -25,11 +25,6 @@ export function generationOf(id: string): Generation | undefined {
   return /2$/.test(version.slice(2)) ? "v3.2" : "v3";
 }
 
-/** Is it an id or path that names weights as Hugging Face does: `deepseek-ai/DeepSeek-V3`, `./weights/DeepSeek-V3.1`? */
-export function namesWeights(text: string): boolean {
-  return /(^|\/)DeepSeek-(V\d|R1)[\w.-]*$/i.test(text) && generationOf(text) !== undefined;
-}
-
 /** What is known of an id's end. `removed`: refused since then; `deprecated`: announced to end. */
 export interface Ending {
   readonly state: "removed" | "deprecated";

@@ -187,6 +187,6 @@ function asWritten(value: Value, before: Value): Value {
 function hostFrom(before: HostVerdict, baseUrl: Value): HostVerdict {
   const verdict = hostOfBaseUrl({ ...baseUrl, certainty: "possible", open: true }, "base URL");
   if (!verdict) return before;
-  if (verdict.host === before.host) return before;
-  return verdict.host === "unknown" ? { ...unknownHost, evidence: verdict.evidence } : verdict;
+  if (verdict.host === "unknown") return { ...unknownHost, evidence: verdict.evidence };
+  return verdict.host === before.host ? before : verdict;
 }

@@ -1,3 +1,4 @@
+import { costOf } from "./cost.js";
 import type { HostVerdict, Place, Request } from "./facts.js";
 import { judge, type Reason, type Verdict } from "./judge.js";
 import { isRetiredAlias } from "./models.js";
@@ -26,14 +27,18 @@ export interface LocatedProof extends Proof {
   readonly file: string;
   /** Counted from 1. */
   readonly line: number;
+  /** What it cost before, at V3.1 and now, in a sentence; left out where no price applies. */
+  readonly cost?: string;
 }
 
 /** The proofs of all requests to DeepSeek, or with a DeepSeek model, that a scan found. */
 export function proofsOf({ facts, positionOf }: Scan): readonly LocatedProof[] {
   return facts.files.flatMap(({ file, requests }) =>
-    requests
-      .filter(concernsDeepSeek)
-      .map((request) => ({ file, line: positionOf(request.place).line, ...prove(request) })),
+    requests.filter(concernsDeepSeek).map((request) => {
+      const cost = costOf(request);
+      const { line } = positionOf(request.place);
+      return { file, line, ...prove(request), ...(cost ? { cost: cost.sentence } : {}) };
+    }),
   );
 }
 

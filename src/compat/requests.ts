@@ -61,13 +61,14 @@ export function settingOf(request: Request, pattern: RegExp): Placed | undefined
 
 /** Does a request fill in the middle or complete a prompt (`POST /completions`), not a chat? */
 export function isFim(request: Request): boolean {
+  const has = (name: string) => request.parameters.some((parameter) => parameter.name === name);
+  if (has("messages")) return false;
   if (/(^|\.)completions\.(create|stream)$/.test(request.endpoint))
     return !/(^|\.)chat\.completions\./.test(request.endpoint);
   const urls = request.baseUrl?.candidates.map(({ value }) => String(value)) ?? [];
   if (urls.some((url) => /\/completions\/?$/.test(url)))
     return urls.every((url) => !/\/chat\/completions\/?$/.test(url));
-  const has = (name: string) => request.parameters.some((parameter) => parameter.name === name);
-  return has("prompt") && has("suffix") && !has("messages");
+  return has("prompt") && has("suffix");
 }
 
 /** Is it asked in the manner of Anthropic's API, whose endpoint maps unknown names instead of refusing them? */

@@ -107,16 +107,32 @@ function commandLines(file: FileFacts): readonly (readonly Word[])[] {
   });
 }
 
-/** Settings that stand side by side, where one of them is a parser: Helm values, vLLM's and SGLang's config files. */
-function settingGroups(file: FileFacts): readonly (readonly Setting[])[] {
+/** A parser's setting with those beside it, and the names of the model beside it or above: Helm values, configuration files of servers. */
+interface Group {
+  readonly settings: readonly Setting[];
+  readonly models: readonly string[];
+}
+
+const modelSetting = /^(model|model-path|model-id|model-url|model-tag|served-model-name|model-name)$/;
+
+function settingGroups(file: FileFacts): readonly Group[] {
   const parents = new Map<string, Setting[]>();
+  const keyOf = (path: readonly string[]) => JSON.stringify(path);
   for (const setting of file.settings) {
-    const parent = JSON.stringify(setting.path.slice(0, -1));
+    const parent = keyOf(setting.path.slice(0, -1));
     parents.set(parent, [...(parents.get(parent) ?? []), setting]);
   }
-  return [...parents.values()].filter((group) =>
+  const parsers = [...parents.values()].filter((group) =>
     group.some(({ name }) => /^(tool-call-parser|reasoning-parser)$/.test(dashed(name))),
   );
+  return parsers.map((settings) => {
+    // vllmConfig: { toolCallParser } below the entry that names the model
+    for (let path = settings[0]!.path.slice(0, -1); ; path = path.slice(0, -1)) {
+      const models = (parents.get(keyOf(path)) ?? []).filter(({ name }) => modelSetting.test(dashed(name)));
+      if (models.length > 0) return { settings, models: models.map(({ value }) => String(value)) };
+      if (path.length === 0) return { settings, models: [] };
+    }
+  });
 }
 
 /** `toolCallParser`, `tool_call_parser` -> `tool-call-parser`. */
@@ -126,16 +142,12 @@ const dashed = (name: string): string =>
     .replaceAll("_", "-")
     .toLowerCase();
 
-function ofSettings(group: readonly Setting[]): Serving {
-  const options = group.map(({ name, value, place }) => ({
+function ofSettings({ settings, models }: Group): Serving {
+  const options = settings.map(({ name, value, place }) => ({
     name: dashed(name),
     value: String(value),
     place,
     valuePlace: place,
   }));
-  const models = options.filter(({ name }) => modelOption.test(name) || name === "model-url" || name === "model-tag");
-  return serving(
-    options,
-    models.map(({ value }) => value),
-  );
+  return serving(options, models);
 }

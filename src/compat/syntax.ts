@@ -26,7 +26,9 @@ export function writeProperty(name: string, value: Written, syntax: Syntax, quot
   if (syntax === "keywords") return `${name}=${text}`;
   if (syntax === "dict") return `${quote}${name}${quote}: ${text}`;
   if (syntax === "json") return `"${name}": ${text}`;
-  return `${name}: ${text}`;
+  // a name such as deep-seek is none without quotes
+  const isName = syntax !== "js" || /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(name);
+  return `${isName ? name : `${quote}${name}${quote}`}: ${text}`;
 }
 
 /** How a comment of its own line begins; undefined in a syntax that has none. */

@@ -1,3 +1,4 @@
+import { bodyPath } from "./body.js";
 import { clients } from "./clients.js";
 import { insertProperty } from "./edits.js";
 import { type Facts, type ObjectShape, type Parameter, type Request, textOf } from "./facts.js";
@@ -21,9 +22,9 @@ export function parameterAt(
 }
 
 /** Where a client keeps the switch, or may. */
-const switchPaths = ({ client }: Request): readonly (readonly string[])[] => [
-  [...clients[client].body, "thinking"],
-  ...(clients[client].takesExtraBody ? [["extra_body", "thinking"]] : []),
+const switchPaths = (request: Request): readonly (readonly string[])[] => [
+  [...(bodyPath(request) ?? clients[request.client].body), "thinking"],
+  ...(clients[request.client].takesExtraBody ? [["extra_body", "thinking"]] : []),
 ];
 
 /** Stands the switch in `extra_body`, where the server does not hear it, though its author meant it? */
@@ -48,7 +49,7 @@ export function thinkingOf(request: Request): Thinking {
   }
   if (isUnheard(request)) return "unknown";
   // options from elsewhere may hold it
-  const [name] = clients[request.client].body;
+  const [name] = bodyPath(request) ?? [];
   const holder = request.parameters.find((parameter) => parameter.name === name);
   return holder && !holder.parameters ? "unknown" : undefined;
 }
@@ -124,7 +125,9 @@ export function switchThinking(facts: Facts, request: Request, mode: "enabled" |
     edits
       ? { edits, applicability, ...(object.directives ? { note: guardedObject } : {}) }
       : { manual: "the layout of the object leaves no clean place for the switch" };
-  const { body, isDocumented } = clients[request.client];
+  const { isDocumented } = clients[request.client];
+  const body = bodyPath(request);
+  if (!body) return { manual: `set thinking in the way ${request.package} passes provider options on` };
   switch (request.client) {
     case "openai-node":
     case "openai-python": {
@@ -149,12 +152,10 @@ export function switchThinking(facts: Facts, request: Request, mode: "enabled" |
       return finish(put(body, object.checked), isChat && !object.directives ? "safe" : "suggested");
     }
     case "ai-sdk":
-      if (request.package !== "@ai-sdk/deepseek") {
-        return { manual: `set thinking in the way ${request.package} passes provider options on` };
-      }
-      return finish(put(body), "safe");
+      return finish(put(body), request.package === "@ai-sdk/deepseek" ? "safe" : "suggested");
     case "llamaindex":
-      return { manual: "this client has no documented way to pass the thinking switch" };
+      // what is spread in is not compared with the option's type, which knows the parameters of openai only
+      return finish(put(body, object.checked), "suggested");
     default:
       return finish(put(body), isDocumented ? "safe" : "suggested");
   }

@@ -51,6 +51,17 @@ export interface Verification {
   readonly doubt?: string;
 }
 
+/**
+ * Text of a compiler or a command without what may be a key or token in it: long words with letters and digits, and
+ * what has the head of a known kind of key.
+ */
+export function withoutSecrets(text: string): string {
+  return text.replace(
+    /\b(?:sk|pk|ghp|gho|github_pat|hf|xai|xox[a-z]|AKIA|AIza)[-_]?[A-Za-z0-9_-]{12,}|\b(?=[A-Za-z_-]*\d)(?=[\d_-]*[A-Za-z])[A-Za-z0-9_-]{28,}/g,
+    "\u2026",
+  );
+}
+
 /** Checks that the result of every fix passes before it is kept. */
 const always: readonly string[] = ["parses", "nothing else changed"];
 

@@ -17,7 +17,7 @@ export function withProofs<F extends Forms>(forms: F, proofs: readonly LocatedPr
 
 function proofText(proofs: readonly LocatedProof[], paint: ChalkInstance): string {
   if (proofs.length === 0) return "\nno request to DeepSeek was found, so there is nothing to prove\n";
-  const blocks = proofs.map(({ file, line, callee, body, verdicts, sentence }) => {
+  const blocks = proofs.map(({ file, line, callee, body, verdicts, sentence, cost }) => {
     const answers = verdicts
       ? apiVersions.map((version) => `${titles[version]} ${verdicts[version].answer}`).join(", ")
       : "";
@@ -26,9 +26,10 @@ function proofText(proofs: readonly LocatedProof[], paint: ChalkInstance): strin
       ...(body ? [`  ${paint.dim(JSON.stringify(body))}\n`] : []),
       ...(answers ? [`  ${answers}\n`] : []),
       `  ${sentence}\n`,
+      ...(cost ? [`  ${cost}\n`] : []),
     ].join("");
   });
-  return `\n${paint.bold.underline("Requests, checked offline against each version of the API")}\n${paint.dim(`by DeepSeek's documentation as read on ${schemaSource.date}`)}\n\n${blocks.join("\n")}`;
+  return `\n${paint.bold.underline("Requests, checked offline against each version of the API")}\n${paint.dim(`by DeepSeek's documentation and prices as read on ${schemaSource.date}`)}\n\n${blocks.join("\n")}`;
 }
 
 function proofMarkdown(proofs: readonly LocatedProof[]): string {

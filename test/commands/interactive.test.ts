@@ -37,10 +37,12 @@ async function answered(files: Readonly<Record<string, string>>, ...replies: rea
     () => true,
     ask,
   );
-  const changed = choose
-    ? (await applyFixes(sources, options, "suggested", { choose })).changed
-    : new Map<string, string>();
-  return { stdout, changed, left };
+  const isInterrupted = choose === "interrupted";
+  const changed =
+    choose && choose !== "interrupted"
+      ? (await applyFixes(sources, options, "suggested", { choose })).changed
+      : new Map<string, string>();
+  return { stdout, changed, left, isInterrupted };
 }
 
 const fixed = '{ model: "deepseek-flash", thinking: { type: "disabled" }, messages }';
@@ -60,7 +62,8 @@ describe("asking for each fix", () => {
   });
 
   test("Ctrl-C writes nothing", async () => {
-    expect((await answered(two, "apply")).changed.size).toBe(0);
+    const { changed, isInterrupted } = await answered(two, "apply");
+    expect([changed.size, isInterrupted]).toEqual([0, true]);
   });
 
   test("skipping the rule asks no more about it", async () => {

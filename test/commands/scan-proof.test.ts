@@ -32,6 +32,7 @@ describe("scan --proof", () => {
     expect(stdout).toContain("V3.0 accepted, V3.1 accepted, today rejected");
     expect(stdout).toContain("with the name alone replaced still rejected: `tool_choice`");
     expect(stdout).not.toContain("a.ts:3 other");
+    expect(stdout).toContain("USD for 1M tokens: deepseek-chat on 2025-02-10: 0.27 in, 1.1 out; ");
     expect((await scan()).stdout).not.toContain("V3.0 accepted");
     expect((await scan("--proof", "--format", "markdown")).stdout).toContain(
       "| `a.ts:2` | accepted | accepted | rejected |",

@@ -3,7 +3,7 @@ import { applyFixes, type Fixing } from "../../src/compat/fix.js";
 import { createTypeVerifier } from "../../src/compat/readers/typescript-verify.js";
 import type { Problem, Rule } from "../../src/compat/rule.js";
 import { rules } from "../../src/compat/rules/index.js";
-import { culpritsAmong } from "../../src/compat/verify.js";
+import { culpritsAmong, withoutSecrets } from "../../src/compat/verify.js";
 import { memorySources } from "./memory.js";
 import { memoryTypeFiles } from "./type-memory.js";
 
@@ -145,6 +145,12 @@ describe("verified fixes", () => {
     const { applied } = await fixing({ "src/a.ts": ask, ...openai }, undefined, "{{{");
     expect(applied).toHaveLength(1);
   });
+});
+
+test("keys and tokens do not get into what is reported", () => {
+  const text =
+    "Type '\"sk-0123456789abcdef0123\"' is not assignable; hf_abcdefghijklmnop ABCDEFGH12345678abcdefgh12345678 file-name.ts TS2322";
+  expect(withoutSecrets(text)).toBe("Type '\"\u2026\"' is not assignable; \u2026 \u2026 file-name.ts TS2322");
 });
 
 describe("finding culprits", () => {

@@ -69,6 +69,11 @@ function verdictOf(found: readonly Hint[], near: boolean): HostVerdict | undefin
   return { host: first.host, certainty, evidence: first.evidence };
 }
 
+/** More entries than a section has: rows, of which none speaks for the others. */
+export function isTable({ entries }: Mapping): boolean {
+  return entries.length > 50;
+}
+
 /** The host that the surroundings of a value speak of, from the nearest mapping outwards. */
 export function hostAround(levels: readonly Level[], name: string): HostVerdict {
   for (let index = levels.length - 1; index >= 0; index -= 1) {
@@ -78,9 +83,9 @@ export function hostAround(levels: readonly Level[], name: string): HostVerdict 
     const prefix = /^([A-Z][A-Z0-9]*)_/.exec(name)?.[1];
     const kin = prefix ? own.filter((hint) => hint.name.startsWith(`${prefix}_`)) : [];
     const inner = levels[index + 1]?.mapping;
-    const below = mapping.entries.flatMap(({ value }) =>
-      value.kind === "mapping" && value !== inner ? hintsOf(value) : [],
-    );
+    const below = isTable(mapping)
+      ? []
+      : mapping.entries.flatMap(({ value }) => (value.kind === "mapping" && value !== inner ? hintsOf(value) : []));
     const isEnvironment = prefix !== undefined || /^[A-Z]+$/.test(name);
     const verdict =
       verdictOf(kin, false) ??
@@ -94,18 +99,20 @@ export function hostAround(levels: readonly Level[], name: string): HostVerdict 
 }
 
 /** The host of a model id in a configuration: what the id itself says, then its surroundings. */
-export function hostOfId(id: string, levels: readonly Level[], name: string, fileVerdict: HostVerdict): HostVerdict {
+export function hostOfId(
+  id: string,
+  levels: readonly Level[],
+  name: string,
+  fileVerdict: HostVerdict,
+  isAider = false,
+): HostVerdict {
   const own = hostOfModel(id);
   if (own) return { host: own, certainty: "certain", evidence: `the id "${id}"` };
   const around = hostAround(levels, name);
   const verdict = around.host === "unknown" && around.evidence === unknownHost.evidence ? fileVerdict : around;
-  const isRouted = /^deepseek\/deepseek-/.test(id);
-  if (
-    isRouted &&
-    (verdict.host === "unknown" || verdict.host === "official") &&
-    levels.some(({ key }) => key === "litellm_params")
-  ) {
-    return { host: "official", certainty: "certain", evidence: `litellm's prefix in "${id}"` };
+  const router = isAider ? "aider" : levels.some(({ key }) => key === "litellm_params") ? "litellm" : undefined;
+  if (router && /^deepseek\/deepseek-/.test(id) && (verdict.host === "unknown" || verdict.host === "official")) {
+    return { host: "official", certainty: "certain", evidence: `${router}'s prefix in "${id}"` };
   }
   return verdict;
 }

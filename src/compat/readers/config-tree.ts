@@ -103,5 +103,5 @@ function isMeasured({ items }: Sequence): boolean {
 
 /** Many entries of one shape: records, not settings. */
 export function isRecords({ items }: Sequence): boolean {
-  return items.length > 200 && items.every((item) => item.kind !== "scalar");
+  return items.length > 1000 && items.every((item) => item.kind !== "scalar");
 }

@@ -39,6 +39,7 @@ const endings: Readonly<Record<string, string>> = {
   yml: "yaml",
   toml: "toml",
   env: "env",
+  ini: "env",
   dotenv: "env",
   dockerfile: "dockerfile",
   docker: "dockerfile",
@@ -187,7 +188,12 @@ function add(
 ): void {
   const ending = Object.hasOwn(endings, open.language) ? endings[open.language]! : undefined;
   if (!ending || !lines.some(mentionsDeepSeek)) return;
-  const prompt = ending === "sh" ? /^\s*(\$|%|➜|❯) / : ending === "py" ? /^(>>>|\.\.\.)( |$)/ : undefined;
+  const prompt =
+    ending === "sh"
+      ? /^\s*(?:\(\w+\) )?(?:[\w.-]*(?:@[\w.-]+)?:[^\s$%]*)?[$%➜❯] /
+      : ending === "py"
+        ? /^(>>>|\.\.\.)( |$)/
+        : undefined;
   const isSession = prompt !== undefined && lines.some((line) => prompt.test(line));
   const starts: number[] = [];
   const origins: number[] = [];

@@ -17,7 +17,7 @@ export function pythonImports(text: string): readonly string[] {
       ? text.replaceAll("\\n", "\n")
       : text;
   for (const [, from, names, whole] of plain.matchAll(
-    /^[ \t"]*(?:from[ \t]+([.\w]+)[ \t]+import[ \t]+(\([^)]{0,4000}\)|[^\n#;"]*)|import[ \t]+([\w., \t]+))/gm,
+    /(?:^|")[ \t]*(?:from[ \t]+([.\w]+)[ \t]+import[ \t]+(\([^)]{0,4000}\)|[^\n#;"]*)|import[ \t]+([\w., \t]+))/gm,
   )) {
     if (whole !== undefined) {
       for (const one of whole.split(",")) found.add(slashed(one.trim().split(/\s/)[0]!));
@@ -51,7 +51,7 @@ export function resolvePython(sources: Sources, from: string, specifier: string)
     for (const root of rootFolders) {
       const base = folders.slice(0, level);
       const found = candidates(root === "" ? base : [...base, root]);
-      if (found !== undefined && found !== from) return found;
+      if (found !== undefined) return found;
     }
   }
   return undefined;

@@ -19,7 +19,7 @@ import {
   unwrap,
 } from "./python-syntax.js";
 import { child, codeOf, type PyNode, type PyTree, short, walk } from "./python-tree.js";
-import { type Arguments, type Found, stepOf, valueFrom } from "./python-values.js";
+import { type Arguments, type Found, stepOf, unknownValue, valueFrom } from "./python-values.js";
 import { type ItemWrite, indexWrites, type Writes } from "./python-writes.js";
 
 /** Follows values through a project. */
@@ -38,17 +38,43 @@ export interface Resolver {
 /** Steps followed one after the other before a value counts as unknown. */
 const maximumDepth = 24;
 
+/** Down to here a way that was cut short counts as followed. */
+const nearDepth = 6;
+
+/** Strings put together from strings, and so on. */
+const maximumParts = 5;
+
+/** Ways kept of one question; of more nothing can be said. */
+const maximumWays = 40;
+
 /** Steps followed in all for one question; what so many ways lead to is uncertain anyway. */
-const maximumSteps = 2000;
+const maximumSteps = 600;
 
 type From = Pick<Found, "arguments">;
 
 /** A resolver over the files of a project. */
 export function createResolver(project: Project): Resolver {
-  let callIndex: ReadonlyMap<string, readonly PyNode[]> | undefined;
-  let writes: Writes | undefined;
+  const writes = indexWrites();
+  const calls = new Map<string, PyNode[]>();
+  const indexed = new Set<PyTree>();
+  /** Files are added as imports lead to them. */
+  const indexNew = (): void => {
+    if (indexed.size === project.trees.size) return;
+    for (const tree of project.trees.values()) {
+      if (indexed.has(tree)) continue;
+      indexed.add(tree);
+      writes.add(tree);
+      indexCalls(tree, calls);
+    }
+  };
   const active = new Set<PyNode>();
+  const settled = new WeakMap<PyNode, readonly Found[]>();
   let steps = 0;
+  let asking = false;
+  /** Strings inside strings that are being put together. */
+  let parts = 0;
+  /** Times that a way was not followed to its end. */
+  let cuts = 0;
 
   const stop = (node: PyNode, from: From): Found => ({
     node,
@@ -60,20 +86,31 @@ export function createResolver(project: Project): Resolver {
   const unsure = (found: readonly Found[]): readonly Found[] => found.map((one) => ({ ...one, sure: false }));
   const via = (step: string, found: readonly Found[]): readonly Found[] =>
     found.map((one) => ({ ...one, path: [step, ...one.path] }));
-  const several = (ways: readonly (readonly Found[])[]): readonly Found[] =>
-    ways.length === 1 ? ways[0]! : unsure(ways.flat());
+  const several = (ways: readonly (readonly Found[])[]): readonly Found[] => {
+    if (ways.length === 1) return ways[0]!;
+    const all = unsure(ways.flat());
+    return all.length > maximumWays ? [...all.slice(0, maximumWays - 1), unknown(all[0]!.node.tree.root, {})] : all;
+  };
   const allWrites = (): Writes => {
-    writes ??= indexWrites(project.trees.values());
+    indexNew();
     return writes;
   };
 
   function follow(node: PyNode, from: From, depth: number): readonly Found[] {
-    // no node is active when a question begins
-    steps = active.size === 0 ? 0 : steps + 1;
-    if (depth > maximumDepth || steps > maximumSteps || active.has(node)) return [unknown(node, from)];
+    const ready = from.arguments ? undefined : settled.get(node);
+    if (ready) return ready;
+    steps += 1;
+    if (depth > maximumDepth || steps > maximumSteps || active.has(node)) {
+      cuts += 1;
+      return [unknown(node, from)];
+    }
     active.add(node);
+    const before = cuts;
     try {
-      return followOnce(unwrap(node), from, depth + 1);
+      const found = followOnce(unwrap(node), from, depth + 1);
+      // what was cut short far down may lead further when it is asked from elsewhere; it says itself that it is unsure
+      if (!from.arguments && (cuts === before || depth <= nearDepth)) settled.set(node, found);
+      return found;
     } finally {
       active.delete(node);
     }
@@ -196,11 +233,19 @@ export function createResolver(project: Project): Resolver {
   }
 
   function followExport(tree: PyTree, name: string, depth: number): readonly Found[] | undefined {
-    if (depth > maximumDepth) return undefined;
+    if (depth > maximumDepth) {
+      cuts += 1;
+      return undefined;
+    }
     const bindings = bindingsOf(tree.root).get(name);
     if (bindings) {
       const last = reaching(bindings, tree.root);
-      return followBindings(last, last[0]?.at ?? tree.root, {}, depth + 1);
+      const found = followBindings(last, last[0]?.at ?? tree.root, {}, depth + 1);
+      // `config.MODEL = x` from outside
+      const isSet = allWrites()
+        .assigned(name)
+        .some(({ object }) => follow(object, {}, depth + 1).some((one) => one.node === tree.root));
+      return isSet ? unsure(found) : found;
     }
     for (const star of starsOf(tree)) {
       const next = project.imported(tree, star);
@@ -226,7 +271,11 @@ export function createResolver(project: Project): Resolver {
   /** What the callers in the project pass for a parameter. */
   function callersArguments(parameter: PyNode, depth: number): readonly Found[] {
     const owner = parameter.parent?.parent;
-    if (owner?.type !== "function_definition" || depth > maximumDepth / 2) return [];
+    if (owner?.type !== "function_definition") return [];
+    if (depth > maximumDepth / 2) {
+      cuts += 1;
+      return [];
+    }
     const holder = classOf(owner);
     const own = codeOf(child(owner, "name") ?? owner);
     const isMaker = holder !== undefined && own === "__init__";
@@ -243,8 +292,8 @@ export function createResolver(project: Project): Resolver {
   }
 
   function callsOf(name: string): readonly PyNode[] {
-    callIndex ??= indexCalls(project.trees.values());
-    return (callIndex.get(name) ?? []).slice(0, 20);
+    indexNew();
+    return (calls.get(name) ?? []).slice(0, 20);
   }
 
   function followMember(node: PyNode, object: PyNode, name: string, from: From, depth: number): readonly Found[] {
@@ -305,7 +354,11 @@ export function createResolver(project: Project): Resolver {
   /** Where a member leads. An object that is known and lacks it gives nothing; all else gives an unknown end. */
   function memberOf(object: Found, name: string, depth: number, at: PyNode): readonly Found[] {
     const { node, external } = object;
-    if (depth > maximumDepth) return [unknown(at, object)];
+    steps += 1;
+    if (depth > maximumDepth || steps > maximumSteps) {
+      cuts += 1;
+      return [unknown(at, object)];
+    }
     if (external) {
       const isModule = external.name === "*" || /^[a-z_]/.test(external.name);
       const holder = external.name === "*" ? external.package : `${external.package}.${external.name}`;
@@ -350,7 +403,7 @@ export function createResolver(project: Project): Resolver {
     for (const entry of [...(entriesOf(object.node) ?? [])].reverse()) {
       if (entry.kind === "unknown") pending.push(unknown(entry.node, object));
       else if (entry.kind === "spread") {
-        const inner = membersOf(follow(entry.value, object, depth), name, depth, entry.node);
+        const inner = membersOf(follow(entry.value, object, depth), name, depth + 1, entry.node);
         if (inner.length > 0 && inner.every((one) => one.sure) && pending.length === 0) return inner;
         pending.push(...unsure(inner));
       } else if (entry.name === name) {
@@ -417,7 +470,10 @@ export function createResolver(project: Project): Resolver {
   }
 
   function basesOf(owner: PyNode, depth: number): readonly PyNode[] {
-    if (depth > maximumDepth) return [];
+    if (depth > maximumDepth) {
+      cuts += 1;
+      return [];
+    }
     return (child(owner, "superclasses")?.children ?? []).flatMap((base) =>
       base.type === "keyword_argument"
         ? []
@@ -448,7 +504,10 @@ export function createResolver(project: Project): Resolver {
 
   /** A field of a class: what its body or its methods assign. */
   function fieldOf(owner: PyNode, name: string, from: From, depth: number, seen = new Set<PyNode>()): readonly Found[] {
-    if (seen.has(owner) || depth > maximumDepth) return [];
+    if (seen.has(owner) || depth > maximumDepth) {
+      cuts += 1;
+      return [];
+    }
     seen.add(owner);
     const found: Found[] = [...defaultOf(owner, name, from, depth)];
     const isDeclared = found.length > 0 && isModel(owner) && declaredField(owner, name) !== undefined;
@@ -576,17 +635,38 @@ export function createResolver(project: Project): Resolver {
     return returned.length === 0 ? [] : several(returned.map((one) => follow(one, from, depth)));
   }
 
-  const value = (node: PyNode, from?: Found): Value => valueFrom(follow(node, from ?? {}, 0), value);
+  /** One question: the steps are counted anew. */
+  const ask = <Answer>(question: () => Answer): Answer => {
+    if (asking) return question();
+    asking = true;
+    steps = 0;
+    try {
+      return question();
+    } finally {
+      asking = false;
+    }
+  };
+  const value = (node: PyNode, from?: Found): Value =>
+    ask(() => {
+      const found = follow(node, from ?? {}, 0);
+      if (parts >= maximumParts) return unknownValue;
+      parts += 1;
+      try {
+        return valueFrom(found, value);
+      } finally {
+        parts -= 1;
+      }
+    });
   return {
-    follow: (node, from) => follow(node, from ?? {}, 0),
-    member: (object, name) => membersOf([object], name, 0, object.node),
+    follow: (node, from) => ask(() => follow(node, from ?? {}, 0)),
+    member: (object, name) => ask(() => membersOf([object], name, 0, object.node)),
     value,
     writesInto,
     assignedTo: (object, name) =>
       allWrites()
         .assigned(name)
         .filter((one) => codeOf(one.object) === object)
-        .flatMap((one) => follow(one.value, {}, 0)),
+        .flatMap((one) => ask(() => follow(one.value, {}, 0))),
   };
 }
 
@@ -733,19 +813,14 @@ function selfAssignments(
   return known.get(name) ?? [];
 }
 
-function indexCalls(trees: Iterable<PyTree>): ReadonlyMap<string, readonly PyNode[]> {
-  const index = new Map<string, PyNode[]>();
-  for (const tree of trees) {
-    walk(tree.root, (node) => {
-      const callee = node.type === "call" ? child(node, "function") : undefined;
-      const name = callee ? lastName(callee) : "";
-      if (name) {
-        const calls = index.get(name) ?? [];
-        calls.push(node);
-        index.set(name, calls);
-      }
-      return undefined;
-    });
-  }
-  return index;
+function indexCalls(tree: PyTree, index: Map<string, PyNode[]>): void {
+  walk(tree.root, (node) => {
+    const callee = node.type === "call" ? child(node, "function") : undefined;
+    const name = callee ? lastName(callee) : "";
+    if (!name) return undefined;
+    const calls = index.get(name);
+    if (calls) calls.push(node);
+    else index.set(name, [node]);
+    return undefined;
+  });
 }

@@ -35,6 +35,7 @@ export function createProject(
 ): Project {
   const trees = new Map<string, PyTree>();
   const missing = new Set<string>();
+  const resolved = new Map<string, string>();
   const tree = (path: string): PyTree | undefined => {
     const known = trees.get(path);
     if (known || missing.has(path)) return known;
@@ -51,8 +52,13 @@ export function createProject(
     tree,
     trees,
     imported: (from, specifier) => {
-      const path = resolvePython(sources, from.file, slashed(specifier));
-      return path === undefined ? undefined : tree(path);
+      const key = `${from.file.slice(0, from.file.lastIndexOf("/") + 1)}:${specifier}`;
+      let path = resolved.get(key);
+      if (path === undefined) {
+        path = resolvePython(sources, from.file, slashed(specifier)) ?? "";
+        resolved.set(key, path);
+      }
+      return path === "" || path === from.file ? undefined : tree(path);
     },
   };
 }

@@ -1,4 +1,13 @@
-import type { Command, Comment, Comparison, HistoryItem, MemberUse, Switch, Symbol, Word } from "../facts.js";
+import type {
+  Symbol as CodeSymbol,
+  Command,
+  Comment,
+  Comparison,
+  HistoryItem,
+  MemberUse,
+  Switch,
+  Word,
+} from "../facts.js";
 import { watchedMembers } from "../facts.js";
 import type { Resolver } from "./python-resolve.js";
 import {
@@ -356,7 +365,7 @@ export function commentsOf(tree: PyTree): readonly Comment[] {
 }
 
 /** A function, class or method. */
-export function symbolOf(node: PyNode): Symbol | undefined {
+export function symbolOf(node: PyNode): CodeSymbol | undefined {
   if (node.type !== "function_definition" && node.type !== "class_definition") return undefined;
   const name = child(node, "name");
   if (!name) return undefined;

@@ -13,6 +13,7 @@ export interface ItemWrite {
 
 /** Where objects are changed after they are made. By name, so it errs on the side of doubt. */
 export interface Writes {
+  add(tree: PyTree): void;
   /** Is an attribute of this name assigned anywhere from outside its class (`x.name = ...`, `setattr`)? */
   isAssigned(name: string): boolean;
   /** Values of `x.name = value` where x is this very code: `openai.base_url`. */
@@ -23,8 +24,8 @@ export interface Writes {
   heirs(name: string): readonly PyNode[];
 }
 
-/** Collects the writes of all files. */
-export function indexWrites(trees: Iterable<PyTree>): Writes {
+/** Collects the writes of files, as they are added. */
+export function indexWrites(): Writes {
   const assigned = new Map<string, { object: PyNode; value: PyNode }[]>();
   const inside = new Set<string>();
   const items = new Map<string, ItemWrite[]>();
@@ -50,7 +51,7 @@ export function indexWrites(trees: Iterable<PyTree>): Writes {
       if (target) item(target, { node: left, key: key && stringOf(key), value });
     } else if (/pattern/.test(left.type)) for (const one of left.children) assign(one, undefined);
   };
-  for (const tree of trees) {
+  const addTree = (tree: PyTree): void => {
     walk(tree.root, (node) => {
       if (node.type === "assignment") {
         const left = child(node, "left");
@@ -73,8 +74,9 @@ export function indexWrites(trees: Iterable<PyTree>): Writes {
       } else if (node.type === "call") ofCall(node, item, (name) => inside.add(name));
       return undefined;
     });
-  }
+  };
   return {
+    add: addTree,
     isAssigned: (name) => assigned.has(name) || inside.has(name),
     assigned: (name) => assigned.get(name) ?? [],
     into: (holder) => items.get(holder) ?? [],

@@ -1,5 +1,6 @@
 import {
   type Call,
+  type Symbol as CodeSymbol,
   type Command,
   type Comparison,
   emptyFacts,
@@ -14,7 +15,6 @@ import {
   type NamedNumber,
   type Request,
   type Switch,
-  type Symbol,
 } from "../facts.js";
 import { unknownHost } from "../host.js";
 import type { Sources } from "../sources.js";
@@ -32,7 +32,7 @@ import { type ParsePython, type PyNode, type PyTree, placeOf, walk } from "./pyt
 /** Python in a file that holds it in another form (a notebook), and the symbols that form has. */
 export interface PythonView {
   readonly view: View;
-  readonly symbols: readonly Symbol[];
+  readonly symbols: readonly CodeSymbol[];
   /** Why it could not be read. */
   readonly error?: string;
 }
@@ -146,7 +146,7 @@ function readTree(tree: PyTree, resolver: Resolver, sources: Sources, view: Pyth
   const members: MemberUse[] = [];
   const history: HistoryItem[] = [];
   const commands: Command[] = [];
-  const symbols: Symbol[] = [...(view?.symbols ?? [])];
+  const symbols: CodeSymbol[] = [...(view?.symbols ?? [])];
   const add = <T>(list: T[], one: T | undefined) => {
     if (one !== undefined) list.push(one);
   };

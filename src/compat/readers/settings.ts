@@ -3,6 +3,7 @@ import { isDeepSeekId, splitId } from "../models.js";
 import { isCommandLine, isScriptKey, readCommandsOf } from "./config-commands.js";
 import { addMention, addVariable, type Draft, isTelling } from "./config-facts.js";
 import { hostAround, hostOfId, hostOfTree, type Level } from "./config-hosts.js";
+import { ownerOf } from "./config-owners.js";
 import {
   type ConfigNode,
   type Entry,
@@ -25,6 +26,8 @@ const largeTree = 5000;
 interface Walk {
   readonly draft: Draft;
   readonly fileHost: HostVerdict;
+  /** Aider gives every model of DeepSeek's own API the prefix `deepseek/`. */
+  readonly isAider: boolean;
   readonly isLarge: boolean;
   nodes: number;
 }
@@ -32,13 +35,8 @@ interface Walk {
 /** Turns the trees of a configuration file into facts. */
 export function readTree(draft: Draft, roots: readonly ConfigNode[]): void {
   const isLarge = countLeaves(roots, largeTree + 1) > largeTree;
-  const named = hostOfTree(roots);
-  // aider gives every model of DeepSeek's own API the prefix deepseek/
-  const fileHost: HostVerdict =
-    named.host === "unknown" && /aider/i.test(draft.file)
-      ? { host: "official", certainty: "certain", evidence: "aider's prefix deepseek/" }
-      : named;
-  const walk: Walk = { draft, fileHost, isLarge, nodes: 0 };
+  const isAider = /(^|[/.])aider|aider\//i.test(draft.file);
+  const walk: Walk = { draft, fileHost: hostOfTree(roots), isAider, isLarge, nodes: 0 };
   for (const root of roots) {
     visit(walk, root, [], []);
     addSymbols(draft, root);
@@ -82,7 +80,7 @@ function visitMapping(walk: Walk, node: Mapping, path: readonly string[], outer:
     const model = stringOf(entryOf(node, "model")) ?? "";
     draft.requests.push(
       requestOf({
-        host: hostOfId(model, levels, "model", walk.fileHost),
+        host: hostFor(walk, model, levels, "model"),
         place: draft.place(node.span),
         callee: path.join(".") || "request body",
         endpoint: "",
@@ -97,7 +95,7 @@ function visitMapping(walk: Walk, node: Mapping, path: readonly string[], outer:
   for (const entry of node.entries) {
     const own = [...path, entry.key];
     if (isDeepSeekId(entry.key)) {
-      const host = settled(walk, hostOfId(entry.key, [...levels, ...levelOf(entry)], "", walk.fileHost));
+      const host = hostFor(walk, entry.key, [...levels, ...levelOf(entry)], "");
       addMention(draft, entry.key, "table key", entry.keyOuter, path.at(-1) ?? "", host);
     }
     if (entry.value.kind !== "scalar") {
@@ -174,19 +172,11 @@ function itemLeaf(walk: Walk, item: Scalar, key: string, path: readonly string[]
     const value = { start: equals + 1, end: item.inner.end };
     addVariable(draft, pair[1]!, pair[2]!, { value, name: { start, end: equals } }, [...path.slice(0, -1), pair[1]!]);
     const id = idIn(pair[2]!);
-    if (id)
-      addMention(draft, id, "setting", value, pair[1]!, settled(walk, hostOfId(id, levels, pair[1]!, walk.fileHost)));
+    if (id) addMention(draft, id, "setting", value, pair[1]!, hostFor(walk, id, levels, pair[1]!));
     return;
   }
   if (isDeepSeekId(item.value)) {
-    addMention(
-      draft,
-      item.value,
-      "list",
-      item.span,
-      key,
-      settled(walk, hostOfId(item.value, levels, key, walk.fileHost)),
-    );
+    addMention(draft, item.value, "list", item.span, key, hostFor(walk, item.value, levels, key));
   }
   addLiteral(draft, item, key);
 }
@@ -215,11 +205,12 @@ function leaf(
     if (isDeepSeekId(value) && !isRequestModel) {
       // the names that a litellm proxy gives its models are its own
       const isOwnName = key === "model_name" && entryOf(levels.at(-1)?.mapping, "litellm_params") !== undefined;
-      const host = settled(walk, hostOfId(value, levels, isEnvironment ? key : "", walk.fileHost));
-      addMention(draft, value, isOwnName ? "table key" : "setting", node.span, key, host);
+      const isRow = isOwnName || isRowName(key, path, levels.at(-1)?.mapping);
+      const host = hostFor(walk, value, levels, isEnvironment ? key : "");
+      addMention(draft, value, isRow ? "table key" : "setting", node.span, key, host);
     } else if (fallback && isDeepSeekId(fallback) && draft.text.startsWith(value, node.inner.start)) {
       const start = node.inner.start + value.lastIndexOf(fallback);
-      const host = settled(walk, hostOfId(fallback, levels, key, walk.fileHost));
+      const host = hostFor(walk, fallback, levels, key);
       addMention(draft, fallback, "default", { start, end: start + fallback.length }, key, host);
     }
     addLiteral(draft, node, key);
@@ -228,7 +219,7 @@ function leaf(
   if (isEnvironment) return;
   const owner = ownerOf(levels);
   if (walk.isLarge && owner === undefined) return;
-  const host = settled(walk, owner === undefined ? hostAround(levels, "") : hostOfId(owner, levels, "", walk.fileHost));
+  const host = owner === undefined ? settled(walk, hostAround(levels, "")) : hostFor(walk, owner, levels, "");
   const name = owner !== undefined && host.host === "official" ? splitId(owner).name : owner;
   const common = { name: key, place: draft.place(node.span), owner: name, host };
   if (typeof value === "boolean") draft.flags.push({ ...common, value });
@@ -269,28 +260,19 @@ function addLiteral(draft: Draft, node: Scalar, name: string): void {
   draft.literals.push({ value: withoutSecrets(node.value), kind: "string", place: draft.place(node.span), name });
 }
 
+function hostFor(walk: Walk, id: string, levels: readonly Level[], name: string): HostVerdict {
+  return settled(walk, hostOfId(id, levels, name, walk.fileHost, walk.isAider));
+}
+
 /** In a table of many models nothing is certain. */
 function settled({ isLarge }: Walk, host: HostVerdict): HostVerdict {
   return isLarge && host.certainty === "certain" ? { ...host, certainty: "possible" } : host;
 }
 
-const idNames = ["model", "modelId", "model_id", "id", "modelName", "model_name", "name", "slug", "value"];
-
-/** The DeepSeek id or name that a number belongs to; the nearest entry decides. */
-function ownerOf(levels: readonly Level[]): string | undefined {
-  for (let index = levels.length - 1; index >= 0; index -= 1) {
-    const { mapping, key } = levels[index]!;
-    const inner = levels[index + 1]?.mapping;
-    const texts = idNames.flatMap((name) => stringOf(entryOf(mapping, name)) ?? []);
-    const below = mapping.entries.flatMap(({ value }) =>
-      value !== inner && value.kind === "mapping" ? (stringOf(entryOf(value, "model")) ?? []) : [],
-    );
-    const found = [...texts, ...below].find((text) => /deepseek/i.test(text));
-    if (found) return found;
-    if (texts.length > 0 && levels.length - 1 - index <= 2) return undefined;
-    if (/deepseek/i.test(key)) return key;
-    // the row of another model
-    if (/^[\w.-]+[-/:][\w./:-]*\d/.test(key)) return undefined;
-  }
-  return undefined;
+/** Is it the name of a row in a list of models, and not a choice of one? */
+function isRowName(key: string, path: readonly string[], row: Mapping | undefined): boolean {
+  if (!/^\d+$/.test(path.at(-2) ?? "") || row === undefined) return false;
+  if (/^(name|slug|value|key|title|label)$/.test(key)) return true;
+  const isCounted = row.entries.some(({ value }) => value.kind === "scalar" && typeof value.value === "number");
+  return /^(id|model_?id)$/i.test(key) && isCounted;
 }

@@ -101,7 +101,13 @@ function bodyOf(reading: Reading, word: RawWord): Body | undefined {
     at: (index) => script.at(offsets[Math.min(index, offsets.length - 1)]!),
     hole: (index) => holes.get(index),
   });
-  const isPlain = word.quoting === "single" || word.quoting === "document";
+  const [from, to] = [word.offsets[0]!, word.offsets.at(-1)!];
+  const isQuoted =
+    script.text[from - 1] === "'" &&
+    script.text[from - 2] !== "$" &&
+    script.text[to] === "'" &&
+    !script.text.slice(from, to).includes("'");
+  const isPlain = isQuoted || word.quoting === "document";
   return { tree, isEditable: isPlain && script.isExact && holes.size === 0 && !word.hasEscapes };
 }
 

@@ -120,6 +120,7 @@ function readCommand(reading: Reading, command: RawCommand, before: RawCommand |
   if (request) draft.requests.push(request);
   for (const error of bodyErrors(reading, command, before)) draft.syntaxErrors.push(error);
   for (const [index, one] of words.entries()) mention(reading, one, textOf(reading, words[index - 1]), shown);
+  for (const one of command.input ? [...words, command.input] : words) mentionInCode(reading, one);
 }
 
 function assign(
@@ -170,21 +171,20 @@ function wordOf(reading: Reading, word: RawWord, previous: string): Word {
 
 const isSecretFlag = (name: string): boolean => name.startsWith("-") && isSecretName(name.replace(/^-+/, ""));
 
+/** Flags of programs that start others. */
+const passing = /^(-e|--env|--build-arg|env|--(set|update)-env-vars)$/;
+
 function mention(reading: Reading, word: RawWord, previous: string, shown: readonly Word[]): void {
   const { draft, span } = reading;
   const flag = /^(--?[\w-]+)=/.exec(word.text);
   const value = flag ? sliceOf(word, flag[0].length) : word;
   const variable = /^([A-Za-z_]\w*)=/.exec(word.text);
   literal(reading, word, flag?.[1] ?? (previous.startsWith("-") ? previous : ""));
-  if (variable && /^(-e|--env|--build-arg|env)$/.test(previous)) {
-    const inner = sliceOf(word, variable[0].length);
-    const start = word.offsets[0]!;
-    const nameSpan = { start, end: start + variable[1]!.length };
-    addVariable(draft, variable[1]!, textOf(reading, inner), { value: span(innerOf(inner)), name: span(nameSpan) });
-    if (isDeepSeekId(inner.text)) {
-      const host = hostOfWord(reading, inner.text, "");
-      addMention(draft, inner.text, "setting", span(innerOf(inner)), variable[1]!, host);
-    }
+  if (
+    (variable && passing.test(previous)) ||
+    (flag && passing.test(flag[1]!) && /^[^=]*=[A-Za-z_]\w*=/.test(word.text))
+  ) {
+    passedOn(reading, word, /env-vars$/.test(flag?.[1] ?? previous));
     return;
   }
   if (!isDeepSeekId(value.text)) return;
@@ -192,6 +192,35 @@ function mention(reading: Reading, word: RawWord, previous: string, shown: reado
   const line = shown.map(({ text }) => text).join(" ");
   const place = flag ? innerOf(value) : word.span;
   addMention(draft, value.text, "argument", span(place), name, hostOfWord(reading, value.text, line));
+}
+
+/** `model: "deepseek-chat"` in a program for jq or Python, or in a body that goes into a file. */
+function mentionInCode(reading: Reading, word: RawWord): void {
+  if (word.text.length > 100_000) return;
+  for (const match of word.text.matchAll(/\bmodel["']?\s*[:=]\s*(["'])([\w.:/-]*deepseek[\w.:/-]*)\1/gi)) {
+    const id = match[2]!;
+    if (!isDeepSeekId(id)) continue;
+    const end = match.index + match[0].length;
+    const span = { start: word.offsets[end - id.length - 2]!, end: word.offsets[end]! };
+    addMention(reading.draft, id, "property", reading.span(span), "model", hostOfWord(reading, id, ""));
+  }
+}
+
+/** The variables that a word sets for another program: `-e NAME=value`, `--set-env-vars A=b,C=d`. */
+function passedOn(reading: Reading, word: RawWord, isList: boolean): void {
+  const { draft, span } = reading;
+  const flag = /^--?[\w-]+=(?=[A-Za-z_]\w*=)/.exec(word.text)?.[0].length ?? 0;
+  const pairs = isList ? /(?:^|,)([A-Za-z_]\w*)=([^,]*)/g : /^([A-Za-z_]\w*)=(.*)$/gs;
+  for (const match of word.text.slice(flag).matchAll(pairs)) {
+    const at = flag + match.index + (match[0].startsWith(",") ? 1 : 0);
+    const [name, value] = [match[1]!, match[2]!];
+    const from = at + name.length + 1;
+    const offset = (index: number) => word.offsets[index]!;
+    const inner = span({ start: offset(from), end: offset(from + value.length) });
+    const text = textOf(reading, { ...sliceOf(word, from), text: value });
+    addVariable(draft, name, text, { value: inner, name: span({ start: offset(at), end: offset(at + name.length) }) });
+    if (isDeepSeekId(value)) addMention(draft, value, "setting", inner, name, hostOfWord(reading, value, ""));
+  }
 }
 
 function hostOfWord(reading: Reading, id: string, line: string): HostVerdict {

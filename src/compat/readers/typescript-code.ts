@@ -161,19 +161,26 @@ export function switchOf(node: ts.Node, module: Module): Switch | undefined {
 
 /** A named function, class or method. */
 export function symbolOf(node: ts.Node, module: Module): NamedStretch | undefined {
+  // asked of every node: only a symbol's place is worked out
+  const symbol = nameAndKind(node);
+  if (!symbol) return undefined;
   const { start, end } = placeOf(node, module);
-  if (ts.isFunctionDeclaration(node) && node.name) return { name: node.name.text, kind: "function", start, end };
-  if (ts.isClassLike(node) && node.name) return { name: node.name.text, kind: "class", start, end };
+  return { ...symbol, start, end };
+}
+
+function nameAndKind(node: ts.Node): Pick<NamedStretch, "name" | "kind"> | undefined {
+  if (ts.isFunctionDeclaration(node) && node.name) return { name: node.name.text, kind: "function" };
+  if (ts.isClassLike(node) && node.name) return { name: node.name.text, kind: "class" };
   if (
     (ts.isMethodDeclaration(node) || ts.isGetAccessorDeclaration(node) || ts.isSetAccessorDeclaration(node)) &&
     propertyName(node.name) !== undefined
   ) {
-    return { name: propertyName(node.name)!, kind: "method", start, end };
+    return { name: propertyName(node.name)!, kind: "method" };
   }
-  if (ts.isConstructorDeclaration(node)) return { name: "constructor", kind: "method", start, end };
+  if (ts.isConstructorDeclaration(node)) return { name: "constructor", kind: "method" };
   if (!ts.isArrowFunction(node) && !ts.isFunctionExpression(node)) return undefined;
   const name = nameAround(node);
-  return name ? { name, kind: "function", start, end } : undefined;
+  return name ? { name, kind: "function" } : undefined;
 }
 
 /** Comments that speak to this program. A scanner tells them from text in strings. */

@@ -3,7 +3,7 @@ import type { HostVerdict, Mention, MentionKind, NamedNumber } from "../facts.js
 import { hostOfModel } from "../host.js";
 import { isDeepSeekId } from "../models.js";
 import { hostOfFile } from "./typescript-clients.js";
-import { providerCall } from "./typescript-requests.js";
+import { providerCall } from "./typescript-providers.js";
 import type { Resolver } from "./typescript-resolve.js";
 import type { Module, Project } from "./typescript-scopes.js";
 import { declarationOf, importOf } from "./typescript-scopes.js";
@@ -208,12 +208,8 @@ export function ownerOf(node: ts.Node): string | undefined {
   for (let up: ts.Node = node; up.parent; up = up.parent) {
     const holder = up.parent;
     if (ts.isObjectLiteralExpression(holder)) {
-      for (const property of holder.properties) {
-        if (!ts.isPropertyAssignment(property) || !idNames.test(property.name.getText())) continue;
-        const value = ts.isAsExpression(property.initializer) ? property.initializer.expression : property.initializer;
-        const text = ts.isCallExpression(value) ? value.arguments[0] : value;
-        if (text && ts.isStringLiteralLike(text)) return /deepseek/i.test(text.text) ? text.text : undefined;
-      }
+      const id = idOf(holder);
+      if (id !== undefined) return /deepseek/i.test(id) ? id : undefined;
     }
     if (ts.isPropertyAssignment(holder) && holder.initializer === up) {
       const key = propertyName(holder.name) ?? "";
@@ -235,4 +231,24 @@ export function ownerOf(node: ts.Node): string | undefined {
     }
   }
   return undefined;
+}
+
+const ids = new WeakMap<ts.ObjectLiteralExpression, { readonly id: string | undefined }>();
+
+/** The text of an entry's `id:`, `model:` or the like; a long table is asked once for each of its rows. */
+function idOf(object: ts.ObjectLiteralExpression): string | undefined {
+  let known = ids.get(object);
+  if (!known) {
+    known = { id: undefined };
+    for (const property of object.properties) {
+      if (!ts.isPropertyAssignment(property) || !idNames.test(property.name.getText())) continue;
+      const value = ts.isAsExpression(property.initializer) ? property.initializer.expression : property.initializer;
+      const text = ts.isCallExpression(value) ? value.arguments[0] : value;
+      if (!text || !ts.isStringLiteralLike(text)) continue;
+      known = { id: text.text };
+      break;
+    }
+    ids.set(object, known);
+  }
+  return known.id;
 }

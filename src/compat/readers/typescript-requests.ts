@@ -2,7 +2,6 @@ import { ts } from "ts-morph";
 import type { ClientKind, HostVerdict, Parameter, Request, Value } from "../facts.js";
 import { hostOfBaseUrl, hostOfModel, hostOfPackage, unknownHost } from "../host.js";
 import {
-  atMostPossible,
   commonHost,
   externalOf,
   hostOfFile,
@@ -14,6 +13,7 @@ import {
 } from "./typescript-clients.js";
 import { hostOfInstance, isHttpClient, memberExpression, stringified } from "./typescript-http.js";
 import { type ReadObject, readObject } from "./typescript-objects.js";
+import { providerCall } from "./typescript-providers.js";
 import type { Resolver } from "./typescript-resolve.js";
 import { chainOf, short } from "./typescript-syntax.js";
 import { isOpenAITyped } from "./typescript-types.js";
@@ -174,42 +174,8 @@ function aiSdkRequest(node: CallLike, at: Found, resolver: Resolver): Request | 
   return {
     ...build("ai-sdk", node, at, host, { ...object, parameters }),
     package: first.provider.specifier,
+    ...(first.provider.name && makers.length === 1 ? { providerName: first.provider.name } : {}),
   };
-}
-
-/** The provider of a model object of the AI SDK. */
-export interface Provider {
-  readonly host: HostVerdict;
-  readonly specifier: string;
-}
-
-/** The provider of a call such as `deepseek("id")`, `provider.chat("id")`; undefined where it is no such call. */
-export function providerCall(node: ts.CallExpression, at: Found, resolver: Resolver): Provider | undefined {
-  let provider: ts.Expression = node.expression;
-  const isMethod =
-    ts.isPropertyAccessExpression(provider) &&
-    /^(chat|languageModel|chatModel|completion|completionModel|responses)$/.test(provider.name.text);
-  if (isMethod) provider = (provider as ts.PropertyAccessExpression).expression;
-  const ways = resolver.followFrom(provider, at);
-  const certainty = ways.length === 1 && ways[0]!.sure ? "certain" : "possible";
-  for (const found of ways) {
-    if (found.external) {
-      const { specifier } = found.external;
-      const host = hostOfPackage(specifier);
-      if (host) return { specifier, host: { host, certainty, evidence: `the package ${specifier}` } };
-      if (/^@ai-sdk\//.test(specifier)) return { specifier, host: { ...unknownHost, host: "other" } };
-    }
-    if (!ts.isCallExpression(found.node)) continue;
-    const from = externalOf(found.node.expression, found, resolver);
-    if (!from || !/^create[A-Z]/.test(from.name)) continue;
-    const host = hostOfPackage(from.specifier);
-    const fallback: HostVerdict = host
-      ? { host, certainty, evidence: `${from.name}() of ${from.specifier}` }
-      : { ...unknownHost, evidence: `${from.name}() without a base URL that is known here` };
-    const verdict = hostOfOptions(found.node.arguments[0], found, resolver, ["baseURL"], fallback);
-    return { specifier: from.specifier, host: certainty === "certain" ? verdict : atMostPossible(verdict) };
-  }
-  return undefined;
 }
 
 /** Clients that take the model and its parameters when they are made: LangChain, LlamaIndex. */

@@ -72,7 +72,8 @@ export function parseModule(file: string, text: string): Module {
   const ending = file.slice(file.lastIndexOf(".") + 1);
   const script = markupFile.test(file) ? scriptOf(text) : undefined;
   const kind = kinds[script ? script.ending : ending] ?? ts.ScriptKind.TS;
-  const source = ts.createSourceFile(file, script?.text ?? text, ts.ScriptTarget.Latest, true, kind);
+  const how = { languageVersion: ts.ScriptTarget.Latest, jsDocParsingMode: ts.JSDocParsingMode.ParseNone };
+  const source = ts.createSourceFile(file, script?.text ?? text, how, true, kind);
   const exports = new Map<string, ExportTarget>();
   const stars: string[] = [];
   for (const statement of source.statements) readExports(statement, exports, stars);

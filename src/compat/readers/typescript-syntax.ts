@@ -90,11 +90,17 @@ function fieldsAssigned(owner: ts.ClassLikeDeclaration): ReadonlyMap<string, rea
 /** Calls `visit` for a node and all below it, in order of the text. Without recursion: code can be nested deeply. */
 export function walk(root: ts.Node, visit: (node: ts.Node) => void): void {
   const pending: ts.Node[] = [root];
+  const add = (child: ts.Node): void => void pending.push(child);
   for (let node = pending.pop(); node; node = pending.pop()) {
     visit(node);
-    const children: ts.Node[] = [];
-    ts.forEachChild(node, (child) => void children.push(child));
-    pending.push(...children.reverse());
+    let left = pending.length;
+    ts.forEachChild(node, add);
+    // the first child comes next, so it goes last
+    for (let right = pending.length - 1; left < right; left += 1, right -= 1) {
+      const other = pending[left]!;
+      pending[left] = pending[right]!;
+      pending[right] = other;
+    }
   }
 }
 

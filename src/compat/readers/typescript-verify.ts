@@ -1,6 +1,13 @@
 import { Project, ts } from "ts-morph";
 import { markupFile } from "../sources.js";
-import { type NewDiagnostic, needsTypes, type TypeFiles, type TypeReport, type Verifier } from "../verify.js";
+import {
+  type NewDiagnostic,
+  needsTypes,
+  type TypeFiles,
+  type TypeReport,
+  type Verifier,
+  withoutSecrets,
+} from "../verify.js";
 
 /** Packages whose types decide whether a fix of this program compiles. */
 const clientPackages =
@@ -241,6 +248,6 @@ function newOnes(old: readonly Diagnostic[], now: readonly Diagnostic[]): readon
     const left = counts.get(key(one)) ?? 0;
     counts.set(key(one), left - 1);
     if (left > 0) return [];
-    return [{ file: one.file, line: one.line, message: `TS${one.code}: ${one.message}` }];
+    return [{ file: one.file, line: one.line, message: withoutSecrets(`TS${one.code}: ${one.message}`) }];
   });
 }

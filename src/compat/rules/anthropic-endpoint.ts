@@ -212,7 +212,7 @@ function* ofVariables(file: FileFacts, target: Target): Iterable<Problem> {
     const edits = [replaceString(file.text, place, "deepseek-flash")];
     if (isOld && namePlace && !renamed) edits.push(replaceString(file.text, namePlace, newVariable));
     const notes = [
-      "deepseek-chat did not think, the new model may; decide for each",
+      `${value} ${value === "deepseek-reasoner" ? "always thought" : "did not think"}; whether the new model thinks is its own choice`,
       ...(isOld ? [`${oldVariable} is called ${newVariable} now`] : []),
     ];
     yield {

@@ -2,6 +2,7 @@ import { replaceString } from "../edits.js";
 import { type Facts, type FileFacts, type Request, textOf } from "../facts.js";
 import { isCurrentId, isRetiredAlias } from "../models.js";
 import { isWithin, knownUrls, officialFile, onlyValue } from "../official.js";
+import { isFim } from "../requests.js";
 import type { Problem, Rule } from "../rule.js";
 import type { Target } from "../targets.js";
 import { setUp } from "./example-client.js";
@@ -65,7 +66,7 @@ const reply = await client.completions.create({ model: "deepseek-v4-pro", prompt
     for (const file of facts.files) {
       for (const request of file.requests) {
         if (request.host.host !== "official") continue;
-        if (isMiddleCompletion(request)) yield* ofMiddle(facts, request, target);
+        if (isFim(request)) yield* ofMiddle(facts, request, target);
         else yield* ofPrefix(request);
       }
       yield* ofLooseFlags(file);
@@ -74,17 +75,6 @@ const reply = await client.completions.create({ model: "deepseek-v4-pro", prompt
   },
 };
 
-/** `client.completions.create`, or a POST to `.../completions` that is no chat. */
-function isMiddleCompletion(request: Request): boolean {
-  if (request.parameters.some(({ name }) => name === "messages")) return false;
-  if (/^(beta\.)?completions\.create$/.test(request.endpoint)) return true;
-  if (request.client === "openai-node" || request.client === "openai-python")
-    return /^completions\./.test(request.endpoint);
-  const isPlain = request.client === "fetch" || request.client === "axios" || request.client === "http";
-  return isPlain && (request.baseUrl?.candidates ?? []).some(({ value }) => isMiddlePath(String(value)));
-}
-
-const isMiddlePath = (url: string): boolean => /(?<!chat)\/completions\/?$/.test(url);
 const isBeta = (url: string): boolean => /deepseek\.com\/beta(\/|$)/.test(url);
 
 /** Are all the URLs the request may go to known, and none of them the beta's? */
@@ -183,7 +173,7 @@ function* ofLooseFlags(file: FileFacts): Iterable<Problem> {
 
 /** `new URL("beta/completions", base)` beside the default name of a model that is gone. */
 function* ofLoosePath(file: FileFacts): Iterable<Problem> {
-  if (file.requests.some(isMiddleCompletion)) return;
+  if (file.requests.some(isFim)) return;
   const path = file.literals.find(({ value, kind }) => kind !== "regex" && /^\/?beta\/completions\/?$/.test(value));
   const model = file.mentions.find(
     ({ id, kind, name, host }) =>

@@ -1,5 +1,13 @@
 import { replaceString } from "../edits.js";
-import { type Certainty, type Facts, type HostVerdict, type MentionKind, type Place, textOf } from "../facts.js";
+import {
+  type Certainty,
+  type Facts,
+  type HostName,
+  type HostVerdict,
+  type MentionKind,
+  type Place,
+  textOf,
+} from "../facts.js";
 import { type Ending, type HostModel, hostModel, modelsOf, successorOf } from "../host-models.js";
 import type { Problem, Rule } from "../rule.js";
 import type { Target } from "../targets.js";
@@ -61,7 +69,8 @@ export const hostModelId: Rule = {
     confidence: "secondary",
   },
   *check(facts, target, from) {
-    for (const use of usesOf(facts)) {
+    for (const found of usesOf(facts)) {
+      const use = routed(found);
       const model = hostModel(use.host.host, use.id);
       if (!model) continue;
       const old = from === "v3.0" && (model.generation === "v3" || model.generation === "v3-0324");
@@ -70,9 +79,36 @@ export const hostModelId: Rule = {
   },
 };
 
+/** How litellm names the host of a model, before its id. */
+const prefixes: Readonly<Record<string, HostName>> = {
+  "openrouter/": "openrouter",
+  "together_ai/": "together",
+  "fireworks_ai/": "fireworks",
+  "azure_ai/": "azure",
+  "dashscope/": "alibaba",
+  "nebius/": "nebius",
+  "ollama/": "ollama",
+  "ollama_chat/": "ollama",
+  "vercel_ai_gateway/": "vercel",
+};
+
+/** A use without litellm's prefix, which says the host where nothing else does. */
+function routed(use: Use): Use {
+  const prefix = Object.keys(prefixes).find((one) => use.id.startsWith(one));
+  if (!prefix) return use;
+  const host = prefixes[prefix]!;
+  const { host: own } = use.host;
+  if (own !== host && own !== "unknown" && own !== "official") return use;
+  const verdict: HostVerdict =
+    own === host ? use.host : { host, certainty: "possible", evidence: `the prefix "${prefix}" of the id` };
+  return { ...use, prefix, id: use.id.slice(prefix.length), host: verdict };
+}
+
 /** An id where it is sent to a host that is known. */
 interface Use {
   readonly id: string;
+  /** What stands before the id. */
+  readonly prefix?: string;
   readonly place: Place;
   readonly path: readonly string[];
   readonly host: HostVerdict;
@@ -142,7 +178,7 @@ function problemOf(facts: Facts, use: Use, model: HostModel, target: Target, old
     fix: {
       applicability: doubts.length > 0 ? "suggested" : "safe",
       description: `rename to ${next.id}`,
-      edits: [replaceString(textOf(facts, place.file), place, next.id)],
+      edits: [replaceString(textOf(facts, place.file), place, `${use.prefix ?? ""}${next.id}`)],
     },
   };
 }

@@ -168,15 +168,34 @@ function* ofSettings(file: FileFacts, target: Target): Iterable<Problem> {
           : "deepseek-chat"
         : undefined;
     if (!model) continue;
+    const edit = target === "current" && model === "deepseek-coder" ? besideSetting(file, setting) : undefined;
     yield {
       message: `no model is named beside this provider, and the program's default, ${model}, is refused by the official API since 2026-07-24`,
       place: setting.place,
+      ...(edit
+        ? { fix: { applicability: "suggested", description: `name the model: ${id}`, edits: [edit] } as const }
+        : {}),
       manual:
         target === "v3.1"
           ? "the official API serves no V3.1; name the model and the host that shall serve it"
           : "add a model, for example deepseek-flash, which thinks unless it is told not to",
     };
   }
+}
+
+/** The model written after the provider, on its line in JSON, on a line of its own in YAML; undefined in other layouts. */
+function besideSetting({ file, text }: FileFacts, { place, namePlace }: Setting): Edit | undefined {
+  if (file.endsWith(".json")) {
+    if (text[place.end] !== '"') return undefined;
+    return { file, start: place.end + 1, end: place.end + 1, text: `, "model": "${id}"` };
+  }
+  const lineStart = text.lastIndexOf("\n", namePlace.start - 1) + 1;
+  const before = text.slice(lineStart, namePlace.start);
+  const after = /^["']?[ \t]*(?=\r?\n|$)/.exec(text.slice(place.end))?.[0];
+  if (!/^[ \t]*(- +)?$/.test(before) || after === undefined) return undefined;
+  const at = place.end + after.length;
+  const eol = text.includes("\r\n") ? "\r\n" : "\n";
+  return { file, start: at, end: at, text: `${eol}${before.replace("-", " ")}model: ${id}` };
 }
 
 function isContinue({ file, settings }: FileFacts, { path }: Setting): boolean {

@@ -13,7 +13,7 @@ export const maxCompletionTokens: Rule = {
   severity: { "v3.1": "warning", current: "warning" },
   effect: "silent change",
   explanation:
-    "DeepSeek's documentation of V3.0, V3.1 and V4 knows max_tokens only. Tests against the official API in August 2026 showed that max_completion_tokens, OpenAI's newer name, is ignored: the request runs without a limit. The rename is safe in form, but note that it makes a limit effective that was ignored so far; where the request thinks, a small limit would then cut the reasoning (see reasoner-max-tokens), so there it is only a suggestion. Whether the V3.0 and V3.1 servers ignored the name too is not documented; self-hosted servers such as vLLM accept it.",
+    "DeepSeek's documentation of V3.0, V3.1 and V4 knows max_tokens only. Tests against the official API in August 2026 showed that max_completion_tokens, OpenAI's newer name, is ignored: the request runs without a limit. The rename is safe in form, but note that it makes a limit effective that was ignored so far; where the request thinks, a small limit would then cut the reasoning (see reasoner-max-tokens), so there it is only a suggestion. Whether the V3.0 and V3.1 servers ignored the name too is not documented; self-hosted servers such as vLLM accept it. ChatOpenAI of LangChain for Python writes max_tokens as the newer name by itself, so a limit set there is ignored as well.",
   examples: [
     {
       target: "current",
@@ -72,6 +72,8 @@ export const maxCompletionTokens: Rule = {
   *check(facts, target) {
     for (const request of facts.files.flatMap((file) => file.requests)) {
       if (request.host.host !== "official" || isAnthropic(request)) continue;
+      const rewritten = rewrittenLimit(request);
+      if (rewritten) yield rewritten;
       const placed = settingOf(request, /^max_completion_tokens$/);
       const limit = placed?.parameter;
       if (!limit) continue;
@@ -88,6 +90,20 @@ export const maxCompletionTokens: Rule = {
     }
   },
 };
+
+/** LangChain's ChatOpenAI for Python sends `max_tokens` under the newer name, whatever server it talks to. */
+function rewrittenLimit(request: Request): Problem | undefined {
+  if (request.client !== "langchain-python" || !/(^|\.)ChatOpenAI$/.test(request.callee)) return undefined;
+  const limit = request.parameters.find(({ name }) => name === "max_tokens");
+  return limit
+    ? {
+        message: `${request.callee} sends max_tokens as max_completion_tokens (in its newer versions), which the official API ignores`,
+        place: limit.place,
+        host: request.host,
+        manual: 'use ChatDeepSeek of langchain-deepseek, or extra_body={"max_tokens": ...}',
+      }
+    : undefined;
+}
 
 function fixOf(
   request: Request,

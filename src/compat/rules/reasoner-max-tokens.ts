@@ -134,10 +134,16 @@ function ofParameter(
 
 function ofTable(number: NamedNumber): Problem | undefined {
   if (!limitNames.test(number.name) || number.value > largestOldLimit || number.form !== "property") return undefined;
-  return {
+  const { host } = number.host;
+  if (host !== "official" && host !== "unknown") return undefined;
+  const common = {
     message: `${number.name} ${number.text} of "deepseek-reasoner" includes the reasoning; the answer may be cut or empty`,
     place: number.place,
     host: number.host,
+  };
+  if (host === "unknown") return { ...common, manual: "an unknown host is never fixed" };
+  return {
+    ...common,
     manual: "raising the limit may cost more",
     fix: {
       applicability: "suggested",

@@ -147,6 +147,8 @@ function* sentBack(facts: Facts, file: FileFacts): Iterable<Problem> {
 const holds = (outer: HistoryItem["place"], inner: HistoryItem["place"]): boolean =>
   outer.file === inner.file && outer.start <= inner.start && inner.end <= outer.end;
 
+const isPython = ({ language }: FileFacts): boolean => language === "python" || language === "notebook";
+
 /** Where a message built anew is given its reasoning. */
 function memberIn(file: FileFacts, item: HistoryItem): MemberUse | undefined {
   if (item.kind !== "rebuilt") return undefined;
@@ -163,19 +165,15 @@ function cutDown(facts: Facts, file: FileFacts, item: HistoryItem, request: Requ
   const source = /^([\w$]+(?:[\w$.!]|\?\.|\[\d+\])*?)(?:\.(?:model_dump|to_dict|dict)\([^()]*\))?$/.exec(code)?.[1];
   if (!source || hasTools(request)) return { manual: advice };
   const doubts = [
+    ...(isPython(file) ? ["what reads the list has to take a dict"] : []),
     ...(item.request ? [] : ["whose answer this is, is not known here"]),
     ...(request.host.certainty === "certain" ? [] : [`the host is only likely: ${request.host.evidence}`]),
     ...(request.model?.certainty === "certain" && request.spreads.every(({ known }) => known)
       ? []
       : ["the model may be another, or tools may be given"]),
-    ...(file.members.some(
-      ({ name, form, object }) => name === "reasoning_content" && form === "read" && object.includes(item.list),
-    )
-      ? [`reasoning_content is read from ${item.list} elsewhere`]
-      : []),
+    ...(isReadElsewhere(facts) ? ["reasoning_content is read from messages elsewhere"] : []),
     ...(/\bChatCompletionMessage\b/.test(file.text) ? ["the list's type may ask for the whole message"] : []),
   ];
-  const isPython = file.language === "python" || file.language === "notebook";
   const text = textOf(facts, item.place.file);
   const quote = text.split("'").length > text.split('"').length ? "'" : '"';
   const q = (word: string) => `${quote}${word}${quote}`;
@@ -187,13 +185,22 @@ function cutDown(facts: Facts, file: FileFacts, item: HistoryItem, request: Requ
       edits: [
         {
           ...item.place,
-          text: isPython
+          text: isPython(file)
             ? `{${q("role")}: ${q("assistant")}, ${q("content")}: ${source}.content}`
             : `{ role: ${q("assistant")}, content: ${source}.content }`,
         },
       ],
     },
   };
+}
+
+/** Is reasoning_content read from anything but an answer on the spot, such as the history that is shown? */
+function isReadElsewhere(facts: Facts): boolean {
+  return facts.files.some(({ members }) =>
+    members.some(
+      ({ name, form, object }) => name === "reasoning_content" && form === "read" && !/choices|delta/.test(object),
+    ),
+  );
 }
 
 /** Target current: what loses reasoning_content where tools ask for it. */
@@ -221,7 +228,9 @@ function* leftOut(facts: Facts, file: FileFacts): Iterable<Problem> {
   for (const member of removals) {
     if (isOfStream(file, member)) continue;
     const edits =
-      own.length > 0 && request.host.host === "official" ? removeStatement(file.text, member.place) : undefined;
+      own.length > 0 && request.host.host === "official"
+        ? removeStatement(file.text, member.place, isPython(file))
+        : undefined;
     yield {
       message:
         "reasoning_content is taken out of messages; today a request with tools is refused without it while the model thinks",

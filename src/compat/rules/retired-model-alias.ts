@@ -159,9 +159,10 @@ DEEPSEEK_MODEL=deepseek-flash
     confidence: "primary",
   },
   *check(facts, target) {
-    // the Anthropic endpoint refuses no name: a rule of its own
-    const reported = new Set(facts.files.flatMap((file) => file.requests.filter(mapsNames)).flatMap(keysOf));
-    for (const use of usesOf(facts)) {
+    // the Anthropic endpoint refuses no name, and completion in the middle has another successor: rules of their own
+    const isOther = (request: Request) => mapsNames(request) || (target === "current" && isFim(request));
+    const reported = new Set(facts.files.flatMap((file) => file.requests.filter(isOther)).flatMap(keysOf));
+    for (const use of usesOf(facts, isOther)) {
       // the request may go to several hosts, but this name to one: the mention knows
       if (use.mention?.host.certainty === "certain" && use.requests.every(({ host }) => host.host === "unknown"))
         continue;
@@ -192,14 +193,14 @@ const keysOf = ({ model }: Request): readonly string[] => (model?.candidates ?? 
 const mapsNames = ({ client, host }: Request): boolean => /^anthropic/.test(client) && host.host === "official";
 
 /** The literals of retired names by which requests to the official or an unknown host are made. */
-function usesOf(facts: Facts): readonly Use[] {
+function usesOf(facts: Facts, isOther: (request: Request) => boolean): readonly Use[] {
   const uses = new Map<string, { alias: RetiredAlias; candidate: Candidate; requests: Request[] }>();
   const elsewhere = new Set<string>();
   for (const request of facts.files.flatMap((file) => file.requests)) {
     for (const candidate of request.model?.candidates ?? []) {
       if (candidate.partial) continue;
       const { host } = request.host;
-      if (mapsNames(request) || (host !== "official" && host !== "unknown")) {
+      if (isOther(request) || (host !== "official" && host !== "unknown")) {
         elsewhere.add(keyOf(candidate));
         continue;
       }
@@ -363,7 +364,9 @@ function ofMention(facts: Facts, alias: RetiredAlias, mention: Mention, target: 
   if (host.host !== "official" && host.host !== "unknown") return undefined;
   // the Anthropic endpoint maps these; anthropic-endpoint speaks of them
   if (isAnthropicVariable(name)) return undefined;
-  const isSent = sent.includes(kind) && (!["property", "setting"].includes(kind) || /model|llm|engine/i.test(name));
+  // promptfoo and its like name a model by provider and id: `id: deepseek:deepseek-chat`
+  const names = splitId(id).prefix === "deepseek:" ? /model|llm|engine|^(id|provider)$/i : /model|llm|engine/i;
+  const isSent = sent.includes(kind) && (!["property", "setting"].includes(kind) || names.test(name));
   const official = host.host === "official";
   const severity: Severity =
     target === "v3.1" ? "info" : official ? (isSent ? "error" : "warning") : isSent ? "warning" : "info";

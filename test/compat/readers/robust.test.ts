@@ -1,10 +1,10 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: the holes of other languages
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { applyFixes } from "../../../src/compat/fix.js";
 import { memorySources } from "../memory.js";
 import { errorsIn, readText, spansIn } from "./read.js";
 
-// biome-ignore-start lint/suspicious/noTemplateCurlyInString: the holes of other languages
 /** A sample of every kind of file, each with something to find. */
 const samples: Readonly<Record<string, string>> = {
   ".env": 'export DEEPSEEK_MODEL="deepseek-chat" # why\nMULTI="a\nb"\nX=${DEEPSEEK_MODEL:-deepseek-reasoner}\n',
@@ -25,7 +25,6 @@ const samples: Readonly<Record<string, string>> = {
   "a.md":
     '# deepseek\n```sh\n$ curl https://api.deepseek.com -d \'{"model": "deepseek-chat", "messages": []}\'\nout\n```\n> ```yaml\n> model: deepseek-chat\n> ```\n',
 };
-// biome-ignore-end lint/suspicious/noTemplateCurlyInString: the holes of other languages
 const kinds = Object.keys(samples);
 
 async function check(file: string, text: string): Promise<void> {

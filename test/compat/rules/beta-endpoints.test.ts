@@ -1,5 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import { betaEndpoints } from "../../../src/compat/rules/beta-endpoints.js";
+import { rules } from "../../../src/compat/rules/index.js";
+import { retiredModelAlias } from "../../../src/compat/rules/retired-model-alias.js";
 import { check } from "../check.js";
 
 const client = (url: string) => `import OpenAI from "openai";\nconst client = new OpenAI({ baseURL: ${url} });\n`;
@@ -58,6 +60,15 @@ describe("completion in the middle", () => {
     expect(await check(betaEndpoints, client(beta) + middle("deepseek-chat"), "v3.1")).toEqual([]);
     expect(await check(betaEndpoints, client(beta) + middle("deepseek-chat"), "current")).toHaveLength(1);
     expect(await check(betaEndpoints, client(beta) + middle("deepseek-reasoner"), "v3.1")).toHaveLength(1);
+  });
+
+  test("is no matter for the rules about chats and thinking", async () => {
+    const others = rules.filter(({ code }) => code !== "R16");
+    for (const model of ["deepseek-chat", "deepseek-v4-pro"]) {
+      expect((await Promise.all(others.map((rule) => check(rule, client(beta) + middle(model))))).flat()).toEqual([]);
+    }
+    // away from V3.1's own host the name is gone all the same
+    expect(await check(retiredModelAlias, client(beta) + middle("deepseek-chat"), "v3.1")).toHaveLength(1);
   });
 
   test("with a shared constant is not rewritten", async () => {

@@ -75,6 +75,15 @@ describe("host-model-id", () => {
     expect(await findingsOf(rule, "v3.1", code)).toEqual([]);
   });
 
+  test("litellm's prefix says the host and stays", async () => {
+    const text = 'const model = "openrouter/deepseek/deepseek-chat-v3-0324";\n';
+    expect(await fixedBy(rule, "v3.1", text)).toBe(text);
+    expect(await fixedBy(rule, "v3.1", text, "suggested")).toBe(
+      'const model = "openrouter/deepseek/deepseek-chat-v3.1";\n',
+    );
+    expect(await findingsOf(rule, "v3.1", 'const model = "openrouter/deepseek/deepseek-r1";\n')).toEqual([]);
+  });
+
   test("code written for V3.1 is not moved to V3.1", async () => {
     const text = ask("https://openrouter.ai/api/v1", "deepseek/deepseek-chat");
     expect(await findingsOf(rule, "v3.1", text, "v3.1")).toEqual([]);

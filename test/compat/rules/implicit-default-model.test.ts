@@ -1,4 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
+import { emptyFacts } from "../../../src/compat/facts.js";
+import { applyEdits } from "../../../src/compat/fix.js";
 import { implicitDefaultModel as rule } from "../../../src/compat/rules/implicit-default-model.js";
 import { findingsOf, fixedBy, problemsIn, settingsFile } from "./check.js";
 
@@ -33,6 +35,30 @@ describe("implicit-default-model", () => {
     expect(problemsIn(rule, "current", [settingsFile("deploy/providers.yaml", lines)])).toEqual([]);
     const named = [...lines, ["models.0.model", "deepseek-coder"]] as const;
     expect(problemsIn(rule, "current", [settingsFile(".continue/config.json", named)])).toEqual([]);
+  });
+
+  test.each([
+    [
+      ".continue/config.yaml",
+      "models:\n  - provider: deepseek\n    name: DS\n",
+      "models:\n  - provider: deepseek\n    model: deepseek-flash\n    name: DS\n",
+    ],
+    [
+      ".continue/config.json",
+      '{ "models": [{ "provider": "deepseek", "title": "DS" }] }',
+      '{ "models": [{ "provider": "deepseek", "model": "deepseek-flash", "title": "DS" }] }',
+    ],
+    [".continue/config.yaml", "models: [{ provider: deepseek }]\n", undefined],
+  ])("the model beside Continue's provider in %s", (file, text, after) => {
+    const at = (word: string) => ({ file, start: text.indexOf(word), end: text.indexOf(word) + word.length });
+    const path = ["models", "0", "provider"];
+    const setting = { name: "provider", path, value: "deepseek", place: at("deepseek"), namePlace: at("provider") };
+    const facts = {
+      ...emptyFacts(file, "yaml", text),
+      settings: [{ ...setting, isEnvironment: false, isSecret: false }],
+    };
+    const [problem] = problemsIn(rule, "current", [facts]);
+    expect(problem!.fix && applyEdits(text, problem!.fix.edits)).toBe(after);
   });
 
   test.each([

@@ -35,6 +35,18 @@ describe("serving-flags", () => {
     expect(file.text.slice(start, end)).toBe("deepseek_v3");
   });
 
+  test("a parser below the entry that names the model, as in Helm values", () => {
+    const file = settingsFile("values.yaml", [
+      ["modelSpec.0.modelURL", "deepseek-ai/DeepSeek-V3.1"],
+      ["modelSpec.0.vllmConfig.toolCallParser", "deepseek_v3"],
+      ["modelSpec.1.modelURL", "Qwen/Qwen3-8B"],
+      ["modelSpec.1.vllmConfig.toolCallParser", "hermes"],
+    ]);
+    expect(problemsIn(rule, "v3.1", [file]).map(({ fix }) => fix?.edits.map(({ text }) => text))).toEqual([
+      ["deepseek_v31"],
+    ]);
+  });
+
   test.each([
     [
       "a V3 model keeps its parser until it is replaced",
