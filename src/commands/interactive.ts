@@ -10,7 +10,7 @@ type Choose = (scan: Scan) => readonly Finding[];
 /** Asks one question; undefined: Ctrl-C. A test answers in its place. */
 export type Ask = (question: string, choices: readonly string[]) => Promise<string | undefined>;
 
-export const answers = ["apply", "skip", "skip the rule", "quit"] as const;
+const answers = ["apply", "skip", "skip the rule", "quit"] as const;
 
 /**
  * Shows each finding that has a fix and asks what to do with it. The result chooses what was said yes to; undefined

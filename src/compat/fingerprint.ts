@@ -12,7 +12,7 @@ export interface Fingerprinted {
 const snippetLength = 400;
 
 /** A snippet without what formatters change: blanks, kind of quotes, separators in numbers, commas before brackets. */
-export function normaliseSnippet(code: string): string {
+function normaliseSnippet(code: string): string {
   return code
     .replace(/(?<=\d)_(?=\d)/g, "")
     .replace(/["'`]+/g, '"')
@@ -22,7 +22,7 @@ export function normaliseSnippet(code: string): string {
 }
 
 /** Names of the functions, classes and keys around a place, outermost first: `Agent/run`. Cells have no names of their own. */
-export function symbolPath(facts: Facts, { file, start, end }: Place): string {
+function symbolPath(facts: Facts, { file, start, end }: Place): string {
   return (fileOf(facts, file)?.symbols ?? [])
     .filter((symbol) => symbol.kind !== "cell" && symbol.start <= start && end <= symbol.end)
     .sort((a, b) => a.start - b.start || b.end - a.end)

@@ -46,7 +46,7 @@ export interface Finding extends Problem, Location {
 }
 
 /** A finding that a comment in the code takes out of the count. */
-export interface SuppressedFinding extends Finding {
+interface SuppressedFinding extends Finding {
   readonly suppressed: Suppressed;
 }
 

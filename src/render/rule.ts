@@ -5,7 +5,7 @@ import { ruleHelp, rulesMarkdown } from "./rules.js";
 import { type Column, textTable } from "./table.js";
 
 /** A rule as data, without its check. */
-export type RuleInfo = Omit<Rule, "check" | "aboutSuppressions" | "comesLast">;
+type RuleInfo = Omit<Rule, "check" | "aboutSuppressions" | "comesLast">;
 
 /** The result of `deepseek-compat rules`, schema deepseek-compat/rules@1. */
 export interface RulesResult {

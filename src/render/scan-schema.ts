@@ -121,6 +121,7 @@ export const scanSchema = z.looseObject({
       verdicts: z.looseObject({ "v3.0": verdict, "v3.1": verdict, current: verdict }).optional(),
       renamed: verdict.optional(),
       sentence: z.string(),
+      cost: z.string().optional(),
     }),
   ),
   diff: z.string().optional(),
