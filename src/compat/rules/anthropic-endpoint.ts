@@ -186,8 +186,10 @@ function variablesOf(file: FileFacts): readonly Variable[] {
       return [{ name, value, place: { ...place, start: middle + 1 }, namePlace: { ...place, end: middle } }];
     }),
   );
+  // of large files only these few are compared with each other
+  const own = file.settings.filter(({ name }) => /(^|\.)(ANTHROPIC|CLAUDE)_/.test(name));
   const known: Variable[] = [];
-  for (const one of [...file.settings, ...inWords]) if (!known.some((other) => meets(one, other))) known.push(one);
+  for (const one of [...own, ...inWords]) if (!known.some((other) => meets(one, other))) known.push(one);
   return known;
 }
 

@@ -66,8 +66,10 @@ function tablesOf(file: FileFacts): readonly (readonly NamedNumber[])[] {
   const tables: NamedNumber[][] = [];
   for (const number of file.numbers) {
     if (!isPrice(number)) continue;
+    const isRouted = routed.test(number.owner ?? "");
+    if (!isRouted && !isOurs(number)) continue;
     const own = isOfDeepSeek(number, file);
-    if (own === false || !(isOurs(number) || (own && routed.test(number.owner ?? "")))) continue;
+    if (own === false || (isRouted && !own)) continue;
     const last = tables.find((table) => {
       const other = table.at(-1)!;
       return subjectOf(other) === subjectOf(number) && number.place.start - other.place.end < widest;
