@@ -21,6 +21,8 @@ export interface Host {
   readonly stdout: Output;
   /** Progress, warnings and errors. */
   readonly stderr: Output;
+  /** Standard input, where the program has one. */
+  readonly stdin?: { readonly isTerminal: boolean; read(): Uint8Array };
   readonly version: string;
   /** Registers what Ctrl-C must undo (temporary files, child processes); the returned function forgets it. */
   onInterrupt(undo: () => void): () => void;

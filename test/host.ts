@@ -12,13 +12,14 @@ export async function runCommand(
   spec: CommandSpec,
   argv: readonly string[],
   cwd = process.cwd(),
-  world: { readonly env?: Host["env"] } = {},
+  world: { readonly env?: Host["env"]; readonly stdin?: string | Uint8Array } = {},
 ): Promise<Outcome> {
   let stdout = "";
   let stderr = "";
   const host: Host = {
     cwd,
     env: world.env ?? {},
+    ...(world.stdin === undefined ? {} : { stdin: { isTerminal: false, read: () => Buffer.from(world.stdin!) } }),
     stdout: recorder((text) => {
       stdout += text;
     }),

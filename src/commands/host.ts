@@ -38,6 +38,7 @@ function processHost(): Host {
     env: process.env,
     stdout: output(process.stdout),
     stderr: output(process.stderr),
+    stdin: { isTerminal: process.stdin.isTTY === true, read: () => readFileSync(0) },
     version: manifest.version,
     onInterrupt(undo) {
       if (undos.length === 0) {

@@ -1,63 +1,43 @@
-import { Argument, InvalidArgumentError, Option } from "commander";
-import { type CommandSpec, exitCode, type Options } from "../cli.js";
-import type { Applicability, Rule, Severity } from "../compat/rule.js";
-import type { Target } from "../compat/targets.js";
+import { Argument } from "commander";
+import { type CommandSpec, exitCode, type Host, type Options } from "../cli.js";
+import type { Fixing, FixOptions } from "../compat/fix.js";
+import type { Applicability, Severity } from "../compat/rule.js";
+import type { Finding, Scan } from "../compat/scan.js";
+import type { ReadinessContext } from "../compat/score.js";
 import { UserError } from "../errors.js";
+import type { ScanReport } from "../render/scan-report.js";
 import { checkReplaceable, writeWhole } from "./files.js";
-import { repeated } from "./option-values.js";
-import { checkReports, outputOptions, writeResult } from "./output.js";
-import { probeOf } from "./probe-recording.js";
 import { startProgress } from "./progress.js";
+import { scanOptions } from "./scan-options.js";
+import { destinationsOf, writeReport } from "./scan-output.js";
+import type { ScanSettings } from "./scan-settings.js";
+import type { ScanSources } from "./scan-sources.js";
 
 export const scanCommand: CommandSpec = {
   name: "scan",
   summary:
-    "Find what differs between DeepSeek V3.0, V3.1 and today's API in TypeScript and JavaScript, and fix what is safe.",
+    "Find what differs between DeepSeek V3.0, V3.1 and today's API in code and configuration, and fix what is safe.",
   details:
-    "Values are followed through constants, defaults, environment fallbacks, spreads, classes and imports, and each finding says which host the request goes to and how that is known. Code that talks to another host than DeepSeek's own is left alone. Only files that mention DeepSeek, and files that import them, are parsed; .gitignore is respected.",
+    "Values are followed through constants, defaults, environment fallbacks, spreads, classes and imports, and each finding says which host the request goes to and how that is known. Code that talks to another host than DeepSeek's own is left alone. Only files that mention DeepSeek, and files that import them, are parsed; .gitignore is respected.\n\nA comment `deepseek-compat-ignore RULE[,RULE] -- reason [until YYYY-MM-DD]` takes the findings of its line out of the count; -ignore-next-line and -ignore-file speak of the next line of code and of the whole file. Values of keys, tokens and passwords are masked in every form of the result.",
   arguments: [new Argument("[paths...]", "files and folders").default(["."], ".")],
-  options: [
-    new Option(
-      "--target <target>",
-      "what the code moves to: the V3.1 weights with another host, or today's official API",
-    )
-      .choices(["v3.1", "current"])
-      .default("current"),
-    new Option(
-      "--fix [level]",
-      "write the fixes into the files: safe ones, or with --fix=suggested those too that need your eye",
-    )
-      .argParser(fixLevel)
-      .preset("safe"),
-    new Option(
-      "--verify-cmd <command>",
-      "with --fix: run this (npm test) before and after, and take back the fix that makes it fail",
-    ),
-    new Option("--diff", "show the fixes as a unified diff and write nothing"),
-    new Option("--list-files", "print the files that would be read in full and why, and scan nothing"),
-    new Option("--rule <id>", "only this rule, by name or code (repeatable)").argParser(repeated),
-    new Option("--min-severity <severity>", "list findings from this severity on")
-      .choices(["error", "warning", "info"])
-      .default("info"),
-    new Option("--fail-on <severity>", "exit with 1 for findings from this severity on")
-      .choices(["error", "warning", "info", "never"])
-      .default("error"),
-    new Option("--proof", "show what each version of the API would answer to each request (JSON always holds it)"),
-    new Option("--probe <file>", "a recording of `deepseek-compat probe`: what its endpoint answers is certain"),
-    ...outputOptions(),
-  ],
+  options: scanOptions(),
   examples: [
     { command: "scan", note: "the files below this folder" },
     { command: "scan src --diff", note: "what --fix would change" },
     { command: "scan src --fix", note: "apply the safe fixes" },
+    { command: "scan src --interactive", note: "ask for each fix" },
     { command: 'scan src --fix --verify-cmd "npm test"', note: "keep only fixes with which the tests still pass" },
     { command: "scan src --target v3.1 --fail-on warning", note: "for weights you host yourself" },
-    { command: "scan --format markdown", note: "for the summary page of a CI job" },
+    { command: "scan --update-baseline", note: "accept what is there, fail for what comes new" },
+    { command: "scan --changed origin/main --format github", note: "annotations on a pull request" },
+    { command: "scan --format sarif:out.sarif --format text", note: "several forms at once" },
+    { command: 'scan --format markdown:"$GITHUB_STEP_SUMMARY"', note: "on the summary page of a job" },
+    { command: "scan --stdin --stdin-filename src/a.ts < a.ts", note: "from an editor" },
   ],
   exitCodes: {
-    0: "no finding at or above --fail-on (after fixing: none left)",
-    1: "findings at or above --fail-on",
-    2: "a path is missing, an option or rule is unknown, or no file could be read",
+    0: "no finding at or above --fail-on and no other limit passed (after fixing: none left)",
+    1: "findings at or above --fail-on, or --max-warnings, --max-unresolved or --min-score not kept",
+    2: "a path is missing, an option, rule or configuration is wrong, or no file could be read",
   },
   async run(host, [paths], options) {
     if (options["listFiles"] === true) {
@@ -65,106 +45,204 @@ export const scanCommand: CommandSpec = {
       listFiles(host, paths as string[]);
       return exitCode.ok;
     }
-    checkReports(host, options);
-    const { rules: known } = await import("../compat/rules/index.js");
-    const rules = chosenRules(known, options);
-    const { findSourceFiles } = await import("./source-files.js");
+    checkCombination(host, options);
+    const destinations = destinationsOf(host, options);
+    const { scanSettings } = await import("./scan-settings.js");
+    const settings = await scanSettings(host, options);
+    const { openBaseline } = await import("./baseline-file.js");
+    const baseline = openBaseline(host, options, settings.loaded);
+    const changed = options["changed"]
+      ? (await import("./changed-files.js")).changedFiles(
+          host,
+          options["changed"] === true ? undefined : (options["changed"] as string),
+        )
+      : undefined;
+    const written = [...destinations.map(({ file }) => file), baseline?.name].filter((file) => file !== undefined);
+    const { scanSources, stdinSources } = await import("./scan-sources.js");
     const progress = startProgress(host, "scanning", "files");
-    const sources = findSourceFiles(host, paths as string[], (done, total) => progress.update(done, total));
-    const probe = await probeOf(host, options);
-    const scanOptions = { target: options["target"] as Target, rules, ...(probe ? { probe } : {}) };
-    const level = options["fix"] as Applicability | undefined;
-    const { scan } = await import("../compat/scan.js");
-    const { applyFixes } = await import("../compat/fix.js");
-    const { proofsOf } = await import("../compat/proof.js");
-    const { scanForms, unifiedDiff } = await import("../render/scan.js");
-    const { withProofs } = await import("../render/proof.js");
-    const showsDiff = options["diff"] === true;
-    const command = options["verifyCmd"] as string | undefined;
-    if (command !== undefined && (!level || showsDiff)) {
-      throw new UserError("--verify-cmd: there is nothing to verify without --fix; --diff writes nothing");
-    }
-    const fix = async (accept?: (key: string) => boolean) => {
-      const { createVerifier } = await import("./verify-command.js");
-      const verifier = await createVerifier(host, sources.paths);
-      return applyFixes(sources, scanOptions, level ?? "safe", {
-        ...(verifier ? { verifier } : {}),
-        ...(accept ? { accept } : {}),
-      });
-    };
-    let fixing = level || showsDiff ? await fix() : undefined;
-    const writes = fixing !== undefined && !showsDiff;
-    if (fixing && writes) {
-      for (const file of fixing.changed.keys()) checkReplaceable(host, file);
-      if (command === undefined) for (const [file, text] of fixing.changed) writeWhole(host, file, text);
-      else {
-        const { writeVerified } = await import("./verify-command.js");
-        fixing = await writeVerified(host, command, sources, fixing, fix);
-      }
-    }
-    const result = writes && fixing ? fixing.remaining : await scan(sources, scanOptions);
+    const sources = options["stdin"]
+      ? stdinSources(host, options)
+      : scanSources(host, paths as string[], settings.files, settings.folder, written, (done, total) =>
+          progress.update(done, total),
+        );
+    const isCounted = (file: string) => changed?.files.has(file) ?? true;
+    const result = await scanAndFix(host, options, settings, sources, isCounted, () => progress.stop());
     progress.stop();
-    const textOf = (file: string) => (writes ? fixing?.changed.get(file) : undefined) ?? sources.read(file) ?? "";
-    const listed = result.findings.filter(({ severity }) => isAtLeast(severity, options["minSeverity"] as Severity));
-    const texts = new Map(listed.map(({ place }) => [place.file, textOf(place.file)]));
-    const changes = [...(fixing?.changed ?? [])].map(([file, after]) => ({
-      file,
-      after,
-      before: sources.read(file) ?? "",
-    }));
-    const unreadable = sources.paths.filter((path) => sources.unreadable.has(path));
-    if (sources.paths.length > 0 && unreadable.length === sources.paths.length) {
-      throw new UserError(
-        `${unreadable[0]}: cannot be read as UTF-8 text, nor can any other file; nothing was scanned`,
-      );
+    if (!result) {
+      host.stderr.write("interrupted: nothing was written\n");
+      return exitCode.interrupted;
     }
-    const report = {
-      schema: "deepseek-compat/scan@1" as const,
-      target: result.target,
-      findings: listed.map((finding) => ({
-        ...finding,
-        source: texts.get(finding.place.file)!.split(/\r?\n/)[finding.line - 1] ?? "",
-      })),
-      hidden: result.findings.length - listed.length,
-      files: {
-        scanned: result.files,
-        parsed: result.parsed.length,
-        skipped: [...sources.skipped, ...unreadable.map((file) => ({ file, reason: "cannot be read as UTF-8 text" }))],
-        broken: result.broken,
-      },
-      unresolved: result.unresolved,
-      fixed: writes ? (fixing?.applied ?? []) : [],
-      withdrawn: fixing?.withdrawn ?? [],
-      proofs: proofsOf(result),
-      ...(showsDiff ? { diff: unifiedDiff(changes) } : {}),
-    };
-    const forms = scanForms(report, { texts });
-    await writeResult(host, options, options["proof"] ? withProofs(forms, report.proofs) : forms);
-    const limit = options["failOn"] as Severity | "never";
-    const fails = limit !== "never" && result.findings.some(({ severity }) => isAtLeast(severity, limit));
-    return fails ? exitCode.found : exitCode.ok;
+    const { report, texts, views } = await reportOf(
+      host,
+      options,
+      settings,
+      sources,
+      result,
+      isCounted,
+      baseline,
+      changed,
+    );
+    const { rules } = settings.scan;
+    const isProofShown = options["proof"] === true;
+    await writeReport(host, destinations, report, { texts, views, rules, isProofShown, version: host.version });
+    return report.failures.length > 0 ? exitCode.found : exitCode.ok;
   },
 };
 
-function fixLevel(value: string): Applicability {
-  if (value === "safe" || value === "suggested") return value;
-  throw new InvalidArgumentError("It must be safe or suggested; write paths before --fix.");
-}
-
-const ranks: Readonly<Record<Severity, number>> = { error: 2, warning: 1, info: 0 };
-
-function isAtLeast(severity: Severity, limit: Severity): boolean {
-  return ranks[severity] >= ranks[limit];
-}
-
-function chosenRules(known: readonly Rule[], options: Options): readonly Rule[] {
-  const names = options["rule"] as string[] | undefined;
-  if (!names) return known;
-  for (const name of names) {
-    if (known.some(({ id, code }) => name === id || name.toUpperCase() === code)) continue;
+function checkCombination(host: Host, options: Options): void {
+  const { stdin, interactive, diff, fix, updateBaseline } = options;
+  if (options["verifyCmd"] !== undefined && ((!fix && !interactive) || diff)) {
+    throw new UserError("--verify-cmd: there is nothing to verify without --fix; --diff writes nothing");
+  }
+  if (stdin && (fix || interactive))
+    throw new UserError("--stdin: there is no file to write fixes to; --diff shows them");
+  if (stdin && (options["changed"] || updateBaseline)) {
+    throw new UserError(`--stdin: goes without ${updateBaseline ? "--update-baseline" : "--changed"}`);
+  }
+  if (options["stdinFilename"] && !stdin) throw new UserError("--stdin-filename: is for --stdin");
+  if (!interactive) return;
+  if (diff || fix)
+    throw new UserError(`--interactive: asks for each fix itself; leave out ${diff ? "--diff" : "--fix"}`);
+  if (!host.stdin?.isTerminal || !host.stdout.isTerminal) {
     throw new UserError(
-      `--rule ${name}: no such rule; there are ${known.map(({ id, code }) => `${code} ${id}`).join(", ")}`,
+      "--interactive: needs a terminal to ask on; use --diff to see the fixes and --fix to write them",
     );
   }
-  return known.filter(({ id, code }) => names.some((name) => name === id || name.toUpperCase() === code));
+}
+
+type Choose = NonNullable<FixOptions["choose"]>;
+
+/** A scan, and what fixing did. */
+interface Result {
+  readonly scan: Scan;
+  readonly fixing: Fixing | undefined;
+  readonly isWritten: boolean;
+}
+
+async function scanAndFix(
+  host: Host,
+  options: Options,
+  settings: ScanSettings,
+  sources: ScanSources,
+  isCounted: (file: string) => boolean,
+  beforeAsking: () => void,
+): Promise<Result | undefined> {
+  const { scan } = await import("../compat/scan.js");
+  const { applyFixes } = await import("../compat/fix.js");
+  const asked = options["fix"] as Applicability | undefined;
+  const isDiff = options["diff"] === true;
+  let level: Applicability = asked ?? "safe";
+  let choose: Choose = ({ findings }) => findings.filter(({ place }) => isCounted(place.file));
+  if (options["interactive"]) {
+    const first = await scan(sources, settings.scan);
+    beforeAsking();
+    const { askForFixes } = await import("./interactive.js");
+    const chosen = await askForFixes(host, first, (file) => sources.read(file) ?? "", isCounted);
+    if (chosen === "interrupted") return undefined;
+    if (!chosen) return { scan: first, fixing: undefined, isWritten: false };
+    level = "suggested";
+    choose = chosen;
+  } else if (!asked && !isDiff)
+    return { scan: await scan(sources, settings.scan), fixing: undefined, isWritten: false };
+  const { createVerifier, writeVerified } = await import("./verify-command.js");
+  const verifier = await createVerifier(host, sources.paths);
+  const fix = (accept?: (key: string) => boolean) =>
+    applyFixes(sources, settings.scan, level, {
+      choose,
+      ...(verifier ? { verifier } : {}),
+      ...(accept ? { accept } : {}),
+    });
+  let fixing: Fixing = await fix();
+  if (isDiff) return { scan: await scan(sources, settings.scan), fixing, isWritten: false };
+  for (const file of fixing.changed.keys()) checkReplaceable(host, file);
+  const command = options["verifyCmd"] as string | undefined;
+  if (command === undefined) for (const [file, text] of fixing.changed) writeWhole(host, file, text);
+  else fixing = await writeVerified(host, command, sources, fixing, fix);
+  return { scan: fixing.remaining, fixing, isWritten: true };
+}
+
+async function reportOf(
+  host: Host,
+  options: Options,
+  { scan: scanOptions, limits }: ScanSettings,
+  sources: ScanSources,
+  { scan, fixing, isWritten }: Result,
+  isCounted: (file: string) => boolean,
+  baseline: import("./baseline-file.js").BaselineFile | undefined,
+  changed: import("./changed-files.js").ChangedFiles | undefined,
+) {
+  const { failuresOf, isAtLeast } = await import("../compat/gates.js");
+  const { buildReport, maskedChanges } = await import("../render/build-report.js");
+  const { proofsOf } = await import("../compat/proof.js");
+  const { unifiedDiff } = await import("../render/scan.js");
+  const unreadable = sources.paths.filter((path) => sources.unreadable.has(path));
+  if (sources.paths.length > 0 && unreadable.length === sources.paths.length) {
+    throw new UserError(`${unreadable[0]}: cannot be read as UTF-8 text, nor can any other file; nothing was scanned`);
+  }
+  const counted = scan.findings.filter(({ place }) => isCounted(place.file));
+  const comparison = baseline
+    ? (await import("./baseline-file.js")).applyBaseline(
+        host,
+        baseline,
+        counted,
+        new Set(sources.paths.filter((path) => isCounted(path) && !sources.unreadable.has(path))),
+        new Set(scanOptions.rules.map(({ id }) => id)),
+      )
+    : undefined;
+  const fresh = counted.filter((_, index) => !comparison?.known[index]);
+  const known = new Set(counted.filter((_, index) => comparison?.known[index]).map(({ fingerprint }) => fingerprint));
+  const listed = counted.filter(({ severity }) => isAtLeast(severity, options["minSeverity"] as Severity));
+  const unresolved = scan.unresolved.filter(({ file }) => isCounted(file));
+  const skipped = [...sources.skipped, ...unreadable.map((file) => ({ file, reason: "cannot be read as UTF-8 text" }))];
+  const applied = isWritten ? (fixing?.applied ?? []) : [];
+  const score = await scoreOf(scan, fresh, unresolved, {
+    skipped: skipped.length - unreadable.length,
+    unreadable: unreadable.length,
+    unverifiedFixes: applied.filter(({ verification }) => verification.state === "fixed-unverified").length,
+  });
+  const changes = [...(fixing?.changed ?? [])].map(([file, after]) => ({
+    file,
+    after,
+    before: sources.read(file) ?? "",
+  }));
+  return buildReport({
+    scan,
+    listed,
+    suppressed: scan.suppressed.filter(({ place }) => isCounted(place.file)),
+    known,
+    fixing,
+    written: isWritten,
+    diff: options["diff"] ? unifiedDiff(maskedChanges(changes)) : undefined,
+    passedOver: options["stats"] ? Object.fromEntries(sources.passedOver) : undefined,
+    rest: {
+      hidden: counted.length - listed.length,
+      ...(baseline && comparison
+        ? { baseline: { file: baseline.name, known: known.size, gone: comparison.gone, updated: baseline.isUpdated } }
+        : {}),
+      ...(changed
+        ? { changed: { since: changed.since, files: sources.paths.filter((path) => changed.files.has(path)).length } }
+        : {}),
+      score,
+      failOn: limits.failOn,
+      failures: failuresOf(
+        { severities: fresh.map(({ severity }) => severity), unresolved: unresolved.length, score: score.score },
+        limits,
+      ),
+      unresolved,
+      proofs: proofsOf(scan).filter(({ file }) => isCounted(file)),
+      excluded: sources.excluded,
+      skipped,
+    },
+    textOf: (file) => (isWritten ? fixing?.changed.get(file) : undefined) ?? sources.read(file) ?? "",
+  });
+}
+
+async function scoreOf(
+  scan: Scan,
+  findings: readonly Finding[],
+  unresolved: Scan["unresolved"],
+  context: ReadinessContext,
+): Promise<ScanReport["score"]> {
+  const { readiness, readinessInput } = await import("../compat/score.js");
+  return readiness(readinessInput({ ...scan, findings, unresolved }, context));
 }

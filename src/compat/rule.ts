@@ -83,6 +83,8 @@ export interface Rule {
   readonly examples: readonly Example[];
   /** Its fixes change what other rules go by (the model's name), so they wait until a file has no other fix left. */
   readonly comesLast?: true;
+  /** Its problems are those of suppression comments, which the scan itself finds after all other rules: `check` yields none. */
+  readonly aboutSuppressions?: "malformed" | "unused";
   readonly source: {
     readonly urls: readonly string[];
     /** When the sources were read: YYYY-MM-DD. */

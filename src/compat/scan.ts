@@ -1,4 +1,5 @@
 import { type Facts, type FileFacts, fileOf, type Place } from "./facts.js";
+import { fingerprints } from "./fingerprint.js";
 import { joinEnvironment } from "./join.js";
 import { raiseHosts, temper } from "./probed.js";
 import { readerOf, readers } from "./readers/index.js";
@@ -7,6 +8,7 @@ import type { Effect, Problem, Rule, Severity } from "./rule.js";
 import { rules as allRules } from "./rules/index.js";
 import { selectFiles } from "./select.js";
 import { packageVersion, type Sources } from "./sources.js";
+import { applySuppressions, type Suppressed } from "./suppressions.js";
 import type { Origin, Target } from "./targets.js";
 import type { Location } from "./view.js";
 
@@ -17,6 +19,16 @@ export interface ScanOptions {
   readonly from?: Origin;
   /** All rules where left out. */
   readonly rules?: readonly Rule[];
+  /** Rules that suppressions may name, where they are more than `rules` and all rules. */
+  readonly known?: readonly Rule[];
+  /** Target of a file where it differs from `target`. */
+  targetOf?(file: string): Target | undefined;
+  /** Another severity for a rule in a file, or that it is off there. */
+  severityOf?(rule: Rule, file: string): Severity | "off" | undefined;
+  /** YYYY-MM-DD: from then on, suppressions `until` an earlier day hold no more. Nothing expires where left out. */
+  readonly today?: string;
+  /** Milliseconds of any clock, for the times of rules; they are 0 where left out. */
+  clock?(): number;
   /** Files to read in full, where somebody has chosen them already. */
   readonly selected?: readonly string[];
   /** What a probe of an endpoint showed: it makes certain what is only likely of that endpoint. */
@@ -29,6 +41,20 @@ export interface Finding extends Problem, Location {
   readonly code: string;
   readonly effect: Effect;
   readonly severity: Severity;
+  /** The same as long as the code is, wherever it moves (fingerprint.ts). Unique within a scan. */
+  readonly fingerprint: string;
+}
+
+/** A finding that a comment in the code takes out of the count. */
+interface SuppressedFinding extends Finding {
+  readonly suppressed: Suppressed;
+}
+
+/** What a rule took, over all files. */
+export interface RuleTiming {
+  readonly rule: string;
+  readonly timeMs: number;
+  readonly findings: number;
 }
 
 /** Something the scan saw but could not judge. */
@@ -53,6 +79,9 @@ export interface Scan {
   readonly facts: Facts;
   /** By file, then by position. */
   readonly findings: readonly Finding[];
+  /** Those that suppressions in the code take out; they are not among `findings`. */
+  readonly suppressed: readonly SuppressedFinding[];
+  readonly timings: readonly RuleTiming[];
   /** Files looked at. */
   readonly files: number;
   /** Files read in full: those that mention DeepSeek and those that import them. */
@@ -72,30 +101,14 @@ export async function scan(sources: Sources, options: ScanOptions): Promise<Scan
   const facts = probe ? raiseHosts(read, probe) : read;
   const from = options.from ?? "v3.0";
   const position = createPosition(facts);
-  const findings: Finding[] = [];
-  for (const rule of options.rules ?? allRules) {
-    const usual = rule.severity[options.target];
-    if (usual === null || (rule.since === "v3.1" && from === "v3.1")) continue;
-    for (const problem of rule.check(facts, options.target, from)) {
-      const { id, code, effect } = rule;
-      findings.push({
-        rule: id,
-        code,
-        effect,
-        ...guarded(problem, facts),
-        severity: problem.severity ?? usual,
-        ...position(problem.place),
-      });
-    }
-  }
-  findings.sort(
-    (a, b) => compare(a.place.file, b.place.file) || a.place.start - b.place.start || compare(a.code, b.code),
-  );
+  const { findings, suppressed, timings } = judge(facts, options, from, position);
   return {
     target: options.target,
     from,
     facts,
     findings: probe ? findings.map((finding) => temper(finding, probe)) : findings,
+    suppressed,
+    timings,
     files: paths.length,
     parsed,
     broken: facts.files.flatMap(({ syntaxErrors: [first] }) =>
@@ -105,6 +118,71 @@ export async function scan(sources: Sources, options: ScanOptions): Promise<Scan
     positionOf: position,
   };
 }
+
+type Unnumbered = Omit<Finding, "fingerprint">;
+
+/** Runs the rules, applies suppressions and gives each finding its fingerprint. */
+function judge(
+  facts: Facts,
+  options: ScanOptions,
+  from: Origin,
+  position: (place: Place) => Location,
+): Pick<Scan, "findings" | "suppressed" | "timings"> {
+  const chosen = options.rules ?? allRules;
+  const now = () => options.clock?.() ?? 0;
+  const findings: Unnumbered[] = [];
+  const timings: RuleTiming[] = [];
+  const ran = new Map<string, Rule>();
+  const add = (rule: Rule, target: Target, problem: Problem) => {
+    const usual = rule.severity[target];
+    const asked = options.severityOf?.(rule, problem.place.file);
+    if (usual === null || asked === "off") return;
+    const { id, code, effect } = rule;
+    const severity = asked ?? problem.severity ?? usual;
+    findings.push({ rule: id, code, effect, ...guarded(problem, facts), severity, ...position(problem.place) });
+  };
+  const targetOf = (file: string) => options.targetOf?.(file) ?? options.target;
+  const wanted = new Set([options.target, ...facts.files.map(({ file }) => targetOf(file))]);
+  for (const rule of chosen) {
+    if (rule.aboutSuppressions || (rule.since === "v3.1" && from === "v3.1")) continue;
+    const started = now();
+    const before = findings.length;
+    for (const target of wanted) {
+      if (rule.severity[target] === null) continue;
+      ran.set(rule.id, rule);
+      for (const problem of rule.check(facts, target, from)) {
+        if (targetOf(problem.place.file) === target) add(rule, target, problem);
+      }
+    }
+    timings.push({ rule: rule.id, timeMs: now() - started, findings: findings.length - before });
+  }
+  findings.sort(byPlace);
+  const known = [...allRules, ...chosen, ...(options.known ?? [])];
+  const hasRun = (id: string, file: string) => {
+    const rule = ran.get(id);
+    return !!rule?.severity[targetOf(file)] && options.severityOf?.(rule, file) !== "off";
+  };
+  const outcome = applySuppressions(facts, findings, known, hasRun, options.today);
+  const active = new Set<Unnumbered>(outcome.active);
+  const reasons = new Map(outcome.suppressed.map(({ finding, by }) => [finding, by] as const));
+  findings.length = 0;
+  for (const rule of chosen) {
+    if (!rule.aboutSuppressions) continue;
+    for (const problem of outcome[rule.aboutSuppressions]) add(rule, targetOf(problem.place.file), problem);
+  }
+  for (const finding of findings) active.add(finding);
+  const all = [...active, ...reasons.keys()].sort(byPlace);
+  const marks = fingerprints(facts, all);
+  const marked = all.map((finding, index) => ({ ...finding, fingerprint: marks[index]!, by: reasons.get(finding) }));
+  return {
+    findings: marked.flatMap(({ by, ...finding }) => (by ? [] : [finding])),
+    suppressed: marked.flatMap(({ by, ...finding }) => (by ? [{ ...finding, suppressed: by }] : [])),
+    timings,
+  };
+}
+
+const byPlace = (a: Unnumbered, b: Unnumbered): number =>
+  compare(a.place.file, b.place.file) || a.place.start - b.place.start || compare(a.code, b.code);
 
 /** Reads files, each with the reader of its language; a parser takes long to load, so only where a file needs it. */
 export async function readFacts(sources: Sources, paths: readonly string[]): Promise<Facts> {

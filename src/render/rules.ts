@@ -44,3 +44,12 @@ function exampleMarkdown({ target, language, before, after, by }: Example): stri
   const block = (text: string) => `\`\`\`${language}\n${text.trimEnd()}\n\`\`\`\n`;
   return `Target ${target}, before:\n\n${block(before)}\nAfter (${ways[by]}):\n\n${block(after)}`;
 }
+
+/** What a rule's help says outside these docs (SARIF): the same, as text and as Markdown. */
+export function ruleHelp(rule: Rule): { readonly text: string; readonly markdown: string } {
+  const { code, title, explanation, source } = rule;
+  return {
+    text: [`${code}. ${title}.`, explanation, `Sources: ${source.urls.join(" ")}`].join("\n\n"),
+    markdown: ruleMarkdown(rule),
+  };
+}

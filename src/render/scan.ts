@@ -1,11 +1,18 @@
 import type { ChalkInstance } from "chalk";
 import { createTwoFilesPatch } from "diff";
-import type { Applied, Withdrawn } from "../compat/fix.js";
-import type { LocatedProof } from "../compat/proof.js";
 import { type Severity, severities } from "../compat/rule.js";
-import type { BrokenFile, Finding, Unresolved } from "../compat/scan.js";
-import { type Target, targets } from "../compat/targets.js";
+import { targets } from "../compat/targets.js";
 import type { Forms } from "./forms.js";
+import {
+  byFile,
+  freshOf,
+  notesOf,
+  plural,
+  type ReportedFinding,
+  type ScanReport,
+  type Surroundings,
+  scoreLine,
+} from "./scan-report.js";
 import { type Column, markdownTable, textTable } from "./table.js";
 
 /** A file's text before and after its fixes. */
@@ -15,52 +22,15 @@ export interface Change {
   readonly after: string;
 }
 
-/** A finding with the line it stands in. */
-interface ReportedFinding extends Finding {
-  /** The line at `line`, without its line break. */
-  readonly source: string;
-}
-
-/** The result of `deepseek-compat scan`, schema deepseek-compat/scan@1. Offsets count UTF-16 code units. */
-export interface ScanReport {
-  readonly schema: "deepseek-compat/scan@1";
-  readonly target: Target;
-  /** By file, then by position; after fixing, those that remain. */
-  readonly findings: readonly ReportedFinding[];
-  /** Findings below --min-severity, which are not listed. */
-  readonly hidden: number;
-  readonly files: {
-    /** TypeScript and JavaScript files looked at. */
-    readonly scanned: number;
-    /** Of these, the ones that mention DeepSeek or import one that does, and so were parsed. */
-    readonly parsed: number;
-    readonly skipped: readonly { readonly file: string; readonly reason: string }[];
-    readonly broken: readonly BrokenFile[];
-  };
-  /** What was seen but could not be judged. */
-  readonly unresolved: readonly Unresolved[];
-  /** Fixes written to files by --fix; empty without. */
-  readonly fixed: readonly Applied[];
-  readonly withdrawn: readonly Withdrawn[];
-  /** What each version of the API would answer to each request. */
-  readonly proofs: readonly LocatedProof[];
-  /** Unified diff of the fixes, for --diff; nothing was written then. */
-  readonly diff?: string;
-}
-
-/** What the forms show beside the report. */
-export interface Surroundings {
-  /** Text of the files with findings, for the lines around them. */
-  readonly texts: ReadonlyMap<string, string>;
-}
-
 /** All forms of a scan's result. */
 export function scanForms(report: ScanReport, { texts }: Surroundings): Forms {
   return {
     json: report,
     text: (paint, columns) =>
       [
-        ...byFile(report.findings).map(([file, findings]) => fileText(file, findings, texts.get(file), paint, columns)),
+        ...byFile(freshOf(report.findings)).map(([file, findings]) =>
+          fileText(file, findings, texts.get(file), paint, columns),
+        ),
         summaryText(report, paint),
         ...(report.diff ? [`\n${paintDiff(report.diff, paint)}`] : []),
       ].join(""),
@@ -78,12 +48,6 @@ export function unifiedDiff(changes: readonly Change[]): string {
     .join("");
 }
 
-function byFile(findings: readonly ReportedFinding[]): readonly (readonly [string, readonly ReportedFinding[]])[] {
-  const groups = new Map<string, ReportedFinding[]>();
-  for (const finding of findings) groups.set(finding.place.file, [...(groups.get(finding.place.file) ?? []), finding]);
-  return [...groups];
-}
-
 function painter(severity: Severity, paint: ChalkInstance): ChalkInstance {
   return severity === "error" ? paint.red : severity === "warning" ? paint.yellow : paint.blue;
 }
@@ -95,7 +59,8 @@ function fileText(
   paint: ChalkInstance,
   columns: number,
 ): string {
-  const blocks = findings.map((finding) => findingText(finding, text?.split(/\r?\n/) ?? [], paint, columns));
+  const lines = text?.split(/\r?\n/) ?? [];
+  const blocks = findings.map((finding) => findingText(finding, lines, paint, columns));
   return `${paint.bold.underline(file)}\n\n${blocks.join("\n")}\n`;
 }
 
@@ -110,19 +75,6 @@ function findingText(
   const head = `  ${paint.bold(`${line}:${column}`)}  ${colour(severity)}  ${message}  ${paint.dim(`${code} ${rule}`)}\n`;
   const notes = notesOf(finding).map(([name, words]) => `      ${paint.dim(name.padEnd(5))} ${words}\n`);
   return head + frame(finding, lines, paint, columns) + notes.join("");
-}
-
-/** What is said below a finding: how its value and host were found, and what can be done. */
-function notesOf({ host, path, fix, manual }: ReportedFinding): readonly (readonly [string, string])[] {
-  const notes: (readonly [string, string])[] = [];
-  if (path && path.length > 0) notes.push(["value", path.join(" -> ")]);
-  if (host) {
-    const sure = host.certainty === "certain" || host.host === "unknown" ? "" : "likely ";
-    notes.push(["host", `${sure}${host.host}: ${host.evidence}`]);
-  }
-  if (fix) notes.push(["fix", `${fix.applicability}: ${fix.description}`]);
-  if (manual) notes.push([fix ? "note" : "todo", manual]);
-  return notes;
 }
 
 /** Longest run of columns a line of code may take beside its number. */
@@ -181,11 +133,9 @@ function summaryRows(findings: readonly ReportedFinding[]): readonly (readonly s
   });
 }
 
-const plural = (count: number, word: string): string => `${count} ${word}${count === 1 ? "" : "s"}`;
-
 /** The applied fixes, those of one kind in one file on one line: what was done and how it is known to be right. */
-function verifiedLines(fixed: readonly Applied[]): readonly string[] {
-  const groups = new Map<string, Applied[]>();
+function verifiedLines(fixed: ScanReport["fixed"]): readonly string[] {
+  const groups = new Map<string, ScanReport["fixed"][number][]>();
   for (const one of fixed) {
     const { file, code, description, verification } = one;
     const key = [file, code, description, verification.state, verification.doubt, ...verification.checks].join("\n");
@@ -201,7 +151,8 @@ function verifiedLines(fixed: readonly Applied[]): readonly string[] {
 
 /** The lines below the findings: what was looked at, what was not, what was fixed. */
 function closing(report: ScanReport): readonly string[] {
-  const { files, findings, hidden, unresolved, fixed, withdrawn } = report;
+  const { files, hidden, unresolved, fixed, withdrawn, suppressed, baseline, changed, score } = report;
+  const findings = freshOf(report.findings);
   const rewritten = new Set(fixed.map(({ file }) => file)).size;
   return [
     ...(fixed.length > 0
@@ -211,10 +162,16 @@ function closing(report: ScanReport): readonly string[] {
     findings.length > 0
       ? `${plural(findings.length, "finding")}${fixed.length > 0 ? " left" : ""} in ${plural(new Set(findings.map(({ place }) => place.file)).size, "file")}, target ${report.target} (${targets[report.target].title})`
       : `nothing ${fixed.length > 0 ? "left" : "found"}, target ${report.target} (${targets[report.target].title})`,
+    ...(changed
+      ? [`only findings in the ${plural(changed.files, "file")} that changed since ${changed.since} are counted`]
+      : []),
+    ...(suppressed.length > 0 ? [`${plural(suppressed.length, "finding")} suppressed by comments in the code`] : []),
+    ...baselineLines(baseline),
     ...(hidden > 0 ? [`${plural(hidden, "finding")} below the asked severity not listed`] : []),
     files.scanned === 0
-      ? "no TypeScript or JavaScript file was found, so nothing was scanned"
+      ? "no file of a kind this program reads was found, so nothing was scanned"
       : `${plural(files.scanned, "file")} scanned, ${files.parsed} of them mention DeepSeek or import one that does`,
+    ...(files.excluded > 0 ? [`${plural(files.excluded, "file")} left out by the configuration`] : []),
     ...files.skipped.map(({ file, reason }) => `skipped ${file}: ${reason}`),
     ...files.broken.map(({ file, line, message }) => `not a valid program: ${file}:${line}: ${message}`),
     ...withdrawn.map(
@@ -222,13 +179,48 @@ function closing(report: ScanReport): readonly string[] {
     ),
     ...(unresolved.length > 0 ? [`${plural(unresolved.length, "request")} could not be judged in full:`] : []),
     ...unresolved.map(({ file, line, what }) => `  ${file}:${line}: ${what} is not known`),
+    scoreLine(score),
+    ...report.failures.map((why) => `fails: ${why}`),
   ];
 }
 
+function baselineLines(baseline: ScanReport["baseline"]): readonly string[] {
+  if (!baseline) return [];
+  const { file, known, gone, updated } = baseline;
+  const rest = updated ? "taken out of it" : "found no more; --update-baseline takes them out";
+  return [
+    `${plural(known, "finding")} in the baseline ${file}${updated ? ", which was written anew" : ""}`,
+    ...(gone.length > 0 ? [`${gone.length === 1 ? "1 entry" : `${gone.length} entries`} of the baseline ${rest}`] : []),
+    ...gone.slice(0, 20).map(({ file: path, line, rule }) => `  ${path}:${line}: ${rule}`),
+  ];
+}
+
+/** Times and counts for --stats. */
+function statsText({ stats }: ScanReport, paint: ChalkInstance): string {
+  if (!stats) return "";
+  const right = (header: string): Column => ({ header, align: "right" });
+  const table = (head: readonly Column[], rows: readonly (readonly string[])[]) =>
+    rows.length === 0 ? "" : `\n${textTable(head, rows, paint.dim)}`;
+  const rules = [...stats.rules]
+    .sort((a, b) => b.timeMs - a.timeMs)
+    .map(({ rule, timeMs, findings }) => [rule, timeMs.toFixed(1), String(findings)]);
+  const languages = Object.entries(stats.languages).map(([name, count]) => [name, String(count)]);
+  const skipped = Object.entries(stats.skipped).map(([why, { files, folders }]) => [
+    why,
+    String(files),
+    String(folders),
+  ]);
+  return [
+    table([{ header: "rule" }, right("time (ms)"), right("findings")], rules),
+    table([{ header: "read in full" }, right("files")], languages),
+    table([{ header: "passed over" }, right("files"), right("folders")], skipped),
+  ].join("");
+}
+
 function summaryText(report: ScanReport, paint: ChalkInstance): string {
-  const rows = summaryRows(report.findings);
+  const rows = summaryRows(freshOf(report.findings));
   const table = rows.length > 0 ? `${textTable(summaryColumns, rows, paint.dim)}\n` : "";
-  return `${table}${closing(report).join("\n")}\n`;
+  return `${table}${closing(report).join("\n")}\n${statsText(report, paint)}`;
 }
 
 function paintDiff(diff: string, paint: ChalkInstance): string {
@@ -242,8 +234,12 @@ function paintDiff(diff: string, paint: ChalkInstance): string {
     .join("\n");
 }
 
+/** Rows after which the Markdown form stops: the summary page of a job takes 1 MiB. */
+const markdownRows = 500;
+
 function markdown(report: ScanReport): string {
-  const findings = report.findings.map((finding) => [
+  const fresh = freshOf(report.findings);
+  const findings = fresh.slice(0, markdownRows).map((finding) => [
     finding.severity,
     `\`${finding.place.file}:${finding.line}\``,
     `${finding.code} ${finding.rule}`,
@@ -260,9 +256,11 @@ function markdown(report: ScanReport): string {
     `${closing(report)
       .map((line) => `- ${line.trim()}`)
       .join("\n")}\n`,
+    `\nReadiness is ${report.score.formula}.\n`,
     ...(findings.length > 0
-      ? [`\n${markdownTable(summaryColumns, summaryRows(report.findings))}\n${markdownTable(columns, findings)}`]
+      ? [`\n${markdownTable(summaryColumns, summaryRows(fresh))}\n${markdownTable(columns, findings)}`]
       : []),
+    ...(fresh.length > markdownRows ? [`\n${fresh.length - markdownRows} more findings are not listed here.\n`] : []),
     ...(report.diff ? [`\n${fence}diff\n${report.diff}${fence}\n`] : []),
   ].join("");
 }

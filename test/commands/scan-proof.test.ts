@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { probeCommand } from "../../src/commands/probe.js";
 import { scanCommand } from "../../src/commands/scan.js";
-import type { ScanReport } from "../../src/render/scan.js";
+import type { ScanReport } from "../../src/render/scan-report.js";
 import { runCommand } from "../host.js";
 import { startEndpoint } from "./fake-endpoint.js";
 

@@ -15,7 +15,7 @@ import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import ts from "typescript";
 import { scanCommand } from "../../src/commands/scan.js";
-import type { ScanReport } from "../../src/render/scan.js";
+import type { ScanReport } from "../../src/render/scan-report.js";
 import { runCommand } from "../host.js";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
@@ -248,7 +248,7 @@ describe("what is scanned", () => {
     write("readme.txt", "deepseek-chat");
     const { code, stdout } = await scan([]);
     expect(code).toBe(0);
-    expect(stdout).toContain("no TypeScript or JavaScript file was found, so nothing was scanned");
+    expect(stdout).toContain("no file of a kind this program reads was found, so nothing was scanned");
   });
 
   test("a broken file is named with its line and the rest is scanned", async () => {
@@ -411,7 +411,7 @@ describe("options", () => {
     [["notes.txt"], "notes.txt: not a kind of file this program reads"],
     [["--target", "v2"], "Allowed choices are v3.1, current"],
     [["--fix", "src"], "It must be safe or suggested; write paths before --fix."],
-    [["--report", "x.txt"], "the name must end in .json or .md"],
+    [["--report", "x.txt"], "the name must end in .json, .md, .html, .sarif or .xml"],
   ])("%j is refused", async (argv, message) => {
     write("notes.txt", "deepseek");
     const { code, stderr } = await scan(argv);

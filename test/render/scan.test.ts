@@ -1,28 +1,15 @@
 import { describe, expect, test } from "@jest/globals";
 import { Chalk } from "chalk";
 import { rules } from "../../src/compat/rules/index.js";
-import { scan } from "../../src/compat/scan.js";
 import { rulesMarkdown } from "../../src/render/rules.js";
-import { type ScanReport, scanForms, unifiedDiff } from "../../src/render/scan.js";
-import { memorySources } from "../compat/memory.js";
+import { scanForms, unifiedDiff } from "../../src/render/scan.js";
+import { reportOf } from "./report.js";
 
 const plain = new Chalk({ level: 0 });
 
 async function formsOf(text: string) {
-  const sources = memorySources({ "a.ts": text });
-  const result = await scan(sources, { target: "current" });
-  const report: ScanReport = {
-    schema: "deepseek-compat/scan@1",
-    target: "current",
-    findings: result.findings.map((finding) => ({ ...finding, source: text.split("\n")[finding.line - 1]! })),
-    hidden: 0,
-    files: { scanned: 1, parsed: 1, skipped: [], broken: result.broken },
-    unresolved: result.unresolved,
-    fixed: [],
-    withdrawn: [],
-    proofs: [],
-  };
-  return scanForms(report, { texts: new Map([["a.ts", text]]) });
+  const { report, surroundings } = await reportOf({ "a.ts": text });
+  return scanForms(report, surroundings);
 }
 
 const client = 'const MODEL = "deepseek-chat";\nconst client = new OpenAI({ baseURL: "https://api.deepseek.com" });\n';

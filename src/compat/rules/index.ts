@@ -14,6 +14,7 @@ import { hostSpecificSwitch } from "./host-specific-switch.js";
 import { httpErrors } from "./http-errors.js";
 import { implicitDefaultModel } from "./implicit-default-model.js";
 import { jsonMode } from "./json-mode.js";
+import { malformedSuppression } from "./malformed-suppression.js";
 import { maxCompletionTokens } from "./max-completion-tokens.js";
 import { priceTable } from "./price-table.js";
 import { promptFormat } from "./prompt-format.js";
@@ -33,6 +34,7 @@ import { toolCallWireFormat } from "./tool-call-wire-format.js";
 import { toolChoiceThinking } from "./tool-choice-thinking.js";
 import { transformersTemplateKwargs } from "./transformers-template-kwargs.js";
 import { unsupportedMessageForms } from "./unsupported-message-forms.js";
+import { unusedSuppression } from "./unused-suppression.js";
 import { usageFields } from "./usage-fields.js";
 import { v30ToolWorkarounds } from "./v30-tool-workarounds.js";
 
@@ -74,4 +76,6 @@ export const rules: readonly Rule[] = [
   sdkTooOld,
   guideParameters,
   hardCodedKey,
+  malformedSuppression,
+  unusedSuppression,
 ];

@@ -1,0 +1,97 @@
+import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { dirname, join, relative, resolve, sep } from "node:path";
+import { pathToFileURL } from "node:url";
+import type { Host } from "../cli.js";
+import type { Rule } from "../compat/rule.js";
+import { UserError } from "../errors.js";
+import { reason } from "./files.js";
+
+/**
+ * The rules of a user's own files (.js, .mjs, .ts), which export `rule` or `rules`. A .ts file is one module: its types
+ * are dropped, and it may import packages and JavaScript files, but no other TypeScript.
+ */
+export async function loadPlugins(
+  host: Host,
+  folder: string,
+  paths: readonly string[],
+  known: readonly Rule[],
+): Promise<readonly Rule[]> {
+  const found: Rule[] = [];
+  for (const path of paths) {
+    const absolute = resolve(folder, path);
+    const name = relative(host.cwd, absolute).split(sep).join("/");
+    if (!/\.([cm]?js|m?ts)$/.test(path)) throw new UserError(`${name}: a file with rules ends in .js, .mjs or .ts`);
+    if (!statSync(absolute, { throwIfNoEntry: false })?.isFile()) throw new UserError(`${name}: no such file of rules`);
+    const module = await importModule(host, absolute, name);
+    for (const rule of rulesOf(module, name)) {
+      const other = [...known, ...found].find(({ id, code }) => id === rule.id || code === rule.code);
+      if (other)
+        throw new UserError(`${name}: the id or code of ${rule.code} ${rule.id} is taken by ${other.code} ${other.id}`);
+      found.push(rule);
+    }
+  }
+  return found;
+}
+
+async function importModule(host: Host, path: string, name: string): Promise<Record<string, unknown>> {
+  try {
+    if (!/ts$/.test(path)) return await import(pathToFileURL(path).href);
+    const { transpile } = await import("../compat/readers/typescript-transpile.js");
+    return await importText(host, path, transpile(readFileSync(path, "utf8"), path));
+  } catch (error) {
+    const why = error instanceof Error ? error.message.split("\n")[0] : String(error);
+    throw new UserError(`${name}: cannot load the rules: ${why}`);
+  }
+}
+
+/** Imports JavaScript that stands in no file: from one beside `path` for a moment, so that its imports resolve. */
+async function importText(host: Host, path: string, text: string): Promise<Record<string, unknown>> {
+  const temporary = join(dirname(path), `.deepseek-compat-${process.pid}-${process.hrtime.bigint()}.mjs`);
+  const discard = () => rmSync(temporary, { force: true });
+  const forget = host.onInterrupt(discard);
+  try {
+    try {
+      writeFileSync(temporary, text, { flag: "wx" });
+    } catch (error) {
+      // a read-only checkout: without a place of its own it can import nothing but Node's modules
+      if (/^\s*import\b.*["']\.{1,2}\//m.test(text)) throw new Error(`its folder cannot be written: ${reason(error)}`);
+      return await import(`data:text/javascript;base64,${Buffer.from(text).toString("base64")}`);
+    }
+    return await import(pathToFileURL(temporary).href);
+  } finally {
+    discard();
+    forget();
+  }
+}
+
+function rulesOf(module: Record<string, unknown>, name: string): readonly Rule[] {
+  const { rule, rules } = module;
+  const list = Array.isArray(rules) ? (rules as unknown[]) : rule === undefined ? [] : [rule];
+  if (list.length === 0) throw new UserError(`${name}: exports neither "rule" nor "rules"`);
+  for (const [index, one] of list.entries()) {
+    const why = defectOf(one);
+    if (why) throw new UserError(`${name}: rule ${index + 1}: ${why}`);
+  }
+  return list as readonly Rule[];
+}
+
+/** What a value lacks to be a rule; undefined where it is one. */
+function defectOf(value: unknown): string | undefined {
+  if (typeof value !== "object" || value === null) return "it is no object";
+  const rule = value as Record<string, unknown>;
+  for (const key of ["id", "code", "title", "effect", "explanation"]) {
+    if (typeof rule[key] !== "string") return `${key} must be a string`;
+  }
+  if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(rule["id"] as string)) return "id must be in kebab-case";
+  if (!/^[A-Z][A-Z0-9]*\d$/.test(rule["code"] as string)) return "code must be capitals and digits, such as X01";
+  const severity = rule["severity"] as Record<string, unknown> | null;
+  for (const target of ["v3.1", "current"]) {
+    if (![null, "error", "warning", "info"].includes(severity?.[target] as string | null)) {
+      return `severity["${target}"] must be error, warning, info or null`;
+    }
+  }
+  if (!Array.isArray(rule["examples"])) return "examples must be a list; it may be empty";
+  if (!Array.isArray((rule["source"] as { urls?: unknown } | undefined)?.urls)) return "source.urls must be a list";
+  if (typeof rule["check"] !== "function") return "check must be a function";
+  return undefined;
+}

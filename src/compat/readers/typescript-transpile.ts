@@ -1,0 +1,14 @@
+import { ts } from "ts-morph";
+
+/** JavaScript of a TypeScript module: types are dropped, nothing is checked. */
+export function transpile(text: string, file: string): string {
+  return ts.transpileModule(text, {
+    fileName: file,
+    compilerOptions: {
+      target: ts.ScriptTarget.ES2022,
+      module: ts.ModuleKind.ESNext,
+      verbatimModuleSyntax: false,
+      isolatedModules: true,
+    },
+  }).outputText;
+}
