@@ -1,9 +1,9 @@
 import type { Program } from "./cli.js";
 import { explainCommand } from "./commands/explain.js";
 import { runProcess } from "./commands/host.js";
-import { rulesCommand } from "./commands/rules.js";
 import { planCommand } from "./commands/plan.js";
 import { probeCommand } from "./commands/probe.js";
+import { rulesCommand } from "./commands/rules.js";
 import { scanCommand } from "./commands/scan.js";
 
 export const program: Program = {

@@ -398,7 +398,7 @@ export interface Comment {
 }
 
 /** A named stretch of code: for fingerprints and reports. */
-export interface Symbol {
+export interface NamedSymbol {
   readonly name: string;
   readonly kind: "function" | "class" | "method" | "key" | "cell";
   readonly start: number;
@@ -443,7 +443,7 @@ export interface FileFacts {
   readonly commands: readonly Command[];
   readonly settings: readonly Setting[];
   readonly comments: readonly Comment[];
-  readonly symbols: readonly Symbol[];
+  readonly symbols: readonly NamedSymbol[];
   /** Places where the file is no valid program. */
   readonly syntaxErrors: readonly { readonly message: string; readonly place: Place }[];
 }

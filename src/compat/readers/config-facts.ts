@@ -9,7 +9,7 @@ import {
   type Mention,
   type NamedFlag,
   type NamedNumber,
-  type Symbol as NamedSymbol,
+  type NamedSymbol,
   type Place,
   type Request,
   type Setting,

@@ -1,5 +1,5 @@
 import { findNodeAtLocation, type Node, type ParseError, parseTree } from "jsonc-parser";
-import type { Symbol as CodeSymbol } from "../facts.js";
+import type { NamedSymbol } from "../facts.js";
 import type { Edit } from "../rule.js";
 import type { Location, View } from "../view.js";
 
@@ -18,7 +18,7 @@ interface Piece {
 /** What a notebook's cells read as, and where they are. */
 export interface NotebookView {
   readonly view: View;
-  readonly symbols: readonly CodeSymbol[];
+  readonly symbols: readonly NamedSymbol[];
   /** Why it could not be read. */
   readonly error?: string;
 }
@@ -41,7 +41,7 @@ export function notebookView(text: string): NotebookView {
   if (cells?.type !== "array" || !isPython(root)) return built(text, "", [], []);
   let view = "";
   const pieces: Piece[] = [];
-  const symbols: CodeSymbol[] = [];
+  const symbols: NamedSymbol[] = [];
   (cells.children ?? []).forEach((cell, index) => {
     if (findNodeAtLocation(cell, ["cell_type"])?.value !== "code") return;
     const source = findNodeAtLocation(cell, ["source"]);
@@ -118,7 +118,7 @@ function offsetsOf(text: string, node: Node): readonly number[] {
   return offsets;
 }
 
-function built(text: string, view: string, pieces: readonly Piece[], symbols: readonly CodeSymbol[]): NotebookView {
+function built(text: string, view: string, pieces: readonly Piece[], symbols: readonly NamedSymbol[]): NotebookView {
   const pieceAt = (offset: number): Piece | undefined =>
     pieces.find((piece) => piece.start <= offset && offset < piece.end) ??
     pieces.findLast((piece) => piece.end <= offset);

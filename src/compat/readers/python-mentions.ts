@@ -1,3 +1,4 @@
+// Long because the roles in which a name or number can stand are many, and told apart in one pass.
 import type { HostVerdict, Literal, Mention, MentionKind, NamedFlag, NamedNumber } from "../facts.js";
 import { hostOfModel, hostOfPython } from "../host.js";
 import { isDeepSeekId } from "../models.js";

@@ -1,3 +1,4 @@
+// Long because names, their declarations and what changes them are one subject.
 import type { Sources } from "../sources.js";
 import { resolvePython, slashed } from "./python-imports.js";
 import { around, nameOfParameter } from "./python-syntax.js";

@@ -1,13 +1,5 @@
-import type {
-  Symbol as CodeSymbol,
-  Command,
-  Comment,
-  Comparison,
-  HistoryItem,
-  MemberUse,
-  Switch,
-  Word,
-} from "../facts.js";
+// Long because it holds all facts that are told from the tree alone: tests, switches, members, messages, commands.
+import type { Command, Comment, Comparison, HistoryItem, MemberUse, NamedSymbol, Switch, Word } from "../facts.js";
 import { watchedMembers } from "../facts.js";
 import type { Resolver } from "./python-resolve.js";
 import {
@@ -365,7 +357,7 @@ export function commentsOf(tree: PyTree): readonly Comment[] {
 }
 
 /** A function, class or method. */
-export function symbolOf(node: PyNode): CodeSymbol | undefined {
+export function symbolOf(node: PyNode): NamedSymbol | undefined {
   if (node.type !== "function_definition" && node.type !== "class_definition") return undefined;
   const name = child(node, "name");
   if (!name) return undefined;

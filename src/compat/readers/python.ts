@@ -1,6 +1,5 @@
 import {
   type Call,
-  type Symbol as CodeSymbol,
   type Command,
   type Comparison,
   emptyFacts,
@@ -13,6 +12,7 @@ import {
   type Mention,
   type NamedFlag,
   type NamedNumber,
+  type NamedSymbol,
   type Request,
   type Switch,
 } from "../facts.js";
@@ -32,7 +32,7 @@ import { type ParsePython, type PyNode, type PyTree, placeOf, walk } from "./pyt
 /** Python in a file that holds it in another form (a notebook), and the symbols that form has. */
 export interface PythonView {
   readonly view: View;
-  readonly symbols: readonly CodeSymbol[];
+  readonly symbols: readonly NamedSymbol[];
   /** Why it could not be read. */
   readonly error?: string;
 }
@@ -146,7 +146,7 @@ function readTree(tree: PyTree, resolver: Resolver, sources: Sources, view: Pyth
   const members: MemberUse[] = [];
   const history: HistoryItem[] = [];
   const commands: Command[] = [];
-  const symbols: CodeSymbol[] = [...(view?.symbols ?? [])];
+  const symbols: NamedSymbol[] = [...(view?.symbols ?? [])];
   const add = <T>(list: T[], one: T | undefined) => {
     if (one !== undefined) list.push(one);
   };

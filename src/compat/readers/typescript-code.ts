@@ -5,7 +5,7 @@ import type {
   Comparison,
   Literal,
   NamedFlag,
-  Symbol as NamedStretch,
+  NamedSymbol,
   Primitive,
   Switch,
   Word,
@@ -160,7 +160,7 @@ export function switchOf(node: ts.Node, module: Module): Switch | undefined {
 }
 
 /** A named function, class or method. */
-export function symbolOf(node: ts.Node, module: Module): NamedStretch | undefined {
+export function symbolOf(node: ts.Node, module: Module): NamedSymbol | undefined {
   // asked of every node: only a symbol's place is worked out
   const symbol = nameAndKind(node);
   if (!symbol) return undefined;
@@ -168,7 +168,7 @@ export function symbolOf(node: ts.Node, module: Module): NamedStretch | undefine
   return { ...symbol, start, end };
 }
 
-function nameAndKind(node: ts.Node): Pick<NamedStretch, "name" | "kind"> | undefined {
+function nameAndKind(node: ts.Node): Pick<NamedSymbol, "name" | "kind"> | undefined {
   if (ts.isFunctionDeclaration(node) && node.name) return { name: node.name.text, kind: "function" };
   if (ts.isClassLike(node) && node.name) return { name: node.name.text, kind: "class" };
   if (

@@ -12,7 +12,7 @@ import {
   type Mention,
   type NamedFlag,
   type NamedNumber,
-  type Symbol as NamedStretch,
+  type NamedSymbol,
   type Request,
   type Switch,
 } from "../facts.js";
@@ -122,7 +122,7 @@ function readModule(module: Module, resolver: Resolver, sources: Sources): RawFa
     switches: [] as Switch[],
     members: [] as MemberUse[],
     history: [] as HistoryItem[],
-    symbols: [] as NamedStretch[],
+    symbols: [] as NamedSymbol[],
   };
   const add = <Fact>(list: Fact[], fact: Fact | undefined) => {
     if (fact) list.push(fact);

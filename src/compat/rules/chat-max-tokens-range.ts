@@ -53,6 +53,19 @@ export const chatMaxTokensRange: Rule = {
 });
 `,
     },
+    {
+      target: "v3.1",
+      language: "py",
+      by: "suggested",
+      before: `from openai import OpenAI
+client = OpenAI(base_url="https://api.deepseek.com")
+reply = client.chat.completions.create(model="deepseek-chat", messages=messages, max_tokens=16384)
+`,
+      after: `from openai import OpenAI
+client = OpenAI(base_url="https://api.deepseek.com")
+reply = client.chat.completions.create(model="deepseek-chat", messages=messages, max_tokens=8192)
+`,
+    },
   ],
   source: {
     urls: [

@@ -23,6 +23,28 @@ spawn("torchrun", ["generate.py", "--ckpt-path", "/weights/DeepSeek-V3.1", "--co
 spawn("torchrun", ["generate.py", "--ckpt-path", "/weights/DeepSeek-V3.1", "--config", "configs/config_v3.1.json"]);
 `,
     },
+    {
+      target: "v3.1",
+      language: "sh",
+      by: "suggested",
+      before: `torchrun --nproc-per-node 8 generate.py --ckpt-path /weights/DeepSeek-V3.1 --config configs/config_671B.json
+`,
+      after: `torchrun --nproc-per-node 8 generate.py --ckpt-path /weights/DeepSeek-V3.1 --config configs/config_v3.1.json
+`,
+    },
+    {
+      target: "v3.1",
+      language: "py",
+      by: "suggested",
+      before: `# deepseek-ai/DeepSeek-V3.1
+def load(gate, torch):
+    return gate.e_score_correction_bias.to(torch.bfloat16)
+`,
+      after: `# deepseek-ai/DeepSeek-V3.1
+def load(gate, torch):
+    return gate.e_score_correction_bias.to(torch.float32)
+`,
+    },
   ],
   source: {
     urls: [

@@ -25,6 +25,30 @@ const client = new OpenAI({ baseURL: "https://api.deepseek.com", apiKey: "${made
 const client = new OpenAI({ baseURL: "https://api.deepseek.com", apiKey: process.env.DEEPSEEK_API_KEY });
 `,
     },
+    {
+      target: "current",
+      language: "py",
+      by: "none",
+      before: `client = OpenAI(api_key="sk-${"7c1e94b05fd24a83"}9e60d7b2af185c34", base_url="https://api.deepseek.com")
+`,
+      after: `client = OpenAI(api_key=os.environ["DEEPSEEK_API_KEY"], base_url="https://api.deepseek.com")
+`,
+    },
+    {
+      target: "current",
+      language: "compose",
+      by: "none",
+      before: `services:
+  app:
+    environment:
+      DEEPSEEK_API_KEY: sk-${"7c1e94b05fd24a83"}9e60d7b2af185c34
+`,
+      after: `services:
+  app:
+    environment:
+      DEEPSEEK_API_KEY: \${DEEPSEEK_API_KEY}
+`,
+    },
   ],
   source: {
     urls: [

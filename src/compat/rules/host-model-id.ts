@@ -58,6 +58,19 @@ export const hostModelId: Rule = {
 });
 `,
     },
+    {
+      target: "v3.1",
+      language: "py",
+      by: "safe",
+      before: `from openai import OpenAI
+client = OpenAI(base_url="https://openrouter.ai/api/v1")
+client.chat.completions.create(model="deepseek/deepseek-chat-v3-0324", messages=[])
+`,
+      after: `from openai import OpenAI
+client = OpenAI(base_url="https://openrouter.ai/api/v1")
+client.chat.completions.create(model="deepseek/deepseek-chat-v3.1", messages=[])
+`,
+    },
   ],
   source: {
     urls: [

@@ -48,6 +48,17 @@ export const memory = new Memory({
 });
 `,
     },
+    {
+      target: "current",
+      language: "py",
+      by: "suggested",
+      before: `from browser_use.llm import ChatDeepSeek
+llm = ChatDeepSeek(api_key="")
+`,
+      after: `from browser_use.llm import ChatDeepSeek
+llm = ChatDeepSeek(api_key="", model="deepseek-flash")
+`,
+    },
   ],
   source: {
     urls: [

@@ -35,6 +35,19 @@ export const promptOf = (question: string) => \`<|User|>\${question}<\uFF5CAssis
 export const promptOf = (question: string) => \`<\uFF5CUser\uFF5C>\${question}<\uFF5CAssistant\uFF5C></think>\`;
 `,
     },
+    {
+      target: "v3.1",
+      language: "py",
+      by: "suggested",
+      before: `MODEL = "deepseek-ai/DeepSeek-V3.1"
+def prompt(system, question):
+    return f"<｜begin▁of▁sentence｜>{system}<｜User｜>{question}<｜Assistant｜>"
+`,
+      after: `MODEL = "deepseek-ai/DeepSeek-V3.1"
+def prompt(system, question):
+    return f"<｜begin▁of▁sentence｜>{system}<｜User｜>{question}<｜Assistant｜></think>"
+`,
+    },
   ],
   source: {
     urls: [

@@ -45,6 +45,19 @@ export const reasonerTools: Rule = {
 };
 `,
     },
+    {
+      target: "v3.1",
+      language: "py",
+      by: "none",
+      before: `from langchain_deepseek import ChatDeepSeek
+llm = ChatDeepSeek(model="deepseek-reasoner")
+agent = llm.bind_tools([weather])
+`,
+      after: `from langchain_deepseek import ChatDeepSeek
+llm = ChatDeepSeek(model="deepseek-chat")
+agent = llm.bind_tools([weather])
+`,
+    },
   ],
   source: {
     urls: [

@@ -59,6 +59,56 @@ const reply = await client.chat.completions.create({ model: "deepseek-reasoner",
 const reply = await client.chat.completions.create({ model: "deepseek-reasoner", messages, tools });
 `,
     },
+    {
+      target: "v3.1",
+      language: "py",
+      by: "suggested",
+      before: `from openai import OpenAI
+client = OpenAI(base_url="https://api.deepseek.com")
+reply = client.chat.completions.create(model="deepseek-reasoner", messages=messages)
+messages.append(reply.choices[0].message)
+`,
+      after: `from openai import OpenAI
+client = OpenAI(base_url="https://api.deepseek.com")
+reply = client.chat.completions.create(model="deepseek-reasoner", messages=messages)
+messages.append({"role": "assistant", "content": reply.choices[0].message.content})
+`,
+    },
+    {
+      target: "current",
+      language: "py",
+      by: "suggested",
+      before: `from openai import OpenAI
+client = OpenAI(base_url="https://api.deepseek.com")
+reply = client.chat.completions.create(model="deepseek-flash", messages=messages, tools=tools)
+message = reply.choices[0].message
+messages.append({"role": "assistant", "content": message.content, "tool_calls": message.tool_calls})
+`,
+      after: `from openai import OpenAI
+client = OpenAI(base_url="https://api.deepseek.com")
+reply = client.chat.completions.create(model="deepseek-flash", messages=messages, tools=tools)
+message = reply.choices[0].message
+messages.append(message)
+`,
+    },
+    {
+      target: "current",
+      language: "py",
+      by: "suggested",
+      before: `from openai import OpenAI
+client = OpenAI(base_url="https://api.deepseek.com")
+for message in messages:
+    message.setdefault("content", "")
+    message.pop("reasoning_content", None)
+reply = client.chat.completions.create(model="deepseek-flash", messages=messages, tools=tools)
+`,
+      after: `from openai import OpenAI
+client = OpenAI(base_url="https://api.deepseek.com")
+for message in messages:
+    message.setdefault("content", "")
+reply = client.chat.completions.create(model="deepseek-flash", messages=messages, tools=tools)
+`,
+    },
   ],
   source: {
     urls: [

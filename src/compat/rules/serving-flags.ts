@@ -22,6 +22,58 @@ spawn("vllm", ["serve", "deepseek-ai/DeepSeek-V3.1", "--enable-auto-tool-choice"
 spawn("vllm", ["serve", "deepseek-ai/DeepSeek-V3.1", "--enable-auto-tool-choice", "--tool-call-parser", "deepseek_v31"]);
 `,
     },
+    {
+      target: "v3.1",
+      language: "sh",
+      by: "safe",
+      before: `vllm serve deepseek-ai/DeepSeek-V3.1 \\
+  --enable-auto-tool-choice --tool-call-parser deepseek_v3 \\
+  --reasoning-parser=deepseek_r1
+`,
+      after: `vllm serve deepseek-ai/DeepSeek-V3.1 \\
+  --enable-auto-tool-choice --tool-call-parser deepseek_v31 \\
+  --reasoning-parser=deepseek_v3
+`,
+    },
+    {
+      target: "v3.1",
+      language: "dockerfile",
+      by: "safe",
+      before: `FROM lmsysorg/sglang:latest
+CMD ["python3", "-m", "sglang.launch_server", "--model-path", "deepseek-ai/DeepSeek-V3.1", "--tool-call-parser", "deepseekv3"]
+`,
+      after: `FROM lmsysorg/sglang:latest
+CMD ["python3", "-m", "sglang.launch_server", "--model-path", "deepseek-ai/DeepSeek-V3.1", "--tool-call-parser", "deepseekv31"]
+`,
+    },
+    {
+      target: "v3.1",
+      language: "compose",
+      by: "safe",
+      before: `services:
+  llm:
+    image: vllm/vllm-openai:latest
+    command: --model deepseek-ai/DeepSeek-V3.1 --enable-auto-tool-choice --tool-call-parser deepseek_v3
+`,
+      after: `services:
+  llm:
+    image: vllm/vllm-openai:latest
+    command: --model deepseek-ai/DeepSeek-V3.1 --enable-auto-tool-choice --tool-call-parser deepseek_v31
+`,
+    },
+    {
+      target: "v3.1",
+      language: "yaml",
+      by: "safe",
+      before: `model: deepseek-ai/DeepSeek-V3.1
+enable-auto-tool-choice: true
+tool-call-parser: deepseek_v3
+`,
+      after: `model: deepseek-ai/DeepSeek-V3.1
+enable-auto-tool-choice: true
+tool-call-parser: deepseek_v31
+`,
+    },
   ],
   source: {
     urls: [

@@ -46,6 +46,21 @@ const input = JSON.parse(jsonrepair(reply.choices[0].message.tool_calls[0].funct
 const input = JSON.parse(reply.choices[0].message.tool_calls[0].function.arguments);
 `,
     },
+    {
+      target: "current",
+      language: "py",
+      by: "none",
+      before: `from openai import OpenAI
+client = OpenAI(base_url="https://api.deepseek.com")
+tools = [{"type": "function", "function": {"name": "f", "strict": True, "parameters": schema}}]
+reply = client.chat.completions.create(model="deepseek-flash", messages=messages, tools=tools)
+`,
+      after: `from openai import OpenAI
+client = OpenAI(base_url="https://api.deepseek.com/beta")
+tools = [{"type": "function", "function": {"name": "f", "strict": True, "parameters": schema}}]
+reply = client.chat.completions.create(model="deepseek-flash", messages=messages, tools=tools)
+`,
+    },
   ],
   source: {
     urls: ["https://api-docs.deepseek.com/guides/function_calling", "https://api-docs.deepseek.com/news/news250821"],

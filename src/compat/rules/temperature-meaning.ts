@@ -52,6 +52,19 @@ const reply = await client.chat.completions.create({
 });
 `,
     },
+    {
+      target: "v3.1",
+      language: "py",
+      by: "none",
+      before: `from openai import OpenAI
+client = OpenAI(base_url="http://localhost:8000/v1")
+client.chat.completions.create(model="deepseek-ai/DeepSeek-V3.1", messages=messages, temperature=1.3)
+`,
+      after: `from openai import OpenAI
+client = OpenAI(base_url="http://localhost:8000/v1")
+client.chat.completions.create(model="deepseek-ai/DeepSeek-V3.1", messages=messages, temperature=0.6)
+`,
+    },
   ],
   source: {
     urls: [

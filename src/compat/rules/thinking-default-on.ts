@@ -102,6 +102,32 @@ client = OpenAI(base_url="https://api.deepseek.com")
 reply = client.chat.completions.create(model="deepseek-flash", extra_body={"thinking": {"type": "disabled"}}, messages=messages, max_tokens=60)
 `,
     },
+    {
+      target: "current",
+      language: "py",
+      by: "suggested",
+      before: `from openai import OpenAI
+client = OpenAI(base_url="https://api.deepseek.com")
+reply = client.chat.completions.create(model="deepseek-flash", messages=messages, thinking={"type": "disabled"})
+`,
+      after: `from openai import OpenAI
+client = OpenAI(base_url="https://api.deepseek.com")
+reply = client.chat.completions.create(model="deepseek-flash", messages=messages, extra_body={"thinking": {"type": "disabled"}})
+`,
+    },
+    {
+      target: "current",
+      language: "py",
+      by: "suggested",
+      before: `from openai import OpenAI
+client = OpenAI(base_url="https://api.deepseek.com")
+reply = client.chat.completions.create(model="deepseek-flash", messages=messages, extra_body={"enable_thinking": False})
+`,
+      after: `from openai import OpenAI
+client = OpenAI(base_url="https://api.deepseek.com")
+reply = client.chat.completions.create(model="deepseek-flash", messages=messages, extra_body={"thinking": {"type": "disabled"}})
+`,
+    },
   ],
   source: {
     urls: [

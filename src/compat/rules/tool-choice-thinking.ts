@@ -50,6 +50,19 @@ const llm = new ChatDeepSeek({ model: "deepseek-flash" });
 export const grader = llm.withStructuredOutput(Grade, { method: "jsonMode", name: "grade" });
 `,
     },
+    {
+      target: "current",
+      language: "py",
+      by: "suggested",
+      before: `from langchain_deepseek import ChatDeepSeek
+llm = ChatDeepSeek(model="deepseek-flash")
+grader = llm.with_structured_output(Grade)
+`,
+      after: `from langchain_deepseek import ChatDeepSeek
+llm = ChatDeepSeek(model="deepseek-flash")
+grader = llm.with_structured_output(Grade, method="json_mode")
+`,
+    },
   ],
   source: {
     urls: [

@@ -27,6 +27,19 @@ const tokenizer = await AutoTokenizer.from_pretrained("deepseek-ai/DeepSeek-V3.1
 const prompt = tokenizer.apply_chat_template(messages, { tokenize: false, thinking: true });
 `,
     },
+    {
+      target: "v3.1",
+      language: "py",
+      by: "safe",
+      before: `from transformers import AutoTokenizer
+tokenizer = AutoTokenizer.from_pretrained("deepseek-ai/DeepSeek-V3.1")
+prompt = tokenizer.apply_chat_template(messages, tokenize=False, enable_thinking=True)
+`,
+      after: `from transformers import AutoTokenizer
+tokenizer = AutoTokenizer.from_pretrained("deepseek-ai/DeepSeek-V3.1")
+prompt = tokenizer.apply_chat_template(messages, tokenize=False, thinking=True)
+`,
+    },
   ],
   source: {
     urls: [

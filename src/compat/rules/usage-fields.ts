@@ -39,6 +39,25 @@ for await (const chunk of stream) {
 }
 `,
     },
+    {
+      target: "current",
+      language: "py",
+      by: "suggested",
+      before: `from openai import OpenAI
+client = OpenAI(base_url="https://api.deepseek.com")
+stream = client.chat.completions.create(model="deepseek-flash", messages=messages, stream=True)
+for chunk in stream:
+    if len(chunk.choices) == 0 and chunk.usage:
+        print(chunk.usage.total_tokens)
+`,
+      after: `from openai import OpenAI
+client = OpenAI(base_url="https://api.deepseek.com")
+stream = client.chat.completions.create(model="deepseek-flash", messages=messages, stream=True)
+for chunk in stream:
+    if chunk.usage:
+        print(chunk.usage.total_tokens)
+`,
+    },
   ],
   source: {
     urls: ["https://api-docs.deepseek.com/api/create-chat-completion", "https://api-docs.deepseek.com/guides/kv_cache"],

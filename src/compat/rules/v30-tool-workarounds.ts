@@ -45,6 +45,19 @@ export const v30ToolWorkarounds: Rule = {
 });
 `,
     },
+    {
+      target: "v3.1",
+      language: "yaml",
+      by: "none",
+      before: `models:
+  - name: deepseek-chat
+    supports_tools: false
+`,
+      after: `models:
+  - name: deepseek-chat
+    supports_tools: true
+`,
+    },
   ],
   source: {
     urls: ["https://api-docs.deepseek.com/guides/function_calling", "https://api-docs.deepseek.com/news/news250325"],
