@@ -1,3 +1,4 @@
+// Long because half of it is examples, one for each language and form it is found in.
 import { clients } from "../clients.js";
 import { type Facts, type Parameter, type Request, textOf } from "../facts.js";
 import { isCurrentId, isRetiredAlias, replacementOf } from "../models.js";

@@ -1,3 +1,4 @@
+// Long because half of it is examples, one for each language and form it is found in.
 import { replaceString } from "../edits.js";
 import { type Facts, type FileFacts, type Parameter, type Request, textOf } from "../facts.js";
 import { isCurrentId, isRetiredAlias } from "../models.js";
