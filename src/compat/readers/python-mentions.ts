@@ -1,3 +1,4 @@
+// Long because a literal stands in many roles, and each kind of fact asks for them.
 import type { HostVerdict, Literal, Mention, MentionKind, NamedFlag, NamedNumber } from "../facts.js";
 import { hostOfModel, hostOfPython } from "../host.js";
 import { isDeepSeekId } from "../models.js";

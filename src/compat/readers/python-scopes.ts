@@ -1,3 +1,4 @@
+// Long because Python binds names in a dozen ways, and which binding is in force is one question.
 import type { Sources } from "../sources.js";
 import { resolvePython, slashed } from "./python-imports.js";
 import { around, nameOfParameter } from "./python-syntax.js";

@@ -1,3 +1,4 @@
+// Long because each form of test, member and history is a few lines, and all read the same nodes.
 import type {
   Symbol as CodeSymbol,
   Command,

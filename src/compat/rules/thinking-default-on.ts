@@ -1,7 +1,9 @@
+import { clients } from "../clients.js";
 import { replaceString } from "../edits.js";
 import { type Facts, type Parameter, type Request, textOf } from "../facts.js";
 import { isCurrentId, isRetiredAlias, replacementOf } from "../models.js";
 import type { Problem, Rule } from "../rule.js";
+import { writeProperty } from "../syntax.js";
 import { hasEffort, parameterAt, switchThinking, thinkingOf } from "../thinking.js";
 import { setUp } from "./example-client.js";
 
@@ -160,7 +162,10 @@ function changesMode({ model }: Request, inner: readonly Parameter[]): boolean {
 /** `enable_thinking`, the switch of Alibaba, SiliconFlow and vLLM. */
 function foreignSwitch(facts: Facts, request: Request): Problem | undefined {
   const top = parameterAt(request.parameters, ["enable_thinking"]);
-  const nested = parameterAt(request.parameters, ["chat_template_kwargs", "enable_thinking"]);
+  const nested =
+    parameterAt(request.parameters, ["chat_template_kwargs", "enable_thinking"]) ??
+    parameterAt(request.parameters, ["extra_body", "enable_thinking"]) ??
+    parameterAt(request.parameters, ["extra_body", "chat_template_kwargs", "enable_thinking"]);
   const found = top ?? nested;
   if (!found) return undefined;
   const common = {
@@ -169,18 +174,21 @@ function foreignSwitch(facts: Facts, request: Request): Problem | undefined {
     host: request.host,
   };
   const [value] = found.value.candidates;
-  if (!top?.direct || !found.literal || typeof value?.value !== "boolean") {
-    return { ...common, manual: "write thinking on the top level instead" };
+  if (!top?.direct || clients[request.client].body.length > 0 || !found.literal || typeof value?.value !== "boolean") {
+    return { ...common, manual: "write thinking instead, where the client takes it" };
   }
   if (thinkingOf(request)) return { ...common, manual: "the request has a thinking switch already; remove this one" };
   const quote = quoteNear(textOf(facts, found.place.file), request.modelProperty);
+  const mode = value.value ? "enabled" : "disabled";
   return {
     ...common,
     manual: "the switch had no effect so far; setting it changes what the model does",
     fix: {
       applicability: "suggested",
       description: "write it as thinking",
-      edits: [{ ...found.place, text: `thinking: { type: ${quote}${value.value ? "enabled" : "disabled"}${quote} }` }],
+      edits: [
+        { ...found.place, text: writeProperty("thinking", { type: mode }, request.object?.syntax ?? "js", quote) },
+      ],
     },
   };
 }
