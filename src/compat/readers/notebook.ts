@@ -64,8 +64,8 @@ export function notebookView(text: string): NotebookView {
     const plain = withoutMagics(own);
     view = view.slice(0, start) + plain;
     symbols.push({ name: `cell ${index + 1}`, kind: "cell", start, end: view.length });
-    // a cell ends with its last line
-    if (!own.endsWith("\n")) view += "\n";
+    // so that the end of a cell is never the start of the next
+    view += "\n";
   });
   return built(text, view, pieces, symbols);
 }

@@ -268,7 +268,7 @@ export function createResolver(project: Project): Resolver {
     const step = stepOf(name, parameter);
     if (given) return via(step, [given]);
     if (/splat/.test(parameter.type)) return [unknown(at, from)];
-    const found = [...via(step, callersArguments(parameter, depth))];
+    const found = via(step, callersArguments(parameter, depth).slice(0, maximumWays)).slice();
     const byDefault = child(parameter, "value");
     if (byDefault && !isNone(byDefault)) found.push(...via(`${step} (default)`, follow(byDefault, from, depth)));
     // there may always be callers we do not see
@@ -290,6 +290,8 @@ export function createResolver(project: Project): Resolver {
     const wanted = isMaker ? holder : owner;
     const found: Found[] = [];
     for (const call of callsOf(name)) {
+      // the unknown end that followParameter adds stands for the rest
+      if (found.length > maximumWays || steps > limit) break;
       const argument = argumentFor(parameter, owner, call);
       const callee = child(call, "function");
       if (!argument || !callee) continue;
