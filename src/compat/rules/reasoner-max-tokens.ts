@@ -1,7 +1,7 @@
 import { numberLike, removeProperty } from "../edits.js";
 import { type Facts, type NamedNumber, type Request, textOf } from "../facts.js";
 import { ownName } from "../models.js";
-import { type Placed, settingsOf } from "../requests.js";
+import { isAnthropic, type Placed, settingsOf } from "../requests.js";
 import type { Problem, Rule } from "../rule.js";
 import { thinkingReason } from "../thinking.js";
 import { setUp } from "./example-client.js";
@@ -141,6 +141,17 @@ function ofParameter(
   };
   if (request.host.host !== "official") return { ...common, manual: "an unknown host is never fixed" };
   if (!holder) return { ...common, manual: "the limit is set away from the call" };
+  if (isAnthropic(request)) {
+    const manual = "the Anthropic API asks for a limit; 32768 or more leaves room for the reasoning and may cost more";
+    if (!parameter.literal) return { ...common, manual };
+    const text = textOf(facts, parameter.place.file).slice(parameter.valuePlace.start, parameter.valuePlace.end);
+    const edit = { ...parameter.valuePlace, text: numberLike(text.includes("_") ? "1_1" : "11", 11, 32_768, 32_768) };
+    return {
+      ...common,
+      manual,
+      fix: { applicability: "suggested", description: "raise the limit to 32768", edits: [edit] },
+    };
+  }
   return {
     ...common,
     manual: "removing the limit is closest to the old behaviour; 32768 or more keeps one and costs more",
