@@ -213,3 +213,31 @@ describe("the host of a request", () => {
     expect(model?.candidates[0]?.path).toEqual(["MODEL, models.ts:1"]);
   });
 });
+
+describe("initChatModel of LangChain", () => {
+  const made = (args: string) =>
+    onlyRequest({ "a.ts": `import { initChatModel } from "langchain";\nconst llm = await initChatModel(${args});` });
+  test.each([
+    ['"deepseek:deepseek-chat", { temperature: 0 }', "official", "certain"],
+    ['"deepseek-chat", { modelProvider: "deepseek" }', "official", "certain"],
+    [
+      '"deepseek-chat", { modelProvider: "openai", configuration: { baseURL: "https://api.deepseek.com" } }',
+      "official",
+      "certain",
+    ],
+    ['process.env.MODEL ?? "deepseek:deepseek-chat"', "official", "possible"],
+    ['"openai:gpt-5", { maxTokens: 9 }', "other", "certain"],
+    ['"together:deepseek-ai/DeepSeek-V3"', "together", "certain"],
+    ['"deepseek-chat"', "unknown", "unknown"],
+    ["name", "unknown", "unknown"],
+  ])("%s", (args, host, certainty) => {
+    expect(made(args)).toMatchObject({ client: "langchain", host: { host, certainty } });
+  });
+
+  test("its options are the request's", () => {
+    const { model, parameters, object } = made('"deepseek:deepseek-chat", { temperature: 0 }');
+    expect(model?.candidates[0]?.value).toBe("deepseek:deepseek-chat");
+    expect(parameters.map(({ name }) => name)).toEqual(["temperature"]);
+    expect(object).toBeDefined();
+  });
+});
