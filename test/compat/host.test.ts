@@ -241,3 +241,32 @@ describe("initChatModel of LangChain", () => {
     expect(object).toBeDefined();
   });
 });
+
+describe("models and clients in a wrapping", () => {
+  const sdk =
+    'import { generateText, ToolLoopAgent, wrapLanguageModel } from "ai";\nimport { deepseek } from "@ai-sdk/deepseek";\n';
+  test.each([
+    [
+      "a model with a middleware",
+      `${sdk}const model = wrapLanguageModel({ model: deepseek("deepseek-reasoner"), middleware });\ngenerateText({ model, prompt });`,
+    ],
+    [
+      "the model of an agent",
+      `${sdk}const agent = new ToolLoopAgent({ model: deepseek("deepseek-reasoner"), tools });`,
+    ],
+    [
+      "a client among options",
+      'import OpenAI from "openai";\nconst oai = new OpenAI({ baseURL: "https://api.deepseek.com" });\nconst client = Instructor({ client: oai, mode: "TOOLS" });\nclient.chat.completions.create({ model: "deepseek-reasoner", messages });',
+    ],
+  ])("%s", (_, code) => {
+    const { host, model } = onlyRequest({ "a.ts": code });
+    expect(host).toMatchObject({ host: "official", certainty: "certain" });
+    expect(model?.candidates[0]?.value).toBe("deepseek-reasoner");
+  });
+
+  test("an agent of another library is none of the AI SDK's", () => {
+    const code =
+      'import { Agent } from "@mastra/core/agent";\nimport { deepseek } from "@ai-sdk/deepseek";\nnew Agent({ model: deepseek("deepseek-chat") });';
+    expect(() => onlyRequest({ "a.ts": code })).toThrow("0 requests");
+  });
+});

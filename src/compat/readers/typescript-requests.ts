@@ -14,7 +14,7 @@ import {
 import { chatModelOf } from "./typescript-factories.js";
 import { hostOfInstance, isHttpClient, memberExpression, stringified } from "./typescript-http.js";
 import { type ReadObject, readObject } from "./typescript-objects.js";
-import { providerCall } from "./typescript-providers.js";
+import { isAgent, providerCall } from "./typescript-providers.js";
 import type { Resolver } from "./typescript-resolve.js";
 import { chainOf, expressionAt, short } from "./typescript-syntax.js";
 import { isOpenAITyped } from "./typescript-types.js";
@@ -145,13 +145,15 @@ const aiSdkCalls = /^(experimental_)?(generateText|streamText|generateObject|str
 /** `generateText({ model: deepseek("deepseek-chat"), ... })` of the AI SDK. */
 function aiSdkRequest(node: CallLike, at: Found, resolver: Resolver): Request | undefined {
   const [argument] = node.arguments ?? [];
-  if (!ts.isCallExpression(node) || !argument) return undefined;
-  if (!aiSdkCalls.test(chainOf(node.expression).names.at(-1) ?? node.expression.getText())) return undefined;
+  const name = chainOf(node.expression).names.at(-1) ?? node.expression.getText();
+  if (!argument || !(ts.isCallExpression(node) ? aiSdkCalls.test(name) : isAgent(node, name, at, resolver)))
+    return undefined;
   const object = readObject(argument, at, resolver, "argument");
   const property = object?.parameters.find(({ name }) => name === "model");
   if (!object || !property) return undefined;
   const expression = expressionAt(node.getSourceFile(), property.valuePlace.start, property.valuePlace.end);
-  const makers = (expression ? makersOf(expression, at, resolver, ts.isCallExpression) : []).flatMap((maker) => {
+  const isModel = (one: CallLike) => ts.isCallExpression(one) && !/wrapLanguageModel$/.test(one.expression.getText());
+  const makers = (expression ? makersOf(expression, at, resolver, isModel) : []).flatMap((maker) => {
     const provider = providerCall(maker.node as ts.CallExpression, maker, resolver);
     const [id] = (maker.node as ts.CallExpression).arguments;
     return provider && id ? [{ maker, provider, value: resolver.value(id, maker) }] : [];
