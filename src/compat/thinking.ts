@@ -109,7 +109,11 @@ export function switchThinking(facts: Facts, request: Request, mode: "enabled" |
   if (isFim(request)) return { manual: "this endpoint has no thinking switch of its own" };
   if (hasEffort(request)) return { manual: "the request names a reasoning effort; decide whether it shall think" };
   const { object } = request;
-  if (!object) return { manual: "the request's object is used in several places or built elsewhere" };
+  if (!object)
+    return {
+      manual:
+        "the request has no object of its own here to put the switch into: it is used in several places, built elsewhere or not there",
+    };
   if (request.spreads.some(({ known }) => !known)) {
     return { manual: "an object spread into the request is not known here and may set model or thinking" };
   }

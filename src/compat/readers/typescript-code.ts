@@ -45,6 +45,8 @@ export function nameAround(node: ts.Node): string {
     if (ts.isBinaryExpression(up) && up.operatorToken.kind === ts.SyntaxKind.EqualsToken) {
       return up.right === inner ? lastName(up.left) : "";
     }
+    // what is compared with a value is not called by the name of the answer
+    if (ts.isBinaryExpression(up) && isComparison(up)) return "";
     inner = up;
     up = up.parent;
   }
@@ -57,6 +59,13 @@ export function nameAround(node: ts.Node): string {
     return up.name.getText();
   }
   return ts.isJsxAttribute(up) ? up.name.getText() : "";
+}
+
+function isComparison({ operatorToken: { kind } }: ts.BinaryExpression): boolean {
+  return (
+    (kind >= ts.SyntaxKind.EqualsEqualsToken && kind <= ts.SyntaxKind.ExclamationEqualsEqualsToken) ||
+    (kind >= ts.SyntaxKind.LessThanToken && kind <= ts.SyntaxKind.GreaterThanEqualsToken)
+  );
 }
 
 function lastName(node: ts.Node): string {

@@ -41,12 +41,36 @@ export function readObject(
 /** How an object belongs to the request: its own or spread into it; always, or only under some condition. */
 type Standing = Pick<Parameter, "direct" | "sure">;
 
+type Properties = Pick<ReadObject, "parameters" | "spreads">;
+
+/** Objects within objects that are read for one request: those that hold each other would never end. */
+const mostObjects = 1000;
+const reading = new Set<ts.Node>();
+let objectsRead = 0;
+
 function readProperties(
   object: Found,
   node: ts.ObjectLiteralExpression,
   resolver: Resolver,
   standing: Standing,
-): { parameters: readonly Parameter[]; spreads: readonly Spread[] } {
+): Properties {
+  objectsRead = reading.size === 0 ? 0 : objectsRead + 1;
+  // `options = { ...options, model }`
+  if (reading.has(node) || objectsRead > mostObjects) return { parameters: [], spreads: [] };
+  reading.add(node);
+  try {
+    return propertiesOf(object, node, resolver, standing);
+  } finally {
+    reading.delete(node);
+  }
+}
+
+function propertiesOf(
+  object: Found,
+  node: ts.ObjectLiteralExpression,
+  resolver: Resolver,
+  standing: Standing,
+): Properties {
   const byName = new Map<string, Parameter>();
   const spreads: Spread[] = [];
   for (const property of node.properties) {
