@@ -1,7 +1,7 @@
 import { numberLike, removeProperty } from "../edits.js";
 import { type Facts, type NamedNumber, type Request, textOf } from "../facts.js";
 import { ownName } from "../models.js";
-import { type Placed, settingsOf } from "../requests.js";
+import { isAnthropic, type Placed, settingsOf } from "../requests.js";
 import type { Problem, Rule } from "../rule.js";
 import { thinkingReason } from "../thinking.js";
 import { setUp } from "./example-client.js";
@@ -141,6 +141,14 @@ function ofParameter(
   };
   if (request.host.host !== "official") return { ...common, manual: "an unknown host is never fixed" };
   if (!holder) return { ...common, manual: "the limit is set away from the call" };
+  if (isAnthropic(request)) {
+    // Anthropic's protocol does not do without a limit
+    const manual = "this protocol asks for a limit; 32768 or more leaves room for the reasoning and costs more";
+    const edits = [{ ...parameter.valuePlace, text: "32768" }];
+    return parameter.literal
+      ? { ...common, manual, fix: { applicability: "suggested", description: "raise the limit to 32768", edits } }
+      : { ...common, manual };
+  }
   return {
     ...common,
     manual: "removing the limit is closest to the old behaviour; 32768 or more keeps one and costs more",
