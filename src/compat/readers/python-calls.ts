@@ -25,7 +25,9 @@ export function callFact(node: PyNode, resolver: Resolver, known: readonly Param
     : hostOfFile(node.tree);
   const maker = callee.type === "attribute" && !external ? makerOf(child(callee, "object"), resolver) : undefined;
   const few = (list?.children.length ?? 0) <= mostArguments;
-  const dict = positional.find((one) => one.type === "dictionary" && one.children.length > 0);
+  const dict =
+    positional.find((one) => one.type === "dictionary" && one.children.length > 0) ??
+    (name === "from_config" ? dictBehind(positional[0], resolver) : undefined);
   const hasKeywords =
     list?.children.some(({ type }) => type === "keyword_argument" || type === "dictionary_splat") ?? false;
   const parameters =
@@ -44,6 +46,12 @@ export function callFact(node: PyNode, resolver: Resolver, known: readonly Param
     ...(object ? { object } : {}),
     host: verdict,
   };
+}
+
+/** The one dict that a name stands for: `Memory.from_config(config)`. */
+function dictBehind(node: PyNode | undefined, resolver: Resolver): PyNode | undefined {
+  const [found, ...others] = node?.type === "identifier" ? resolver.follow(node) : [];
+  return found?.sure && others.length === 0 && found.node.type === "dictionary" ? found.node : undefined;
 }
 
 /** `langchain_deepseek`, `ChatDeepSeek`: also for `import langchain_deepseek as ld; ld.ChatDeepSeek()`. */

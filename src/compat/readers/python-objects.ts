@@ -94,6 +94,7 @@ function readEntries(object: Found, resolver: Resolver, standing: Standing, leve
     byName.set(parameter.name, earlier && !parameter.sure ? either(earlier, parameter) : parameter);
   };
   for (const entry of entriesOf(object.node) ?? []) {
+    if (entry.kind === "entry" && object.without?.has(entry.name)) continue;
     if (entry.kind === "unknown") spreads.push({ place: placeOf(entry.node), known: false });
     else if (entry.kind === "entry") byName.set(entry.name, readEntry(entry, object, resolver, standing, level));
     else {

@@ -215,6 +215,8 @@ const constructors: readonly Constructors[] = [
     name: /^(DeepSeek|OpenAI|OpenAILike|OpenRouter|AzureOpenAI|LiteLLM|Ollama|Groq|TogetherLLM|Fireworks)$/,
     client: "llamaindex-python",
   },
+  // they hand everything on to litellm
+  { package: /^(crewai|dspy)(\.|$)/, name: /^(LLM|LM)$/, client: "litellm" },
   { package: /^pydantic_ai/, name: /^(Agent|OpenAI(Chat|Responses)?Model|infer_model)$/, client: "pydantic-ai" },
 ];
 
@@ -227,6 +229,7 @@ function modelRequest(node: PyNode, resolver: Resolver): Request | undefined {
   const row = from && constructors.find((one) => one.package.test(from.package) && one.name.test(from.name));
   if (!from || !row) return undefined;
   const isLangChainFactory = from.name === "init_chat_model";
+  const isRouted = row.client === "litellm" || /LiteLLM/.test(from.name);
   const takesModelFirst = row.client !== "langchain-python" || isLangChainFactory;
   const read = takesModelFirst ? withModel(node, resolver) : readKeywords(node, resolver);
   const model = read.parameters.find(({ name: one }) => modelNames.includes(one));
@@ -235,8 +238,8 @@ function modelRequest(node: PyNode, resolver: Resolver): Request | undefined {
     return undefined;
   const byPackage = hostOfPython(from.package, from.name);
   const byProvider =
-    row.client === "pydantic-ai" || isLangChainFactory || /LiteLLM/.test(from.name)
-      ? (providerOf(read, /LiteLLM/.test(from.name) ? "/" : ":") ??
+    row.client === "pydantic-ai" || isLangChainFactory || isRouted
+      ? (providerOf(read, isRouted ? "/" : ":") ??
         providerKeyword(node, "model_provider", resolver) ??
         providerObject(node, resolver))
       : undefined;
@@ -254,7 +257,8 @@ function modelRequest(node: PyNode, resolver: Resolver): Request | undefined {
     endpoint: from.name,
     host: hostOfOptions(node, resolver, fallback),
     baseUrl: urlOf(node, resolver)?.value,
-    object: read,
+    // what else such a wrapper hands on is its own affair: nothing is put into its call
+    object: row.client === "litellm" ? { ...read, shape: undefined } : read,
     package: from.package.split(".")[0],
   });
 }

@@ -267,6 +267,8 @@ export function createResolver(project: Project): Resolver {
     const given = from.arguments?.get(parameter);
     const step = stepOf(name, parameter);
     if (given) return via(step, [given]);
+    if (parameter.type === "dictionary_splat_pattern")
+      return unsure([...via(step, callersKeywords(parameter, depth)), unknown(at, from)]);
     if (/splat/.test(parameter.type)) return [unknown(at, from)];
     const found = via(step, callersArguments(parameter, depth).slice(0, maximumWays)).slice();
     const byDefault = child(parameter, "value");
@@ -298,6 +300,29 @@ export function createResolver(project: Project): Resolver {
       if (follow(callee, {}, depth).some((one) => one.node === wanted)) found.push(...follow(argument, {}, depth));
     }
     return found;
+  }
+
+  /** The argument lists of which a function in the project gets the rest as `**options`. */
+  function callersKeywords(parameter: PyNode, depth: number): readonly Found[] {
+    const owner = parameter.parent?.parent;
+    if (owner?.type !== "function_definition" || depth > maximumDepth / 2) return [];
+    const holder = classOf(owner);
+    const own = codeOf(child(owner, "name") ?? owner);
+    const makers = holder && /^__(init|call)__$/.test(own) ? callsOf(codeOf(child(holder, "name") ?? holder)) : [];
+    // an instance is called by the name that holds it
+    const calls =
+      own === "__call__"
+        ? [...new Set(makers.flatMap((one) => holderOf(one)?.name ?? []))].flatMap(callsOf)
+        : own === "__init__"
+          ? makers
+          : callsOf(own);
+    const wanted = new Set(own === "__call__" ? makers : own === "__init__" ? [holder] : [owner]);
+    const without = new Set((parameter.parent?.children ?? []).map(nameOfParameter));
+    return calls.flatMap((call): readonly Found[] => {
+      const [callee, list] = [child(call, "function"), child(call, "arguments")];
+      if (!callee || !list?.children.some(({ type }) => /^(keyword_argument|dictionary_splat)$/.test(type))) return [];
+      return follow(callee, {}, depth).some((one) => wanted.has(one.node)) ? [{ ...stop(list, {}), without }] : [];
+    });
   }
 
   function callsOf(name: string): readonly PyNode[] {

@@ -132,6 +132,12 @@ export function comparisonOf(node: ts.Node, module: Module): Comparison | undefi
       place: placeOf(node, module),
     };
   }
+  // !chunk.choices.length
+  if (ts.isPrefixUnaryExpression(node) && node.operator === ts.SyntaxKind.ExclamationToken) {
+    const { operand } = node;
+    if (!ts.isPropertyAccessExpression(operand) || operand.name.text !== "length") return undefined;
+    return { subject: excerpt(operand), value: 0, operator: "equals", place: placeOf(node, module) };
+  }
   if (!ts.isCallExpression(node) || !ts.isPropertyAccessExpression(node.expression)) return undefined;
   const [argument] = node.arguments;
   if (!argument || !contains.test(node.expression.name.text)) return undefined;
