@@ -6,7 +6,7 @@ import type { Finding, Scan } from "../compat/scan.js";
 import type { ReadinessContext } from "../compat/score.js";
 import { UserError } from "../errors.js";
 import type { ScanReport } from "../render/scan-report.js";
-import { checkReplaceable, writeWhole } from "./files.js";
+import { checkReplaceable } from "./files.js";
 import { startProgress } from "./progress.js";
 import { scanOptions } from "./scan-options.js";
 import { destinationsOf, writeReport } from "./scan-output.js";
@@ -144,7 +144,7 @@ async function scanAndFix(
     choose = chosen;
   } else if (!asked && !isDiff)
     return { scan: await scan(sources, settings.scan), fixing: undefined, isWritten: false };
-  const { createVerifier, writeVerified } = await import("./verify-command.js");
+  const { createVerifier, writeFixes, writeVerified } = await import("./verify-command.js");
   const verifier = await createVerifier(host, sources.paths);
   const fix = (accept?: (key: string) => boolean) =>
     applyFixes(sources, settings.scan, level, {
@@ -156,8 +156,8 @@ async function scanAndFix(
   if (isDiff) return { scan: await scan(sources, settings.scan), fixing, isWritten: false };
   for (const file of fixing.changed.keys()) checkReplaceable(host, file);
   const command = options["verifyCmd"] as string | undefined;
-  if (command === undefined) for (const [file, text] of fixing.changed) writeWhole(host, file, text);
-  else fixing = await writeVerified(host, command, sources, fixing, fix);
+  if (command === undefined) writeFixes(host, fixing);
+  else fixing = await writeVerified(host, command, fixing, fix);
   return { scan: fixing.remaining, fixing, isWritten: true };
 }
 

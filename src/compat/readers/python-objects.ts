@@ -234,7 +234,8 @@ function readValue(
       level + 1,
       value,
     );
-    return { ...common, ...(shape ? { object: shape } : {}), parameters: inner.parameters };
+    const open = inner.spreads.every(({ known }) => known) ? {} : { open: true as const };
+    return { ...common, ...(shape ? { object: shape } : {}), parameters: inner.parameters, ...open };
   }
   if (!isSequence(found.node)) return common;
   const direct = found.node === plain && standing.direct;

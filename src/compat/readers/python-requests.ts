@@ -17,7 +17,7 @@ import { positionalParameter, type ReadObject, readKeywords } from "./python-obj
 import type { Resolver } from "./python-resolve.js";
 import { build, modelNames } from "./python-sketch.js";
 import { argumentsOf, keyword, lastName, stringOf, unwrap } from "./python-syntax.js";
-import { child, codeOf, type PyNode, short } from "./python-tree.js";
+import { child, codeOf, type PyNode, placeOf, short } from "./python-tree.js";
 
 /** A recogniser: a request made by this call, or undefined where the call is none of its kind. */
 type Recogniser = (node: PyNode, resolver: Resolver) => Request | undefined;
@@ -40,6 +40,14 @@ const sdkCall =
 function sdkStart(names: readonly string[]): number {
   for (let depth = 0; depth < names.length; depth += 1) if (sdkCall.test(names.slice(depth).join("."))) return depth;
   return -1;
+}
+
+/** The keywords of a call that is given a method: of partial() others may replace them when the result is called. */
+function passedOn(callee: PyNode, read: ReadObject): ReadObject {
+  const code = codeOf(callee);
+  if (/to_thread$/.test(code)) return read;
+  if (!/^(functools\.)?partial$/.test(code)) return { ...read, shape: undefined };
+  return { ...read, spreads: [...read.spreads, { place: placeOf(callee), known: false }] };
 }
 
 /** `client.chat.completions.create(...)` of openai-python and clients made like it, `client.messages.create(...)`. */
@@ -66,8 +74,7 @@ function sdkRequest(node: PyNode, resolver: Resolver): Request | undefined {
   const isAnthropic = names.includes("messages");
   // Twilio and others have messages.create() too
   if (isAnthropic && read.parameters.some(({ name }) => /^(to|from_|body|recipient)$/.test(name))) return undefined;
-  const object =
-    passed && !/^(functools\.)?partial$|to_thread$/.test(codeOf(callee)) ? { ...read, shape: undefined } : read;
+  const object = passed ? passedOn(callee, read) : read;
   const client = start === 0 ? chain.root : (receiver(chain.node, chain.names.length - start) ?? chain.root);
   const host = hostOfClient(node, client, resolver);
   return build({

@@ -1,5 +1,5 @@
 import { numberLike, removeProperty } from "../edits.js";
-import { type Facts, type NamedNumber, type Request, textOf } from "../facts.js";
+import { type Facts, type NamedNumber, type Place, type Request, textOf } from "../facts.js";
 import { ownName } from "../models.js";
 import { isAnthropic, type Placed, settingsOf } from "../requests.js";
 import type { Problem, Rule } from "../rule.js";
@@ -142,14 +142,12 @@ function ofParameter(
   if (request.host.host !== "official") return { ...common, manual: "an unknown host is never fixed" };
   if (!holder) return { ...common, manual: "the limit is set away from the call" };
   if (isAnthropic(request)) {
-    const manual = "the Anthropic API asks for a limit; 32768 or more leaves room for the reasoning and may cost more";
-    if (!parameter.literal) return { ...common, manual };
-    const text = textOf(facts, parameter.place.file).slice(parameter.valuePlace.start, parameter.valuePlace.end);
-    const edit = { ...parameter.valuePlace, text: numberLike(text.includes("_") ? "1_1" : "11", 11, 32_768, 32_768) };
+    // these clients, and their API, want a limit
+    if (!parameter.literal) return { ...common, manual: "raise the limit to 32768" };
+    const { start, end } = parameter.valuePlace;
     return {
       ...common,
-      manual,
-      fix: { applicability: "suggested", description: "raise the limit to 32768", edits: [edit] },
+      ...raised({ ...parameter.valuePlace, text: textOf(facts, parameter.valuePlace.file).slice(start, end) }),
     };
   }
   return {
@@ -173,13 +171,17 @@ function ofTable(number: NamedNumber): Problem | undefined {
     host: number.host,
   };
   if (host === "unknown") return { ...common, manual: "an unknown host is never fixed" };
+  return { ...common, ...raised({ ...number.place, text: number.text }) };
+}
+
+/** The limit raised; `text` is the number as it is written. */
+function raised({ text, ...place }: Place & { readonly text: string }): Pick<Problem, "manual" | "fix"> {
   return {
-    ...common,
     manual: "raising the limit may cost more",
     fix: {
       applicability: "suggested",
       description: "raise the limit to 32768",
-      edits: [{ ...number.place, text: numberLike(number.text.includes("_") ? "1_1" : "11", 11, 32_768, 32_768) }],
+      edits: [{ ...place, text: numberLike(text.includes("_") ? "1_1" : "11", 11, 32_768, 32_768) }],
     },
   };
 }
