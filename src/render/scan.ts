@@ -179,8 +179,33 @@ function closing(report: ScanReport): readonly string[] {
     ),
     ...(unresolved.length > 0 ? [`${plural(unresolved.length, "request")} could not be judged in full:`] : []),
     ...unresolved.map(({ file, line, what }) => `  ${file}:${line}: ${what} is not known`),
+    ...(findings.length > 0 ? costLines(report) : []),
     scoreLine(score),
     ...report.failures.map((why) => `fails: ${why}`),
+  ];
+}
+
+/** Call sites whose costs are listed; --proof and JSON have all. */
+const costsShown = 10;
+
+/** What call sites cost before, at V3.1 and today, one a line. */
+function costLines({ proofs }: ScanReport): readonly string[] {
+  const priced = proofs.flatMap(({ file, line, costs }) => (costs ? [{ place: `${file}:${line}`, costs }] : []));
+  if (priced.length === 0) return [];
+  const between = (low: number, high: number) => (low === high ? `${low}` : `${low}-${high}`);
+  const lines = priced.slice(0, costsShown).map(({ place, costs }) => {
+    const steps = costs.map(({ model, price }) => {
+      if (!price) return `${model} not known`;
+      const { low, high } = price;
+      return `${model} ${between(low.miss, high.miss)}/${between(low.output, high.output)}`;
+    });
+    return `  ${place}: ${steps.join(" -> ")}`;
+  });
+  const days = priced[0]!.costs.map(({ day }) => day).join(" -> ");
+  return [
+    `costs of requests in USD for 1M tokens of input/output, ${days}:`,
+    ...lines,
+    ...(priced.length > costsShown ? [`  and ${priced.length - costsShown} more; --proof shows them all`] : []),
   ];
 }
 

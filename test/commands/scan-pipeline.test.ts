@@ -74,6 +74,32 @@ describe("--format", () => {
     expect((await reportOf(argv)).files.scanned).toBe(1);
   });
 
+  test("the HTML page holds the staged plan and the requests with their costs", async () => {
+    write("a.ts", client + reasoner);
+    write("package.json", '{"name":"<b>shop</b>","dependencies":{"express":"4"}}');
+    await scan(["--format", "html:r.html"]);
+    const page = read("r.html");
+    for (const part of [
+      "Stage 1: compatibility: what the target refuses",
+      "&#60;b&#62;shop&#60;/b&#62;",
+      "deepseek-flash with thinking, or deepseek-v4-pro, for what deepseek-reasoner did?",
+      "rejected; deepseek-flash 0.003-0.006/0.15-0.3/0.6-1.2",
+      "deepseek bench --endpoint",
+    ]) {
+      expect(page).toContain(part);
+    }
+  });
+
+  test("text and the job summary name what a call site costs, before and now", async () => {
+    write("a.ts", client + reasoner);
+    const line =
+      "a.ts:2: deepseek-reasoner 0.55/2.19 -> deepseek-reasoner 0.56/1.68 -> deepseek-flash 0.15-0.3/0.6-1.2";
+    expect((await scan([])).stdout).toContain(line);
+    const { stdout } = await scan(["--format", "markdown"]);
+    expect(stdout).toContain(line);
+    expect(stdout).toMatch(/readiness 90 of 100: 100 - 10 \(1 blockers\)/);
+  });
+
   test("the summary of a GitHub job is appended to, any other file replaced", async () => {
     write("a.ts", client + call);
     write("summary", "# Before\n");
@@ -146,7 +172,7 @@ describe("the baseline", () => {
     expect(report.baseline).toMatchObject({ file: "deepseek-compat-baseline.json", known: 1, gone: [] });
     const { code, stdout } = await scan([]);
     expect(code).toBe(1);
-    expect(stdout).not.toContain("4:");
+    expect(stdout).not.toContain("4:41");
     expect(places(await reportOf(["--no-baseline"]))).toEqual(["src/a.ts:4 R01", "src/a.ts:5 R01"]);
   });
 
