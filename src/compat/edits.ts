@@ -204,7 +204,10 @@ function indentAt(text: string, position: number): string {
   return /^[ \t]*/.exec(text.slice(lineStart))![0];
 }
 
+/** The text that was asked about last: hundreds of fixes ask about the same one. */
+let lastIndent: { readonly text: string; readonly unit: string } | undefined;
+
 function indentUnit(text: string): string {
-  const first = /^(\t| {2,8})(?=\S)/m.exec(text.replace(/^ \*.*$/gm, ""));
-  return first?.[1] ?? "  ";
+  if (lastIndent?.text !== text) lastIndent = { text, unit: /^(\t| {2,8})(?=\S)/m.exec(text)?.[1] ?? "  " };
+  return lastIndent.unit;
 }

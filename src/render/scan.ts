@@ -1,8 +1,8 @@
 import type { ChalkInstance } from "chalk";
-import { createTwoFilesPatch } from "diff";
 import { type Severity, severities } from "../compat/rule.js";
 import { targets } from "../compat/targets.js";
 import type { Forms } from "./forms.js";
+import { fileDiff } from "./line-diff.js";
 import {
   byFile,
   freshOf,
@@ -40,12 +40,7 @@ export function scanForms(report: ScanReport, { texts }: Surroundings): Forms {
 
 /** A unified diff of all changes that `git apply` and `patch -p1` take. */
 export function unifiedDiff(changes: readonly Change[]): string {
-  return changes
-    .map(({ file, before, after }) =>
-      createTwoFilesPatch(`a/${file}`, `b/${file}`, before, after, undefined, undefined, { context: 3 }),
-    )
-    .map((patch) => patch.replace(/^=+\n/, ""))
-    .join("");
+  return changes.map(({ file, before, after }) => fileDiff(file, before, after)).join("");
 }
 
 function painter(severity: Severity, paint: ChalkInstance): ChalkInstance {
@@ -185,28 +180,27 @@ function closing(report: ScanReport): readonly string[] {
   ];
 }
 
-/** Call sites whose costs are listed; --proof and JSON have all. */
-const costsShown = 10;
-
-/** What call sites cost before, at V3.1 and today, one a line. */
+/** What call sites cost before, at V3.1 and today; those of one model together. */
 function costLines({ proofs }: ScanReport): readonly string[] {
-  const priced = proofs.flatMap(({ file, line, costs }) => (costs ? [{ place: `${file}:${line}`, costs }] : []));
-  if (priced.length === 0) return [];
   const between = (low: number, high: number) => (low === high ? `${low}` : `${low}-${high}`);
-  const lines = priced.slice(0, costsShown).map(({ place, costs }) => {
+  const places = new Map<string, string[]>();
+  let days = "";
+  for (const { file, line, costs } of proofs) {
+    if (!costs) continue;
+    days = costs.map(({ day }) => day).join(" -> ");
     const steps = costs.map(({ model, price }) => {
       if (!price) return `${model} not known`;
       const { low, high } = price;
       return `${model} ${between(low.miss, high.miss)}/${between(low.output, high.output)}`;
     });
-    return `  ${place}: ${steps.join(" -> ")}`;
-  });
-  const days = priced[0]!.costs.map(({ day }) => day).join(" -> ");
-  return [
-    `costs of requests in USD for 1M tokens of input/output, ${days}:`,
-    ...lines,
-    ...(priced.length > costsShown ? [`  and ${priced.length - costsShown} more; --proof shows them all`] : []),
-  ];
+    const key = steps.join(" -> ");
+    places.set(key, [...(places.get(key) ?? []), `${file}:${line}`].slice(0, 4));
+  }
+  if (places.size === 0) return [];
+  const lines = [...places].map(
+    ([steps, at]) => `  ${steps} (${at.slice(0, 3).join(", ")}${at.length > 3 ? " and more" : ""})`,
+  );
+  return [`costs of requests in USD for 1M tokens of input/output, ${days}; --proof shows each:`, ...lines];
 }
 
 function baselineLines(baseline: ScanReport["baseline"]): readonly string[] {

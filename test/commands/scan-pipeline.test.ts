@@ -93,7 +93,7 @@ describe("--format", () => {
   test("text and the job summary name what a call site costs, before and now", async () => {
     write("a.ts", client + reasoner);
     const line =
-      "a.ts:2: deepseek-reasoner 0.55/2.19 -> deepseek-reasoner 0.56/1.68 -> deepseek-flash 0.15-0.3/0.6-1.2";
+      "deepseek-reasoner 0.55/2.19 -> deepseek-reasoner 0.56/1.68 -> deepseek-flash 0.15-0.3/0.6-1.2 (a.ts:2)";
     expect((await scan([])).stdout).toContain(line);
     const { stdout } = await scan(["--format", "markdown"]);
     expect(stdout).toContain(line);
