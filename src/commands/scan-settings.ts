@@ -2,6 +2,7 @@ import type { Host, Options } from "../cli.js";
 import type { FileSettings } from "../compat/config.js";
 import type { CostOptions } from "../compat/cost.js";
 import type { Limits } from "../compat/gates.js";
+import { nearestNames } from "../compat/names.js";
 import type { Rule } from "../compat/rule.js";
 import type { ScanOptions } from "../compat/scan.js";
 import { UserError } from "../errors.js";
@@ -87,9 +88,12 @@ function chosenRules(known: readonly Rule[], options: Options): readonly Rule[] 
   if (!names) return known;
   for (const name of names) {
     if (known.some(({ id, code }) => name === id || name.toUpperCase() === code)) continue;
-    throw new UserError(
-      `--rule ${name}: no such rule; there are ${known.map(({ id, code }) => `${code} ${id}`).join(", ")}`,
+    const near = nearestNames(
+      name,
+      known.flatMap(({ id, code }) => [id, code]),
     );
+    const hint = near.length > 0 ? `did you mean ${near.join(" or ")}?` : "`deepseek-compat rules` lists them";
+    throw new UserError(`--rule ${name}: there is no such rule; ${hint}`);
   }
   return known.filter(({ id, code }) => names.some((name) => name === id || name.toUpperCase() === code));
 }

@@ -301,6 +301,25 @@ describe("--changed", () => {
   });
 });
 
+describe("a clone of one commit", () => {
+  test("--changed without a name is refused: there is nothing to compare with, so all would pass", async () => {
+    const origin = join(folder, "origin");
+    write("origin/a.ts", client + call);
+    for (const argv of [
+      ["init", "-q", "-b", "main", "."],
+      ["add", "-A"],
+      ["-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "-qm", "one"],
+      ["-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "-qm", "two", "--allow-empty"],
+    ]) {
+      spawnSync("git", argv, { cwd: origin });
+    }
+    spawnSync("git", ["clone", "-q", "--depth", "1", `file://${origin}`, join(folder, "clone")]);
+    const { code, stderr } = await scan(["--changed"], undefined, join(folder, "clone"));
+    expect(code).toBe(2);
+    expect(stderr).toContain("holds nothing but HEAD to compare with; fetch more history");
+  });
+});
+
 describe("--stdin", () => {
   test("is scanned under its name, with imports from the disk", async () => {
     write("src/client.ts", `export ${client}`);
@@ -447,5 +466,21 @@ export const rule${types} = {
     expect(code).toBe(2);
     expect(stderr).toContain(message);
     expect(existsSync(join(folder, "deepseek-compat.config.json"))).toBe(true);
+  });
+
+  test.each([
+    ["throw new Error('no \\n way')", "mine.mjs: rule X01 no-todo-model: check failed: no "],
+    ["return undefined", "mine.mjs: rule X01 no-todo-model: check failed: "],
+    ["return [{ place: {} }]", "check gave a problem that cannot be shown: message must be a string"],
+    ["return [{ message: 'm' }]", "place must name a file of the facts"],
+    ["return [{ message: 'm', place: { file: 'a.ts', start: 0, end: 1e9 } }]", "place must lie in a.ts"],
+  ])("an error of the rule itself (%s) is no bug of the program", async (body, message) => {
+    write("mine.mjs", rule("").replace(/\*check[\s\S]*\n {2}\},\n/, `check() { ${body}; },\n`));
+    write("a.ts", client + call);
+    write("deepseek-compat.config.json", JSON.stringify({ plugins: ["mine.mjs"] }));
+    const { code, stderr } = await scan([]);
+    expect(code).toBe(2);
+    expect(stderr).toContain(message);
+    expect(stderr.trim().split("\n")).toHaveLength(1);
   });
 });
