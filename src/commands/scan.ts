@@ -57,7 +57,9 @@ export const scanCommand: CommandSpec = {
           options["changed"] === true ? undefined : (options["changed"] as string),
         )
       : undefined;
-    const written = [...destinations.map(({ file }) => file), baseline?.name].filter((file) => file !== undefined);
+    const written = [...destinations.map(({ file }) => file), baseline?.name, settings.priceFile].filter(
+      (file) => file !== undefined,
+    );
     const { scanSources, stdinSources } = await import("./scan-sources.js");
     const progress = startProgress(host, "scanning", "files");
     const sources = options["stdin"]
@@ -72,7 +74,7 @@ export const scanCommand: CommandSpec = {
       host.stderr.write("interrupted: nothing was written\n");
       return exitCode.interrupted;
     }
-    const { report, texts, views } = await reportOf(
+    const { report, texts, views, counted } = await reportOf(
       host,
       options,
       settings,
@@ -84,7 +86,18 @@ export const scanCommand: CommandSpec = {
     );
     const { rules } = settings.scan;
     const isProofShown = options["proof"] === true;
-    await writeReport(host, destinations, report, { texts, views, rules, isProofShown, version: host.version });
+    const isPlanned = !options["stdin"] && destinations.some(({ format }) => format === "html");
+    const plan = isPlanned
+      ? await (await import("./scan-plan.js")).planOfScan(host, counted, sources, settings.cost)
+      : undefined;
+    await writeReport(host, destinations, report, {
+      texts,
+      views,
+      rules,
+      isProofShown,
+      version: host.version,
+      ...(plan ? { plan } : {}),
+    });
     return report.failures.length > 0 ? exitCode.found : exitCode.ok;
   },
 };
@@ -164,7 +177,7 @@ async function scanAndFix(
 async function reportOf(
   host: Host,
   options: Options,
-  { scan: scanOptions, limits }: ScanSettings,
+  { scan: scanOptions, limits, cost }: ScanSettings,
   sources: ScanSources,
   { scan, fixing, isWritten }: Result,
   isCounted: (file: string) => boolean,
@@ -205,7 +218,7 @@ async function reportOf(
     after,
     before: sources.read(file) ?? "",
   }));
-  return buildReport({
+  const built = buildReport({
     scan,
     listed,
     suppressed: scan.suppressed.filter(({ place }) => isCounted(place.file)),
@@ -229,12 +242,13 @@ async function reportOf(
         limits,
       ),
       unresolved,
-      proofs: proofsOf(scan).filter(({ file }) => isCounted(file)),
+      proofs: proofsOf(scan, cost).filter(({ file }) => isCounted(file)),
       excluded: sources.excluded,
       skipped,
     },
     textOf: (file) => (isWritten ? fixing?.changed.get(file) : undefined) ?? sources.read(file) ?? "",
   });
+  return { ...built, counted: { ...scan, findings: fresh, unresolved } };
 }
 
 async function scoreOf(

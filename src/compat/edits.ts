@@ -239,8 +239,10 @@ function lineBreakAt(text: string, position: number): string {
   const at = after < 0 ? text.lastIndexOf("\n") : after;
   return text[at - 1] === "\r" ? "\r\n" : "\n";
 }
+/** The text that was asked about last: hundreds of fixes ask about the same one. */
+let lastIndent: { readonly text: string; readonly unit: string } | undefined;
 
 function indentUnit(text: string): string {
-  const first = /^(\t| {2,8})(?=\S)/m.exec(text.replace(/^ \*.*$/gm, ""));
-  return first?.[1] ?? "  ";
+  if (lastIndent?.text !== text) lastIndent = { text, unit: /^(\t| {2,8})(?=\S)/m.exec(text)?.[1] ?? "  " };
+  return lastIndent.unit;
 }

@@ -226,13 +226,24 @@ function withoutEarly(findings: readonly Finding[], known: readonly Rule[]): rea
 
 /** Findings whose fixes can be applied together: the first of two that meet wins. */
 function withoutOverlaps(findings: readonly Finding[]): readonly Finding[] {
+  // by file and stretch of text, so that thousands in one file are not each held against all others
   const taken = new Map<string, Edit[]>();
+  const stretches = ({ file, start, end }: Edit) =>
+    Array.from({ length: (end >> 12) - (start >> 12) + 1 }, (_, at) => `${(start >> 12) + at}:${file}`);
   return findings.filter(({ fix }) => {
     const { edits } = fix!;
-    if (edits.some((edit) => taken.get(edit.file)?.some((other) => meets(edit, other)))) return false;
-    for (const edit of edits) taken.set(edit.file, [...(taken.get(edit.file) ?? []), edit]);
+    const isTaken = (edit: Edit) =>
+      stretches(edit).some((key) => taken.get(key)?.some((other) => meets(edit, other)) === true);
+    if (edits.some(isTaken)) return false;
+    for (const edit of edits) for (const key of stretches(edit)) append(taken, key, edit);
     return true;
   });
+}
+
+function append(lists: Map<string, Edit[]>, key: string, edit: Edit): void {
+  const list = lists.get(key);
+  if (list) list.push(edit);
+  else lists.set(key, [edit]);
 }
 
 /** Two edits meet where they share text, or one inserts inside or at the edge of the other. */
@@ -250,7 +261,7 @@ function originalOf(file: string, facts: Facts, sources: Sources): string {
 function textsAfter(findings: readonly Finding[], facts: Facts, sources: Sources): ReadonlyMap<string, string> {
   const byFile = new Map<string, Edit[]>();
   for (const { fix } of findings) {
-    for (const edit of fix!.edits) byFile.set(edit.file, [...(byFile.get(edit.file) ?? []), edit]);
+    for (const edit of fix!.edits) append(byFile, edit.file, edit);
   }
   return new Map(
     [...byFile].map(([file, edits]) => {

@@ -10,6 +10,7 @@ import type {
   Switch,
   Word,
 } from "../facts.js";
+import { markupFile } from "../sources.js";
 import { hostOfFile } from "./typescript-clients.js";
 import { ownerOf } from "./typescript-mentions.js";
 import type { Module } from "./typescript-scopes.js";
@@ -214,7 +215,21 @@ export function commentsOf(module: Module): readonly Comment[] {
       .trim();
     found.push({ text, place: { file, start: range.pos, end: range.end } });
   }
-  return found;
+  return markupFile.test(file) ? [...found, ...markupComments(module)].sort(byStart) : found;
+}
+
+const byStart = (a: Comment, b: Comment): number => a.place.start - b.place.start;
+
+/** Comments in the markup of a Vue, Svelte or Astro file that speak to this program: all but scripts is blank in `source`. */
+function markupComments({ source, file, text }: Module): readonly Comment[] {
+  const found = new Map<number, Comment>();
+  for (const { index } of text.matchAll(/deepseek-compat-ignore/g)) {
+    const start = text.lastIndexOf("<!--", index);
+    const close = text.indexOf("-->", index);
+    if (source.text[index] !== " " || start < 0 || close < 0 || text.lastIndexOf("-->", index) > start) continue;
+    found.set(start, { text: text.slice(start + 4, close).trim(), place: { file, start, end: close + 3 } });
+  }
+  return [...found.values()];
 }
 
 function commentAround(source: ts.SourceFile, offset: number): ts.CommentRange | undefined {
