@@ -126,7 +126,13 @@ function spreadInto(
   const sure = standing.sure && found.length === 1 && found[0]!.sure;
   const inner = found
     .filter((one) => entriesOf(one.node))
-    .map((one) => readEntries(one, resolver, { direct: false, sure }, level + 1, use));
+    .map((one): Properties => {
+      // dicts that spread dicts that may be any of several have no end either
+      properties += 1;
+      return properties > maximumProperties
+        ? { parameters: [], spreads: [{ place: placeOf(one.node), known: false }] }
+        : readEntries(one, resolver, { direct: false, sure }, level + 1, use);
+    });
   const known =
     found.every((one) => entriesOf(one.node) !== undefined || isNone(one.node)) &&
     inner.every(({ spreads }) => spreads.every((one) => one.known));

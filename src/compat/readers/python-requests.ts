@@ -36,6 +36,16 @@ export function requestOf(node: PyNode, resolver: Resolver): Request | undefined
 const sdkCall =
   /^((beta\.)?chat\.completions|completions|responses|messages|beta\.messages|ChatCompletion|Completion)\.(with_raw_response\.|with_streaming_response\.)?(create|acreate|stream|parse)$/;
 
+const sentNames = /^(model|engine|messages|prompt|input|deployment_id)$/;
+
+function mayBeRequest(node: PyNode): boolean {
+  const { list, keywords } = argumentsOf(node);
+  return (
+    [...keywords.keys()].some((name) => sentNames.test(name)) ||
+    (list?.children.some(({ type }) => type === "dictionary_splat") ?? false)
+  );
+}
+
 /** Where the called names of an SDK begin in a chain; -1 where there are none. */
 function sdkStart(names: readonly string[]): number {
   for (let depth = 0; depth < names.length; depth += 1) if (sdkCall.test(names.slice(depth).join("."))) return depth;
@@ -53,7 +63,8 @@ function passedOn(callee: PyNode, read: ReadObject): ReadObject {
 /** `client.chat.completions.create(...)` of openai-python and clients made like it, `client.messages.create(...)`. */
 function sdkRequest(node: PyNode, resolver: Resolver): Request | undefined {
   const callee = child(node, "function");
-  if (!callee) return undefined;
+  // most calls give nothing that a request has, and need not be followed
+  if (!callee || !mayBeRequest(node)) return undefined;
   let chain = calleeChain(callee, resolver);
   let start = sdkStart(chain.names);
   let passed: PyNode | undefined;
@@ -69,7 +80,7 @@ function sdkRequest(node: PyNode, resolver: Resolver): Request | undefined {
   if (start < 0) return undefined;
   const read = readKeywords(node, resolver);
   const names = chain.names.slice(start);
-  const isSent = read.parameters.some(({ name }) => /^(model|engine|messages|prompt|input|deployment_id)$/.test(name));
+  const isSent = read.parameters.some(({ name }) => sentNames.test(name));
   if (!isSent && (passed || read.spreads.length === 0)) return undefined;
   const isAnthropic = names.includes("messages");
   // Twilio and others have messages.create() too
