@@ -1,4 +1,3 @@
-import { ts } from "ts-morph";
 import type {
   Command,
   Comment,
@@ -11,6 +10,7 @@ import type {
   Word,
 } from "../facts.js";
 import { hostOfFile } from "./typescript-clients.js";
+import { ts } from "./typescript-compiler.cjs";
 import { ownerOf } from "./typescript-mentions.js";
 import type { Module } from "./typescript-scopes.js";
 import { propertyName, withoutCasts } from "./typescript-syntax.js";

@@ -1,8 +1,8 @@
-import { ts } from "ts-morph";
 import type { HostVerdict, Mention, MentionKind, NamedNumber } from "../facts.js";
 import { hostOfModel } from "../host.js";
 import { isDeepSeekId } from "../models.js";
 import { hostOfFile } from "./typescript-clients.js";
+import { ts } from "./typescript-compiler.cjs";
 import { providerCall } from "./typescript-providers.js";
 import type { Resolver } from "./typescript-resolve.js";
 import type { Module, Project } from "./typescript-scopes.js";

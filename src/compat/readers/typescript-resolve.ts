@@ -1,6 +1,7 @@
 // Long because following a value is one recursion over the forms of expressions, and its parts call each other.
-import { ts } from "ts-morph";
+
 import type { Value } from "../facts.js";
+import { ts } from "./typescript-compiler.cjs";
 import { type Declaration, declarationOf, importOf, type Module, type Project } from "./typescript-scopes.js";
 import {
   assignmentsTo,

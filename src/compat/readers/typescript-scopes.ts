@@ -1,5 +1,5 @@
-import { ts } from "ts-morph";
 import { markupFile, resolveSpecifier, type Sources } from "../sources.js";
+import { ts } from "./typescript-compiler.cjs";
 
 /** A parsed file with what it imports and exports. */
 export interface Module {

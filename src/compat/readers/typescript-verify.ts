@@ -1,4 +1,4 @@
-import { Project, ts } from "ts-morph";
+import { Project } from "ts-morph";
 import { markupFile } from "../sources.js";
 import {
   type NewDiagnostic,
@@ -8,6 +8,7 @@ import {
   type Verifier,
   withoutSecrets,
 } from "../verify.js";
+import { ts } from "./typescript-compiler.cjs";
 
 /** Packages whose types decide whether a fix of this program compiles. */
 const clientPackages =

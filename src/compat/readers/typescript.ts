@@ -1,4 +1,3 @@
-import { ts } from "ts-morph";
 import {
   type Call,
   type Command,
@@ -20,6 +19,7 @@ import { unknownHost } from "../host.js";
 import { importSpecifiers, packageVersion, type Sources } from "../sources.js";
 import { callOf } from "./typescript-calls.js";
 import { commandOf, commentsOf, comparisonOf, flagOf, literalOf, switchOf, symbolOf } from "./typescript-code.js";
+import { ts } from "./typescript-compiler.cjs";
 import { constantUses, mentionOf, numberFact } from "./typescript-mentions.js";
 import { historyOf, memberUseOf } from "./typescript-messages.js";
 import { requestOf } from "./typescript-requests.js";
