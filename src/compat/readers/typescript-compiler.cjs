@@ -10,3 +10,5 @@ try {
   ts = require("ts-morph").ts;
 }
 exports.ts = ts;
+/** All of ts-morph, of which only the standard library's declarations are needed, and those only to check types. */
+exports.loadMorph = () => require("ts-morph");

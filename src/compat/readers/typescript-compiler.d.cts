@@ -1,1 +1,2 @@
 export { ts } from "ts-morph";
+export function loadMorph(): typeof import("ts-morph");

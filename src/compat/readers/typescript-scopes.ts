@@ -80,6 +80,18 @@ export function parseModule(file: string, text: string): Module {
   return { file, text, source, isTypeScript: kind === ts.ScriptKind.TS || kind === ts.ScriptKind.TSX, exports, stars };
 }
 
+/** Modules that were parsed to be judged, kept for the scan that most likely follows. */
+const judged = new Map<string, Module>();
+const mostJudged = 64;
+
+/** Parses what a file may become. */
+export function parseAhead(file: string, text: string): Module {
+  const module = parseModule(file, text);
+  if (judged.size >= mostJudged) judged.clear();
+  judged.set(file, module);
+  return module;
+}
+
 /** Syntax errors of a parsed file. */
 export function syntaxErrors(module: Module): readonly ts.DiagnosticWithLocation[] {
   // not in the public types, but what every program reports as syntactic diagnostics
@@ -95,7 +107,9 @@ export function createProject(sources: Sources, paths: readonly string[]): Proje
     if (known) return known;
     const text = sources.read(file);
     if (text === undefined) return undefined;
-    const parsed = parseModule(file, text);
+    const ready = judged.get(file);
+    judged.delete(file);
+    const parsed = ready?.text === text ? ready : parseModule(file, text);
     modules.set(file, parsed);
     return parsed;
   };

@@ -24,7 +24,7 @@ import { constantUses, mentionOf, numberFact } from "./typescript-mentions.js";
 import { historyOf, memberUseOf } from "./typescript-messages.js";
 import { requestOf } from "./typescript-requests.js";
 import { createResolver, type Resolver } from "./typescript-resolve.js";
-import { createProject, type Module, type Project, parseModule, syntaxErrors } from "./typescript-scopes.js";
+import { createProject, type Module, type Project, parseAhead, syntaxErrors } from "./typescript-scopes.js";
 import { walk } from "./typescript-syntax.js";
 import { type Found, placeOf } from "./typescript-values.js";
 
@@ -83,7 +83,7 @@ function hostOfImporters(importers: readonly RawFacts[]): HostVerdict | undefine
 
 /** Number of syntax errors in a text; what a fix must not raise. */
 export function countSyntaxErrors(file: string, text: string): number {
-  return syntaxErrors(parseModule(file, text)).length;
+  return syntaxErrors(parseAhead(file, text)).length;
 }
 
 interface RawFacts extends Omit<FileFacts, "mentions"> {
