@@ -202,8 +202,11 @@ export function declarationOf(name: string, at: ts.Node): Declaration | undefine
   return undefined;
 }
 
+/** By kind of node, on which alone it depends: this is asked on every way up the tree. */
+const opening: boolean[] = [];
+
 function opensScope(node: ts.Node): boolean {
-  return (
+  opening[node.kind] ??=
     ts.isSourceFile(node) ||
     ts.isBlock(node) ||
     ts.isCaseBlock(node) ||
@@ -211,8 +214,8 @@ function opensScope(node: ts.Node): boolean {
     ts.isFunctionLike(node) ||
     ts.isForStatement(node) ||
     ts.isForOfStatement(node) ||
-    ts.isForInStatement(node)
-  );
+    ts.isForInStatement(node);
+  return opening[node.kind]!;
 }
 
 function namesIn(scope: ts.Node): ReadonlyMap<string, Declaration> {
