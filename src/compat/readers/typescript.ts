@@ -37,7 +37,11 @@ export function readTypeScript(sources: Sources, paths: readonly string[]): read
   const resolver = createResolver(project);
   const raw = paths.flatMap((path) => {
     const module = project.module(path);
-    return module ? [readSafely(module, resolver, sources)] : [];
+    if (!module) return [];
+    const facts = readSafely(module, resolver, sources);
+    // what is asked again is asked from the same file, nearly always
+    resolver.forget();
+    return [facts];
   });
   const requests = raw.flatMap((file) => file.requests);
   const importers = importersOf(project, raw);
