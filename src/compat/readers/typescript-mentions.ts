@@ -125,7 +125,7 @@ function importedAs(from: Module, target: Module, name: string, project: Project
   for (const statement of from.source.statements) {
     const specifier =
       (ts.isImportDeclaration(statement) || ts.isExportDeclaration(statement)) && statement.moduleSpecifier;
-    if (!specifier || !ts.isStringLiteral(specifier) || project.imported(from, specifier.text) !== target) continue;
+    if (!specifier || !ts.isStringLiteral(specifier) || project.linked(from, specifier.text) !== target.file) continue;
     const bindings = ts.isImportDeclaration(statement) ? statement.importClause?.namedBindings : undefined;
     if (!bindings || !ts.isNamedImports(bindings)) {
       if (!(ts.isImportDeclaration(statement) && statement.importClause?.name && !bindings)) found.push(undefined);

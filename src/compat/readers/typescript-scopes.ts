@@ -37,6 +37,8 @@ export interface Project {
   readonly modules: ReadonlyMap<string, Module>;
   /** The module of a file, parsed now if need be; undefined where the file cannot be read. */
   module(file: string): Module | undefined;
+  /** The file a specifier means, seen from a module; undefined for packages. Parses nothing. */
+  linked(from: Module, specifier: string): string | undefined;
   /** The module a specifier means, seen from another; undefined for packages. */
   imported(from: Module, specifier: string): Module | undefined;
 }
@@ -101,7 +103,7 @@ export function syntaxErrors(module: Module): readonly ts.DiagnosticWithLocation
 /** A project over the files to scan. */
 export function createProject(sources: Sources, paths: readonly string[]): Project {
   const modules = new Map<string, Module>();
-  const links = new Map<string, Module | undefined>();
+  const links = new Map<string, string | undefined>();
   const module = (file: string): Module | undefined => {
     const known = modules.get(file);
     if (known) return known;
@@ -114,16 +116,18 @@ export function createProject(sources: Sources, paths: readonly string[]): Proje
     return parsed;
   };
   for (const path of paths) module(path);
+  const linked = (from: Module, specifier: string): string | undefined => {
+    const key = `${from.file}\n${specifier}`;
+    if (!links.has(key)) links.set(key, resolveSpecifier(sources, from.file, specifier));
+    return links.get(key);
+  };
   return {
     modules,
     module,
+    linked,
     imported(from, specifier) {
-      const key = `${from.file}\n${specifier}`;
-      if (!links.has(key)) {
-        const file = resolveSpecifier(sources, from.file, specifier);
-        links.set(key, file === undefined ? undefined : module(file));
-      }
-      return links.get(key);
+      const file = linked(from, specifier);
+      return file === undefined ? undefined : module(file);
     },
   };
 }

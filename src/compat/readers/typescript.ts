@@ -66,7 +66,7 @@ function importersOf(project: Project, files: readonly RawFacts[]): ReadonlyMap<
   for (const file of files) {
     const module = project.module(file.file)!;
     for (const specifier of importSpecifiers(file.text)) {
-      const target = project.imported(module, specifier)?.file;
+      const target = project.linked(module, specifier);
       if (target) importers.set(target, [...(importers.get(target) ?? []), file]);
     }
   }
