@@ -141,7 +141,6 @@ async function scanAndFix(
   beforeAsking: () => void,
 ): Promise<Result | undefined> {
   const { scan } = await import("../compat/scan.js");
-  const { applyFixes } = await import("../compat/fix.js");
   const asked = options["fix"] as Applicability | undefined;
   const isDiff = options["diff"] === true;
   let level: Applicability = asked ?? "safe";
@@ -157,6 +156,7 @@ async function scanAndFix(
     choose = chosen;
   } else if (!asked && !isDiff)
     return { scan: await scan(sources, settings.scan), fixing: undefined, isWritten: false };
+  const { applyFixes } = await import("../compat/fix.js");
   const { createVerifier, writeFixes, writeVerified } = await import("./verify-command.js");
   const verifier = await createVerifier(host, sources.paths);
   const fix = (accept?: (key: string) => boolean) =>
@@ -166,7 +166,7 @@ async function scanAndFix(
       ...(accept ? { accept } : {}),
     });
   let fixing: Fixing = await fix();
-  if (isDiff) return { scan: await scan(sources, settings.scan), fixing, isWritten: false };
+  if (isDiff) return { scan: fixing.first, fixing, isWritten: false };
   for (const file of fixing.changed.keys()) checkReplaceable(host, file);
   const command = options["verifyCmd"] as string | undefined;
   if (command === undefined) writeFixes(host, fixing);

@@ -56,6 +56,8 @@ export interface Fixing {
   readonly before: ReadonlyMap<string, string>;
   readonly applied: readonly Applied[];
   readonly withdrawn: readonly Withdrawn[];
+  /** The scan before any fix. */
+  readonly first: Scan;
   /** The scan of the result. */
   readonly remaining: Scan;
 }
@@ -96,8 +98,9 @@ export async function applyFixes(
   // which files matter is found out once: fixes bring in no other
   const selected = options.selected ?? selectFiles(sources, sources.paths.filter(readerOf)).map(({ path }) => path);
   const once = { ...options, selected };
-  let remaining = await scan(current, once);
-  const importers = verifier ? importersOf(sources, remaining.parsed) : new Map<string, readonly string[]>();
+  const first = await scan(current, once);
+  let remaining = first;
+  let importers: ReadonlyMap<string, readonly string[]> | undefined;
   let isSettled = false;
   for (let round = 0; round < maximumRounds + withdrawn.size; round += 1) {
     const { facts } = remaining;
@@ -128,7 +131,8 @@ export async function applyFixes(
       let last: TypeReport | undefined;
       const culprits = culpritsAmong(chosen, (some) => {
         const after = textsAfter(some, facts, current);
-        const beside = [...after.keys()].flatMap((file) => importers.get(file) ?? []);
+        importers ??= importersOf(sources, first.parsed);
+        const beside = [...after.keys()].flatMap((file) => importers!.get(file) ?? []);
         const report = verifier.check(current.read, after, beside);
         last = report;
         return report.diagnostics[0];
@@ -162,6 +166,7 @@ export async function applyFixes(
     before: originals,
     applied: applied.map(({ files, ...one }) => ({ ...one, verification: verificationOf(files, reports, isSettled) })),
     withdrawn: [...withdrawn.values()],
+    first,
     remaining: { ...remaining, findings: remaining.findings.map((finding) => leftToPerson(finding, reasons(finding))) },
   };
 }
@@ -184,8 +189,8 @@ async function brokenFiles(
 ): Promise<ReadonlyMap<string, string>> {
   const broken = new Map<string, string>();
   for (const [file, text] of texts) {
-    const before = await countSyntaxErrors(file, current.read(file) ?? "");
-    if ((await countSyntaxErrors(file, text)) > before) {
+    const errors = await countSyntaxErrors(file, text);
+    if (errors > 0 && errors > (await countSyntaxErrors(file, current.read(file) ?? ""))) {
       broken.set(file, "would break the syntax of its file");
       continue;
     }

@@ -1,4 +1,3 @@
-import { ts } from "ts-morph";
 import type {
   Command,
   Comment,
@@ -12,6 +11,7 @@ import type {
 } from "../facts.js";
 import { markupFile } from "../sources.js";
 import { hostOfFile } from "./typescript-clients.js";
+import { ts } from "./typescript-compiler.cjs";
 import { ownerOf } from "./typescript-mentions.js";
 import type { Module } from "./typescript-scopes.js";
 import { propertyName, withoutCasts } from "./typescript-syntax.js";

@@ -1,5 +1,5 @@
-import { ts } from "ts-morph";
 import type { ObjectShape, Parameter, Spread } from "../facts.js";
+import { ts } from "./typescript-compiler.cjs";
 import type { Resolver } from "./typescript-resolve.js";
 import { declarationOf } from "./typescript-scopes.js";
 import { propertyName, walk, withoutCasts } from "./typescript-syntax.js";

@@ -1,5 +1,5 @@
-import { ts } from "ts-morph";
 import type { Candidate, Place, Value } from "../facts.js";
+import { ts } from "./typescript-compiler.cjs";
 import type { Module } from "./typescript-scopes.js";
 
 /** Where an expression leads: the node at which nothing more can be followed, and the way to it. */
