@@ -1,5 +1,9 @@
-// Copies the grammars that the readers parse with next to dist/, where they are published from.
+// Copies what tsc leaves behind: the CommonJS file among the readers into dist/, and the grammars that the readers
+// parse with next to it, where they are published from.
 import { copyFileSync, mkdirSync } from "node:fs";
+
+const compiler = "compat/readers/typescript-compiler.cjs";
+copyFileSync(new URL(`../src/${compiler}`, import.meta.url), new URL(`../dist/${compiler}`, import.meta.url));
 
 const names = ["tree-sitter-python.wasm"];
 

@@ -35,9 +35,13 @@ const lockFiles = new Set([
   "flake.lock",
 ]);
 
+/** What the names below have in common, asked first: nearly all names have none of it. */
+const suspicious = /[.-]min\.|\.generated\.|\.snap$|\.ambr$|cassettes|^CHANGELOG|leaderboard|benchmark/i;
+
 /** Why a file is left alone that its name alone gives away; undefined for others. */
 export function foreignFile(name: string): string | undefined {
   if (lockFiles.has(name)) return "lock file";
+  if (!suspicious.test(name)) return undefined;
   if (/[.-]min\.(?:[cm]?js|css)$/.test(name)) return "minified";
   if (/\.generated\.(?:d\.)?\w+$/.test(name)) return "generated";
   if (/\.(?:snap|ambr)$|cassettes/i.test(name)) return "snapshots and cassettes";
@@ -46,9 +50,12 @@ export function foreignFile(name: string): string | undefined {
   return undefined;
 }
 
-/** Does the head of a text say that a tool wrote it? */
-export function saysGenerated(head: string): boolean {
-  return head.includes("@generated") && /^[ \t]*(?:\/\/|\/?\*|#|<!--).*@generated\b/m.test(head);
+/** Does the head of a text, its first `length` characters, say that a tool wrote it? */
+export function saysGenerated(text: string, length: number): boolean {
+  const at = text.indexOf("@generated");
+  if (at < 0 || at >= length) return false;
+  const head = text.slice(0, length);
+  return /^[ \t]*(?:\/\/|\/?\*|#|<!--).*@generated\b/m.test(head);
 }
 
 /** People break lines: more characters a line than this, on the whole, no person wrote. */

@@ -1,9 +1,10 @@
+import { isUtf8 } from "node:buffer";
 import { closeSync, constants, openSync, readFileSync, readSync, statSync } from "node:fs";
 import { relative, resolve, sep } from "node:path";
 import type { Host } from "../cli.js";
-import { readerOf } from "../compat/readers/index.js";
+import { type Reader, readerOf } from "../compat/readers/index.js";
 import { startLook } from "../compat/select.js";
-import { type Sources, scriptFile } from "../compat/sources.js";
+import type { Sources } from "../compat/sources.js";
 import { UserError } from "../errors.js";
 import { reason } from "./files.js";
 import { isMinified, saysGenerated } from "./left-alone.js";
@@ -40,7 +41,8 @@ export function findSourceFiles(
   onRead: (done: number, total: number) => void = () => {},
   accept: (path: string) => boolean = () => true,
 ): SourceFiles {
-  const found = new Map<string, boolean>();
+  const found = new Map<string, { readonly full: string; readonly named: boolean }>();
+  const folders = startListing();
   const skipped: { file: string; reason: string }[] = [];
   const passedOver = new Map<string, { files: number; folders: number }>();
   const count = (why: string, isFolder = false) => {
@@ -58,43 +60,49 @@ export function findSourceFiles(
     const start = resolve(host.cwd, path);
     if (isFolderToWalk(start, path)) {
       walk(start, {
-        file(full, name) {
-          if (!isReadKind(full, name)) count(otherKind);
+        listed: (full) => folders.add(nameOf(full)),
+        file(full) {
+          const file = nameOf(full);
+          if (found.has(file)) return;
+          if (!readerOf(file)) count(otherKind);
+          else if (!accept(file)) count("left out by the configuration");
           else {
-            const file = nameOf(full);
-            if (!accept(file)) count("left out by the configuration");
-            else if (!found.has(file)) found.set(file, false);
+            found.set(file, { full, named: false });
+            return;
           }
+          folders.doubt(file);
         },
         passed(full, why, isFolder) {
+          if (!isFolder) folders.doubt(nameOf(full));
           if (!isFolder && (why === "minified" || why === generated) && readerOf(full)) skip(nameOf(full), why);
           else count(why, isFolder);
         },
         failed: (full, why) => skip(nameOf(full), why, true),
       });
-    } else found.set(nameOf(start), true);
+    } else found.set(nameOf(start), { full: start, named: true });
   }
   const look = startLook();
   const kept: string[] = [];
   const files = [...found.keys()].sort();
   files.forEach((file, index) => {
     if (index % 256 === 0) onRead(index, files.length);
-    const named = found.get(file)!;
-    const { text, why } = lookInto(resolve(host.cwd, file), named);
-    if (text === undefined) {
-      skip(file, why);
-      return;
-    }
-    const unfit = named ? undefined : unfitText(file, text);
-    if (unfit) skip(file, unfit);
+    const { full, named } = found.get(file)!;
+    const result = lookInto(full, named);
+    if (typeof result !== "string") skip(file, result.why);
     else {
-      kept.push(file);
-      look.add(file, text);
+      const reader = readerOf(file);
+      const unfit = named ? undefined : unfitText(result, reader);
+      if (unfit) skip(file, unfit);
+      else {
+        kept.push(file);
+        look.add(file, result, reader);
+      }
     }
   });
   onRead(files.length, files.length);
+  const existence = (path: string) => found.has(path) || (folders.knows(path) ? false : undefined);
   skipped.sort((a, b) => (a.file < b.file ? -1 : 1));
-  return { paths: kept, skipped, passedOver, look, ...reading(host, look.mentioning) };
+  return { paths: kept, skipped, passedOver, look, ...reading(host, look.mentioning, existence) };
 }
 
 /** Is what somebody named a folder (true) or a file that can be read (false)? Errors for all else. */
@@ -112,21 +120,17 @@ function isFolderToWalk(absolute: string, path: string): boolean {
   return false;
 }
 
-/** Endings that alone decide whether a file is read; the names of other files are looked at as a whole. */
-const plainEndings =
-  /\.(?:[cm]?[jt]sx?|py|mdx?|json|map|png|jpe?g|gif|svg|webp|ico|woff2?|css|html|txt|mp[34]|pdf|zip|gz)$/;
-const endings = new Map<string, boolean>();
-
-function isReadKind(path: string, name: string): boolean {
-  const dot = name.lastIndexOf(".");
-  if (dot <= 0 || !plainEndings.test(name)) return readerOf(path) !== undefined;
-  const ending = name.slice(dot);
-  let known = endings.get(ending);
-  if (known === undefined) {
-    known = readerOf(path) !== undefined;
-    endings.set(ending, known);
-  }
-  return known;
+/** Knows folders whose files have all been seen, so that nobody needs to ask the disk for others. */
+function startListing() {
+  const listed = new Set<string>();
+  const doubtful = new Set<string>();
+  return {
+    add: (folder: string) => void listed.add(folder === "." ? "" : folder),
+    /** A file of which it is not said here whether it can be read. */
+    doubt: (file: string) => void doubtful.add(file),
+    /** Is all said of a file of this path? */
+    knows: (file: string) => listed.has(file.slice(0, Math.max(0, file.lastIndexOf("/")))) && !doubtful.has(file),
+  };
 }
 
 /** Paths relative to a folder, with forward slashes. */
@@ -137,21 +141,25 @@ function createNaming(folder: string): (absolute: string) => string {
     slashes(absolute.startsWith(prefix) ? absolute.slice(prefix.length) : relative(folder, absolute)) || ".";
 }
 
-let buffer: Buffer | undefined;
+/** Used again for each file; one byte more than is read of files that nobody named. */
+const buffer = Buffer.allocUnsafeSlow(maximumBytes + 1);
 
-/** A file's bytes as Latin-1 text, or why it has none. Reads into one buffer that is used again for the next file. */
-function lookInto(path: string, named: boolean): { readonly text?: string; readonly why: string } {
-  buffer ??= Buffer.allocUnsafeSlow(maximumBytes + 1);
+/** Reads a file into the buffer, as far as it fits; returns the number of bytes. */
+function fillFrom(path: string): number {
+  // not waiting for a pipe that took the file's place
+  const file = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+  try {
+    return readSync(file, buffer, 0, buffer.length, 0);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** A file's bytes as Latin-1 text, or why it has none. */
+function lookInto(path: string, named: boolean): string | { readonly why: string } {
   let text: string;
   try {
-    // not waiting for a pipe that took the file's place
-    const file = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
-    let length: number;
-    try {
-      length = readSync(file, buffer, 0, buffer.length, 0);
-    } finally {
-      closeSync(file);
-    }
+    const length = fillFrom(path);
     if (length <= maximumBytes) text = buffer.toString("latin1", 0, length);
     else if (!named) return { why: "larger than 2 MB" };
     else if (statSync(path).size > maximumNamedBytes) return { why: "larger than 256 MB" };
@@ -159,23 +167,28 @@ function lookInto(path: string, named: boolean): { readonly text?: string; reado
   } catch (error) {
     return { why: reason(error) };
   }
-  const mark = text.slice(0, 2);
-  if (mark === "\xff\xfe" || mark === "\xfe\xff") return { why: "UTF-16 text; save it as UTF-8 to have it read" };
-  return text.slice(0, headLength).includes("\0") ? { why: "not text" } : { text, why: "" };
+  if (text.startsWith("\xff\xfe") || text.startsWith("\xfe\xff")) {
+    return { why: "UTF-16 text; save it as UTF-8 to have it read" };
+  }
+  const zero = text.indexOf("\0");
+  return zero >= 0 && zero < headLength ? { why: "not text" } : text;
 }
 
 /** Why a text is not what people maintain; undefined where it is. */
-function unfitText(file: string, text: string): string | undefined {
-  if (saysGenerated(text.slice(0, headLength))) return generated;
+function unfitText(text: string, reader: Reader | undefined): string | undefined {
+  if (saysGenerated(text, headLength)) return generated;
   // recordings of requests, and findings that quote them, are no code
-  if (/^\s*\{\s*"schema"\s*:\s*"deepseek-compat\//.test(text)) return "a report of this program";
-  return scriptFile.test(file) && isMinified(text) ? "minified" : undefined;
+  if (ownReport.test(text)) return "a report of this program";
+  return reader?.name === "typescript" && isMinified(text) ? "minified" : undefined;
 }
+
+const ownReport = /^\s*\{\s*"schema"\s*:\s*"deepseek-compat\//;
 
 /** Access to the texts of files, those of interest kept: they are read several times, the others once. */
 function reading(
   host: Host,
   mentioning: ReadonlySet<string>,
+  existence: (path: string) => boolean | undefined,
 ): Pick<SourceFiles, "has" | "read" | "peek" | "unreadable"> {
   const cache = new Map<string, string>();
   const there = new Map<string, boolean>();
@@ -183,14 +196,17 @@ function reading(
   return {
     unreadable,
     has(path) {
-      let known = there.get(path);
+      let known = there.get(path) ?? existence(path);
       if (known === undefined) {
         known = isFile(resolve(host.cwd, path));
         there.set(path, known);
       }
       return known;
     },
-    peek: (path) => lookInto(resolve(host.cwd, path), true).text,
+    peek(path) {
+      const result = lookInto(resolve(host.cwd, path), true);
+      return typeof result === "string" ? result : undefined;
+    },
     read(path) {
       const known = cache.get(path);
       if (known !== undefined) return known;
@@ -214,7 +230,9 @@ function isFile(path: string): boolean {
 /** A file's text, its byte order mark kept; undefined where it cannot be read or is not UTF-8. */
 function readText(path: string): string | undefined {
   try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(readFileSync(path));
+    const length = fillFrom(path);
+    const bytes = length > maximumBytes ? readFileSync(path) : buffer.subarray(0, length);
+    return isUtf8(bytes) ? bytes.toString("utf8") : undefined;
   } catch {
     return undefined;
   }

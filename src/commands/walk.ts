@@ -7,9 +7,11 @@ import { foreignFile, foreignFolder } from "./left-alone.js";
 /** What a walk tells. Paths are absolute. */
 export interface Visitor {
   /** A file that nothing speaks against. */
-  file(path: string, name: string): void;
+  file(path: string): void;
   /** An entry that is passed over, and why; `isFolder` with all that lies below it. */
   passed(path: string, why: string, isFolder: boolean): void;
+  /** A folder whose every entry is told of. */
+  listed?(path: string): void;
   /** A folder that cannot be read. */
   failed(path: string, why: string): void;
 }
@@ -34,11 +36,13 @@ export function walk(start: string, visitor: Visitor): void {
       visitor.failed(path, reason(error));
       continue;
     }
+    visitor.listed?.(path);
+    const prefix = `${path.endsWith(sep) ? path.slice(0, -1) : path}${sep}`;
     const own = entries.some(({ name }) => name === ".gitignore");
     const rules = own ? [...folder.rules, ...rulesOf(join(path, ".gitignore"), below.length)] : folder.rules;
     for (const entry of entries) {
       const { name } = entry;
-      const full = `${path.endsWith(sep) ? path.slice(0, -1) : path}${sep}${name}`;
+      const full = prefix + name;
       const isFolder = entry.isDirectory();
       if (!isFolder && !entry.isFile()) {
         visitor.passed(full, entry.isSymbolicLink() ? "link" : "neither file nor folder", false);
@@ -54,7 +58,7 @@ export function walk(start: string, visitor: Visitor): void {
         continue;
       }
       if (isFolder) pending.push({ below: `${below}${name}/`, rules });
-      else visitor.file(full, name);
+      else visitor.file(full);
     }
   }
 }

@@ -1,5 +1,5 @@
 import { type Reader, readerOf } from "./readers/index.js";
-import { type Look, mentionsDeepSeek, type Sources } from "./sources.js";
+import { bareNamesOf, importSpans, type Look, mayMean, mentionsDeepSeek, type Sources } from "./sources.js";
 
 /** A file that is read in full, and why. */
 export interface Selected {
@@ -34,16 +34,18 @@ function addImporters(sources: Sources, look: Look, chosen: Map<string, Selected
   const passing = new Set(roots);
   for (let fresh = new Set(roots); fresh.size > 0; ) {
     const stems = new Set([...fresh].flatMap(stemsOf));
+    const bare = bareNamesOf(fresh);
     const next = new Set<string>();
-    for (const path of look.importers(stems, (file) => peekAt(sources, file))) {
+    for (const { path, specifiers } of look.importers(stems, (file) => peekAt(sources, file))) {
       if (chosen.has(path)) continue;
-      const text = sources.read(path);
-      const target = text === undefined ? undefined : importedFrom(path, text, fresh, stems, sources);
-      if (text === undefined || target === undefined) continue;
-      if (!passing.has(target) && !aboutModels.test(text)) continue;
+      const found = importedFrom(path, specifiers, fresh, bare, sources);
+      if (found === undefined) continue;
+      const { target, text } = found;
+      const isScript = readerOf(path)?.name === "typescript";
+      if (!passing.has(target) && !(isScript ? aboutModels : asksModels).test(text)) continue;
       chosen.set(path, `imports ${target}`);
       next.add(path);
-      if (passing.has(target) && (readerOf(path)?.name !== "typescript" || handsOn.test(text))) passing.add(path);
+      if (passing.has(target) && (isScript ? handsOn.test(text) : isIndex(path, text))) passing.add(path);
     }
     fresh = next;
   }
@@ -52,23 +54,41 @@ function addImporters(sources: Sources, look: Look, chosen: Map<string, Selected
 /** Words of which code that makes a request, or prepares one for another file, has at least one. */
 const aboutModels =
   /model|message|completion|chat|prompt|openai|anthropic|llm|base_?url|api_?key|fetch|axios|temperature|max_?tokens|generate|stream/i;
+/**
+ * The same for Python, where everything imports everything: what a request, a client or a call that passes the
+ * parameters of one has.
+ */
+const asksModels =
+  /\b(?:model(?:_name|_id)?|temperature|max_(?:completion_|output_)?tokens|tool_choice|response_format|base_url|api_base|api_key)["']?\s*[=:]|\b(?:completions|messages|responses)\.(?:create|parse|stream)\b|\breasoning_content\b/;
+/** A package's index, or a module that only takes things in: what it imports can be imported from it. */
+function isIndex(path: string, text: string): boolean {
+  return /(?:^|\/)__init__\.pyi?$/.test(path) || !/^(?:async[ \t]+)?(?:def|class)[ \t]/m.test(text);
+}
 /** A script that may export what it imports. */
 const handsOn = /\bexport\s*(?:\*|\{|default\b)|\bexports\b/;
 
-/** The one of some files that another imports; undefined where it imports none of them. */
+/** The one of some files that another imports, and the other's text; undefined where it imports none of them. */
 function importedFrom(
   path: string,
-  text: string,
+  specifiers: readonly string[],
   files: ReadonlySet<string>,
-  stems: ReadonlySet<string>,
+  bare: ReadonlySet<string>,
   sources: Sources,
-): string | undefined {
+): { readonly target: string; readonly text: string } | undefined {
   const reader = readerOf(path);
   if (!reader?.resolve) return undefined;
-  for (const specifier of reader.imports?.(withoutTypeImports(text)) ?? []) {
-    if (!stemsOfSpecifier(specifier).some((stem) => stems.has(stem))) continue;
+  const isScript = reader.name === "typescript";
+  // read only where a specifier does mean one of them
+  let text: string | undefined;
+  let values: ReadonlySet<string> | undefined;
+  for (const specifier of specifiers) {
+    if (isScript && !mayMean(path, specifier, bare)) continue;
     const target = reader.resolve(sources, path, specifier);
-    if (target !== undefined && files.has(target)) return target;
+    if (target === undefined || !files.has(target)) continue;
+    text ??= sources.read(path);
+    if (text === undefined) return undefined;
+    values ??= new Set(reader.imports?.(withoutTypeImports(text)));
+    if (values.has(specifier)) return { target, text };
   }
   return undefined;
 }
@@ -150,27 +170,15 @@ export interface Looking extends Look {
 }
 
 /**
- * Starts a look. Imports are noted from the first hit in code on, as numbers, so that no text is kept; the files
- * before it are read again if it ever comes to that. A repository without a hit is only searched for the word.
+ * Starts a look. What files import is noted from the first hit in code on, each specifier once, so that no text is
+ * kept; the files before it are read again if it ever comes to that. A repository without a hit is only searched for
+ * the word.
  */
 export function startLook(): Looking {
   const mentioning = new Set<string>();
-  const importing = new Map<number, number[]>();
-  const files: string[] = [];
+  const noted = startNotes();
   const early: string[] = [];
   let hasHit = false;
-  const note = (path: string, text: string, reader: Reader): void => {
-    const id = files.length;
-    for (const specifier of reader.imports!(text)) {
-      for (const stem of stemsOfSpecifier(specifier)) {
-        const key = hashOf(stem);
-        const known = importing.get(key);
-        if (!known) importing.set(key, [id]);
-        else if (known.at(-1) !== id) known.push(id);
-      }
-    }
-    files.push(path);
-  };
   return {
     mentioning,
     add(path, text, reader = readerOf(path)) {
@@ -180,21 +188,82 @@ export function startLook(): Looking {
         return true;
       }
       if (!reader?.imports) return false;
-      if (hasHit) note(path, text, reader);
+      if (hasHit) noted.add(path, text, reader);
       else early.push(path);
       return false;
     },
     importers(stems, read) {
       for (const path of early.splice(0)) {
         const text = read(path);
-        if (text !== undefined) note(path, text, readerOf(path)!);
+        if (text !== undefined) noted.add(path, text, readerOf(path)!);
       }
-      const found = new Set<string>();
-      for (const stem of stems) for (const id of importing.get(hashOf(stem)) ?? []) found.add(files[id]!);
-      return found;
+      return noted.importers(stems);
     },
   };
 }
+
+/** What files import, as pairs of numbers: tens of thousands of files import a few thousand different specifiers. */
+function startNotes() {
+  const ids = new Map<string, number>();
+  const specifiers: { readonly text: string; readonly stems: readonly string[] }[] = [];
+  const files: string[] = [];
+  const importer: number[] = [];
+  const imported: number[] = [];
+  const add = (specifier: string): void => {
+    let id = ids.get(specifier);
+    if (id === undefined) {
+      id = specifiers.length;
+      // a slice would keep the whole text it was cut from
+      ids.set(` ${specifier}`.slice(1), id);
+      const text = asUtf8(` ${specifier}`.slice(1));
+      specifiers.push({ text, stems: stemsOfSpecifier(text) });
+    }
+    importer.push(files.length);
+    imported.push(id);
+  };
+  return {
+    add(path: string, text: string, reader: Reader): void {
+      if (reader.name === "typescript") importSpans(text, (start, end) => add(text.slice(start, end)));
+      else for (const specifier of reader.imports!(text)) add(specifier);
+      files.push(path);
+    },
+    /** Files with a specifier that has one of some stems, with these specifiers. */
+    importers(
+      stems: ReadonlySet<string>,
+    ): readonly { readonly path: string; readonly specifiers: readonly string[] }[] {
+      const wanted = specifiers.map((specifier) => specifier.stems.some((stem) => stems.has(stem)));
+      const found = new Map<number, string[]>();
+      imported.forEach((id, index) => {
+        if (!wanted[id]) return;
+        const file = importer[index]!;
+        const known = found.get(file);
+        if (known) known.push(specifiers[id]!.text);
+        else found.set(file, [specifiers[id]!.text]);
+      });
+      return [...found].map(([file, list]) => ({ path: files[file]!, specifiers: list }));
+    },
+  };
+}
+
+/** A specifier out of UTF-8 bytes that were read as Latin-1; as it is where it was read right. */
+function asUtf8(text: string): string {
+  let isAscii = true;
+  for (let index = 0; index < text.length; index += 1) {
+    const code = text.charCodeAt(index);
+    if (code > 0xff) return text;
+    isAscii &&= code < 0x80;
+  }
+  if (isAscii) return text;
+  try {
+    return decodeURIComponent(escapedBytes(text));
+  } catch {
+    // no UTF-8
+    return text;
+  }
+}
+
+const escapedBytes = (text: string): string =>
+  [...text].map((letter) => `%${letter.charCodeAt(0).toString(16).padStart(2, "0")}`).join("");
 
 function lookAtTexts(sources: Sources, paths: readonly string[]): Look {
   const look = startLook();
@@ -224,15 +293,4 @@ function stemsOfSpecifier(specifier: string): readonly string[] {
   const stem = stemOf(specifier);
   const dot = stem.lastIndexOf(".");
   return dot > 0 || (dot === 0 && stem.length > 1) ? [stem, stem.slice(dot + 1)] : [stem];
-}
-
-/** FNV-1a. Names with other than ASCII characters, of which a look is not sure, share one number. */
-function hashOf(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let index = 0; index < text.length; index += 1) {
-    const code = text.charCodeAt(index);
-    if (code > 0x7f) return 0;
-    hash = Math.imul(hash ^ code, 0x01000193);
-  }
-  return hash;
 }

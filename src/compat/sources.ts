@@ -18,8 +18,11 @@ export interface Sources {
 export interface Look {
   /** Files that mention DeepSeek. */
   readonly mentioning: ReadonlySet<string>;
-  /** Files without a mention that may import a file of one of these stems (see `select.ts`). */
-  importers(stems: Iterable<string>, read: (path: string) => string | undefined): ReadonlySet<string>;
+  /** Files without a mention that may import a file of one of these stems (see `select.ts`), and as what, in order. */
+  importers(
+    stems: ReadonlySet<string>,
+    read: (path: string) => string | undefined,
+  ): Iterable<{ readonly path: string; readonly specifiers: readonly string[] }>;
 }
 
 const extensions = [".ts", ".tsx", ".mts", ".cts", ".js", ".jsx", ".mjs", ".cjs"];
@@ -37,8 +40,29 @@ export function mentionsDeepSeek(text: string): boolean {
 
 /** What a script imports, by a look at its text alone. */
 export function importSpecifiers(text: string): readonly string[] {
-  const found = text.matchAll(/(?:\bfrom|\bimport|\brequire\(|\bimport\()\s*["']([^"'\n]+)["']/g);
-  return [...new Set([...found].map((match) => match[1]!))];
+  const found = new Set<string>();
+  importSpans(text, (start, end) => found.add(text.slice(start, end)));
+  return [...found];
+}
+
+const beforeSpecifier = /(?:\bfrom|\bimport|\brequire\(|\bimport\()\s*["']/g;
+
+/** Where the specifiers of a script stand, without their quotes. Makes no string: most are never needed. */
+export function importSpans(text: string, visit: (start: number, end: number) => void): void {
+  beforeSpecifier.lastIndex = 0;
+  while (beforeSpecifier.test(text)) {
+    const start = beforeSpecifier.lastIndex;
+    let end = start;
+    let code = text.charCodeAt(end);
+    // up to a quote, a line's end or the text's
+    while (code !== 34 && code !== 39 && code !== 10 && end < text.length) {
+      end += 1;
+      code = text.charCodeAt(end);
+    }
+    if (end === start || code === 10 || end === text.length) continue;
+    visit(start, end);
+    beforeSpecifier.lastIndex = end + 1;
+  }
 }
 
 /** Folder of a path; empty for a file at the root. */
@@ -48,6 +72,10 @@ function folderOf(path: string): string {
 
 /** Joins and normalises: `a/b`, `../c.js` -> `a/c.js`. */
 function joinPath(folder: string, path: string): string {
+  // nearly all imports
+  if (/^\.\/\w/.test(path) && !/\/[./]/.test(path.slice(2)) && (folder === "" || /^\w[^.]*[^./]$/.test(folder))) {
+    return folder === "" ? path.slice(2) : `${folder}${path.slice(1)}`;
+  }
   const absolute = (folder || path).startsWith("/") ? "/" : "";
   const parts: string[] = [];
   for (const part of `${folder}/${path}`.split("/")) {
@@ -61,13 +89,32 @@ function joinPath(folder: string, path: string): string {
 /** Folders looked into on the way up to a package.json or tsconfig.json. */
 const maximumClimb = 16;
 
+/** Paths found by `nearest`, by name and folder: every file of a folder asks for the same. */
+const nearestPaths = new WeakMap<Sources, Map<string, string | null>>();
+
 /** The nearest file of this name in a file's folder or above it, above the scan's root too. */
 function nearest(sources: Sources, file: string, name: string): { path: string; text: string } | undefined {
-  let folder = folderOf(file);
+  let known = nearestPaths.get(sources);
+  if (!known) {
+    known = new Map();
+    nearestPaths.set(sources, known);
+  }
+  const folder = folderOf(file);
+  const key = `${name}\0${folder}`;
+  let path = known.get(key);
+  if (path === undefined) {
+    path = climb(sources, folder, name) ?? null;
+    known.set(key, path);
+  }
+  const text = path === null ? undefined : sources.read(path);
+  return path === null || text === undefined ? undefined : { path, text };
+}
+
+function climb(sources: Sources, from: string, name: string): string | undefined {
+  let folder = from;
   for (let level = 0; level < maximumClimb; level += 1) {
     const path = joinPath(folder, name);
-    const text = sources.has(path) ? sources.read(path) : undefined;
-    if (text !== undefined) return { path, text };
+    if (sources.has(path) && sources.read(path) !== undefined) return path;
     if (folder === "/") return undefined;
     folder = joinPath(folder, "..");
   }
@@ -77,25 +124,90 @@ function nearest(sources: Sources, file: string, name: string): { path: string; 
 /** Finds the file a specifier means: relative with or without ending (`./x.js` may be x.ts), index files, tsconfig paths. */
 export function resolveSpecifier(sources: Sources, from: string, specifier: string): string | undefined {
   if (specifier.startsWith(".")) return resolveFile(sources, joinPath(folderOf(from), specifier));
-  const config = nearest(sources, from, "tsconfig.json");
+  const config = nearest(sources, from, "tsconfig.json") ?? nearest(sources, from, "jsconfig.json");
   if (!config) return undefined;
-  const { baseUrl, paths } = pathsOf(config.text);
-  const base = joinPath(folderOf(config.path), baseUrl ?? ".");
+  const { baseUrl, paths, pathsBase } = aliasesOf(sources, config.path, config.text);
   for (const [pattern, targets] of Object.entries(paths)) {
     const [before, after] = pattern.split("*") as [string, string | undefined];
     const fits = after === undefined ? specifier === before : specifier.startsWith(before) && specifier.endsWith(after);
     if (!fits) continue;
     const middle = specifier.slice(before.length, specifier.length - (after?.length ?? 0));
     for (const target of targets) {
-      const found = resolveFile(sources, joinPath(base, target.replace("*", middle)));
+      const found = resolveFile(sources, joinPath(pathsBase, target.replace("*", middle)));
       if (found) return found;
     }
   }
-  return baseUrl === undefined ? undefined : resolveFile(sources, joinPath(base, specifier));
+  return baseUrl === undefined ? undefined : resolveFile(sources, joinPath(baseUrl, specifier));
 }
 
+/** What a tsconfig.json says of module names, with what it inherits by `extends`. Folders are those of the scan. */
+interface Aliases {
+  readonly baseUrl: string | undefined;
+  readonly paths: Readonly<Record<string, readonly string[]>>;
+  /** Folder that the targets of `paths` are relative to. */
+  readonly pathsBase: string;
+}
+
+const knownAliases = new WeakMap<Sources, Map<string, Aliases>>();
+/** Files followed from one tsconfig.json to what it extends. */
+const mostExtends = 8;
+
+function aliasesOf(sources: Sources, path: string, text: string, depth = 0): Aliases {
+  const known = knownAliases.get(sources) ?? new Map<string, Aliases>();
+  knownAliases.set(sources, known);
+  const cached = known.get(path);
+  if (cached) return cached;
+  const folder = folderOf(path);
+  const { baseUrl, paths, parents } = configOf(text);
+  const inherited = (depth < mostExtends ? parents : []).flatMap((parent) => {
+    // those in packages hold rules of style, hardly ever names of a project's own modules
+    if (!parent.startsWith(".")) return [];
+    const file = joinPath(folder, parent.endsWith(".json") ? parent : `${parent}.json`);
+    const content = sources.has(file) ? sources.read(file) : undefined;
+    return content === undefined ? [] : [aliasesOf(sources, file, content, depth + 1)];
+  });
+  // the last of several parents wins
+  const parent = inherited.reduce<Aliases | undefined>(
+    (before, after) => ({
+      baseUrl: after.baseUrl ?? before?.baseUrl,
+      ...(Object.keys(after.paths).length > 0 || !before
+        ? after
+        : { paths: before.paths, pathsBase: before.pathsBase }),
+    }),
+    undefined,
+  );
+  const base = baseUrl === undefined ? parent?.baseUrl : joinPath(folder, baseUrl);
+  const aliases: Aliases = paths
+    ? { baseUrl: base, paths, pathsBase: base ?? folder }
+    : { baseUrl: base, paths: parent?.paths ?? {}, pathsBase: parent?.pathsBase ?? folder };
+  known.set(path, aliases);
+  return aliases;
+}
+
+/** What relative specifiers may call some scripts: their paths, with and without ending, and the folders of index files. */
+export function bareNamesOf(paths: Iterable<string>): ReadonlySet<string> {
+  const names = new Set<string>();
+  for (const path of paths) {
+    const bare = path.replace(scriptEnding, "");
+    names.add(path).add(bare);
+    if (bare === "index" || bare.endsWith("/index")) names.add(bare.slice(0, Math.max(0, bare.length - 6)));
+  }
+  return names;
+}
+
+/** Can a specifier mean one of the scripts of these bare names? Cheaper than to resolve it; true for what is not relative. */
+export function mayMean(from: string, specifier: string, bareNames: ReadonlySet<string>): boolean {
+  if (!specifier.startsWith(".")) return true;
+  const path = joinPath(folderOf(from), specifier);
+  return bareNames.has(path) || bareNames.has(path.replace(importedEnding, ""));
+}
+
+const scriptEnding = /\.[cm]?[jt]sx?$/;
+/** An ending that an import may carry for a file of another: `./x.js` for x.ts. */
+const importedEnding = /\.[cm]?jsx?$/;
+
 function resolveFile(sources: Sources, path: string): string | undefined {
-  const bare = path.replace(/\.([cm]?)jsx?$/, "");
+  const bare = path.replace(importedEnding, "");
   const names = scriptFile.test(path) ? [path] : [];
   for (const stem of bare === path ? [path] : [path, bare]) {
     names.push(...extensions.map((extension) => stem + extension));
@@ -104,18 +216,26 @@ function resolveFile(sources: Sources, path: string): string | undefined {
   return names.find((name) => sources.has(name));
 }
 
-function pathsOf(text: string): { baseUrl?: string; paths: Record<string, string[]> } {
+function configOf(text: string): {
+  baseUrl?: string;
+  paths?: Record<string, string[]>;
+  parents: readonly string[];
+} {
   // comments and trailing commas; strings are matched first so that a URL in one is left alone
   const plain = text
     .replace(/("(?:\\.|[^"\\])*")|\/\/[^\n]*|\/\*[\s\S]*?\*\//g, "$1")
     .replace(/("(?:\\.|[^"\\])*")|,(?=\s*[}\]])/g, "$1");
   try {
-    const options = (JSON.parse(plain) as { compilerOptions?: { baseUrl?: string; paths?: Record<string, string[]> } })
-      .compilerOptions;
-    return { ...(options?.baseUrl ? { baseUrl: options.baseUrl } : {}), paths: options?.paths ?? {} };
+    const content = JSON.parse(plain) as {
+      extends?: unknown;
+      compilerOptions?: { baseUrl?: string; paths?: Record<string, string[]> };
+    };
+    const { baseUrl, paths } = content.compilerOptions ?? {};
+    const parents = [content.extends].flat().filter((one): one is string => typeof one === "string");
+    return { ...(baseUrl ? { baseUrl } : {}), ...(paths ? { paths } : {}), parents };
   } catch {
     // a broken tsconfig only costs its aliases
-    return { paths: {} };
+    return { parents: [] };
   }
 }
 

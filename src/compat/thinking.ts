@@ -35,10 +35,16 @@ function isUnheard({ client, parameters }: Request): boolean {
   );
 }
 
+/** May something that is spread into an object on the way hold the switch, or another one? */
+function isOpenOnTheWay(request: Request, path: readonly string[]): boolean {
+  return path.some((_, index) => parameterAt(request.parameters, path.slice(0, index + 1))?.open === true);
+}
+
 const effortNames = ["reasoning_effort", "reasoningEffort"];
 
 /** What a request says of thinking. */
 export function thinkingOf(request: Request): Thinking {
+  if (switchPaths(request).some((path) => isOpenOnTheWay(request, path))) return "unknown";
   const [parameter] = switchPaths(request).flatMap((path) => parameterAt(request.parameters, path) ?? []);
   if (parameter) {
     if (!parameter.sure) return "unknown";

@@ -418,7 +418,7 @@ describe("options", () => {
   });
 
   test.each([
-    [["--rule", "R99"], "--rule R99: no such rule; there are R01 retired-model-alias, "],
+    [["--rule", "R99"], "--rule R99: there is no such rule; "],
     [["nowhere"], "nowhere: no such file or folder"],
     [["notes.txt"], "notes.txt: not a kind of file this program reads"],
     [["--target", "v2"], "Allowed choices are v3.1, current"],

@@ -28,6 +28,9 @@ describe("hosts by URL", () => {
     ["http://localhost:11434/v1", "ollama"],
     ["http://127.0.0.1:8000/v1", "self-hosted"],
     ["http://192.168.1.7:8000/v1", "self-hosted"],
+    ["http://gpu-01:8000/v1", "self-hosted"],
+    ["http://vllm.models.svc.cluster.local/v1", "self-hosted"],
+    ["https://vllm.internal", "self-hosted"],
     ["https://llm.example.com/v1", "other"],
     ["/chat/completions", "unknown"],
   ])("%s: %s", (url, host) => expect(hostOfUrl(url)).toBe(host));

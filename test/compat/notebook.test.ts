@@ -146,7 +146,7 @@ describe("notebooks", () => {
           let start = 0;
           const borders = joined.map((one) => {
             const border = { start, end: start + one.length };
-            start = border.end + (one.endsWith("\n") ? 0 : 1);
+            start = border.end + 1;
             return border;
           });
           const edits = wanted

@@ -159,6 +159,12 @@ describe("safe fixes of Python", () => {
   });
 });
 
+test("the switch of other hosts is written as this one's, in the syntax of the file", async () => {
+  const body = (one: string) =>
+    `import requests\nrequests.post("https://api.deepseek.com/chat/completions", json={"model": "deepseek-flash", "messages": m, ${one}})\n`;
+  expect(await fixed(body('"enable_thinking": False'), "suggested")).toBe(body('"thinking": {"type": "disabled"}'));
+});
+
 const pieces = [
   setUp,
   'client.chat.completions.create(\n    model="deepseek-chat",\n    messages=[{"role": "user", "content": f"hi {x!r}"}],  # c\n    temperature=0.1,\n)\n',

@@ -131,6 +131,28 @@ const shapes: readonly Shape[] = [
     values: ["m"],
   },
   {
+    name: "a path alias that tsconfig.json inherits, relative to where it is written",
+    files: {
+      "tsconfig.base.json": '{ "compilerOptions": { "baseUrl": ".", "paths": { "@shared/*": ["libs/shared/*"] } } }',
+      "apps/web/tsconfig.json":
+        '{ "extends": ["../../missing.json", "../../tsconfig.base"], "compilerOptions": { "strict": true } }',
+      "libs/shared/config.ts": 'export const MODEL = "m";',
+      "apps/web/src/a.ts": `import { MODEL } from "@shared/config";\n${call("model: MODEL")}`,
+    },
+    certainty: "certain",
+    values: ["m"],
+  },
+  {
+    name: "a path alias of jsconfig.json, in a circle of extends",
+    files: {
+      "jsconfig.json": '{ "extends": "./jsconfig.json", "compilerOptions": { "paths": { "~/*": ["./src/*"] } } }',
+      "src/config.js": 'export const MODEL = "m";',
+      "src/deep/a.js": `import { MODEL } from "~/config";\n${call("model: MODEL")}`,
+    },
+    certainty: "certain",
+    values: ["m"],
+  },
+  {
     name: "require and module.exports",
     files: {
       "config.js": 'module.exports = { MODEL: "m" };',

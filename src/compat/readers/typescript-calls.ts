@@ -1,8 +1,8 @@
-import { ts } from "ts-morph";
 import type { Argument, Call, HostVerdict } from "../facts.js";
 import { hostOfPackage } from "../host.js";
 import { hostOfFile, hostOfOptions, makersOf } from "./typescript-clients.js";
 import { excerpt, primitiveOf } from "./typescript-code.js";
+import { ts } from "./typescript-compiler.cjs";
 import { readObject } from "./typescript-objects.js";
 import type { Resolver } from "./typescript-resolve.js";
 import { declarationOf, importOf } from "./typescript-scopes.js";

@@ -1,6 +1,6 @@
-import { ts } from "ts-morph";
 import type { HostVerdict, Value } from "../facts.js";
 import { hostOfBaseUrl, hostOfEnvironment, hostOfPackage, hostOfUrl, hostOfVariables, unknownHost } from "../host.js";
+import { ts } from "./typescript-compiler.cjs";
 import type { Resolver } from "./typescript-resolve.js";
 import type { Module } from "./typescript-scopes.js";
 import { short } from "./typescript-syntax.js";

@@ -1,4 +1,3 @@
-import { ts } from "ts-morph";
 import type {
   Command,
   Comment,
@@ -10,7 +9,9 @@ import type {
   Switch,
   Word,
 } from "../facts.js";
+import { markupFile } from "../sources.js";
 import { hostOfFile } from "./typescript-clients.js";
+import { ts } from "./typescript-compiler.cjs";
 import { ownerOf } from "./typescript-mentions.js";
 import type { Module } from "./typescript-scopes.js";
 import { propertyName, withoutCasts } from "./typescript-syntax.js";
@@ -132,6 +133,12 @@ export function comparisonOf(node: ts.Node, module: Module): Comparison | undefi
       place: placeOf(node, module),
     };
   }
+  // !chunk.choices.length
+  if (ts.isPrefixUnaryExpression(node) && node.operator === ts.SyntaxKind.ExclamationToken) {
+    const { operand } = node;
+    if (!ts.isPropertyAccessExpression(operand) || operand.name.text !== "length") return undefined;
+    return { subject: excerpt(operand), value: 0, operator: "equals", place: placeOf(node, module) };
+  }
   if (!ts.isCallExpression(node) || !ts.isPropertyAccessExpression(node.expression)) return undefined;
   const [argument] = node.arguments;
   if (!argument || !contains.test(node.expression.name.text)) return undefined;
@@ -208,7 +215,21 @@ export function commentsOf(module: Module): readonly Comment[] {
       .trim();
     found.push({ text, place: { file, start: range.pos, end: range.end } });
   }
-  return found;
+  return markupFile.test(file) ? [...found, ...markupComments(module)].sort(byStart) : found;
+}
+
+const byStart = (a: Comment, b: Comment): number => a.place.start - b.place.start;
+
+/** Comments in the markup of a Vue, Svelte or Astro file that speak to this program: all but scripts is blank in `source`. */
+function markupComments({ source, file, text }: Module): readonly Comment[] {
+  const found = new Map<number, Comment>();
+  for (const { index } of text.matchAll(/deepseek-compat-ignore/g)) {
+    const start = text.lastIndexOf("<!--", index);
+    const close = text.indexOf("-->", index);
+    if (source.text[index] !== " " || start < 0 || close < 0 || text.lastIndexOf("-->", index) > start) continue;
+    found.set(start, { text: text.slice(start + 4, close).trim(), place: { file, start, end: close + 3 } });
+  }
+  return [...found.values()];
 }
 
 function commentAround(source: ts.SourceFile, offset: number): ts.CommentRange | undefined {

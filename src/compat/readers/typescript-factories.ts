@@ -1,7 +1,7 @@
-import { ts } from "ts-morph";
 import type { HostVerdict, Value } from "../facts.js";
 import { hostOfProvider, unknownHost } from "../host.js";
 import { externalOf } from "./typescript-clients.js";
+import { ts } from "./typescript-compiler.cjs";
 import { memberExpression } from "./typescript-http.js";
 import type { Resolver } from "./typescript-resolve.js";
 import type { Module } from "./typescript-scopes.js";

@@ -1,7 +1,7 @@
-import { ts } from "ts-morph";
 import type { HostVerdict } from "../facts.js";
 import { unknownHost } from "../host.js";
 import { commonHost, hostOfOptions, makersOf } from "./typescript-clients.js";
+import { ts } from "./typescript-compiler.cjs";
 import type { Resolver } from "./typescript-resolve.js";
 import { chainOf, isNothing } from "./typescript-syntax.js";
 import type { Found } from "./typescript-values.js";

@@ -1,8 +1,8 @@
-import { ts } from "ts-morph";
 import type { HostVerdict, Mention, MentionKind, NamedNumber } from "../facts.js";
 import { hostOfModel, unknownHost } from "../host.js";
 import { isDeepSeekId } from "../models.js";
 import { atMostPossible, hostOfFile, hostOfObjects } from "./typescript-clients.js";
+import { ts } from "./typescript-compiler.cjs";
 import { providerCall } from "./typescript-providers.js";
 import type { Resolver } from "./typescript-resolve.js";
 import type { Module, Project } from "./typescript-scopes.js";
@@ -143,7 +143,7 @@ function importedAs(from: Module, target: Module, name: string, project: Project
   for (const statement of from.source.statements) {
     const specifier =
       (ts.isImportDeclaration(statement) || ts.isExportDeclaration(statement)) && statement.moduleSpecifier;
-    if (!specifier || !ts.isStringLiteral(specifier) || project.imported(from, specifier.text) !== target) continue;
+    if (!specifier || !ts.isStringLiteral(specifier) || project.linked(from, specifier.text) !== target.file) continue;
     const bindings = ts.isImportDeclaration(statement) ? statement.importClause?.namedBindings : undefined;
     if (!bindings || !ts.isNamedImports(bindings)) {
       if (!(ts.isImportDeclaration(statement) && statement.importClause?.name && !bindings)) found.push(undefined);

@@ -1,6 +1,6 @@
-import { ts } from "ts-morph";
 import { type HistoryItem, type MemberUse, type Place, type Request, watchedMembers } from "../facts.js";
 import { excerpt } from "./typescript-code.js";
+import { ts } from "./typescript-compiler.cjs";
 import type { Resolver } from "./typescript-resolve.js";
 import { declarationOf, type Module } from "./typescript-scopes.js";
 import { memberName, propertyName, withoutCasts } from "./typescript-syntax.js";

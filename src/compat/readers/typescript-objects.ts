@@ -1,5 +1,5 @@
-import { ts } from "ts-morph";
 import type { ObjectShape, Parameter, Spread } from "../facts.js";
+import { ts } from "./typescript-compiler.cjs";
 import type { Resolver } from "./typescript-resolve.js";
 import { declarationOf } from "./typescript-scopes.js";
 import { propertyName, walk, withoutCasts } from "./typescript-syntax.js";
@@ -155,7 +155,7 @@ function innerOf(
   object: Found,
   resolver: Resolver,
   standing: Standing,
-): Pick<Parameter, "parameters" | "elements"> {
+): Pick<Parameter, "parameters" | "elements" | "open"> {
   const onSpot = ts.isObjectLiteralExpression(value) || ts.isArrayLiteralExpression(value);
   const isName = ts.isIdentifier(value) || ts.isPropertyAccessExpression(value);
   if (!onSpot && !isName) return {};
@@ -164,7 +164,8 @@ function innerOf(
   if (!only || found.length > 1 || !only.sure) return {};
   const own: Standing = onSpot ? standing : { direct: false, sure: standing.sure };
   if (ts.isObjectLiteralExpression(only.node)) {
-    return { parameters: readProperties(only, only.node, resolver, own).parameters };
+    const { parameters, spreads } = readProperties(only, only.node, resolver, own);
+    return { parameters, ...(spreads.every(({ known }) => known) ? {} : { open: true as const }) };
   }
   if (!ts.isArrayLiteralExpression(only.node)) return {};
   return {

@@ -1,7 +1,7 @@
-import { ts } from "ts-morph";
 import type { HostVerdict } from "../facts.js";
 import { hostOfPackage, unknownHost } from "../host.js";
 import { atMostPossible, externalOf, hostOfOptions } from "./typescript-clients.js";
+import { ts } from "./typescript-compiler.cjs";
 import { memberExpression } from "./typescript-http.js";
 import type { Resolver } from "./typescript-resolve.js";
 import type { Found } from "./typescript-values.js";

@@ -1,4 +1,3 @@
-import { ts } from "ts-morph";
 import type { ClientKind, HostVerdict, Parameter, Request, Value } from "../facts.js";
 import { hostOfBaseUrl, hostOfModel, hostOfPackage, unknownHost } from "../host.js";
 import {
@@ -11,6 +10,7 @@ import {
   urlOfMakers,
   urlOfObjects,
 } from "./typescript-clients.js";
+import { ts } from "./typescript-compiler.cjs";
 import { chatModelOf } from "./typescript-factories.js";
 import { hostOfInstance, isHttpClient, memberExpression, stringified } from "./typescript-http.js";
 import { type ReadObject, readObject } from "./typescript-objects.js";

@@ -1,6 +1,7 @@
 // Long because following a value is one recursion over the forms of expressions, and its parts call each other.
-import { ts } from "ts-morph";
+
 import type { Value } from "../facts.js";
+import { ts } from "./typescript-compiler.cjs";
 import { type Declaration, declarationOf, importOf, type Module, type Project } from "./typescript-scopes.js";
 import {
   assignmentsTo,
@@ -31,6 +32,8 @@ export interface Resolver {
   value(node: ts.Expression, from: Found): Value;
   /** May a member of an object be changed after the object is made? */
   isChanged(object: ts.Node, name: string): boolean;
+  /** Lets go of what was found so far; only memory depends on it. */
+  forget(): void;
 }
 
 /** Steps followed one after the other before a value counts as unknown. */
@@ -53,7 +56,7 @@ export function createResolver(project: Project): Resolver {
   let writes: Writes | undefined;
   const active = new Set<ts.Node>();
   // every recogniser asks where the same callees and arguments lead
-  const answers = new WeakMap<ts.Node, readonly Found[]>();
+  const answers = new Map<ts.Node, readonly Found[]>();
   let steps = 0;
 
   const start = (module: Module, args?: Arguments): Omit<Found, "node"> => ({
@@ -461,6 +464,7 @@ export function createResolver(project: Project): Resolver {
     member: (object, name) => membersOf([object], name, 0, object.node),
     value,
     isChanged,
+    forget: () => answers.clear(),
   };
 }
 

@@ -1,5 +1,5 @@
-import { ts } from "ts-morph";
 import { markupFile, resolveSpecifier, type Sources } from "../sources.js";
+import { ts } from "./typescript-compiler.cjs";
 
 /** A parsed file with what it imports and exports. */
 export interface Module {
@@ -37,6 +37,8 @@ export interface Project {
   readonly modules: ReadonlyMap<string, Module>;
   /** The module of a file, parsed now if need be; undefined where the file cannot be read. */
   module(file: string): Module | undefined;
+  /** The file a specifier means, seen from a module; undefined for packages. Parses nothing. */
+  linked(from: Module, specifier: string): string | undefined;
   /** The module a specifier means, seen from another; undefined for packages. */
   imported(from: Module, specifier: string): Module | undefined;
 }
@@ -80,6 +82,18 @@ export function parseModule(file: string, text: string): Module {
   return { file, text, source, isTypeScript: kind === ts.ScriptKind.TS || kind === ts.ScriptKind.TSX, exports, stars };
 }
 
+/** Modules that were parsed to be judged, kept for the scan that most likely follows. */
+const judged = new Map<string, Module>();
+const mostJudged = 64;
+
+/** Parses what a file may become. */
+export function parseAhead(file: string, text: string): Module {
+  const module = parseModule(file, text);
+  if (judged.size >= mostJudged) judged.clear();
+  judged.set(file, module);
+  return module;
+}
+
 /** Syntax errors of a parsed file. */
 export function syntaxErrors(module: Module): readonly ts.DiagnosticWithLocation[] {
   // not in the public types, but what every program reports as syntactic diagnostics
@@ -89,27 +103,31 @@ export function syntaxErrors(module: Module): readonly ts.DiagnosticWithLocation
 /** A project over the files to scan. */
 export function createProject(sources: Sources, paths: readonly string[]): Project {
   const modules = new Map<string, Module>();
-  const links = new Map<string, Module | undefined>();
+  const links = new Map<string, string | undefined>();
   const module = (file: string): Module | undefined => {
     const known = modules.get(file);
     if (known) return known;
     const text = sources.read(file);
     if (text === undefined) return undefined;
-    const parsed = parseModule(file, text);
+    const ready = judged.get(file);
+    judged.delete(file);
+    const parsed = ready?.text === text ? ready : parseModule(file, text);
     modules.set(file, parsed);
     return parsed;
   };
   for (const path of paths) module(path);
+  const linked = (from: Module, specifier: string): string | undefined => {
+    const key = `${from.file}\n${specifier}`;
+    if (!links.has(key)) links.set(key, resolveSpecifier(sources, from.file, specifier));
+    return links.get(key);
+  };
   return {
     modules,
     module,
+    linked,
     imported(from, specifier) {
-      const key = `${from.file}\n${specifier}`;
-      if (!links.has(key)) {
-        const file = resolveSpecifier(sources, from.file, specifier);
-        links.set(key, file === undefined ? undefined : module(file));
-      }
-      return links.get(key);
+      const file = linked(from, specifier);
+      return file === undefined ? undefined : module(file);
     },
   };
 }
@@ -188,8 +206,11 @@ export function declarationOf(name: string, at: ts.Node): Declaration | undefine
   return undefined;
 }
 
+/** By kind of node, on which alone it depends: this is asked on every way up the tree. */
+const opening: boolean[] = [];
+
 function opensScope(node: ts.Node): boolean {
-  return (
+  opening[node.kind] ??=
     ts.isSourceFile(node) ||
     ts.isBlock(node) ||
     ts.isCaseBlock(node) ||
@@ -197,8 +218,8 @@ function opensScope(node: ts.Node): boolean {
     ts.isFunctionLike(node) ||
     ts.isForStatement(node) ||
     ts.isForOfStatement(node) ||
-    ts.isForInStatement(node)
-  );
+    ts.isForInStatement(node);
+  return opening[node.kind]!;
 }
 
 function namesIn(scope: ts.Node): ReadonlyMap<string, Declaration> {

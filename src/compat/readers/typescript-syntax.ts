@@ -1,4 +1,4 @@
-import { ts } from "ts-morph";
+import { ts } from "./typescript-compiler.cjs";
 
 /** The variable that `process.env.X`, `import.meta.env.X`, `Deno.env.get("X")`, `env.X` of a worker reads. */
 export function environmentVariable(node: ts.Expression): string | undefined {

@@ -1,4 +1,4 @@
-import { ts } from "ts-morph";
+import { ts } from "./typescript-compiler.cjs";
 
 /** JavaScript of a TypeScript module: types are dropped, nothing is checked. */
 export function transpile(text: string, file: string): string {

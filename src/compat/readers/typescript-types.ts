@@ -1,4 +1,4 @@
-import { ts } from "ts-morph";
+import { ts } from "./typescript-compiler.cjs";
 import { declarationOf } from "./typescript-scopes.js";
 import { classAround } from "./typescript-syntax.js";
 

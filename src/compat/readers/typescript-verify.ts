@@ -1,4 +1,3 @@
-import { Project, ts } from "ts-morph";
 import { markupFile } from "../sources.js";
 import {
   type NewDiagnostic,
@@ -8,6 +7,7 @@ import {
   type Verifier,
   withoutSecrets,
 } from "../verify.js";
+import { loadMorph, ts } from "./typescript-compiler.cjs";
 
 /** Packages whose types decide whether a fix of this program compiles. */
 const clientPackages =
@@ -31,7 +31,11 @@ interface Diagnostic {
 export function createTypeVerifier(files: TypeFiles): Verifier {
   const configs = new Map<string, Checked | undefined>();
   const parsed = new Map<string, { readonly text: string; readonly source: ts.SourceFile }>();
-  const libraries = new Project({ useInMemoryFileSystem: true }).getModuleResolutionHost();
+  let loaded: ts.ModuleResolutionHost | undefined;
+  const libraries = (): ts.ModuleResolutionHost => {
+    loaded ??= new (loadMorph().Project)({ useInMemoryFileSystem: true }).getModuleResolutionHost();
+    return loaded;
+  };
   const overlay = new Map<string, string | undefined>();
 
   const absolute = (path: string) =>
@@ -41,7 +45,7 @@ export function createTypeVerifier(files: TypeFiles): Verifier {
     overlay.has(path)
       ? overlay.get(path)
       : path.startsWith(libraryFolder)
-        ? libraries.readFile!(path)
+        ? libraries().readFile!(path)
         : files.readFile(path);
 
   const configOf = (path: string): Checked | undefined => {
@@ -70,7 +74,7 @@ export function createTypeVerifier(files: TypeFiles): Verifier {
     getNewLine: () => "\n",
     fileExists: (name) =>
       overlay.get(name) !== undefined ||
-      (name.startsWith(libraryFolder) ? libraries.fileExists(name) : files.fileExists(name)),
+      (name.startsWith(libraryFolder) ? libraries().fileExists(name) : files.fileExists(name)),
     readFile: read,
     directoryExists: (name) => files.directoryExists(name),
     getDirectories: (name) => [...files.directories(name)],

@@ -1,4 +1,4 @@
-import { ts } from "ts-morph";
+import { ts } from "./typescript-compiler.cjs";
 import type { Project } from "./typescript-scopes.js";
 import { assignmentsTo, classAround, memberName, propertyName, walk, writesOf } from "./typescript-syntax.js";
 

@@ -1,4 +1,3 @@
-import { ts } from "ts-morph";
 import {
   type Call,
   type Command,
@@ -20,11 +19,12 @@ import { unknownHost } from "../host.js";
 import { importSpecifiers, packageVersion, type Sources } from "../sources.js";
 import { callOf } from "./typescript-calls.js";
 import { commandOf, commentsOf, comparisonOf, flagOf, literalOf, switchOf, symbolOf } from "./typescript-code.js";
+import { ts } from "./typescript-compiler.cjs";
 import { constantUses, mentionOf, numberFact } from "./typescript-mentions.js";
 import { historyOf, memberUseOf } from "./typescript-messages.js";
 import { requestOf } from "./typescript-requests.js";
 import { createResolver, type Resolver } from "./typescript-resolve.js";
-import { createProject, type Module, type Project, parseModule, syntaxErrors } from "./typescript-scopes.js";
+import { createProject, type Module, type Project, parseAhead, syntaxErrors } from "./typescript-scopes.js";
 import { walk } from "./typescript-syntax.js";
 import { type Found, placeOf } from "./typescript-values.js";
 
@@ -37,7 +37,11 @@ export function readTypeScript(sources: Sources, paths: readonly string[]): read
   const resolver = createResolver(project);
   const raw = paths.flatMap((path) => {
     const module = project.module(path);
-    return module ? [readSafely(module, resolver, sources)] : [];
+    if (!module) return [];
+    const facts = readSafely(module, resolver, sources);
+    // what is asked again is asked from the same file, nearly always
+    resolver.forget();
+    return [facts];
   });
   const requests = raw.flatMap((file) => file.requests);
   const importers = importersOf(project, raw);
@@ -62,7 +66,7 @@ function importersOf(project: Project, files: readonly RawFacts[]): ReadonlyMap<
   for (const file of files) {
     const module = project.module(file.file)!;
     for (const specifier of importSpecifiers(file.text)) {
-      const target = project.imported(module, specifier)?.file;
+      const target = project.linked(module, specifier);
       if (target) importers.set(target, [...(importers.get(target) ?? []), file]);
     }
   }
@@ -83,7 +87,7 @@ function hostOfImporters(importers: readonly RawFacts[]): HostVerdict | undefine
 
 /** Number of syntax errors in a text; what a fix must not raise. */
 export function countSyntaxErrors(file: string, text: string): number {
-  return syntaxErrors(parseModule(file, text)).length;
+  return syntaxErrors(parseAhead(file, text)).length;
 }
 
 interface RawFacts extends Omit<FileFacts, "mentions"> {

@@ -110,6 +110,8 @@ const lookedFor =
 
 function ofTurns(facts: Facts, file: FileFacts, literal: Literal): Problem | undefined {
   if (!literal.value.includes(turn)) return undefined;
+  // a chat template (jinja, Go) that came with some weights: it goes with them
+  if (/\{%|\{\{/.test(literal.value)) return undefined;
   const text = textOf(facts, literal.place.file);
   const { place } = literal;
   const alone = literal.value.trim() === turn;

@@ -48,6 +48,7 @@ describe("prompt-format", () => {
     ["text that is taken apart", `const answer = text.split("${assistant}")[1];`],
     ["a test", `if (text.endsWith("${assistant}")) run();`],
     ["a pattern", `const last = /${assistant}(.*)$/s.exec(text);`],
+    ["a chat template of some weights", `const t = "{% if add %}{{ '${assistant}' }}{% endif %}";`],
     ["another model's tokens", 'const p = "<|user|>" + q + "<|assistant|>";'],
     ["Kimi's tokens", 'const p = "<|tool_call_begin|>" + q + "<|tool_call_end|>";'],
     ["Llama's tokens", 'const p = "<|begin_of_text|><|start_header_id|>user";'],

@@ -1,0 +1,2 @@
+export { ts } from "ts-morph";
+export function loadMorph(): typeof import("ts-morph");
