@@ -1,5 +1,6 @@
 import type { HostVerdict, Primitive } from "../facts.js";
 import { isDeepSeekId, splitId } from "../models.js";
+import { isSecret, withoutSecrets } from "../secrets.js";
 import { isCommandLine, isScriptKey, readCommandsOf } from "./config-commands.js";
 import { addMention, addVariable, type Draft, isTelling } from "./config-facts.js";
 import { hostAround, hostOfId, hostOfTree, type Level } from "./config-hosts.js";
@@ -18,7 +19,6 @@ import {
   stringOf,
 } from "./config-tree.js";
 import { isBody, requestOf } from "./http-requests.js";
-import { isSecret, withoutSecrets } from "./secrets.js";
 
 /** Trees with more leaves are tables of many models: only what is DeepSeek's counts, and nothing in them is certain. */
 const largeTree = 5000;
