@@ -113,7 +113,14 @@ export function createResolver(project: Project): Resolver {
       return follow(node.expression, from, depth);
     }
     const variable = environmentVariable(node);
-    if (variable) return [{ ...stop(node, from), sure: false, environment: variable }];
+    if (variable) {
+      const read = { ...stop(node, from), sure: false, environment: variable };
+      // config.get("X", "default")
+      const byDefault = ts.isCallExpression(node) ? node.arguments[1] : undefined;
+      if (!byDefault || ts.isObjectLiteralExpression(byDefault)) return [read];
+      const found = via(`${variable} default`, follow(byDefault, from, depth));
+      return [read, ...unsure(found).map((one) => ({ ...one, environment: one.environment ?? variable }))];
+    }
     if (ts.isIdentifier(node)) {
       const declaration = declarationOf(node.text, node);
       return declaration ? followDeclaration(declaration, node, from, depth) : [stop(node, from)];
