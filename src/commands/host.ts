@@ -10,7 +10,8 @@ function output(stream: NodeJS.WriteStream): Output {
   return {
     write: (text) => void stream.write(text),
     isTerminal: stream.isTTY === true,
-    columns: stream.columns ?? 80,
+    // a terminal that was never told its size says 0
+    columns: stream.columns || 80,
   };
 }
 
