@@ -226,6 +226,9 @@ const constructors: readonly Constructors[] = [
     name: /^(DeepSeek|OpenAI|OpenAILike|OpenRouter|AzureOpenAI|LiteLLM|Ollama|Groq|TogetherLLM|Fireworks)$/,
     client: "llamaindex-python",
   },
+  // they hand the id and what they do not know to litellm
+  { package: /^crewai(\.|$)/, name: /^LLM$/, client: "litellm" },
+  { package: /^dspy(\.|$)/, name: /^LM$/, client: "litellm" },
   { package: /^pydantic_ai/, name: /^(Agent|OpenAI(Chat|Responses)?Model|infer_model)$/, client: "pydantic-ai" },
 ];
 
@@ -245,14 +248,16 @@ function modelRequest(node: PyNode, resolver: Resolver): Request | undefined {
   if (from.name === "Agent" && !model?.value.candidates.some(({ value }) => typeof value === "string"))
     return undefined;
   const byPackage = hostOfPython(from.package, from.name);
+  const isLiteLlm = row.client === "litellm" || /LiteLLM/.test(from.name);
   const byProvider =
-    row.client === "pydantic-ai" || isLangChainFactory || /LiteLLM/.test(from.name)
-      ? (providerOf(read, /LiteLLM/.test(from.name) ? "/" : ":") ??
+    row.client === "pydantic-ai" || isLangChainFactory || isLiteLlm
+      ? (providerOf(read, isLiteLlm ? "/" : ":") ??
         providerKeyword(node, "model_provider", resolver) ??
         providerObject(node, resolver))
       : undefined;
   const fallback: HostVerdict =
-    byProvider ??
+    // settings of its own may send it elsewhere
+    (byProvider && row.client === "litellm" ? atMostPossible(byProvider) : byProvider) ??
     (byPackage
       ? { host: byPackage, certainty: "certain", evidence: `${from.name} of ${from.package}` }
       : /azure/i.test(from.name)
