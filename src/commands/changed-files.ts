@@ -53,6 +53,13 @@ export function changedFiles(host: Host, ref: string | undefined): ChangedFiles 
     );
   }
   const from = base.out.trim();
+  // a clone of one commit knows no other branch: everything would pass unseen
+  const isOwn = from === git(host, "rev-parse", "HEAD").out.trim();
+  if (isOwn && ref === undefined && git(host, "rev-parse", "--is-shallow-repository").out.trim() === "true") {
+    throw new UserError(
+      `--changed: this clone is shallow and holds nothing but HEAD to compare with; fetch more history (git fetch --unshallow, or fetch-depth: 0 for actions/checkout) and name the branch (--changed origin/main)`,
+    );
+  }
   const lists = [
     git(host, "diff", "--name-only", "-z", "--no-renames", "--no-ext-diff", from),
     git(host, "ls-files", "-z", "--others", "--exclude-standard", "--full-name", ":/"),

@@ -17,13 +17,17 @@ export interface LoadedConfig {
 const names = ["deepseek-compat.config.json", "deepseek-compat.config.yaml", "deepseek-compat.config.yml"];
 
 /**
- * The configuration of a run: the one --config names, none with --no-config, else the nearest in this folder or above
- * it, up to the root of the repository.
+ * The configuration of a run: the one --config names, none with --no-config, else the nearest in `start` (this folder,
+ * where it is left out) or above it, up to the root of the repository.
  */
-export async function loadConfig(host: Host, options: Options): Promise<LoadedConfig | undefined> {
+export async function loadConfig(
+  host: Host,
+  options: Options,
+  start: string = host.cwd,
+): Promise<LoadedConfig | undefined> {
   const asked = options["config"] as string | boolean | undefined;
   if (asked === false) return undefined;
-  const path = typeof asked === "string" ? resolve(host.cwd, asked) : nearestConfig(host.cwd);
+  const path = typeof asked === "string" ? resolve(host.cwd, asked) : nearestConfig(start);
   if (path === undefined) return undefined;
   const name = relative(host.cwd, path).split(sep).join("/");
   const content = await readConfig(path, name);

@@ -135,6 +135,20 @@ export function writeWhole(host: Host, path: string, content: string | Uint8Arra
   }
 }
 
+/**
+ * Refuses to replace a file that is not any more what was read of it: somebody's edit in the meantime must not be lost. Several texts may be expected.
+ */
+export function checkUnchanged(host: Host, path: string, ...expected: readonly string[]): void {
+  let bytes: Uint8Array;
+  try {
+    bytes = readFileSync(absolute(host, path));
+  } catch (error) {
+    throw new UserError(`${path}: cannot be read again before it is changed: ${reason(error)}; run again`);
+  }
+  if (expected.some((text) => Buffer.from(text).equals(bytes))) return;
+  throw new UserError(`${path}: was changed by something else since it was read, so it is left as it is; run again`);
+}
+
 /** A hidden folder beside the final place, in which files of several parts are made before any takes its name. */
 export interface Staging {
   /** Absolute path a file of this name has until it is published. */

@@ -3,14 +3,13 @@ import { Argument, InvalidArgumentError, Option } from "commander";
 import { type CommandSpec, exitCode, type Host, type Options } from "../cli.js";
 import type { CostOptions } from "../compat/cost.js";
 import type { Plan, StageNumber } from "../compat/plan.js";
-import type { Origin, Target } from "../compat/targets.js";
 import { UserError } from "../errors.js";
 import { statsOf } from "./files.js";
 import { heads } from "./heads.js";
 import { share, whole } from "./option-values.js";
 import { checkReports, outputOptions, writeResult } from "./output.js";
-import { probeOf } from "./probe-recording.js";
 import { startProgress } from "./progress.js";
+import { configOptions } from "./scan-options.js";
 
 /** `deepseek-compat plan`. */
 export const planCommand: CommandSpec = {
@@ -21,11 +20,9 @@ export const planCommand: CommandSpec = {
   options: [
     new Option(
       "--target <target>",
-      "what the code moves to: the V3.1 weights with another host, or today's official API",
-    )
-      .choices(["v3.1", "current"])
-      .default("current"),
-    new Option("--from <version>", "the version the code was written for").choices(["v3.0", "v3.1"]).default("v3.0"),
+      "what the code moves to: the V3.1 weights with another host, or today's official API (default: current)",
+    ).choices(["v3.1", "current"]),
+    new Option("--from <version>", "what the code was written for (default: v3.0)").choices(["v3.0", "v3.1"]),
     new Option("--stage <number>", "only this stage, 1 to 4").argParser(whole(1, 4)),
     new Option(
       "--tokens-per-month <in,out>",
@@ -37,6 +34,7 @@ export const planCommand: CommandSpec = {
       "by how much thinking multiplies output tokens, such as 1.5-3",
     ).argParser(factor),
     new Option("--probe <file>", "a recording of `deepseek-compat probe`: what its endpoint answers is certain"),
+    ...configOptions(),
     new Option("--min-score <n>", "exit with 1 where readiness is below this").argParser(whole(0, 100)),
     ...outputOptions(),
   ],
@@ -68,47 +66,31 @@ async function planOf(host: Host, path: string, options: Options): Promise<Plan>
     throw new UserError(`${path}: is a file; a plan is made of a repository, so name its folder`);
   // a repository's own paths are those of its manifests and CODEOWNERS
   const inside: Host = { ...host, cwd: resolve(host.cwd, path) };
-  const progress = startProgress(host, "planning", "files");
-  const { findSourceFiles } = await import("./source-files.js");
-  const { repositoryFiles } = await import("./repository-files.js");
+  const { scanSettings } = await import("./scan-settings.js");
+  const { scanSources } = await import("./scan-sources.js");
   const { scan } = await import("../compat/scan.js");
-  const { findComponents } = await import("../compat/components.js");
-  const { makePlan } = await import("../compat/plan.js");
-  const { benchCommand } = await import("./bench.js");
-  const sources = findSourceFiles(inside, ["."], (done, total) => progress.update(done, total));
-  const probe = await probeOf(host, options);
-  const found = await scan(sources, {
-    target: options["target"] as Target,
-    from: options["from"] as Origin,
-    ...(probe ? { probe } : {}),
-  });
-  const unreadable = sources.paths.filter((file) => sources.unreadable.has(file));
-  if (sources.paths.length > 0 && unreadable.length === sources.paths.length) {
-    progress.stop();
-    throw new UserError(
-      `${unreadable[0]}: cannot be read as UTF-8 text, nor can any other file; there is nothing to plan by`,
+  const { planOfScan } = await import("./scan-plan.js");
+  const settings = await scanSettings(host, options, inside);
+  const reports = ((options["report"] as string[] | undefined) ?? []).map((file) => resolve(host.cwd, file));
+  const written = [...reports, settings.priceFile].filter((file) => file !== undefined);
+  const progress = startProgress(host, "planning", "files");
+  try {
+    const sources = scanSources(inside, ["."], settings.files, settings.folder, written, (done, total) =>
+      progress.update(done, total),
     );
+    const found = await scan(sources, settings.scan);
+    const unreadable = sources.paths.find((file) => sources.unreadable.has(file));
+    if (unreadable !== undefined && sources.paths.every((file) => sources.unreadable.has(file))) {
+      throw new UserError(
+        `${unreadable}: cannot be read as UTF-8 text, nor can any other file; there is nothing to plan by`,
+      );
+    }
+    const plan = await planOfScan(inside, found, sources, { ...settings.cost, ...costOptions(options) });
+    const only = options["stage"] as StageNumber | undefined;
+    return only === undefined ? plan : { ...plan, stages: plan.stages.filter(({ number }) => number === only) };
+  } finally {
+    progress.stop();
   }
-  const paths = repositoryFiles(inside);
-  const plan = makePlan({
-    scan: found,
-    components: await findComponents({ ...sources, paths }),
-    ownersOf: await ownersOf(paths, sources.read),
-    skipped: [...sources.skipped, ...unreadable.map((file) => ({ file, reason: "cannot be read as UTF-8 text" }))],
-    unreadable: unreadable.length,
-    cost: costOptions(options),
-    modelFiles: paths.filter((file) => file.endsWith(".onnx")),
-    benchHasEndpoints: benchCommand.options.some(({ long }) => long === "--endpoint"),
-  });
-  progress.stop();
-  const only = options["stage"] as StageNumber | undefined;
-  return only === undefined ? plan : { ...plan, stages: plan.stages.filter(({ number }) => number === only) };
-}
-
-async function ownersOf(paths: readonly string[], read: (path: string) => string | undefined) {
-  const { ownerFiles, readOwners } = await import("../compat/owners.js");
-  const file = ownerFiles.find((path) => paths.includes(path));
-  return readOwners((file && read(file)) ?? "");
 }
 
 function costOptions(options: Options): CostOptions {

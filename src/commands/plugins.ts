@@ -2,7 +2,9 @@ import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Host } from "../cli.js";
-import type { Rule } from "../compat/rule.js";
+import type { Facts } from "../compat/facts.js";
+import { redactText } from "../compat/redact.js";
+import type { Problem, Rule } from "../compat/rule.js";
 import { UserError } from "../errors.js";
 import { reason } from "./files.js";
 
@@ -27,7 +29,7 @@ export async function loadPlugins(
       const other = [...known, ...found].find(({ id, code }) => id === rule.id || code === rule.code);
       if (other)
         throw new UserError(`${name}: the id or code of ${rule.code} ${rule.id} is taken by ${other.code} ${other.id}`);
-      found.push(rule);
+      found.push(guarded(rule, name));
     }
   }
   return found;
@@ -73,6 +75,42 @@ function rulesOf(module: Record<string, unknown>, name: string): readonly Rule[]
     if (why) throw new UserError(`${name}: rule ${index + 1}: ${why}`);
   }
   return list as readonly Rule[];
+}
+
+/** A rule whose own errors are its author's to mend: they name its file, and no bug of this program is reported. */
+function guarded(rule: Rule, name: string): Rule {
+  const wrong = (why: string) => new UserError(`${name}: rule ${rule.code} ${rule.id}: ${redactText(why)}`);
+  return {
+    ...rule,
+    check(facts, target, from) {
+      let problems: readonly Problem[];
+      try {
+        problems = [...rule.check(facts, target, from)];
+      } catch (error) {
+        throw wrong(`check failed: ${error instanceof Error ? error.message.split("\n")[0] : String(error)}`);
+      }
+      for (const problem of problems) {
+        const why = defectOfProblem(problem, facts);
+        if (why) throw wrong(`check gave a problem that cannot be shown: ${why}`);
+      }
+      return problems;
+    },
+  };
+}
+
+/** Why a problem cannot be shown; undefined where it can. */
+function defectOfProblem(problem: Problem, facts: Facts): string | undefined {
+  if (typeof problem?.message !== "string") return "message must be a string";
+  const places = [problem.place, ...(problem.fix?.edits ?? [])];
+  for (const place of places) {
+    const file = facts.files.find((one) => one.file === place?.file);
+    if (!file) return "place must name a file of the facts; take the place of a fact";
+    const { start, end } = place;
+    if (!(Number.isInteger(start) && Number.isInteger(end) && 0 <= start && start <= end && end <= file.text.length)) {
+      return `place must lie in ${place.file}`;
+    }
+  }
+  return undefined;
 }
 
 /** What a value lacks to be a rule; undefined where it is one. */

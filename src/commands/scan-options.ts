@@ -3,6 +3,17 @@ import type { Applicability } from "../compat/rule.js";
 import { repeated, whole } from "./option-values.js";
 import { scanOutputOptions } from "./scan-output.js";
 
+/** Options of the commands that go by the configuration file. */
+export function configOptions(): Option[] {
+  return [
+    new Option(
+      "--config <file>",
+      "configuration (default: deepseek-compat.config.json, .yaml or .yml, or the key deepseek-compat in package.json, here or above)",
+    ),
+    new Option("--no-config", "use no configuration, and load no rules it names"),
+  ];
+}
+
 /** The options of `deepseek-compat scan`. Where the configuration file may say the same, the default is in the text. */
 export function scanOptions(): Option[] {
   return [
@@ -52,11 +63,7 @@ export function scanOptions(): Option[] {
     ),
     new Option("--no-baseline", "use no baseline"),
     new Option("--update-baseline", "write the findings of this scan into the baseline"),
-    new Option(
-      "--config <file>",
-      "configuration (default: deepseek-compat.config.json, .yaml or .yml, or the key deepseek-compat in package.json, here or above)",
-    ),
-    new Option("--no-config", "use no configuration, and load no rules it names"),
+    ...configOptions(),
     new Option("--proof", "show what each version of the API would answer to each request (JSON always holds it)"),
     new Option("--probe <file>", "a recording of `deepseek-compat probe`: what its endpoint answers is certain"),
     new Option("--stats", "also say what was skipped and why, and what each rule took"),

@@ -1,10 +1,13 @@
 import type { Host, Options } from "../cli.js";
 import type { FileSettings } from "../compat/config.js";
+import type { CostOptions } from "../compat/cost.js";
 import type { Limits } from "../compat/gates.js";
+import { nearestNames } from "../compat/names.js";
 import type { Rule } from "../compat/rule.js";
 import type { ScanOptions } from "../compat/scan.js";
 import { UserError } from "../errors.js";
 import { type LoadedConfig, loadConfig } from "./config-file.js";
+import { loadPrices } from "./price-file.js";
 import { probeOf } from "./probe-recording.js";
 import { pathFrom } from "./scan-sources.js";
 
@@ -16,13 +19,20 @@ export interface ScanSettings {
   readonly files: FileSettings | undefined;
   readonly scan: ScanOptions & { readonly rules: readonly Rule[] };
   readonly limits: Limits;
+  /** What costs are reckoned with, as far as the configuration says it. */
+  readonly cost: CostOptions;
+  /** Absolute path of the configuration's price table: it speaks of models without using any. */
+  readonly priceFile: string | undefined;
 }
 
-/** Reads configuration and plugins and puts them together with the options. */
-export async function scanSettings(host: Host, options: Options): Promise<ScanSettings> {
+/**
+ * Reads configuration and plugins and puts them together with the options. `inside` is the host whose folder the
+ * scanned paths are relative to, where that is another.
+ */
+export async function scanSettings(host: Host, options: Options, inside: Host = host): Promise<ScanSettings> {
   const { rules: builtIn } = await import("../compat/rules/index.js");
-  const loaded = await loadConfig(host, options);
-  const folder = loaded?.folder ?? host.cwd;
+  const loaded = await loadConfig(host, options, inside.cwd);
+  const folder = loaded?.folder ?? inside.cwd;
   const config = loaded?.config;
   const own = config?.plugins
     ? await (await import("./plugins.js")).loadPlugins(host, folder, config.plugins, builtIn)
@@ -34,8 +44,9 @@ export async function scanSettings(host: Host, options: Options): Promise<ScanSe
     checkRuleNames(loaded.config, known, loaded.name);
     files = fileSettings(loaded.config);
   }
-  const inFolder = (file: string) => pathFrom(host, folder, file);
+  const inFolder = (file: string) => pathFrom(inside, folder, file);
   const probe = await probeOf(host, options);
+  const prices = await loadPrices(host, loaded);
   const from = (options["from"] ?? config?.from) as ScanOptions["from"];
   const target = options["target"] as ScanOptions["target"] | undefined;
   return {
@@ -64,6 +75,11 @@ export async function scanSettings(host: Host, options: Options): Promise<ScanSe
       maxUnresolved: (options["maxUnresolved"] as number | undefined) ?? config?.maxUnresolved,
       minScore: (options["minScore"] as number | undefined) ?? config?.minScore,
     },
+    cost: {
+      ...(config?.tokensPerMonth ? { tokensPerMonth: config.tokensPerMonth } : {}),
+      ...(prices ? { prices: prices.prices } : {}),
+    },
+    priceFile: prices?.path,
   };
 }
 
@@ -72,9 +88,12 @@ function chosenRules(known: readonly Rule[], options: Options): readonly Rule[] 
   if (!names) return known;
   for (const name of names) {
     if (known.some(({ id, code }) => name === id || name.toUpperCase() === code)) continue;
-    throw new UserError(
-      `--rule ${name}: no such rule; there are ${known.map(({ id, code }) => `${code} ${id}`).join(", ")}`,
+    const near = nearestNames(
+      name,
+      known.flatMap(({ id, code }) => [id, code]),
     );
+    const hint = near.length > 0 ? `did you mean ${near.join(" or ")}?` : "`deepseek-compat rules` lists them";
+    throw new UserError(`--rule ${name}: there is no such rule; ${hint}`);
   }
   return known.filter(({ id, code }) => names.some((name) => name === id || name.toUpperCase() === code));
 }

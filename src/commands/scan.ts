@@ -6,7 +6,7 @@ import type { Finding, Scan } from "../compat/scan.js";
 import type { ReadinessContext } from "../compat/score.js";
 import { UserError } from "../errors.js";
 import type { ScanReport } from "../render/scan-report.js";
-import { checkReplaceable, writeWhole } from "./files.js";
+import { checkReplaceable } from "./files.js";
 import { heads } from "./heads.js";
 import { startProgress } from "./progress.js";
 import { scanOptions } from "./scan-options.js";
@@ -56,7 +56,9 @@ export const scanCommand: CommandSpec = {
           options["changed"] === true ? undefined : (options["changed"] as string),
         )
       : undefined;
-    const written = [...destinations.map(({ file }) => file), baseline?.name].filter((file) => file !== undefined);
+    const written = [...destinations.map(({ file }) => file), baseline?.name, settings.priceFile].filter(
+      (file) => file !== undefined,
+    );
     const { scanSources, stdinSources } = await import("./scan-sources.js");
     const progress = startProgress(host, "scanning", "files");
     const sources = options["stdin"]
@@ -71,7 +73,7 @@ export const scanCommand: CommandSpec = {
       host.stderr.write("interrupted: nothing was written\n");
       return exitCode.interrupted;
     }
-    const { report, texts, views } = await reportOf(
+    const { report, texts, views, counted } = await reportOf(
       host,
       options,
       settings,
@@ -83,7 +85,18 @@ export const scanCommand: CommandSpec = {
     );
     const { rules } = settings.scan;
     const isProofShown = options["proof"] === true;
-    await writeReport(host, destinations, report, { texts, views, rules, isProofShown, version: host.version });
+    const isPlanned = !options["stdin"] && destinations.some(({ format }) => format === "html");
+    const plan = isPlanned
+      ? await (await import("./scan-plan.js")).planOfScan(host, counted, sources, settings.cost)
+      : undefined;
+    await writeReport(host, destinations, report, {
+      texts,
+      views,
+      rules,
+      isProofShown,
+      version: host.version,
+      ...(plan ? { plan } : {}),
+    });
     return report.failures.length > 0 ? exitCode.found : exitCode.ok;
   },
 };
@@ -143,7 +156,7 @@ async function scanAndFix(
   } else if (!asked && !isDiff)
     return { scan: await scan(sources, settings.scan), fixing: undefined, isWritten: false };
   const { applyFixes } = await import("../compat/fix.js");
-  const { createVerifier, writeVerified } = await import("./verify-command.js");
+  const { createVerifier, writeFixes, writeVerified } = await import("./verify-command.js");
   const verifier = await createVerifier(host, sources.paths);
   const fix = (accept?: (key: string) => boolean) =>
     applyFixes(sources, settings.scan, level, {
@@ -155,15 +168,15 @@ async function scanAndFix(
   if (isDiff) return { scan: fixing.first, fixing, isWritten: false };
   for (const file of fixing.changed.keys()) checkReplaceable(host, file);
   const command = options["verifyCmd"] as string | undefined;
-  if (command === undefined) for (const [file, text] of fixing.changed) writeWhole(host, file, text);
-  else fixing = await writeVerified(host, command, sources, fixing, fix);
+  if (command === undefined) writeFixes(host, fixing);
+  else fixing = await writeVerified(host, command, fixing, fix);
   return { scan: fixing.remaining, fixing, isWritten: true };
 }
 
 async function reportOf(
   host: Host,
   options: Options,
-  { scan: scanOptions, limits }: ScanSettings,
+  { scan: scanOptions, limits, cost }: ScanSettings,
   sources: ScanSources,
   { scan, fixing, isWritten }: Result,
   isCounted: (file: string) => boolean,
@@ -204,7 +217,7 @@ async function reportOf(
     after,
     before: sources.read(file) ?? "",
   }));
-  return buildReport({
+  const built = buildReport({
     scan,
     listed,
     suppressed: scan.suppressed.filter(({ place }) => isCounted(place.file)),
@@ -228,12 +241,13 @@ async function reportOf(
         limits,
       ),
       unresolved,
-      proofs: proofsOf(scan).filter(({ file }) => isCounted(file)),
+      proofs: proofsOf(scan, cost).filter(({ file }) => isCounted(file)),
       excluded: sources.excluded,
       skipped,
     },
     textOf: (file) => (isWritten ? fixing?.changed.get(file) : undefined) ?? sources.read(file) ?? "",
   });
+  return { ...built, counted: { ...scan, findings: fresh, unresolved } };
 }
 
 async function scoreOf(

@@ -1,9 +1,10 @@
 import { spawn } from "node:child_process";
 import type { Host } from "../cli.js";
 import type { Applied, Fixing, Withdrawn } from "../compat/fix.js";
-import { type Sources, scriptFile } from "../compat/sources.js";
+import { scriptFile } from "../compat/sources.js";
 import { type Verifier, withoutSecrets } from "../compat/verify.js";
-import { writeWhole } from "./files.js";
+import { UserError } from "../errors.js";
+import { checkUnchanged, writeWhole } from "./files.js";
 import { typeFiles } from "./type-files.js";
 
 /** A verifier over the files of this machine; undefined where no file has types, so that no compiler is loaded. */
@@ -11,6 +12,16 @@ export async function createVerifier(host: Host, paths: readonly string[]): Prom
   if (!paths.some((path) => scriptFile.test(path))) return undefined;
   const { createTypeVerifier } = await import("../compat/readers/typescript-verify.js");
   return createTypeVerifier(typeFiles(host));
+}
+
+/** Writes the fixes. A file that is not any more what was read of it is refused, before any is written: fixes span files. */
+export function writeFixes(host: Host, { before, changed }: Fixing): void {
+  for (const [file, text] of before) checkUnchanged(host, file, text);
+  for (const [file, text] of changed) {
+    // another name of the same file may have been written already
+    checkUnchanged(host, file, before.get(file)!, text);
+    writeWhole(host, file, text);
+  }
 }
 
 /** Most runs of the command in one search; what is not cleared by then is taken back. */
@@ -24,27 +35,47 @@ const mostRuns = 40;
 export async function writeVerified(
   host: Host,
   command: string,
-  sources: Sources,
   all: Fixing,
   fix: (accept: (key: string) => boolean) => Promise<Fixing>,
 ): Promise<Fixing> {
   if (all.changed.size === 0) return all;
-  const originals = new Map([...all.changed.keys()].map((file) => [file, sources.read(file) ?? ""] as const));
-  const restore = () => {
-    for (const [file, text] of originals) writeWhole(host, file, text);
+  const originals = new Map(all.before);
+  // what this run has last seen or written there
+  const there = new Map(all.before);
+  const put = (file: string, text: string) => {
+    if (there.get(file) === text) return;
+    checkUnchanged(host, file, there.get(file)!);
+    writeWhole(host, file, text);
+    there.set(file, text);
   };
-  const forget = host.onInterrupt(restore);
+  /** Brings the files to a state: changed ones as given, the others as they were. */
+  const write = (changed: ReadonlyMap<string, string>) => {
+    for (const [file, text] of there) checkUnchanged(host, file, text);
+    for (const [file, text] of originals) put(file, changed.get(file) ?? text);
+  };
+  const restore = (because?: unknown) => {
+    for (const [file, text] of originals) {
+      try {
+        put(file, text);
+      } catch (error) {
+        if (!(error instanceof UserError)) throw error;
+        const isSaid = because instanceof UserError && because.message === error.message;
+        if (!isSaid) host.stderr.write(`error: ${error.message}\n`);
+      }
+    }
+  };
+  const forget = host.onInterrupt(() => restore());
   try {
     const first = await run(host, command);
     if (first.code !== 0) {
       host.stderr.write(`--verify-cmd: \`${command}\` fails before anything is changed, so it verifies no fix\n`);
-      write(host, originals, all.changed);
+      write(all.changed);
       return withDoubt(all, `\`${command}\` failed before the fixes, so it says nothing of them`);
     }
     let runs = 0;
     const attempt = async (some: Fixing): Promise<Outcome> => {
       runs += 1;
-      write(host, originals, some.changed);
+      write(some.changed);
       return run(host, command);
     };
     const whole = await attempt(all);
@@ -68,14 +99,18 @@ export async function writeVerified(
       if (failing && runs >= mostRuns) kept = [];
     }
     if (kept.length === 0) result = await fix(() => false);
-    write(host, originals, result.changed);
+    write(result.changed);
     const last = withoutSecrets(whole.output.trim().split("\n").at(-1) ?? "");
-    const reason = `made \`${command}\` fail${last ? ` (${last.slice(0, 200)})` : ""}`;
+    const isCut = runs >= mostRuns;
+    const verb = isCut
+      ? `was not cleared in ${mostRuns} runs of \`${command}\`, which failed`
+      : `made \`${command}\` fail`;
+    const reason = `${verb}${last ? ` (${last.slice(0, 200)})` : ""}`;
     const left = new Set(kept);
     const taken = all.applied.filter(({ key }) => !left.has(key));
     return withTaken(withCheck(result, `\`${command}\` passes`), taken, reason);
   } catch (error) {
-    restore();
+    restore(error);
     throw error;
   } finally {
     forget();
@@ -100,11 +135,6 @@ async function culpritsOf(
     else passing.push(key);
   }
   return found;
-}
-
-/** Brings the files to a state: changed ones as given, the others as they were. */
-function write(host: Host, originals: ReadonlyMap<string, string>, changed: ReadonlyMap<string, string>): void {
-  for (const [file, text] of originals) writeWhole(host, file, changed.get(file) ?? text);
 }
 
 interface Outcome {

@@ -30,7 +30,9 @@ export interface Comparison {
 /** Reads a baseline file; an error names the file and the remedy. */
 export function parseBaseline(text: string, name: string): Baseline {
   const wrong = (why: string) =>
-    new UserError(`${name}: is no baseline of this program (${why}); write a new one with --update-baseline`);
+    new UserError(
+      `${name}: is no baseline of this program (${why}); remove it and write a new one with --update-baseline`,
+    );
   let content: unknown;
   try {
     content = JSON.parse(text);

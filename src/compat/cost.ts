@@ -15,6 +15,8 @@ export interface CostOptions {
   readonly cachedShare?: number;
   /** By how much thinking multiplies output tokens, from and to. Nothing is assumed where left out. */
   readonly reasoningFactor?: readonly [low: number, high: number];
+  /** Prices of one's own, before the official ones. */
+  readonly prices?: readonly Price[];
 }
 
 /** US dollars, from the cheapest to the dearest hours and assumptions. */
@@ -87,7 +89,7 @@ function costAt(
       : "deepseek-reasoner";
   const model = when === "current" ? (isOld ? replacementOf(id).id : id) : alias;
   const thinks = when === "current" && !isOld ? type !== "disabled" : alias === "deepseek-reasoner";
-  const price = priceOf(model, day);
+  const price = priceOf(model, day, options.prices);
   const notes: string[] = [];
   if (!price) notes.push(`no price of ${model} on ${day} is known here`);
   else if (price.confidence === "secondary")
@@ -139,9 +141,10 @@ function sentenceOf(at: readonly CostAt[], id: string): string {
 
 /** The assumptions behind figures, to be printed with them. */
 export function assumptionsOf(options: CostOptions): readonly string[] {
-  const { tokensPerMonth, cachedShare, reasoningFactor } = options;
+  const { tokensPerMonth, cachedShare, reasoningFactor, prices } = options;
   return [
     `prices of ${Object.values(costDays).join(", ")} from ${priceOf("deepseek-flash", costDays.current)!.source}, read ${pricesRead}; today's may differ`,
+    ...[...new Set((prices ?? []).map(({ source }) => source))].map((source) => `before them, the prices in ${source}`),
     ...(tokensPerMonth
       ? [
           `${tokensPerMonth.input} tokens of input and ${tokensPerMonth.output} of output a month, all through one model`,

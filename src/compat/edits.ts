@@ -21,6 +21,12 @@ export function replacePart(text: string, place: Place, part: string, value: str
   return { file: place.file, start, end: start + part.length, text: value };
 }
 
+/** Is a literal written in several parts with a comment between them, so that it cannot be replaced as one? */
+export function isBrokenByComment(text: string, { start, end }: Span): boolean {
+  const parts = text.slice(start, end).replace(/"""[\s\S]*?"""|'''[\s\S]*?'''|"[^"\n]*"|'[^'\n]*'|`[^`]*`/g, "");
+  return /#|\/[/*]/.test(parts);
+}
+
 /**
  * Puts a property into an object literal, after one that is there: on its own line where the object is written so,
  * else on the same line. A comment line before it, if given, forces lines. Undefined where the layout (comments
@@ -36,7 +42,7 @@ export function insertProperty(
   const { file, start, end } = shape.place;
   const anchor = after ?? shape.properties.at(-1);
   const { syntax } = shape;
-  const eol = text.includes("\r\n") ? "\r\n" : "\n";
+  const eol = lineBreakAt(text, start);
   if (syntax === "yaml") {
     if (!anchor) return undefined;
     const indent = " ".repeat(anchor.start - (text.lastIndexOf("\n", anchor.start - 1) + 1));
@@ -141,10 +147,33 @@ export function removeProperty(text: string, shape: ObjectShape, property: Span)
     if (before) edits.unshift({ file, start: before - 1, end: before, text: "" });
     return edits;
   }
-  if (next) return [{ file, start: property.start, end: next.start, text: "" }];
-  if (previous) return [{ file, start: previous.end, end: property.end, text: "" }];
-  return [{ file, start: property.start, end: comma ?? property.end, text: "" }];
+  const comment = lineComment(syntax) === "#" ? /#/ : /\/[/*]/;
+  if (next && !comment.test(text.slice(property.end, next.start))) {
+    return [{ file, start: property.start, end: next.start, text: "" }];
+  }
+  if (!next && previous && !comment.test(text.slice(previous.end, property.start))) {
+    return [{ file, start: previous.end, end: property.end, text: "" }];
+  }
+  // a comment on the way to a neighbour is the neighbour's, and stays
+  const own: Span = { start: property.start, end: afterBlanks(text, property.end) };
+  if (comma === undefined) {
+    const before = previous && commaAfter(text, previous.end, syntax);
+    return [...(before ? [{ file, start: before - 1, end: before, text: "" }] : []), { file, ...own, text: "" }];
+  }
+  if (comment.test(text.slice(property.end, comma))) {
+    return [
+      { file, ...own, text: "" },
+      { file, start: comma - 1, end: comma, text: "" },
+    ];
+  }
+  const end = afterBlanks(text, comma);
+  const isEndOfLine = /^\r?\n/.test(text.slice(end, end + 2));
+  const blanks = isEndOfLine ? /[ \t]*$/.exec(text.slice(lineStart, property.start))![0].length : 0;
+  return [{ file, start: property.start - blanks, end, text: "" }];
 }
+
+const afterBlanks = (text: string, position: number): number =>
+  position + /^[ \t]*/.exec(text.slice(position))![0].length;
 
 /**
  * Takes a statement out that has its line for itself. Undefined where it has no line of its own or may be a branch
@@ -204,7 +233,16 @@ function indentAt(text: string, position: number): string {
   return /^[ \t]*/.exec(text.slice(lineStart))![0];
 }
 
+/** The kind of line break that ends a place's line; where it is the last one, that of the line before. */
+function lineBreakAt(text: string, position: number): string {
+  const after = text.indexOf("\n", position);
+  const at = after < 0 ? text.lastIndexOf("\n") : after;
+  return text[at - 1] === "\r" ? "\r\n" : "\n";
+}
+/** The text that was asked about last: hundreds of fixes ask about the same one. */
+let lastIndent: { readonly text: string; readonly unit: string } | undefined;
+
 function indentUnit(text: string): string {
-  const first = /^(\t| {2,8})(?=\S)/m.exec(text.replace(/^ \*.*$/gm, ""));
-  return first?.[1] ?? "  ";
+  if (lastIndent?.text !== text) lastIndent = { text, unit: /^(\t| {2,8})(?=\S)/m.exec(text)?.[1] ?? "  " };
+  return lastIndent.unit;
 }

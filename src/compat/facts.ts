@@ -142,6 +142,8 @@ export interface Parameter {
   readonly object?: ObjectShape;
   /** Properties, where the value is known to be one object, on the spot or elsewhere. */
   readonly parameters?: readonly Parameter[];
+  /** Something that is not known is spread into that object: it may hold other properties, or other values. */
+  readonly open?: true;
   /** Items, where the value is known to be one array written out, on the spot or elsewhere; named "0", "1", ... */
   readonly elements?: readonly Parameter[];
 }

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { type Facts, fileOf, type Place } from "./facts.js";
+import { type Facts, fileOf, type NamedSymbol, type Place } from "./facts.js";
 import { redactText } from "./redact.js";
 
 /** What a fingerprint is made of. */
@@ -21,13 +21,38 @@ function normaliseSnippet(code: string): string {
     .slice(0, snippetLength);
 }
 
-/** Names of the functions, classes and keys around a place, outermost first: `Agent/run`. Cells have no names of their own. */
-function symbolPath(facts: Facts, { file, start, end }: Place): string {
-  return (fileOf(facts, file)?.symbols ?? [])
-    .filter((symbol) => symbol.kind !== "cell" && symbol.start <= start && end <= symbol.end)
-    .sort((a, b) => a.start - b.start || b.end - a.end)
-    .map(({ name }) => name)
-    .join("/");
+/** A symbol and those around it. */
+interface Nested {
+  readonly symbol: NamedSymbol;
+  readonly outer: Nested | undefined;
+}
+
+/** Symbols by their start, each with the one around it. Cells have no names of their own. */
+function nest(symbols: readonly NamedSymbol[]): readonly Nested[] {
+  const nested: Nested[] = [];
+  let outer: Nested | undefined;
+  const sorted = symbols
+    .filter(({ kind }) => kind !== "cell")
+    .sort((one, other) => one.start - other.start || other.end - one.end);
+  for (const symbol of sorted) {
+    while (outer && outer.symbol.end < symbol.end) outer = outer.outer;
+    outer = { symbol, outer };
+    nested.push(outer);
+  }
+  return nested;
+}
+
+/** Names of the functions, classes and keys around a place, outermost first: `Agent/run`. */
+function symbolPath(nested: readonly Nested[], { start, end }: Place): string {
+  let low = 0;
+  for (let high = nested.length; low < high; ) {
+    const middle = (low + high) >> 1;
+    if (nested[middle]!.symbol.start <= start) low = middle + 1;
+    else high = middle;
+  }
+  const names: string[] = [];
+  for (let at = nested[low - 1]; at; at = at.outer) if (at.symbol.end >= end) names.unshift(at.symbol.name);
+  return names.join("/");
 }
 
 /**
@@ -37,10 +62,16 @@ function symbolPath(facts: Facts, { file, start, end }: Place): string {
  */
 export function fingerprints(facts: Facts, findings: readonly Fingerprinted[]): readonly string[] {
   const seen = new Map<string, number>();
+  const nestedIn = new Map<string, readonly Nested[]>();
+  const symbolsOf = (file: string) => {
+    const nested = nestedIn.get(file) ?? nest(fileOf(facts, file)?.symbols ?? []);
+    nestedIn.set(file, nested);
+    return nested;
+  };
   return findings.map(({ rule, place }) => {
     const text = fileOf(facts, place.file)?.text ?? "";
     const snippet = normaliseSnippet(redactText(text.slice(place.start, place.end)));
-    const parts = [rule, snippet, symbolPath(facts, place)].join("\0");
+    const parts = [rule, snippet, symbolPath(symbolsOf(place.file), place)].join("\0");
     const hash = createHash("sha256").update(parts).digest("hex").slice(0, 32);
     const occurrence = (seen.get(hash) ?? 0) + 1;
     seen.set(hash, occurrence);

@@ -1,4 +1,5 @@
-import { type Facts, fileOf, textOf } from "./facts.js";
+import { type Facts, fileOf } from "./facts.js";
+import { keysOf } from "./fix-keys.js";
 import { type LoadedReader, readerOf } from "./readers/index.js";
 import type { Applicability, Edit, Rule } from "./rule.js";
 import { rules } from "./rules/index.js";
@@ -51,6 +52,8 @@ export interface FixOptions {
 export interface Fixing {
   /** New text by path, of the files that changed. */
   readonly changed: ReadonlyMap<string, string>;
+  /** The text that each changed file was read with: what is written replaces this and nothing newer. */
+  readonly before: ReadonlyMap<string, string>;
   readonly applied: readonly Applied[];
   readonly withdrawn: readonly Withdrawn[];
   /** The scan before any fix. */
@@ -82,6 +85,8 @@ export async function applyFixes(
   const countSyntaxErrors = async (file: string, text: string): Promise<number> =>
     (await readerFor(file))?.countSyntaxErrors(file, text) ?? 0;
   const changed = new Map<string, string>();
+  const originals = new Map<string, string>();
+  const numbers = new Map<string, Set<number>>();
   const applied: (Omit<Applied, "verification"> & { readonly files: readonly string[] })[] = [];
   const reports: TypeReport[] = [];
   const withdrawn = new Map<string, Withdrawn>();
@@ -99,7 +104,8 @@ export async function applyFixes(
   let isSettled = false;
   for (let round = 0; round < maximumRounds + withdrawn.size; round += 1) {
     const { facts } = remaining;
-    const keyed = (finding: Finding) => keyOf(finding, facts);
+    const keys = keysOf(remaining, numbers);
+    const keyed = (finding: Finding) => keys.get(finding)!;
     const wanted = choose(remaining).filter(
       (finding) =>
         finding.fix &&
@@ -142,14 +148,22 @@ export async function applyFixes(
       const { rule, code, place, line } = finding;
       const { applicability, description, edits } = finding.fix!;
       const files = [...new Set(edits.map(({ file }) => file))];
-      applied.push({ rule, code, applicability, description, file: place.file, line, files, key: keyed(finding) });
+      const key = keyed(finding);
+      applied.push({ rule, code, applicability, description, file: place.file, line, files, key });
+      const [head, number] = key.split("#") as [string, string];
+      numbers.set(head, (numbers.get(head) ?? new Set()).add(Number(number)));
     }
-    for (const [file, text] of texts) changed.set(file, text);
+    for (const [file, text] of texts) {
+      if (!originals.has(file)) originals.set(file, originalOf(file, facts, sources));
+      changed.set(file, text);
+    }
     remaining = await scan(current, once);
   }
-  const reasons = (finding: Finding) => (finding.fix ? withdrawn.get(keyOf(finding, remaining.facts)) : undefined);
+  const keys = keysOf(remaining, numbers);
+  const reasons = (finding: Finding) => (finding.fix ? withdrawn.get(keys.get(finding)!) : undefined);
   return {
     changed,
+    before: originals,
     applied: applied.map(({ files, ...one }) => ({ ...one, verification: verificationOf(files, reports, isSettled) })),
     withdrawn: [...withdrawn.values()],
     first,
@@ -193,28 +207,6 @@ async function brokenFiles(
   return broken;
 }
 
-/** Characters before an edit by which its place is known again after others have moved it. */
-const contextLength = 40;
-
-/** A fix by what it does and where, without offsets: others before it move them. */
-function keyOf({ rule, fix }: Finding, facts: Facts): string {
-  const parts = fix!.edits.map(({ file, start, end, text }) =>
-    [file, textOf(facts, file).slice(Math.max(0, start - contextLength), end), text].join("\u0000"),
-  );
-  return `${rule}:${digestOf(parts.join("\u0001"))}`;
-}
-
-/** A short digest, so that a key shows no code (FNV-1a, twice with different starts). */
-function digestOf(text: string): string {
-  let [a, b] = [0x811c9dc5, 0x01000193];
-  for (let at = 0; at < text.length; at += 1) {
-    const code = text.charCodeAt(at);
-    a = Math.imul(a ^ code, 0x01000193) >>> 0;
-    b = Math.imul(b ^ code, 0x85ebca6b) >>> 0;
-  }
-  return a.toString(16).padStart(8, "0") + b.toString(16).padStart(8, "0");
-}
-
 /** The files of a scan that import each file. */
 function importersOf(sources: Sources, paths: readonly string[]): ReadonlyMap<string, readonly string[]> {
   const importers = new Map<string, string[]>();
@@ -239,13 +231,24 @@ function withoutEarly(findings: readonly Finding[], known: readonly Rule[]): rea
 
 /** Findings whose fixes can be applied together: the first of two that meet wins. */
 function withoutOverlaps(findings: readonly Finding[]): readonly Finding[] {
+  // by file and stretch of text, so that thousands in one file are not each held against all others
   const taken = new Map<string, Edit[]>();
+  const stretches = ({ file, start, end }: Edit) =>
+    Array.from({ length: (end >> 12) - (start >> 12) + 1 }, (_, at) => `${(start >> 12) + at}:${file}`);
   return findings.filter(({ fix }) => {
     const { edits } = fix!;
-    if (edits.some((edit) => taken.get(edit.file)?.some((other) => meets(edit, other)))) return false;
-    for (const edit of edits) taken.set(edit.file, [...(taken.get(edit.file) ?? []), edit]);
+    const isTaken = (edit: Edit) =>
+      stretches(edit).some((key) => taken.get(key)?.some((other) => meets(edit, other)) === true);
+    if (edits.some(isTaken)) return false;
+    for (const edit of edits) for (const key of stretches(edit)) append(taken, key, edit);
     return true;
   });
+}
+
+function append(lists: Map<string, Edit[]>, key: string, edit: Edit): void {
+  const list = lists.get(key);
+  if (list) list.push(edit);
+  else lists.set(key, [edit]);
 }
 
 /** Two edits meet where they share text, or one inserts inside or at the edge of the other. */
@@ -254,15 +257,21 @@ function meets(a: Edit, b: Edit): boolean {
   return inserts ? a.start <= b.end && b.start <= a.end : a.start < b.end && b.start < a.end;
 }
 
+/** The text that facts were read from; a view has another than its file. */
+function originalOf(file: string, facts: Facts, sources: Sources): string {
+  const own = fileOf(facts, file);
+  return (own?.view ? undefined : own?.text) ?? sources.read(file) ?? "";
+}
+
 function textsAfter(findings: readonly Finding[], facts: Facts, sources: Sources): ReadonlyMap<string, string> {
   const byFile = new Map<string, Edit[]>();
   for (const { fix } of findings) {
-    for (const edit of fix!.edits) byFile.set(edit.file, [...(byFile.get(edit.file) ?? []), edit]);
+    for (const edit of fix!.edits) append(byFile, edit.file, edit);
   }
   return new Map(
     [...byFile].map(([file, edits]) => {
       const view = fileOf(facts, file)?.view;
-      return [file, view ? view.apply(edits) : applyEdits(sources.read(file) ?? "", edits)];
+      return [file, view ? view.apply(edits) : applyEdits(originalOf(file, facts, sources), edits)];
     }),
   );
 }

@@ -27,6 +27,8 @@ const hostsByUrl: readonly (readonly [pattern: RegExp, host: HostName])[] = [
     /^https?:\/\/(localhost|127\.|0\.0\.0\.0|10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|host\.docker\.internal)/i,
     "self-hosted",
   ],
+  // names that only a network of one's own knows: http://gpu-01:8000, http://vllm.internal
+  [/^https?:\/\/([\w-]+|[\w.-]+\.(internal|local|lan|svc))(:\d+)?(?=[/?#]|$)/i, "self-hosted"],
   [/^https?:\/\/[\w.-]+/i, "other"],
 ];
 

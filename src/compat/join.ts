@@ -1,6 +1,5 @@
 import type { Candidate, FileFacts, HostVerdict, Parameter, Request, Setting, Value } from "./facts.js";
-import { hostOfBaseUrl, hostOfUrl, unknownHost } from "./host.js";
-import { isDeepSeekId } from "./models.js";
+import { hostOfBaseUrl, unknownHost } from "./host.js";
 import { lineOf, lineStartsOf } from "./readers/config-tree.js";
 import type { Sources } from "./sources.js";
 
@@ -27,18 +26,6 @@ export function joinEnvironment(files: readonly FileFacts[], sources: Sources): 
     const requests = file.requests.map((request) => joinedRequest(request, (value) => join(value, file.file)));
     return requests.every((request, index) => request === file.requests[index]) ? file : { ...file, requests };
   });
-}
-
-/** Variables whose setting gives code a reason to be looked at: they name a DeepSeek model or an API's URL. */
-export function variablesThatMatter(settings: readonly Setting[]): ReadonlySet<string> {
-  return new Set(
-    settings
-      .filter(({ isEnvironment, value }) => {
-        if (!isEnvironment || typeof value !== "string") return false;
-        return isDeepSeekId(value) || hostOfUrl(value) === "official";
-      })
-      .map(({ name }) => name),
-  );
 }
 
 /** A setting and the file it stands in. */

@@ -80,8 +80,13 @@ const retired: Readonly<Record<string, string>> = {
   "deepseek-reasoner": "2026-07-24",
 };
 
-/** The price of a model on a day (YYYY-MM-DD); undefined where it is not known, or the model was not served. */
-export function priceOf(model: string, day: string): Price | undefined {
+/**
+ * The price of a model on a day (YYYY-MM-DD); undefined where it is not known, or the model was not served. What `own`
+ * says of the model and the day goes before the official table.
+ */
+export function priceOf(model: string, day: string, own: readonly Price[] = []): Price | undefined {
+  const agreed = own.filter((one) => one.model === model && one.from <= day).at(-1);
+  if (agreed) return agreed;
   const end = Object.hasOwn(retired, model) ? retired[model] : undefined;
   if (end !== undefined && day > end) return undefined;
   return prices.filter((one) => one.model === model && one.from <= day).at(-1);

@@ -1,4 +1,4 @@
-import { costOf } from "./cost.js";
+import { type Cost, type CostOptions, costOf } from "./cost.js";
 import type { HostVerdict, Place, Request } from "./facts.js";
 import { judge, type Reason, type Verdict } from "./judge.js";
 import { isRetiredAlias } from "./models.js";
@@ -29,15 +29,17 @@ export interface LocatedProof extends Proof {
   readonly line: number;
   /** What it cost before, at V3.1 and now, in a sentence; left out where no price applies. */
   readonly cost?: string;
+  /** The same as figures. */
+  readonly costs?: Cost["at"];
 }
 
 /** The proofs of all requests to DeepSeek, or with a DeepSeek model, that a scan found. */
-export function proofsOf({ facts, positionOf }: Scan): readonly LocatedProof[] {
+export function proofsOf({ facts, positionOf }: Scan, options: CostOptions = {}): readonly LocatedProof[] {
   return facts.files.flatMap(({ file, requests }) =>
     requests.filter(concernsDeepSeek).map((request) => {
-      const cost = costOf(request);
+      const cost = costOf(request, options);
       const { line } = positionOf(request.place);
-      return { file, line, ...prove(request), ...(cost ? { cost: cost.sentence } : {}) };
+      return { file, line, ...prove(request), ...(cost ? { cost: cost.sentence, costs: cost.at } : {}) };
     }),
   );
 }

@@ -23,7 +23,7 @@ const shapes: readonly RegExp[] = [
 const secretName =
   "(?:[A-Za-z0-9_-]{0,60}(?:api[_-]?key|apikey|access[_-]?key|secret[_-]?key|private[_-]?key|auth[_-]?key|secret|passw(?:or)?d|passphrase|credentials?|authorization)[A-Za-z0-9_-]{0,60}|[A-Za-z0-9_-]{0,60}(?:token|key))";
 const harmlessName =
-  /(?:max|min|num|total|prompt|completion|input|output|context|cache|hit|miss|sort|primary|foreign|public|partition|group|query|map|object|dict|react|row|item|index|unique|hot|short|next_?page|page|eos|bos|pad|stop)[_-]?(?:tokens?|keys?)$/i;
+  /(?:max|min|num|per|total|prompt|completion|input|output|context|cache|hit|miss|sort|primary|foreign|public|partition|group|query|map|object|dict|react|row|item|index|unique|hot|short|next_?page|page|eos|bos|pad|stop)[_-]?(?:tokens?|keys?)$/i;
 
 /** `NAME: "v"`, `NAME = 'v'`, `"name": "v"`, `name="v"`, `NAME=v`, `name: v`; the value is group 4 or 5. */
 const assignment = new RegExp(
@@ -50,6 +50,8 @@ function isHarmless(value: string): boolean {
     /^(?:\$|<|\{\{|%\(|\.\.\.|your[-_ ]|xxx|changeme|example|placeholder|none$|null$|true$|false$|undefined$|string$|number$|boolean$|str$|!\w)/i.test(
       bare,
     ) ||
+    // a price or share
+    /^-?\d*\.\d+(?:e[-+]?\d+)?$|^\d+e-\d+$/i.test(bare) ||
     // the name of an environment variable, a place to read it from
     /^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+$/.test(bare) ||
     /^(?:process\.env|import\.meta|os\.|env\.|self\.|this\.|config\.|settings\.|secrets\.|options\.|args\.|new\b|await\b)/.test(

@@ -4,6 +4,7 @@ import { joinEnvironment } from "./join.js";
 import { raiseHosts, temper } from "./probed.js";
 import { readerOf, readers } from "./readers/index.js";
 import type { Recording } from "./recording.js";
+import { concernsDeepSeek } from "./request-body.js";
 import type { Effect, Problem, Rule, Severity } from "./rule.js";
 import { rules as allRules } from "./rules/index.js";
 import { selectFiles } from "./select.js";
@@ -253,8 +254,7 @@ function positionOf(starts: readonly number[], offset: number): Location {
 function unresolvedIn(file: FileFacts, position: (place: Place) => { line: number }): readonly Unresolved[] {
   return file.requests.flatMap((request) => {
     const known = request.host.host === "official";
-    const mentions = (request.model?.candidates ?? []).some(({ value }) => /deepseek/i.test(String(value)));
-    if (!known && !(request.host.host === "unknown" && mentions)) return [];
+    if (!concernsDeepSeek(request) || !(known || request.host.host === "unknown")) return [];
     const missing = [
       ...(known ? [] : ["the host"]),
       ...(request.model && request.model.certainty !== "unknown" ? [] : ["the model"]),

@@ -41,10 +41,11 @@ function addImporters(sources: Sources, look: Look, chosen: Map<string, Selected
       const found = importedFrom(path, specifiers, fresh, bare, sources);
       if (found === undefined) continue;
       const { target, text } = found;
-      if (!passing.has(target) && !aboutModels.test(text)) continue;
+      const isScript = readerOf(path)?.name === "typescript";
+      if (!passing.has(target) && !(isScript ? aboutModels : asksModels).test(text)) continue;
       chosen.set(path, `imports ${target}`);
       next.add(path);
-      if (passing.has(target) && (readerOf(path)?.name !== "typescript" || handsOn.test(text))) passing.add(path);
+      if (passing.has(target) && (isScript ? handsOn.test(text) : isIndex(path, text))) passing.add(path);
     }
     fresh = next;
   }
@@ -53,6 +54,16 @@ function addImporters(sources: Sources, look: Look, chosen: Map<string, Selected
 /** Words of which code that makes a request, or prepares one for another file, has at least one. */
 const aboutModels =
   /model|message|completion|chat|prompt|openai|anthropic|llm|base_?url|api_?key|fetch|axios|temperature|max_?tokens|generate|stream/i;
+/**
+ * The same for Python, where everything imports everything: what a request, a client or a call that passes the
+ * parameters of one has.
+ */
+const asksModels =
+  /\b(?:model(?:_name|_id)?|temperature|max_(?:completion_|output_)?tokens|tool_choice|response_format|base_url|api_base|api_key)["']?\s*[=:]|\b(?:completions|messages|responses)\.(?:create|parse|stream)\b|\breasoning_content\b/;
+/** A package's index, or a module that only takes things in: what it imports can be imported from it. */
+function isIndex(path: string, text: string): boolean {
+  return /(?:^|\/)__init__\.pyi?$/.test(path) || !/^(?:async[ \t]+)?(?:def|class)[ \t]/m.test(text);
+}
 /** A script that may export what it imports. */
 const handsOn = /\bexport\s*(?:\*|\{|default\b)|\bexports\b/;
 

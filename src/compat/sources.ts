@@ -124,21 +124,64 @@ function climb(sources: Sources, from: string, name: string): string | undefined
 /** Finds the file a specifier means: relative with or without ending (`./x.js` may be x.ts), index files, tsconfig paths. */
 export function resolveSpecifier(sources: Sources, from: string, specifier: string): string | undefined {
   if (specifier.startsWith(".")) return resolveFile(sources, joinPath(folderOf(from), specifier));
-  const config = nearest(sources, from, "tsconfig.json");
+  const config = nearest(sources, from, "tsconfig.json") ?? nearest(sources, from, "jsconfig.json");
   if (!config) return undefined;
-  const { baseUrl, paths } = pathsOf(config.text);
-  const base = joinPath(folderOf(config.path), baseUrl ?? ".");
+  const { baseUrl, paths, pathsBase } = aliasesOf(sources, config.path, config.text);
   for (const [pattern, targets] of Object.entries(paths)) {
     const [before, after] = pattern.split("*") as [string, string | undefined];
     const fits = after === undefined ? specifier === before : specifier.startsWith(before) && specifier.endsWith(after);
     if (!fits) continue;
     const middle = specifier.slice(before.length, specifier.length - (after?.length ?? 0));
     for (const target of targets) {
-      const found = resolveFile(sources, joinPath(base, target.replace("*", middle)));
+      const found = resolveFile(sources, joinPath(pathsBase, target.replace("*", middle)));
       if (found) return found;
     }
   }
-  return baseUrl === undefined ? undefined : resolveFile(sources, joinPath(base, specifier));
+  return baseUrl === undefined ? undefined : resolveFile(sources, joinPath(baseUrl, specifier));
+}
+
+/** What a tsconfig.json says of module names, with what it inherits by `extends`. Folders are those of the scan. */
+interface Aliases {
+  readonly baseUrl: string | undefined;
+  readonly paths: Readonly<Record<string, readonly string[]>>;
+  /** Folder that the targets of `paths` are relative to. */
+  readonly pathsBase: string;
+}
+
+const knownAliases = new WeakMap<Sources, Map<string, Aliases>>();
+/** Files followed from one tsconfig.json to what it extends. */
+const mostExtends = 8;
+
+function aliasesOf(sources: Sources, path: string, text: string, depth = 0): Aliases {
+  const known = knownAliases.get(sources) ?? new Map<string, Aliases>();
+  knownAliases.set(sources, known);
+  const cached = known.get(path);
+  if (cached) return cached;
+  const folder = folderOf(path);
+  const { baseUrl, paths, parents } = configOf(text);
+  const inherited = (depth < mostExtends ? parents : []).flatMap((parent) => {
+    // those in packages hold rules of style, hardly ever names of a project's own modules
+    if (!parent.startsWith(".")) return [];
+    const file = joinPath(folder, parent.endsWith(".json") ? parent : `${parent}.json`);
+    const content = sources.has(file) ? sources.read(file) : undefined;
+    return content === undefined ? [] : [aliasesOf(sources, file, content, depth + 1)];
+  });
+  // the last of several parents wins
+  const parent = inherited.reduce<Aliases | undefined>(
+    (before, after) => ({
+      baseUrl: after.baseUrl ?? before?.baseUrl,
+      ...(Object.keys(after.paths).length > 0 || !before
+        ? after
+        : { paths: before.paths, pathsBase: before.pathsBase }),
+    }),
+    undefined,
+  );
+  const base = baseUrl === undefined ? parent?.baseUrl : joinPath(folder, baseUrl);
+  const aliases: Aliases = paths
+    ? { baseUrl: base, paths, pathsBase: base ?? folder }
+    : { baseUrl: base, paths: parent?.paths ?? {}, pathsBase: parent?.pathsBase ?? folder };
+  known.set(path, aliases);
+  return aliases;
 }
 
 /** What relative specifiers may call some scripts: their paths, with and without ending, and the folders of index files. */
@@ -173,37 +216,26 @@ function resolveFile(sources: Sources, path: string): string | undefined {
   return names.find((name) => sources.has(name));
 }
 
-interface Aliases {
-  readonly baseUrl?: string;
-  readonly paths: Readonly<Record<string, readonly string[]>>;
-}
-
-/** By the text of a tsconfig: every file below it asks for the same. */
-const aliases = new Map<string, Aliases>();
-const mostAliases = 256;
-
-function pathsOf(text: string): Aliases {
-  let known = aliases.get(text);
-  if (!known) {
-    known = parseAliases(text);
-    if (aliases.size >= mostAliases) aliases.clear();
-    aliases.set(text, known);
-  }
-  return known;
-}
-
-function parseAliases(text: string): Aliases {
+function configOf(text: string): {
+  baseUrl?: string;
+  paths?: Record<string, string[]>;
+  parents: readonly string[];
+} {
   // comments and trailing commas; strings are matched first so that a URL in one is left alone
   const plain = text
     .replace(/("(?:\\.|[^"\\])*")|\/\/[^\n]*|\/\*[\s\S]*?\*\//g, "$1")
     .replace(/("(?:\\.|[^"\\])*")|,(?=\s*[}\]])/g, "$1");
   try {
-    const options = (JSON.parse(plain) as { compilerOptions?: { baseUrl?: string; paths?: Record<string, string[]> } })
-      .compilerOptions;
-    return { ...(options?.baseUrl ? { baseUrl: options.baseUrl } : {}), paths: options?.paths ?? {} };
+    const content = JSON.parse(plain) as {
+      extends?: unknown;
+      compilerOptions?: { baseUrl?: string; paths?: Record<string, string[]> };
+    };
+    const { baseUrl, paths } = content.compilerOptions ?? {};
+    const parents = [content.extends].flat().filter((one): one is string => typeof one === "string");
+    return { ...(baseUrl ? { baseUrl } : {}), ...(paths ? { paths } : {}), parents };
   } catch {
     // a broken tsconfig only costs its aliases
-    return { paths: {} };
+    return { parents: [] };
   }
 }
 

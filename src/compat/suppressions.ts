@@ -13,8 +13,11 @@ export interface Suppression {
   readonly place: Place;
   /** Counted from 1. */
   readonly line: number;
-  /** Line that it speaks of; undefined for a file. */
-  readonly covers: number | undefined;
+  /**
+   * First and last line that it speaks of; undefined for a file. They differ where no comment can stand inside what
+   * begins on the first: a shell command over several lines, a request of a .http file.
+   */
+  readonly covers: readonly [first: number, last: number] | undefined;
 }
 
 /** Why a finding is not counted. */
@@ -44,6 +47,20 @@ function nextCodeLine(text: string, line: number): number {
     if (!/^\s*($|\/\/|#(?!!)|\/?\*|--\s|<!--)/.test(lines[at]!)) return at + 1;
   }
   return line + 1;
+}
+
+/** The last line of the command or request that begins on a line of a file in which none can hold a comment. */
+function lastLineOf({ language, text, commands, requests }: FileFacts, first: number): number {
+  if (language !== "shell" && language !== "dockerfile" && language !== "http") return first;
+  const ends = [...commands, ...requests]
+    .filter(({ place }) => lineAt(text, place.start) === first)
+    .map(({ place }) => lineAt(text, place.end));
+  const last = Math.max(first, ...ends);
+  // the text behind `<<EOF` stands below the command
+  const lines = text.split("\n");
+  const word = /<<-?\s*["']?(\w+)/.exec(lines[last - 1] ?? "")?.[1];
+  const close = word === undefined ? -1 : lines.findIndex((line, at) => at >= last && line.trim() === word);
+  return close < 0 ? last : close + 1;
 }
 
 type Known = Pick<Rule, "id" | "code">;
@@ -107,7 +124,11 @@ export function readSuppressions(
     }
     const line = lineAt(file.text, place.start);
     const last = lineAt(file.text, comment.place.end);
-    const covers = parsed.reach === "file" ? undefined : parsed.reach === "line" ? line : nextCodeLine(file.text, last);
+    const first = parsed.reach === "line" ? line : nextCodeLine(file.text, last);
+    const covers =
+      parsed.reach === "file"
+        ? undefined
+        : ([first, parsed.reach === "line" ? line : lastLineOf(file, first)] as const);
     valid.push({ ...parsed, place, line, covers });
   }
   return { valid, malformed };
@@ -176,7 +197,9 @@ export function applySuppressions<F extends Problem & { readonly rule: string }>
     const line = lineAt(fileOf(facts, place.file)?.text ?? "", place.start);
     const by = inForce.filter(
       (one) =>
-        one.place.file === place.file && one.rules.includes(rule) && (one.covers === undefined || one.covers === line),
+        one.place.file === place.file &&
+        one.rules.includes(rule) &&
+        (one.covers === undefined || (one.covers[0] <= line && line <= one.covers[1])),
     );
     // every one that covers it has its use; the nearest is named
     for (const one of by) used.add(useOf(one, rule));

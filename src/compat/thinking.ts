@@ -35,10 +35,16 @@ function isUnheard({ client, parameters }: Request): boolean {
   );
 }
 
+/** May something that is spread into an object on the way hold the switch, or another one? */
+function isOpenOnTheWay(request: Request, path: readonly string[]): boolean {
+  return path.some((_, index) => parameterAt(request.parameters, path.slice(0, index + 1))?.open === true);
+}
+
 const effortNames = ["reasoning_effort", "reasoningEffort"];
 
 /** What a request says of thinking. */
 export function thinkingOf(request: Request): Thinking {
+  if (switchPaths(request).some((path) => isOpenOnTheWay(request, path))) return "unknown";
   const [parameter] = switchPaths(request).flatMap((path) => parameterAt(request.parameters, path) ?? []);
   if (parameter) {
     if (!parameter.sure) return "unknown";
@@ -109,7 +115,11 @@ export function switchThinking(facts: Facts, request: Request, mode: "enabled" |
   if (isFim(request)) return { manual: "this endpoint has no thinking switch of its own" };
   if (hasEffort(request)) return { manual: "the request names a reasoning effort; decide whether it shall think" };
   const { object } = request;
-  if (!object) return { manual: "the request's object is used in several places or built elsewhere" };
+  if (!object)
+    return {
+      manual:
+        "the request has no object of its own here to put the switch into: it is used in several places, built elsewhere or not there",
+    };
   if (request.spreads.some(({ known }) => !known)) {
     return { manual: "an object spread into the request is not known here and may set model or thinking" };
   }

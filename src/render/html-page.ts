@@ -1,3 +1,7 @@
+/** A text as HTML shows it, also in an attribute. */
+export const escapeHtml = (text: string | number): string =>
+  String(text).replace(/[&<>"'`]/g, (sign) => `&#${sign.charCodeAt(0)};`);
+
 /** Style of the HTML report: system fonts, light or dark as the reader's system is. */
 export const style = `
 :root { color-scheme: light dark; --back: #fff; --front: #1c2128; --quiet: #5b6470; --line: #d5dae1; --panel: #f5f7f9;

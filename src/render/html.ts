@@ -2,7 +2,8 @@ import type { Rule, Severity } from "../compat/rule.js";
 import { severities } from "../compat/rule.js";
 import { targets } from "../compat/targets.js";
 import { fixDiff } from "./fix-diff.js";
-import { filterScript, style } from "./html-page.js";
+import { escapeHtml, filterScript, style } from "./html-page.js";
+import { planHtml, proofTable } from "./html-plan.js";
 import {
   byFile,
   freshOf,
@@ -17,10 +18,7 @@ import {
 /** Findings after which no diff of a fix and no lines around are shown, to keep the page a size browsers open. */
 const detailed = 2_000;
 
-const escapeHtml = (text: string | number): string =>
-  String(text).replace(/[&<>"'`]/g, (sign) => `&#${sign.charCodeAt(0)};`);
-
-/** One page with everything, which loads nothing: findings by rule and file, diffs, plan, filter box. */
+/** One page with everything, which loads nothing: findings by rule and file, diffs, requests, plan, filter box. */
 export function html(report: ScanReport, surroundings: Surroundings): string {
   const fresh = freshOf(report.findings);
   const title = "DeepSeek compatibility";
@@ -46,7 +44,8 @@ ${fresh.length > 0 ? filters : ""}
 ${byFile(fresh)
   .map(([file, findings]) => fileSection(file, findings, fresh.length, surroundings))
   .join("\n")}
-${surroundings.plan ? `<h2>Plan</h2>\n<pre>${escapeHtml(surroundings.plan)}</pre>` : ""}
+${proofTable(report)}
+${surroundings.plan ? planHtml(surroundings.plan) : ""}
 ${report.diff ? `<h2>Diff of the fixes</h2>\n${diffBlock(report.diff)}` : ""}
 ${accepted(report)}
 ${blindness(report)}

@@ -77,7 +77,8 @@ function costNote({ stages, assumptions }: Plan, line: (text: string) => string,
   return stages.some(({ cost }) => cost.length > 0) ? head + assumptions.map(line).join("") : "";
 }
 
-function stageLines({ fixable, risk, commands, number, findings }: Stage): readonly string[] {
+/** What is said of a stage above its tables. */
+export function stageLines({ fixable, risk, commands, number, findings }: Stage): readonly string[] {
   const { safe, suggested, manual } = fixable;
   if (number === 4) return commands.length > 0 ? [`risk ${risk.level}: ${risk.reason}`] : [risk.reason];
   if (findings.length === 0) return risk.level === "none" ? [risk.reason] : [`risk ${risk.level}: ${risk.reason}`];
@@ -93,7 +94,8 @@ function commandBlock({ commands }: Stage): string {
     .join("");
 }
 
-function componentSections({ components }: Plan): readonly Section[] {
+/** The table of components. */
+export function componentSections({ components }: Plan): readonly Section[] {
   if (components.length === 0) return [];
   const rows = components.map(({ name, kind, root, evidence }) => [
     name,
@@ -106,7 +108,8 @@ function componentSections({ components }: Plan): readonly Section[] {
   ];
 }
 
-function stageSections(stage: Stage): readonly Section[] {
+/** The tables of a stage. */
+export function stageSections(stage: Stage): readonly Section[] {
   const columns = (...headers: string[]) => headers.map((header) => ({ header }));
   const { files, findings, decisions, cost, commands } = stage;
   const sections: readonly Section[] = [
@@ -162,7 +165,8 @@ function listed(places: readonly string[]): string {
   return places.length > 6 ? `${shown} and ${places.length - 6} more` : shown;
 }
 
-function figures({ model, price, month, answer }: CostAt): string {
+/** One model at one date: its price for a million tokens, a month's bill, the most one answer costs. */
+export function figures({ model, price, month, answer }: CostAt): string {
   if (!price) return `${model}: not known`;
   const between = (low: number, high: number) => (low === high ? `${low}` : `${low}-${high}`);
   const { low, high } = price;

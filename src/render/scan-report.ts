@@ -1,5 +1,6 @@
 import type { BaselineEntry } from "../compat/baseline.js";
 import type { Applied, Withdrawn } from "../compat/fix.js";
+import type { Plan } from "../compat/plan.js";
 import type { LocatedProof } from "../compat/proof.js";
 import type { Rule, Severity } from "../compat/rule.js";
 import type { BrokenFile, Finding, RuleTiming, Unresolved } from "../compat/scan.js";
@@ -87,8 +88,8 @@ export interface Surroundings {
   readonly isProofShown?: boolean;
   /** Version of the program. */
   readonly version?: string;
-  /** A migration plan in Markdown, shown as it is. */
-  readonly plan?: string;
+  /** The migration plan of the findings that count, secrets masked; the HTML form shows it. */
+  readonly plan?: Plan;
 }
 
 /** Findings that count: not in the baseline. */

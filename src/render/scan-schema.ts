@@ -28,6 +28,20 @@ const verdict = z.looseObject({
   undocumented: z.array(z.string()),
 });
 
+const rate = z.looseObject({ hit: z.number(), miss: z.number(), output: z.number() });
+const range = z.looseObject({ low: z.number(), high: z.number() });
+
+/** What a request costs at one day: US dollars for a million tokens. */
+const costAt = z.looseObject({
+  when: z.enum(["v3.0", "v3.1", "current"]),
+  day: z.string(),
+  model: z.string(),
+  price: z.looseObject({ low: rate, high: rate, source: z.string() }).optional(),
+  month: range.optional(),
+  answer: range.optional(),
+  notes: z.array(z.string()),
+});
+
 const finding = z.looseObject({
   rule: z.string(),
   code: z.string(),
@@ -122,6 +136,7 @@ export const scanSchema = z.looseObject({
       renamed: verdict.optional(),
       sentence: z.string(),
       cost: z.string().optional(),
+      costs: z.array(costAt).optional(),
     }),
   ),
   diff: z.string().optional(),

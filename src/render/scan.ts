@@ -1,8 +1,8 @@
 import type { ChalkInstance } from "chalk";
-import { createTwoFilesPatch } from "diff";
 import { type Severity, severities } from "../compat/rule.js";
 import { targets } from "../compat/targets.js";
 import type { Forms } from "./forms.js";
+import { fileDiff } from "./line-diff.js";
 import {
   byFile,
   freshOf,
@@ -40,12 +40,7 @@ export function scanForms(report: ScanReport, { texts }: Surroundings): Forms {
 
 /** A unified diff of all changes that `git apply` and `patch -p1` take. */
 export function unifiedDiff(changes: readonly Change[]): string {
-  return changes
-    .map(({ file, before, after }) =>
-      createTwoFilesPatch(`a/${file}`, `b/${file}`, before, after, undefined, undefined, { context: 3 }),
-    )
-    .map((patch) => patch.replace(/^=+\n/, ""))
-    .join("");
+  return changes.map(({ file, before, after }) => fileDiff(file, before, after)).join("");
 }
 
 function painter(severity: Severity, paint: ChalkInstance): ChalkInstance {
@@ -179,9 +174,33 @@ function closing(report: ScanReport): readonly string[] {
     ),
     ...(unresolved.length > 0 ? [`${plural(unresolved.length, "request")} could not be judged in full:`] : []),
     ...unresolved.map(({ file, line, what }) => `  ${file}:${line}: ${what} is not known`),
+    ...(findings.length > 0 ? costLines(report) : []),
     scoreLine(score),
     ...report.failures.map((why) => `fails: ${why}`),
   ];
+}
+
+/** What call sites cost before, at V3.1 and today; those of one model together. */
+function costLines({ proofs }: ScanReport): readonly string[] {
+  const between = (low: number, high: number) => (low === high ? `${low}` : `${low}-${high}`);
+  const places = new Map<string, string[]>();
+  let days = "";
+  for (const { file, line, costs } of proofs) {
+    if (!costs) continue;
+    days = costs.map(({ day }) => day).join(" -> ");
+    const steps = costs.map(({ model, price }) => {
+      if (!price) return `${model} not known`;
+      const { low, high } = price;
+      return `${model} ${between(low.miss, high.miss)}/${between(low.output, high.output)}`;
+    });
+    const key = steps.join(" -> ");
+    places.set(key, [...(places.get(key) ?? []), `${file}:${line}`].slice(0, 4));
+  }
+  if (places.size === 0) return [];
+  const lines = [...places].map(
+    ([steps, at]) => `  ${steps} (${at.slice(0, 3).join(", ")}${at.length > 3 ? " and more" : ""})`,
+  );
+  return [`costs of requests in USD for 1M tokens of input/output, ${days}; --proof shows each:`, ...lines];
 }
 
 function baselineLines(baseline: ScanReport["baseline"]): readonly string[] {

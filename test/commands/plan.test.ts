@@ -209,3 +209,65 @@ describe("small and odd repositories", () => {
     expect([code, stderr]).toEqual([2, expect.stringMatching(words)]);
   });
 });
+
+describe("the configuration", () => {
+  const settings = (content: object) => write("deepseek-compat.config.json", JSON.stringify(content));
+
+  test("its target, origin, exclusions, tokens and rules hold, options before it", async () => {
+    write("a.ts", chat);
+    write("old/b.ts", chat);
+    settings({
+      target: "v3.1",
+      from: "v3.1",
+      exclude: ["old"],
+      rules: { R01: "off" },
+      tokensPerMonth: { input: 1e6, output: 1e6 },
+    });
+    const found = await planOf([]);
+    expect([found.target, found.from, found.looked.scanned]).toEqual(["v3.1", "v3.1", 1]);
+    expect(JSON.stringify(found.stages)).not.toContain("R01");
+    expect(found.assumptions.join()).toContain("1000000 tokens of input");
+    expect((await planOf(["--target", "current"])).target).toBe("current");
+    expect((await planOf(["--no-config"])).looked.scanned).toBe(2);
+  });
+
+  test("that of the planned folder is taken, not the one beside it", async () => {
+    write("app/a.ts", chat);
+    write("app/old/b.ts", chat);
+    write("app/deepseek-compat.config.yaml", "exclude: [old]\n");
+    settings({ exclude: ["app/a.ts"] });
+    expect((await planOf(["app"])).stages[0]!.files.map(({ file }) => file)).toEqual(["a.ts"]);
+  });
+
+  test("a price table of one's own goes before the official one, and is no code to scan", async () => {
+    write("a.ts", chat);
+    write("prices.json", JSON.stringify([{ model: "deepseek-flash", hit: 1, miss: 2, output: 3 }]));
+    settings({ prices: "prices.json" });
+    const { stages, assumptions, looked } = await planOf([]);
+    expect(stages[0]!.cost[0]!.at.at(-1)!.price!.low).toEqual({ hit: 1, miss: 2, output: 3 });
+    expect(assumptions.join()).toContain("before them, the prices in prices.json");
+    expect(looked.parsed).toBe(1);
+  });
+
+  test.each([
+    ["[{}]", "prices.json: is no price table: row 1, model: "],
+    ["[{", "prices.json: is not valid JSON (prices in deepseek-compat.config.json names it)"],
+    [undefined, "prices.json: cannot read the price table: "],
+  ])("a price table %s is refused in one line", async (text, words) => {
+    write("a.ts", chat);
+    if (text !== undefined) write("prices.json", text);
+    settings({ prices: "prices.json" });
+    const { code, stderr } = await plan([]);
+    expect(code).toBe(2);
+    expect(stderr).toContain(words);
+    expect(stderr.trim().split("\n")).toHaveLength(1);
+  });
+});
+
+test("no secret gets into a plan", async () => {
+  const key = "sk-Zq8Lm2Xv9Tr4Wp7Kc1Bn6Hd3";
+  write("a.ts", `const client = new OpenAI({ baseURL: "https://api.deepseek.com/${key}" });\n${chat.split("\n")[1]}\n`);
+  for (const form of ["text", "json", "markdown"]) {
+    expect((await plan(["--format", form])).stdout).not.toContain(key);
+  }
+});

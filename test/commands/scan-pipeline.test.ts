@@ -74,6 +74,32 @@ describe("--format", () => {
     expect((await reportOf(argv)).files.scanned).toBe(1);
   });
 
+  test("the HTML page holds the staged plan and the requests with their costs", async () => {
+    write("a.ts", client + reasoner);
+    write("package.json", '{"name":"<b>shop</b>","dependencies":{"express":"4"}}');
+    await scan(["--format", "html:r.html"]);
+    const page = read("r.html");
+    for (const part of [
+      "Stage 1: compatibility: what the target refuses",
+      "&#60;b&#62;shop&#60;/b&#62;",
+      "deepseek-flash with thinking, or deepseek-v4-pro, for what deepseek-reasoner did?",
+      "rejected; deepseek-flash 0.003-0.006/0.15-0.3/0.6-1.2",
+      "deepseek bench --endpoint",
+    ]) {
+      expect(page).toContain(part);
+    }
+  });
+
+  test("text and the job summary name what a call site costs, before and now", async () => {
+    write("a.ts", client + reasoner);
+    const line =
+      "deepseek-reasoner 0.55/2.19 -> deepseek-reasoner 0.56/1.68 -> deepseek-flash 0.15-0.3/0.6-1.2 (a.ts:2)";
+    expect((await scan([])).stdout).toContain(line);
+    const { stdout } = await scan(["--format", "markdown"]);
+    expect(stdout).toContain(line);
+    expect(stdout).toMatch(/readiness 90 of 100: 100 - 10 \(1 blockers\)/);
+  });
+
   test("the summary of a GitHub job is appended to, any other file replaced", async () => {
     write("a.ts", client + call);
     write("summary", "# Before\n");
@@ -146,7 +172,7 @@ describe("the baseline", () => {
     expect(report.baseline).toMatchObject({ file: "deepseek-compat-baseline.json", known: 1, gone: [] });
     const { code, stdout } = await scan([]);
     expect(code).toBe(1);
-    expect(stdout).not.toContain("4:");
+    expect(stdout).not.toContain("4:41");
     expect(places(await reportOf(["--no-baseline"]))).toEqual(["src/a.ts:4 R01", "src/a.ts:5 R01"]);
   });
 
@@ -272,6 +298,25 @@ describe("--changed", () => {
     expect(stderr).toContain(
       "this clone is shallow and does not reach the commit that origin/work and HEAD have in common",
     );
+  });
+});
+
+describe("a clone of one commit", () => {
+  test("--changed without a name is refused: there is nothing to compare with, so all would pass", async () => {
+    const origin = join(folder, "origin");
+    write("origin/a.ts", client + call);
+    for (const argv of [
+      ["init", "-q", "-b", "main", "."],
+      ["add", "-A"],
+      ["-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "-qm", "one"],
+      ["-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "-qm", "two", "--allow-empty"],
+    ]) {
+      spawnSync("git", argv, { cwd: origin });
+    }
+    spawnSync("git", ["clone", "-q", "--depth", "1", `file://${origin}`, join(folder, "clone")]);
+    const { code, stderr } = await scan(["--changed"], undefined, join(folder, "clone"));
+    expect(code).toBe(2);
+    expect(stderr).toContain("holds nothing but HEAD to compare with; fetch more history");
   });
 });
 
@@ -421,5 +466,21 @@ export const rule${types} = {
     expect(code).toBe(2);
     expect(stderr).toContain(message);
     expect(existsSync(join(folder, "deepseek-compat.config.json"))).toBe(true);
+  });
+
+  test.each([
+    ["throw new Error('no \\n way')", "mine.mjs: rule X01 no-todo-model: check failed: no "],
+    ["return undefined", "mine.mjs: rule X01 no-todo-model: check failed: "],
+    ["return [{ place: {} }]", "check gave a problem that cannot be shown: message must be a string"],
+    ["return [{ message: 'm' }]", "place must name a file of the facts"],
+    ["return [{ message: 'm', place: { file: 'a.ts', start: 0, end: 1e9 } }]", "place must lie in a.ts"],
+  ])("an error of the rule itself (%s) is no bug of the program", async (body, message) => {
+    write("mine.mjs", rule("").replace(/\*check[\s\S]*\n {2}\},\n/, `check() { ${body}; },\n`));
+    write("a.ts", client + call);
+    write("deepseek-compat.config.json", JSON.stringify({ plugins: ["mine.mjs"] }));
+    const { code, stderr } = await scan([]);
+    expect(code).toBe(2);
+    expect(stderr).toContain(message);
+    expect(stderr.trim().split("\n")).toHaveLength(1);
   });
 });

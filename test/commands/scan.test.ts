@@ -307,6 +307,16 @@ test("what is spread in for other models only is not held against the reasoner",
   expect(brief(await reportOf(["--target", "v3.1"]))).toEqual(["a.ts:2 R01 info -"]);
 });
 
+test("a request for another maker's model is none that DeepSeek's rules leave open", async () => {
+  write(
+    "a.ts",
+    'const url = "https://api.deepseek.com";\nclient.chat.completions.create({ model: "gpt-5", ...more });\n',
+  );
+  write("b.ts", 'const url = "https://api.deepseek.com";\nclient.chat.completions.create({ model, ...more });\n');
+  const { unresolved } = await reportOf([]);
+  expect(unresolved.map(({ file, line }) => `${file}:${line}`)).toEqual(["b.ts:2"]);
+});
+
 test("a file nested beyond measure is reported, and the rest is scanned", async () => {
   write("chain.js", `const x = "deepseek"${"\n.a()".repeat(6000)};\n`);
   write("sum.js", `const x = ${Array(6000).fill('"deepseek"').join(" +\n")};\n`);
@@ -406,7 +416,7 @@ describe("options", () => {
   });
 
   test.each([
-    [["--rule", "R99"], "--rule R99: no such rule; there are R01 retired-model-alias, "],
+    [["--rule", "R99"], "--rule R99: there is no such rule; "],
     [["nowhere"], "nowhere: no such file or folder"],
     [["notes.txt"], "notes.txt: not a kind of file this program reads"],
     [["--target", "v2"], "Allowed choices are v3.1, current"],

@@ -5,7 +5,7 @@ import { afterAll, beforeEach, describe, expect, test } from "@jest/globals";
 import type { Host } from "../../src/cli.js";
 import { scanCommand } from "../../src/commands/scan.js";
 import { findSourceFiles } from "../../src/commands/source-files.js";
-import { writeVerified } from "../../src/commands/verify-command.js";
+import { writeFixes, writeVerified } from "../../src/commands/verify-command.js";
 import { applyFixes } from "../../src/compat/fix.js";
 import { runCommand } from "../host.js";
 
@@ -21,6 +21,14 @@ const isFixed = (name: string) => textOf(name).includes("deepseek-flash");
 beforeEach(() => {
   for (const name of names) writeFileSync(join(folder, `${name}.js`), request(name));
 });
+
+const quiet = {
+  cwd: folder,
+  env: {},
+  stdout: { write: () => {}, isTerminal: false, columns: 80 },
+  stderr: { write: () => {}, isTerminal: false, columns: 80 },
+  version: "0.0.0-test",
+};
 
 /** A test of the project's own: fails while any (or every) of these files is fixed. */
 function command(how: "some" | "every", bad: readonly string[]): string {
@@ -61,11 +69,7 @@ describe("--verify-cmd", () => {
     );
     const undos: (() => void)[] = [];
     const host: Host = {
-      cwd: folder,
-      env: {},
-      stdout: { write: () => {}, isTerminal: false, columns: 80 },
-      stderr: { write: () => {}, isTerminal: false, columns: 80 },
-      version: "0.0.0-test",
+      ...quiet,
       onInterrupt(undo) {
         undos.push(undo);
         return () => undos.splice(undos.indexOf(undo), 1);
@@ -73,7 +77,7 @@ describe("--verify-cmd", () => {
     };
     const sources = findSourceFiles(host, ["a.js"]);
     const fix = (accept: (key: string) => boolean) => applyFixes(sources, { target: "current" }, "safe", { accept });
-    const running = writeVerified(host, `"${process.execPath}" check.cjs`, sources, await fix(() => true), fix);
+    const running = writeVerified(host, `"${process.execPath}" check.cjs`, await fix(() => true), fix);
     while (!existsSync(join(folder, "waiting"))) await new Promise((resolve) => setTimeout(resolve, 20));
     expect(isFixed("a")).toBe(true);
     for (const undo of [...undos].reverse()) undo();
@@ -95,4 +99,50 @@ describe("--verify-cmd", () => {
     expect(stderr).toContain("--verify-cmd");
     expect(names.some(isFixed)).toBe(false);
   });
+});
+
+describe("a file that somebody changes while the fixes are made", () => {
+  test("is not overwritten, and the others go back to what they were", async () => {
+    // an editor saves b while the command runs
+    writeFileSync(
+      join(folder, "check.cjs"),
+      'const fs=require("fs");if(fs.readFileSync("a.js","utf8").includes("flash")){fs.writeFileSync("b.js","mine");process.exit(1)}',
+    );
+    const { code, stderr } = await scan("--fix", "--verify-cmd", `"${process.execPath}" check.cjs`);
+    expect(code).toBe(2);
+    expect(stderr).toContain("b.js: was changed by something else since it was read");
+    expect(textOf("b")).toBe("mine");
+    expect([textOf("a"), textOf("c")]).toEqual([request("a"), request("c")]);
+  });
+
+  test("is not overwritten without a command either, and no other is written", async () => {
+    const host: Host = { ...quiet, onInterrupt: () => () => {} };
+    const sources = findSourceFiles(host, ["a.js", "b.js"]);
+    const fixing = await applyFixes(sources, { target: "current" }, "safe");
+    writeFileSync(join(folder, "b.js"), "mine");
+    expect(() => writeFixes(host, fixing)).toThrow("b.js: was changed by something else since it was read");
+    expect([textOf("a"), textOf("b")]).toEqual([request("a"), "mine"]);
+  });
+});
+
+test("of equal calls in one file only the one that breaks the command is taken back", async () => {
+  const call = 'client.chat.completions.create({ model: "deepseek-chat", messages });\n';
+  const head = 'import OpenAI from "openai";\nconst client = new OpenAI({ baseURL: "https://api.deepseek.com" });\n';
+  writeFileSync(join(folder, "a.js"), head + call + call + call);
+  writeFileSync(
+    join(folder, "check.cjs"),
+    'const line=require("fs").readFileSync("a.js","utf8").split("\\n")[3];process.exit(line.includes("flash")?1:0)',
+  );
+  const { code } = await runCommand(
+    scanCommand,
+    ["a.js", "--fix", "--verify-cmd", `"${process.execPath}" check.cjs`],
+    folder,
+  );
+  expect(code).toBe(1);
+  expect(
+    textOf("a")
+      .split("\n")
+      .slice(2, 5)
+      .map((line) => line.includes("deepseek-flash")),
+  ).toEqual([true, false, true]);
 });

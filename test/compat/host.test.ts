@@ -28,6 +28,9 @@ describe("hosts by URL", () => {
     ["http://localhost:11434/v1", "ollama"],
     ["http://127.0.0.1:8000/v1", "self-hosted"],
     ["http://192.168.1.7:8000/v1", "self-hosted"],
+    ["http://gpu-01:8000/v1", "self-hosted"],
+    ["http://vllm.models.svc.cluster.local/v1", "self-hosted"],
+    ["https://vllm.internal", "self-hosted"],
     ["https://llm.example.com/v1", "other"],
     ["/chat/completions", "unknown"],
   ])("%s: %s", (url, host) => expect(hostOfUrl(url)).toBe(host));
@@ -211,5 +214,62 @@ describe("the host of a request", () => {
       evidence: 'baseURL "https://api.deepseek.com" (baseUrl, config.ts:1 -> process.env.DEEPSEEK_API_BASE ?? default)',
     });
     expect(model?.candidates[0]?.path).toEqual(["MODEL, models.ts:1"]);
+  });
+});
+
+describe("initChatModel of LangChain", () => {
+  const made = (args: string) =>
+    onlyRequest({ "a.ts": `import { initChatModel } from "langchain";\nconst llm = await initChatModel(${args});` });
+  test.each([
+    ['"deepseek:deepseek-chat", { temperature: 0 }', "official", "certain"],
+    ['"deepseek-chat", { modelProvider: "deepseek" }', "official", "certain"],
+    [
+      '"deepseek-chat", { modelProvider: "openai", configuration: { baseURL: "https://api.deepseek.com" } }',
+      "official",
+      "certain",
+    ],
+    ['process.env.MODEL ?? "deepseek:deepseek-chat"', "official", "possible"],
+    ['"openai:gpt-5", { maxTokens: 9 }', "other", "certain"],
+    ['"together:deepseek-ai/DeepSeek-V3"', "together", "certain"],
+    ['"deepseek-chat"', "unknown", "unknown"],
+    ["name", "unknown", "unknown"],
+  ])("%s", (args, host, certainty) => {
+    expect(made(args)).toMatchObject({ client: "langchain", host: { host, certainty } });
+  });
+
+  test("its options are the request's", () => {
+    const { model, parameters, object } = made('"deepseek:deepseek-chat", { temperature: 0 }');
+    expect(model?.candidates[0]?.value).toBe("deepseek:deepseek-chat");
+    expect(parameters.map(({ name }) => name)).toEqual(["temperature"]);
+    expect(object).toBeDefined();
+  });
+});
+
+describe("models and clients in a wrapping", () => {
+  const sdk =
+    'import { generateText, ToolLoopAgent, wrapLanguageModel } from "ai";\nimport { deepseek } from "@ai-sdk/deepseek";\n';
+  test.each([
+    [
+      "a model with a middleware",
+      `${sdk}const model = wrapLanguageModel({ model: deepseek("deepseek-reasoner"), middleware });\ngenerateText({ model, prompt });`,
+    ],
+    [
+      "the model of an agent",
+      `${sdk}const agent = new ToolLoopAgent({ model: deepseek("deepseek-reasoner"), tools });`,
+    ],
+    [
+      "a client among options",
+      'import OpenAI from "openai";\nconst oai = new OpenAI({ baseURL: "https://api.deepseek.com" });\nconst client = Instructor({ client: oai, mode: "TOOLS" });\nclient.chat.completions.create({ model: "deepseek-reasoner", messages });',
+    ],
+  ])("%s", (_, code) => {
+    const { host, model } = onlyRequest({ "a.ts": code });
+    expect(host).toMatchObject({ host: "official", certainty: "certain" });
+    expect(model?.candidates[0]?.value).toBe("deepseek-reasoner");
+  });
+
+  test("an agent of another library is none of the AI SDK's", () => {
+    const code =
+      'import { Agent } from "@mastra/core/agent";\nimport { deepseek } from "@ai-sdk/deepseek";\nnew Agent({ model: deepseek("deepseek-chat") });';
+    expect(() => onlyRequest({ "a.ts": code })).toThrow("0 requests");
   });
 });

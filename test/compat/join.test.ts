@@ -1,10 +1,8 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the holes of other languages
 import { describe, expect, test } from "@jest/globals";
 import { applyFixes } from "../../src/compat/fix.js";
-import { variablesThatMatter } from "../../src/compat/join.js";
 import { readFacts, scan } from "../../src/compat/scan.js";
 import { memorySources } from "./memory.js";
-import { readText } from "./readers/read.js";
 
 /** A script that takes model and URL from the environment. */
 const script = 'curl "$LLM_URL/chat/completions" -d "{\\"model\\": \\"$LLM_MODEL\\", \\"messages\\": []}"\n';
@@ -130,12 +128,4 @@ client.chat.completions.create({ model: process.env.LLM_MODEL, messages });
       [".env.test", undefined],
     ]);
   });
-});
-
-test("the variables for whose sake code has to be looked at", async () => {
-  const { settings } = await readText(
-    ".env",
-    "A=deepseek-chat\nB=https://api.deepseek.com/v1\nC=https://example.com\nD=gpt-x\n",
-  );
-  expect([...variablesThatMatter(settings)]).toEqual(["A", "B"]);
 });

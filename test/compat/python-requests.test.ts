@@ -302,3 +302,24 @@ describe("the object of a request", () => {
     expect(await version("requirements.txt", "openai-agents==3\n")).toBeUndefined();
   });
 });
+
+describe("what callers give as **options", () => {
+  const client = `from openai import OpenAI\nclient = ${official}\n`;
+  const send = "client.chat.completions.create(messages=m, **options)\n";
+  const names = (request: Request) => request.parameters.map(({ name, sure }) => `${name} ${sure}`);
+
+  test.each([
+    ["a function", `def ask(m, n=1, **options): ${send}ask(x, n=2, model="m", max_tokens=5)\nother(x, top_p=1)`],
+    ["a method", `class A:\n  def ask(self, m, **options): ${send}A().ask(x, model="m", max_tokens=5)`],
+    [
+      "an instance that is called",
+      `class A:\n  def __call__(self, m, **options): ${send}class B:\n  def __init__(self, a=None):\n    self.a = a or A()\n  def f(self): self.a(x, model="m", max_tokens=5)`,
+    ],
+  ])("reaches the request of %s, but not for sure", async (_, code) => {
+    expect(names(await onlyPythonRequest({ "a.py": client + code }))).toEqual([
+      "messages true",
+      "model false",
+      "max_tokens false",
+    ]);
+  });
+});

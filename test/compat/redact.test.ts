@@ -55,6 +55,8 @@ describe("left as it is", () => {
     "Authorization: Bearer $DEEPSEEK_API_KEY",
     // biome-ignore lint/suspicious/noTemplateCurlyInString: code that is read
     "Authorization: `Bearer ${key}`",
+    '"input_cost_per_token": 5.5e-07,',
+    "costPerToken: 0.00000014, outputPerToken = 219e-8",
     "tokens = tokenizer.encode(text)",
     "for (const key of Object.keys(models)) {",
     "const disk = 'sk-1'",

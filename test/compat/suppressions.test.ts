@@ -1,7 +1,9 @@
 import { describe, expect, test } from "@jest/globals";
 import { type Comment, emptyFacts, type FileFacts } from "../../src/compat/facts.js";
 import { rules } from "../../src/compat/rules/index.js";
+import { scan } from "../../src/compat/scan.js";
 import { applySuppressions, readSuppressions } from "../../src/compat/suppressions.js";
+import { memorySources } from "./memory.js";
 
 /** Facts of a file whose `//` and `#` comments with the marker are known. */
 function fileWith(text: string, file = "a.ts"): FileFacts {
@@ -111,4 +113,36 @@ test("documentation may show comments of every kind; those in force hold there t
   );
   expect([active, malformed, unused]).toEqual([[], [], []]);
   expect(applySuppressions(facts, [], rules, () => true).unused).toEqual([]);
+});
+
+describe("where no comment can stand inside", () => {
+  const suppressedLines = async (file: string, text: string) => {
+    const { suppressed, findings } = await scan(memorySources({ [file]: text }), { target: "current" });
+    expect(findings.map(({ code, line }) => `${line} ${code}`)).toEqual([]);
+    return suppressed.map(({ line }) => line);
+  };
+  const ignore = "# deepseek-compat-ignore-next-line R01 -- kept\n";
+  const body = '{"model": "deepseek-chat", "messages": []}';
+  const curl = "curl https://api.deepseek.com/chat/completions";
+
+  test("-next-line covers a shell command over several lines, and what it reads from below", async () => {
+    expect(await suppressedLines("a.sh", `${ignore}${curl} \\\n  -H 'x: y' \\\n  -d '${body}'\n`)).toEqual([4]);
+    expect(await suppressedLines("a.sh", `${ignore}${curl} -d @- <<EOF\n${body}\nEOF\n`)).toEqual([3]);
+  });
+
+  test("-next-line covers a request of a .http file", async () => {
+    const request = "POST https://api.deepseek.com/chat/completions\nContent-Type: application/json\n";
+    expect(await suppressedLines("a.http", `${ignore}${request}\n${body}\n`)).toEqual([5]);
+  });
+
+  test("a comment in the markup of a Vue file speaks of its file and of lines of markup", async () => {
+    const call =
+      'new OpenAI({ baseURL: "https://api.deepseek.com" }).chat.completions.create({ model: "deepseek-chat" })';
+    const page = (words: string) => `<!-- ${words} -->\n<script setup lang="ts">\n${call};\n</script>\n`;
+    expect(await suppressedLines("a.vue", page("deepseek-compat-ignore-file R01 -- old page"))).toEqual([3]);
+    const { findings } = await scan(memorySources({ "a.vue": page("deepseek-compat-ignore-file R01") }), {
+      target: "current",
+    });
+    expect(findings.map(({ code, line }) => `${line} ${code}`)).toEqual(["1 R62", "3 R01"]);
+  });
 });

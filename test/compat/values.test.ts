@@ -131,6 +131,28 @@ const shapes: readonly Shape[] = [
     values: ["m"],
   },
   {
+    name: "a path alias that tsconfig.json inherits, relative to where it is written",
+    files: {
+      "tsconfig.base.json": '{ "compilerOptions": { "baseUrl": ".", "paths": { "@shared/*": ["libs/shared/*"] } } }',
+      "apps/web/tsconfig.json":
+        '{ "extends": ["../../missing.json", "../../tsconfig.base"], "compilerOptions": { "strict": true } }',
+      "libs/shared/config.ts": 'export const MODEL = "m";',
+      "apps/web/src/a.ts": `import { MODEL } from "@shared/config";\n${call("model: MODEL")}`,
+    },
+    certainty: "certain",
+    values: ["m"],
+  },
+  {
+    name: "a path alias of jsconfig.json, in a circle of extends",
+    files: {
+      "jsconfig.json": '{ "extends": "./jsconfig.json", "compilerOptions": { "paths": { "~/*": ["./src/*"] } } }',
+      "src/config.js": 'export const MODEL = "m";',
+      "src/deep/a.js": `import { MODEL } from "~/config";\n${call("model: MODEL")}`,
+    },
+    certainty: "certain",
+    values: ["m"],
+  },
+  {
     name: "require and module.exports",
     files: {
       "config.js": 'module.exports = { MODEL: "m" };',
@@ -267,5 +289,35 @@ describe("values are followed through", () => {
       value: "deepseek-chat",
     });
     expect(model?.candidates[0]?.place.file).toBe("model.ts");
+  });
+});
+
+describe("what is made of itself ends", () => {
+  const self = [
+    [
+      "a text",
+      'let model = "deepseek";\nmodel = model + "-chat";\nclient.chat.completions.create({ model, messages });',
+    ],
+    ["a template", `let model = "a";\nmodel = \`\${model}b\`;\nclient.chat.completions.create({ model, messages });`],
+    [
+      "an object",
+      'let more = { top_p: 1 };\nmore = { ...more, n: 1 };\nclient.chat.completions.create({ model: "m", ...more });',
+    ],
+    [
+      "objects that hold each other",
+      "var x = { y: y }, y = { x: x };\nclient.chat.completions.create({ model: 1, x });",
+    ],
+  ] as const;
+  test.each(self)("%s", (_, code) => {
+    expect(onlyRequest({ "a.js": code }).model).toBeDefined();
+  });
+
+  test("however often it is added to", () => {
+    const adding = Array.from(
+      { length: 40 },
+      (_, index) => `s = s + o.x + "${index}" + s;\no = { ...o, a: o, b: [o] };`,
+    );
+    const code = `let s = "a";\nlet o = {};\n${adding.join("\n")}\nclient.chat.completions.create({ ...o, model: s });`;
+    expect(onlyRequest({ "a.js": code }).model?.certainty).toBe("possible");
   });
 });

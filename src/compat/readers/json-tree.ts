@@ -36,7 +36,8 @@ export function parseJson(text: string, mapped: Mapped = straight): JsonTree {
         message: printParseErrorCode(error)
           .replace(/([a-z])([A-Z])/g, "$1 $2")
           .toLowerCase(),
-        span: { start: mapped.at(offset), end: mapped.at(offset + length) },
+        // an unclosed comment is said to be longer than the text
+        span: { start: mapped.at(offset), end: mapped.at(Math.min(offset + length, clean.length)) },
       })),
     };
   } catch (error) {

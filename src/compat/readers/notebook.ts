@@ -1,5 +1,5 @@
 import { findNodeAtLocation, type Node, type ParseError, parseTree } from "jsonc-parser";
-import type { NamedSymbol } from "../facts.js";
+import type { NamedSymbol, Span } from "../facts.js";
 import type { Edit } from "../rule.js";
 import type { Location, View } from "../view.js";
 
@@ -140,8 +140,10 @@ function built(text: string, view: string, pieces: readonly Piece[], symbols: re
     let at = 0;
     for (const edit of [...edits].sort((a, b) => a.start - b.start || a.end - b.end)) {
       for (const part of partsOf(edit, pieces)) {
-        const start = fileOffset(part.piece, part.start);
-        const end = fileOffset(part.piece, part.end);
+        const element = elementOf(part, pieces);
+        const isGone = element !== undefined && element.start >= at;
+        const start = isGone ? element.start : fileOffset(part.piece, part.start);
+        const end = isGone ? element.end : fileOffset(part.piece, part.end);
         result += text.slice(at, start) + written(text, part.piece, part.text);
         at = end;
       }
@@ -156,6 +158,19 @@ interface Part {
   readonly start: number;
   readonly end: number;
   readonly text: string;
+}
+
+/**
+ * Where a line is taken out whole: its element of the list with the comma, in the file. Undefined for other edits, and
+ * for the only element.
+ */
+function elementOf({ piece, start, end, text }: Part, pieces: readonly Piece[]): Span | undefined {
+  if (!piece.isLine || text !== "" || start !== piece.start || end !== piece.end || start === end) return undefined;
+  const index = pieces.indexOf(piece);
+  const [previous, next] = [pieces[index - 1], pieces[index + 1]];
+  if (next?.cell === piece.cell) return { start: piece.offsets[0]! - 1, end: next.offsets[0]! - 1 };
+  if (previous?.cell !== piece.cell) return undefined;
+  return { start: previous.offsets.at(-1)! + 1, end: piece.offsets.at(-1)! + 1 };
 }
 
 /** An edit cut at the borders of the strings it runs over; the new text goes into the first. */
@@ -184,11 +199,12 @@ function written(text: string, piece: Piece, added: string): string {
   if (added === "") return "";
   const escaped = (part: string): string => JSON.stringify(part).slice(1, -1);
   if (!piece.isLine || !added.includes("\n")) return escaped(added);
+  const between = /^"(\s*,\s*)"/.exec(text.slice(piece.offsets.at(-1)))?.[1];
   const open = text.lastIndexOf("\n", piece.offsets[0]! - 1);
   const indent = /^[ \t]*/.exec(text.slice(open + 1))![0];
   const eol = text[open - 1] === "\r" ? "\r\n" : "\n";
   const isAlone = open >= 0 && text.slice(open + 1 + indent.length, piece.offsets[0]).trim() === '"';
-  const separator = isAlone ? `",${eol}${indent}"` : '", "';
+  const separator = between ? `"${between}"` : isAlone ? `",${eol}${indent}"` : '", "';
   return (
     added
       .split(/(?<=\n)/)

@@ -3,12 +3,24 @@ import { hostOfPython } from "../host.js";
 import { hostOfFile } from "./python-clients.js";
 import { readDict, readKeywords, shapeOf } from "./python-objects.js";
 import type { Resolver } from "./python-resolve.js";
+import { lookUp } from "./python-scopes.js";
 import { argumentsOf, chainOf, entriesOf, lastName, primitive } from "./python-syntax.js";
 import { child, codeOf, type PyNode, placeOf, short } from "./python-tree.js";
 import type { Found } from "./python-values.js";
 
 /** Calls of so many arguments are tables that machines wrote. */
 const mostArguments = 200;
+
+/** Methods of model objects and tokenizers, of which rules ask on what they are called and with what values. */
+const ofModels =
+  /bind|tool|struct|generat|summar|chat|complet|stream|invoke|predict|template|config|create|parse|agent|^run|^[A-Z]/i;
+
+/** Can a name lead to what is imported from a package? Not one that is bound as a parameter or defined here. */
+function mayBeImported(root: PyNode): boolean {
+  if (root.type !== "identifier") return false;
+  const bindings = lookUp(codeOf(root), root)?.bindings;
+  return !bindings || bindings.some(({ kind }) => kind === "import" || kind === "value" || kind === "item");
+}
 
 /** The facts of a call. `parameters` are those of the request it makes, if it makes one. */
 export function callFact(node: PyNode, resolver: Resolver, known: readonly Parameter[] | undefined): Call | undefined {
@@ -17,19 +29,33 @@ export function callFact(node: PyNode, resolver: Resolver, known: readonly Param
   const name = lastName(callee);
   const { list, positional } = argumentsOf(node);
   const { root, names } = chainOf(callee);
-  const external = root.type === "identifier" ? resolver.follow(root).find((one) => one.external)?.external : undefined;
+  const external = mayBeImported(root) ? resolver.follow(root).find((one) => one.external)?.external : undefined;
   const from = external && packageOf(external, names);
   const host = from && hostOfPython(from.package, from.name);
   const verdict: HostVerdict = host
     ? { host, certainty: "certain", evidence: `${short(callee)} of ${from.package}` }
     : hostOfFile(node.tree);
-  const maker = callee.type === "attribute" && !external ? makerOf(child(callee, "object"), resolver) : undefined;
+  const maker =
+    callee.type === "attribute" && !external && ofModels.test(name)
+      ? makerOf(child(callee, "object"), resolver)
+      : undefined;
   const few = (list?.children.length ?? 0) <= mostArguments;
-  const dict = positional.find((one) => one.type === "dictionary" && one.children.length > 0);
+  const dict =
+    positional.find((one) => one.type === "dictionary" && one.children.length > 0) ??
+    (name === "from_config" ? dictBehind(positional[0], resolver) : undefined);
   const hasKeywords =
     list?.children.some(({ type }) => type === "keyword_argument" || type === "dictionary_splat") ?? false;
+  // what the project's own functions are given is followed from the requests they make
+  const followed = from !== undefined || ofModels.test(name) ? resolver : undefined;
   const parameters =
-    known ?? (!few ? [] : hasKeywords ? readKeywords(node, resolver).parameters : dict ? ofDict(dict, resolver) : []);
+    known ??
+    (!few
+      ? []
+      : hasKeywords
+        ? readKeywords(node, followed ?? resolver.onTheSpot).parameters
+        : dict
+          ? ofDict(dict, followed ?? resolver.onTheSpot)
+          : []);
   const object = hasKeywords || !dict ? shapeOf(node) : shapeOf(dict);
   return {
     callee: short(callee),
@@ -44,6 +70,12 @@ export function callFact(node: PyNode, resolver: Resolver, known: readonly Param
     ...(object ? { object } : {}),
     host: verdict,
   };
+}
+
+/** The one dict that a name stands for: `Memory.from_config(config)`. */
+function dictBehind(node: PyNode | undefined, resolver: Resolver): PyNode | undefined {
+  const [found, ...others] = node?.type === "identifier" ? resolver.follow(node) : [];
+  return found?.sure && others.length === 0 && found.node.type === "dictionary" ? found.node : undefined;
 }
 
 /** `langchain_deepseek`, `ChatDeepSeek`: also for `import langchain_deepseek as ld; ld.ChatDeepSeek()`. */

@@ -94,6 +94,7 @@ function readEntries(object: Found, resolver: Resolver, standing: Standing, leve
     byName.set(parameter.name, earlier && !parameter.sure ? either(earlier, parameter) : parameter);
   };
   for (const entry of entriesOf(object.node) ?? []) {
+    if (entry.kind === "entry" && object.without?.has(entry.name)) continue;
     if (entry.kind === "unknown") spreads.push({ place: placeOf(entry.node), known: false });
     else if (entry.kind === "entry") byName.set(entry.name, readEntry(entry, object, resolver, standing, level));
     else {
@@ -125,7 +126,13 @@ function spreadInto(
   const sure = standing.sure && found.length === 1 && found[0]!.sure;
   const inner = found
     .filter((one) => entriesOf(one.node))
-    .map((one) => readEntries(one, resolver, { direct: false, sure }, level + 1, use));
+    .map((one): Properties => {
+      // dicts that spread dicts that may be any of several have no end either
+      properties += 1;
+      return properties > maximumProperties
+        ? { parameters: [], spreads: [{ place: placeOf(one.node), known: false }] }
+        : readEntries(one, resolver, { direct: false, sure }, level + 1, use);
+    });
   const known =
     found.every((one) => entriesOf(one.node) !== undefined || isNone(one.node)) &&
     inner.every(({ spreads }) => spreads.every((one) => one.known));
@@ -233,7 +240,8 @@ function readValue(
       level + 1,
       value,
     );
-    return { ...common, ...(shape ? { object: shape } : {}), parameters: inner.parameters };
+    const open = inner.spreads.every(({ known }) => known) ? {} : { open: true as const };
+    return { ...common, ...(shape ? { object: shape } : {}), parameters: inner.parameters, ...open };
   }
   if (!isSequence(found.node)) return common;
   const direct = found.node === plain && standing.direct;

@@ -17,7 +17,7 @@ import { positionalParameter, type ReadObject, readKeywords } from "./python-obj
 import type { Resolver } from "./python-resolve.js";
 import { build, modelNames } from "./python-sketch.js";
 import { argumentsOf, keyword, lastName, stringOf, unwrap } from "./python-syntax.js";
-import { child, codeOf, type PyNode, short } from "./python-tree.js";
+import { child, codeOf, type PyNode, placeOf, short } from "./python-tree.js";
 
 /** A recogniser: a request made by this call, or undefined where the call is none of its kind. */
 type Recogniser = (node: PyNode, resolver: Resolver) => Request | undefined;
@@ -36,16 +36,35 @@ export function requestOf(node: PyNode, resolver: Resolver): Request | undefined
 const sdkCall =
   /^((beta\.)?chat\.completions|completions|responses|messages|beta\.messages|ChatCompletion|Completion)\.(with_raw_response\.|with_streaming_response\.)?(create|acreate|stream|parse)$/;
 
+const sentNames = /^(model|engine|messages|prompt|input|deployment_id)$/;
+
+function mayBeRequest(node: PyNode): boolean {
+  const { list, keywords } = argumentsOf(node);
+  return (
+    [...keywords.keys()].some((name) => sentNames.test(name)) ||
+    (list?.children.some(({ type }) => type === "dictionary_splat") ?? false)
+  );
+}
+
 /** Where the called names of an SDK begin in a chain; -1 where there are none. */
 function sdkStart(names: readonly string[]): number {
   for (let depth = 0; depth < names.length; depth += 1) if (sdkCall.test(names.slice(depth).join("."))) return depth;
   return -1;
 }
 
+/** The keywords of a call that is given a method: of partial() others may replace them when the result is called. */
+function passedOn(callee: PyNode, read: ReadObject): ReadObject {
+  const code = codeOf(callee);
+  if (/to_thread$/.test(code)) return read;
+  if (!/^(functools\.)?partial$/.test(code)) return { ...read, shape: undefined };
+  return { ...read, spreads: [...read.spreads, { place: placeOf(callee), known: false }] };
+}
+
 /** `client.chat.completions.create(...)` of openai-python and clients made like it, `client.messages.create(...)`. */
 function sdkRequest(node: PyNode, resolver: Resolver): Request | undefined {
   const callee = child(node, "function");
-  if (!callee) return undefined;
+  // most calls give nothing that a request has, and need not be followed
+  if (!callee || !mayBeRequest(node)) return undefined;
   let chain = calleeChain(callee, resolver);
   let start = sdkStart(chain.names);
   let passed: PyNode | undefined;
@@ -61,13 +80,12 @@ function sdkRequest(node: PyNode, resolver: Resolver): Request | undefined {
   if (start < 0) return undefined;
   const read = readKeywords(node, resolver);
   const names = chain.names.slice(start);
-  const isSent = read.parameters.some(({ name }) => /^(model|engine|messages|prompt|input|deployment_id)$/.test(name));
+  const isSent = read.parameters.some(({ name }) => sentNames.test(name));
   if (!isSent && (passed || read.spreads.length === 0)) return undefined;
   const isAnthropic = names.includes("messages");
   // Twilio and others have messages.create() too
   if (isAnthropic && read.parameters.some(({ name }) => /^(to|from_|body|recipient)$/.test(name))) return undefined;
-  const object =
-    passed && !/^(functools\.)?partial$|to_thread$/.test(codeOf(callee)) ? { ...read, shape: undefined } : read;
+  const object = passed ? passedOn(callee, read) : read;
   const client = start === 0 ? chain.root : (receiver(chain.node, chain.names.length - start) ?? chain.root);
   const host = hostOfClient(node, client, resolver);
   return build({
@@ -215,6 +233,8 @@ const constructors: readonly Constructors[] = [
     name: /^(DeepSeek|OpenAI|OpenAILike|OpenRouter|AzureOpenAI|LiteLLM|Ollama|Groq|TogetherLLM|Fireworks)$/,
     client: "llamaindex-python",
   },
+  // they hand everything on to litellm
+  { package: /^(crewai|dspy)(\.|$)/, name: /^(LLM|LM)$/, client: "litellm" },
   { package: /^pydantic_ai/, name: /^(Agent|OpenAI(Chat|Responses)?Model|infer_model)$/, client: "pydantic-ai" },
 ];
 
@@ -227,6 +247,7 @@ function modelRequest(node: PyNode, resolver: Resolver): Request | undefined {
   const row = from && constructors.find((one) => one.package.test(from.package) && one.name.test(from.name));
   if (!from || !row) return undefined;
   const isLangChainFactory = from.name === "init_chat_model";
+  const isRouted = row.client === "litellm" || /LiteLLM/.test(from.name);
   const takesModelFirst = row.client !== "langchain-python" || isLangChainFactory;
   const read = takesModelFirst ? withModel(node, resolver) : readKeywords(node, resolver);
   const model = read.parameters.find(({ name: one }) => modelNames.includes(one));
@@ -235,8 +256,8 @@ function modelRequest(node: PyNode, resolver: Resolver): Request | undefined {
     return undefined;
   const byPackage = hostOfPython(from.package, from.name);
   const byProvider =
-    row.client === "pydantic-ai" || isLangChainFactory || /LiteLLM/.test(from.name)
-      ? (providerOf(read, /LiteLLM/.test(from.name) ? "/" : ":") ??
+    row.client === "pydantic-ai" || isLangChainFactory || isRouted
+      ? (providerOf(read, isRouted ? "/" : ":") ??
         providerKeyword(node, "model_provider", resolver) ??
         providerObject(node, resolver))
       : undefined;
@@ -254,7 +275,8 @@ function modelRequest(node: PyNode, resolver: Resolver): Request | undefined {
     endpoint: from.name,
     host: hostOfOptions(node, resolver, fallback),
     baseUrl: urlOf(node, resolver)?.value,
-    object: read,
+    // what else such a wrapper hands on is its own affair: nothing is put into its call
+    object: row.client === "litellm" ? { ...read, shape: undefined } : read,
     package: from.package.split(".")[0],
   });
 }

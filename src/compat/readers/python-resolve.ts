@@ -31,6 +31,8 @@ export interface Resolver {
   value(node: PyNode, from?: Found): Value;
   /** Follows ways for a few steps only, for facts of which a file has thousands. */
   briefly<Answer>(question: () => Answer): Answer;
+  /** Follows nothing: a value is what is written on the spot. */
+  readonly onTheSpot: Resolver;
   /** Writes into a dict after it is made, where it has a name. */
   writesInto(object: PyNode): readonly ItemWrite[];
   /** Values given to an attribute of a module: `openai.base_url = ...`. */
@@ -92,9 +94,20 @@ export function createResolver(project: Project): Resolver {
   const unsure = (found: readonly Found[]): readonly Found[] => found.map((one) => ({ ...one, sure: false }));
   const via = (step: string, found: readonly Found[]): readonly Found[] =>
     found.map((one) => ({ ...one, path: [step, ...one.path] }));
-  const several = (ways: readonly (readonly Found[])[]): readonly Found[] => {
-    if (ways.length === 1) return ways[0]!;
-    const all = unsure(ways.flat());
+  const several = (ways: readonly (readonly Found[])[]): readonly Found[] =>
+    ways.length === 1 ? ways[0]! : unsure(distinct(ways.flat()));
+  /** Each end once, by whatever way, and not too many: ways that branch again and again multiply. */
+  const distinct = (found: readonly Found[]): readonly Found[] => {
+    if (found.length < 2) return found;
+    const ends = new Map<PyNode, Found[]>();
+    const kept = found.filter((one) => {
+      const same = ends.get(one.node);
+      if (!same) ends.set(one.node, [one]);
+      else if (same.some((other) => isSameEnd(one, other))) return false;
+      else same.push(one);
+      return true;
+    });
+    const all = kept.length < found.length ? unsure(kept) : kept;
     return all.length > maximumWays ? [...all.slice(0, maximumWays - 1), unknown(all[0]!.node.tree.root, {})] : all;
   };
   const allWrites = (): Writes => {
@@ -113,7 +126,7 @@ export function createResolver(project: Project): Resolver {
     active.add(node);
     const before = cuts;
     try {
-      const found = followOnce(unwrap(node), from, depth + 1);
+      const found = distinct(followOnce(unwrap(node), from, depth + 1));
       // what was cut short far down may lead further when it is asked from elsewhere; it says itself that it is unsure
       if (!from.arguments && (cuts === before || (depth <= nearDepth && limit === maximumSteps)))
         settled.set(node, found);
@@ -267,12 +280,14 @@ export function createResolver(project: Project): Resolver {
     const given = from.arguments?.get(parameter);
     const step = stepOf(name, parameter);
     if (given) return via(step, [given]);
+    if (parameter.type === "dictionary_splat_pattern")
+      return unsure([...via(step, callersKeywords(parameter, depth)), unknown(at, from)]);
     if (/splat/.test(parameter.type)) return [unknown(at, from)];
     const found = via(step, callersArguments(parameter, depth).slice(0, maximumWays)).slice();
     const byDefault = child(parameter, "value");
     if (byDefault && !isNone(byDefault)) found.push(...via(`${step} (default)`, follow(byDefault, from, depth)));
     // there may always be callers we do not see
-    return unsure([...found, unknown(at, from)]);
+    return unsure(distinct([...found, unknown(at, from)]));
   }
 
   /** What the callers in the project pass for a parameter. */
@@ -296,8 +311,32 @@ export function createResolver(project: Project): Resolver {
       const callee = child(call, "function");
       if (!argument || !callee) continue;
       if (follow(callee, {}, depth).some((one) => one.node === wanted)) found.push(...follow(argument, {}, depth));
+      if (found.length > maximumWays) break;
     }
-    return found;
+    return distinct(found);
+  }
+
+  /** The argument lists of which a function in the project gets the rest as `**options`. */
+  function callersKeywords(parameter: PyNode, depth: number): readonly Found[] {
+    const owner = parameter.parent?.parent;
+    if (owner?.type !== "function_definition" || depth > maximumDepth / 2) return [];
+    const holder = classOf(owner);
+    const own = codeOf(child(owner, "name") ?? owner);
+    const makers = holder && /^__(init|call)__$/.test(own) ? callsOf(codeOf(child(holder, "name") ?? holder)) : [];
+    // an instance is called by the name that holds it
+    const calls =
+      own === "__call__"
+        ? [...new Set(makers.flatMap((one) => holderOf(one)?.name ?? []))].flatMap(callsOf)
+        : own === "__init__"
+          ? makers
+          : callsOf(own);
+    const wanted = new Set(own === "__call__" ? makers : own === "__init__" ? [holder] : [owner]);
+    const without = new Set((parameter.parent?.children ?? []).map(nameOfParameter));
+    return calls.flatMap((call): readonly Found[] => {
+      const [callee, list] = [child(call, "function"), child(call, "arguments")];
+      if (!callee || !list?.children.some(({ type }) => /^(keyword_argument|dictionary_splat)$/.test(type))) return [];
+      return follow(callee, {}, depth).some((one) => wanted.has(one.node)) ? [{ ...stop(list, {}), without }] : [];
+    });
   }
 
   function callsOf(name: string): readonly PyNode[] {
@@ -667,7 +706,20 @@ export function createResolver(project: Project): Resolver {
         parts -= 1;
       }
     });
+  const end = (node: PyNode): readonly Found[] => [stop(unwrap(node), {})];
+  const onTheSpot: Resolver = {
+    follow: end,
+    member: () => [],
+    value: (node) => valueFrom(end(node), () => unknownValue),
+    briefly: (question) => question(),
+    writesInto: () => [],
+    assignedTo: () => [],
+    get onTheSpot() {
+      return onTheSpot;
+    },
+  };
   return {
+    onTheSpot,
     follow: (node, from) => ask(() => follow(node, from ?? {}, 0)),
     member: (object, name) => ask(() => membersOf([object], name, 0, object.node)),
     value,
@@ -712,6 +764,13 @@ function isTidying(method: string, positional: readonly PyNode[]): boolean {
     return positional.length === 0 || given === "/" || (given ?? "x").trim() === "";
   return /^remove(suffix|prefix)$/.test(method) && given === "/";
 }
+
+/** Nothing can be learnt from the one that the other does not say. */
+const isSameEnd = (one: Found, other: Found): boolean =>
+  one.arguments === other.arguments &&
+  one.environment === other.environment &&
+  one.external?.package === other.external?.package &&
+  one.external?.name === other.external?.name;
 
 /** The argument that a call gives a parameter. */
 function argumentFor(parameter: PyNode, owner: PyNode, call: PyNode): PyNode | undefined {

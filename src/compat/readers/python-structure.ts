@@ -221,7 +221,7 @@ const wholeMessage =
 /** Messages put into a list: `messages.append(x)`, `messages += [x]`, `messages = messages + [x]`, `[*messages, x]`. */
 export function historyOf(node: PyNode, resolver: Resolver, requests: ReadonlySet<PyNode>): readonly HistoryItem[] {
   const item = (list: PyNode, one: PyNode): readonly HistoryItem[] => {
-    const found = itemOf(one, resolver, requests);
+    const found = resolver.briefly(() => itemOf(one, resolver, requests));
     return found ? [{ list: short(list), place: placeOf(one), text: short(one), ...found }] : [];
   };
   if (node.type === "call") {

@@ -92,7 +92,10 @@ export function emptyTree(file: string, text: string, message?: string): PyTree 
 }
 
 type Cursor = ReturnType<NonNullable<ReturnType<Parser["parse"]>>["walk"]>;
-type Growing = { -readonly [K in keyof PyNode]: PyNode[K] } & { children: PyNode[] };
+type Growing = { -readonly [K in keyof PyNode]: PyNode[K] };
+
+/** The one list of all nodes with nothing below. */
+const none: readonly PyNode[] = [];
 
 /** Walks the tree without recursion, so that no depth is too deep here. */
 function plainTree(file: string, text: string, cursor: Cursor): PyTree {
@@ -108,17 +111,25 @@ function plainTree(file: string, text: string, cursor: Cursor): PyTree {
     end: cursor.endIndex,
     field: cursor.currentFieldName ?? undefined,
     parent,
-    children: [],
+    children: none,
     tree,
   });
   const root = make(undefined);
   const open: Growing[] = [root];
+  /** What is below each open node so far. */
+  const below: (PyNode[] | undefined)[] = [undefined];
+  const close = () => {
+    const node = open.pop()!;
+    // a list that grew holds more room than it needs, and there are millions
+    const list = below.pop();
+    if (list) node.children = list.slice();
+  };
   if (root.type === "ERROR") note(root.start, root.end, "invalid syntax");
   let into = cursor.gotoFirstChild();
   while (open.length > 0) {
     if (!into) {
       // nothing below: on to the next beside, or up
-      open.pop();
+      close();
       if (open.length === 0) break;
       if (!cursor.gotoNextSibling()) {
         cursor.gotoParent();
@@ -130,8 +141,13 @@ function plainTree(file: string, text: string, cursor: Cursor): PyTree {
     if (cursor.nodeIsMissing) note(node.start, node.end, `missing ${node.type}`);
     else if (node.type === "ERROR") note(node.start, node.end, "invalid syntax");
     if (node.type === "comment") comments.push(node);
-    else if (cursor.nodeIsNamed || node.field) parent.children.push(node);
+    else if (cursor.nodeIsNamed || node.field) {
+      const list = below[open.length - 1];
+      if (list) list.push(node);
+      else below[open.length - 1] = [node];
+    }
     open.push(node);
+    below.push(undefined);
     into = cursor.gotoFirstChild();
   }
   cursor.delete();

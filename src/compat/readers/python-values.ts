@@ -11,6 +11,8 @@ export interface Found {
   readonly sure: boolean;
   /** What the parameters of the functions around the node were called with. */
   readonly arguments?: Arguments;
+  /** Keywords of an argument list that named parameters take, where it stands for what `**options` gets. */
+  readonly without?: ReadonlySet<string>;
   /** Name of the environment variable read here, or that replaces this default. */
   readonly environment?: string;
   /** What is imported from a package: `openai`, `OpenAI`; "*" is the module itself. */

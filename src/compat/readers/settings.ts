@@ -206,10 +206,10 @@ function leaf(
   addSetting(draft, entry, node, value, path, isEnvironment);
   if (typeof value === "string") {
     const fallback = /^\$\{\w+:?-([\w./:-]+)\}$/.exec(value)?.[1];
-    if (isDeepSeekId(value) && !isRequestModel) {
-      // the names that a litellm proxy gives its models are its own
-      const isOwnName = key === "model_name" && entryOf(levels.at(-1)?.mapping, "litellm_params") !== undefined;
-      const isRow = isOwnName || isRowName(key, path, levels.at(-1)?.mapping);
+    // the names that a litellm proxy gives its models are its own: no API is asked for them
+    const isOwnName = key === "model_name" && entryOf(levels.at(-1)?.mapping, "litellm_params") !== undefined;
+    if (isDeepSeekId(value) && !isRequestModel && !isOwnName) {
+      const isRow = isRowName(key, path, levels.at(-1)?.mapping);
       const host = hostFor(walk, value, levels, isEnvironment ? key : "");
       addMention(draft, value, isRow ? "table key" : "setting", node.span, key, host);
     } else if (fallback && isDeepSeekId(fallback) && draft.text.startsWith(value, node.inner.start)) {

@@ -176,7 +176,9 @@ const passing = /^(-e|--env|--build-arg|env|--(set|update)-env-vars)$/;
 
 function mention(reading: Reading, word: RawWord, previous: string, shown: readonly Word[]): void {
   const { draft, span } = reading;
-  const flag = /^(--?[\w-]+)=/.exec(word.text);
+  // httpie's fields: http POST url model=deepseek-chat
+  const isField = /^(https?|xhs?)$/.test(shown[0]?.text ?? "");
+  const flag = /^(--?[\w-]+)=/.exec(word.text) ?? (isField ? /^(model)=/.exec(word.text) : null);
   const value = flag ? sliceOf(word, flag[0].length) : word;
   const variable = /^([A-Za-z_]\w*)=/.exec(word.text);
   literal(reading, word, flag?.[1] ?? (previous.startsWith("-") ? previous : ""));

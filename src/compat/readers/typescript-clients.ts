@@ -33,7 +33,13 @@ export function makersOf(
     if ((ts.isNewExpression(made) || ts.isCallExpression(made)) && isMaker(made)) return [found];
     const [inner] = ts.isCallExpression(made) ? made.arguments : [];
     if (!inner || depth >= 3) return [];
-    const makers = makersOf(inner, found, resolver, isMaker, depth + 1);
+    // wrapLanguageModel({ model }), Instructor({ client })
+    const wrapped = ts.isObjectLiteralExpression(inner)
+      ? inner.properties.find((one) => one.name && /^(model|client)$/.test(one.name.getText()))
+      : undefined;
+    const value = wrapped && ts.isPropertyAssignment(wrapped) ? wrapped.initializer : wrapped?.name;
+    const next = value && ts.isExpression(value) ? value : inner;
+    const makers = makersOf(next, found, resolver, isMaker, depth + 1);
     return found.sure ? makers : makers.map((maker) => ({ ...maker, sure: false }));
   });
 }

@@ -9,6 +9,7 @@ import type {
   Switch,
   Word,
 } from "../facts.js";
+import { markupFile } from "../sources.js";
 import { hostOfFile } from "./typescript-clients.js";
 import { ts } from "./typescript-compiler.cjs";
 import { ownerOf } from "./typescript-mentions.js";
@@ -45,6 +46,8 @@ export function nameAround(node: ts.Node): string {
     if (ts.isBinaryExpression(up) && up.operatorToken.kind === ts.SyntaxKind.EqualsToken) {
       return up.right === inner ? lastName(up.left) : "";
     }
+    // what is compared with a value is not called by the name of the answer
+    if (ts.isBinaryExpression(up) && isComparison(up)) return "";
     inner = up;
     up = up.parent;
   }
@@ -57,6 +60,13 @@ export function nameAround(node: ts.Node): string {
     return up.name.getText();
   }
   return ts.isJsxAttribute(up) ? up.name.getText() : "";
+}
+
+function isComparison({ operatorToken: { kind } }: ts.BinaryExpression): boolean {
+  return (
+    (kind >= ts.SyntaxKind.EqualsEqualsToken && kind <= ts.SyntaxKind.ExclamationEqualsEqualsToken) ||
+    (kind >= ts.SyntaxKind.LessThanToken && kind <= ts.SyntaxKind.GreaterThanEqualsToken)
+  );
 }
 
 function lastName(node: ts.Node): string {
@@ -122,6 +132,12 @@ export function comparisonOf(node: ts.Node, module: Module): Comparison | undefi
       operator: equal ? "equals" : "differs",
       place: placeOf(node, module),
     };
+  }
+  // !chunk.choices.length
+  if (ts.isPrefixUnaryExpression(node) && node.operator === ts.SyntaxKind.ExclamationToken) {
+    const { operand } = node;
+    if (!ts.isPropertyAccessExpression(operand) || operand.name.text !== "length") return undefined;
+    return { subject: excerpt(operand), value: 0, operator: "equals", place: placeOf(node, module) };
   }
   if (!ts.isCallExpression(node) || !ts.isPropertyAccessExpression(node.expression)) return undefined;
   const [argument] = node.arguments;
@@ -199,7 +215,21 @@ export function commentsOf(module: Module): readonly Comment[] {
       .trim();
     found.push({ text, place: { file, start: range.pos, end: range.end } });
   }
-  return found;
+  return markupFile.test(file) ? [...found, ...markupComments(module)].sort(byStart) : found;
+}
+
+const byStart = (a: Comment, b: Comment): number => a.place.start - b.place.start;
+
+/** Comments in the markup of a Vue, Svelte or Astro file that speak to this program: all but scripts is blank in `source`. */
+function markupComments({ source, file, text }: Module): readonly Comment[] {
+  const found = new Map<number, Comment>();
+  for (const { index } of text.matchAll(/deepseek-compat-ignore/g)) {
+    const start = text.lastIndexOf("<!--", index);
+    const close = text.indexOf("-->", index);
+    if (source.text[index] !== " " || start < 0 || close < 0 || text.lastIndexOf("-->", index) > start) continue;
+    found.set(start, { text: text.slice(start + 4, close).trim(), place: { file, start, end: close + 3 } });
+  }
+  return [...found.values()];
 }
 
 function commentAround(source: ts.SourceFile, offset: number): ts.CommentRange | undefined {

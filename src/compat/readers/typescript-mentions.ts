@@ -58,7 +58,7 @@ function roleOf(literal: ts.StringLiteralLike): { kind: MentionKind; name: strin
     return operator === ts.SyntaxKind.EqualsToken ? named("constant", other) : { kind: "other", name: "" };
   }
   if (ts.isCaseClause(up)) return { kind: "switch case", name: "" };
-  if (ts.isLiteralTypeNode(up)) return { kind: "type", name: "" };
+  if (ts.isLiteralTypeNode(up) || ts.isPropertySignature(up)) return { kind: "type", name: "" };
   if (ts.isPropertyAssignment(up)) {
     return up.name === literal ? { kind: "table key", name: "" } : named("property", propertyName(up.name) ?? "");
   }

@@ -139,10 +139,36 @@ function requestBehind(
       root = root.expression;
     } else break;
   }
-  const [found] = resolver.followFrom(root, at);
+  const found = lastBefore(message, resolver.followFrom(root, at));
   if (!found) return undefined;
   const place = placeOf(found.node, found.module);
   // requests of other files are not known yet, so only the place is compared
   if (!ts.isCallExpression(found.node)) return undefined;
   return found.module !== at.module || requests.some((one) => one.place.start === place.start) ? place : undefined;
+}
+
+/** Of several values that a variable is given in turn, the one it has at a place; undefined where that may be another. */
+function lastBefore(place: ts.Node, ways: readonly Found[]): Found | undefined {
+  const [only, ...others] = ways;
+  if (others.length === 0) return only;
+  const source = place.getSourceFile();
+  if (!ways.every(({ node }) => ts.isCallExpression(node) && node.getSourceFile() === source)) return undefined;
+  const last = ways.filter(({ node }) => node.end <= place.pos).sort((a, b) => b.node.end - a.node.end)[0];
+  const after = ways.filter(({ node }) => node.end > place.pos);
+  if (!last || after.some(({ node }) => around(node, isLoop).some((loop) => contains(loop, place)))) return undefined;
+  // given before on every way here: its block is one that the place stands in too
+  const [block] = around(last.node, (one) => ts.isBlock(one) || ts.isSourceFile(one) || ts.isCaseOrDefaultClause(one));
+  const [own] = around(last.node, ts.isFunctionLike);
+  return block && contains(block, place) && own === around(place, ts.isFunctionLike)[0] ? last : undefined;
+}
+
+const isLoop = (node: ts.Node): boolean => ts.isIterationStatement(node, false);
+
+const contains = (outer: ts.Node, inner: ts.Node): boolean => outer.pos <= inner.pos && inner.end <= outer.end;
+
+/** The nodes around one that a test holds for, innermost first. */
+function around(node: ts.Node, test: (node: ts.Node) => boolean): readonly ts.Node[] {
+  const found: ts.Node[] = [];
+  for (let up: ts.Node | undefined = node.parent; up; up = up.parent) if (test(up)) found.push(up);
+  return found;
 }

@@ -41,12 +41,36 @@ export function readObject(
 /** How an object belongs to the request: its own or spread into it; always, or only under some condition. */
 type Standing = Pick<Parameter, "direct" | "sure">;
 
+type Properties = Pick<ReadObject, "parameters" | "spreads">;
+
+/** Objects within objects that are read for one request: those that hold each other would never end. */
+const mostObjects = 1000;
+const reading = new Set<ts.Node>();
+let objectsRead = 0;
+
 function readProperties(
   object: Found,
   node: ts.ObjectLiteralExpression,
   resolver: Resolver,
   standing: Standing,
-): { parameters: readonly Parameter[]; spreads: readonly Spread[] } {
+): Properties {
+  objectsRead = reading.size === 0 ? 0 : objectsRead + 1;
+  // `options = { ...options, model }`
+  if (reading.has(node) || objectsRead > mostObjects) return { parameters: [], spreads: [] };
+  reading.add(node);
+  try {
+    return propertiesOf(object, node, resolver, standing);
+  } finally {
+    reading.delete(node);
+  }
+}
+
+function propertiesOf(
+  object: Found,
+  node: ts.ObjectLiteralExpression,
+  resolver: Resolver,
+  standing: Standing,
+): Properties {
   const byName = new Map<string, Parameter>();
   const spreads: Spread[] = [];
   for (const property of node.properties) {
@@ -131,7 +155,7 @@ function innerOf(
   object: Found,
   resolver: Resolver,
   standing: Standing,
-): Pick<Parameter, "parameters" | "elements"> {
+): Pick<Parameter, "parameters" | "elements" | "open"> {
   const onSpot = ts.isObjectLiteralExpression(value) || ts.isArrayLiteralExpression(value);
   const isName = ts.isIdentifier(value) || ts.isPropertyAccessExpression(value);
   if (!onSpot && !isName) return {};
@@ -140,7 +164,8 @@ function innerOf(
   if (!only || found.length > 1 || !only.sure) return {};
   const own: Standing = onSpot ? standing : { direct: false, sure: standing.sure };
   if (ts.isObjectLiteralExpression(only.node)) {
-    return { parameters: readProperties(only, only.node, resolver, own).parameters };
+    const { parameters, spreads } = readProperties(only, only.node, resolver, own);
+    return { parameters, ...(spreads.every(({ known }) => known) ? {} : { open: true as const }) };
   }
   if (!ts.isArrayLiteralExpression(only.node)) return {};
   return {

@@ -55,3 +55,13 @@ function nameIn(options: ts.Expression | undefined, at: Found, resolver: Resolve
   const [only] = value?.certainty === "certain" ? value.candidates : [];
   return typeof only?.value === "string" && !only.partial ? only.value.split(".")[0]!.trim() : undefined;
 }
+
+/** `new ToolLoopAgent({ model, tools })`: it asks with what it was made with. */
+export function isAgent(
+  node: ts.CallExpression | ts.NewExpression,
+  name: string,
+  at: Found,
+  resolver: Resolver,
+): boolean {
+  return /Agent$/.test(name) && externalOf(node.expression, at, resolver)?.specifier === "ai";
+}

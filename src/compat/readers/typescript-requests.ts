@@ -11,11 +11,12 @@ import {
   urlOfObjects,
 } from "./typescript-clients.js";
 import { ts } from "./typescript-compiler.cjs";
+import { chatModelOf } from "./typescript-factories.js";
 import { hostOfInstance, isHttpClient, memberExpression, stringified } from "./typescript-http.js";
 import { type ReadObject, readObject } from "./typescript-objects.js";
-import { providerCall } from "./typescript-providers.js";
+import { isAgent, providerCall } from "./typescript-providers.js";
 import type { Resolver } from "./typescript-resolve.js";
-import { chainOf, short } from "./typescript-syntax.js";
+import { chainOf, expressionAt, short } from "./typescript-syntax.js";
 import { isOpenAITyped } from "./typescript-types.js";
 import { type Found, placeOf } from "./typescript-values.js";
 
@@ -24,7 +25,7 @@ type CallLike = ts.CallExpression | ts.NewExpression;
 /** A recogniser: a request made by this call, or undefined where the call is none of its kind. */
 type Recogniser = (node: CallLike, at: Found, resolver: Resolver) => Request | undefined;
 
-const recognisers: readonly Recogniser[] = [sdkRequest, aiSdkRequest, constructorRequest, httpRequest];
+const recognisers: readonly Recogniser[] = [sdkRequest, aiSdkRequest, constructorRequest, factoryRequest, httpRequest];
 
 /** The request a call or `new` makes. */
 export function requestOf(node: CallLike, at: Found, resolver: Resolver): Request | undefined {
@@ -144,13 +145,15 @@ const aiSdkCalls = /^(experimental_)?(generateText|streamText|generateObject|str
 /** `generateText({ model: deepseek("deepseek-chat"), ... })` of the AI SDK. */
 function aiSdkRequest(node: CallLike, at: Found, resolver: Resolver): Request | undefined {
   const [argument] = node.arguments ?? [];
-  if (!ts.isCallExpression(node) || !argument) return undefined;
-  if (!aiSdkCalls.test(chainOf(node.expression).names.at(-1) ?? node.expression.getText())) return undefined;
+  const name = chainOf(node.expression).names.at(-1) ?? node.expression.getText();
+  if (!argument || !(ts.isCallExpression(node) ? aiSdkCalls.test(name) : isAgent(node, name, at, resolver)))
+    return undefined;
   const object = readObject(argument, at, resolver, "argument");
   const property = object?.parameters.find(({ name }) => name === "model");
   if (!object || !property) return undefined;
   const expression = expressionAt(node.getSourceFile(), property.valuePlace.start, property.valuePlace.end);
-  const makers = (expression ? makersOf(expression, at, resolver, ts.isCallExpression) : []).flatMap((maker) => {
+  const isModel = (one: CallLike) => ts.isCallExpression(one) && !/wrapLanguageModel$/.test(one.expression.getText());
+  const makers = (expression ? makersOf(expression, at, resolver, isModel) : []).flatMap((maker) => {
     const provider = providerCall(maker.node as ts.CallExpression, maker, resolver);
     const [id] = (maker.node as ts.CallExpression).arguments;
     return provider && id ? [{ maker, provider, value: resolver.value(id, maker) }] : [];
@@ -212,16 +215,40 @@ function constructorRequest(node: CallLike, at: Found, resolver: Resolver): Requ
   const fallback: HostVerdict = byPackage
     ? { host: byPackage, certainty: "certain", evidence: `${from.name} of ${from.specifier}` }
     : { ...unknownHost, evidence: `${from.name} without a base URL that is known here` };
-  const second = node.arguments?.[1];
-  const nested = nestedOptions(argument, at, resolver);
+  const { host, url } = hostOfModelOptions(argument, node.arguments?.[1], at, resolver, fallback);
+  return build(isLlamaIndex ? "llamaindex" : "langchain", node, at, host, object, url);
+}
+
+/** `initChatModel("deepseek:deepseek-chat", {...})` of LangChain. */
+function factoryRequest(node: CallLike, at: Found, resolver: Resolver): Request | undefined {
+  const made = chatModelOf(node, at, resolver);
+  if (!made) return undefined;
+  const { options, model } = made;
+  const read = options && readObject(options, at, resolver, "untyped");
+  const unread = options ? [{ place: placeOf(options, at.module), known: false }] : [];
+  const object: ReadObject = read ?? { parameters: [], spreads: unread, shape: undefined };
+  if (!options) return { ...build("langchain", node, at, made.host, object), model };
+  const { host, url } = hostOfModelOptions(options, undefined, at, resolver, made.host);
+  return { ...build("langchain", node, at, host, object, url), model };
+}
+
+/** The host of a model object by its options, its own or those for the client inside it, which may come second. */
+function hostOfModelOptions(
+  options: ts.Expression,
+  second: ts.Expression | undefined,
+  at: Found,
+  resolver: Resolver,
+  fallback: HostVerdict,
+): { host: HostVerdict; url: Value | undefined } {
+  const nested = nestedOptions(options, at, resolver);
   const inner = nested.length > 0 || !second ? nested : resolver.followFrom(second, at);
   const host = inner.length > 0 ? hostOfObjects(inner, resolver, ["baseURL", "basePath"], fallback) : fallback;
-  const direct =
-    host === fallback ? hostOfOptions(argument, at, resolver, ["baseURL", "openAIApiBase"], fallback) : host;
-  const url =
-    urlOfObjects(inner, ["baseURL", "basePath"], resolver) ??
-    urlOfObjects(resolver.followFrom(argument, at), ["baseURL", "openAIApiBase"], resolver);
-  return build(isLlamaIndex ? "llamaindex" : "langchain", node, at, direct, object, url);
+  return {
+    host: host === fallback ? hostOfOptions(options, at, resolver, ["baseURL", "openAIApiBase"], fallback) : host,
+    url:
+      urlOfObjects(inner, ["baseURL", "basePath"], resolver) ??
+      urlOfObjects(resolver.followFrom(options, at), ["baseURL", "openAIApiBase"], resolver),
+  };
 }
 
 /** Where `configuration:` (LangChain) or `additionalSessionOptions:` (LlamaIndex) leads. */
@@ -267,15 +294,4 @@ function httpRequest(node: CallLike, at: Found, resolver: Resolver): Request | u
       ? host
       : { ...host, certainty: "possible", evidence: `${host.evidence}, if ${short(node.expression)} sends it` };
   return build(isFetch ? "fetch" : "axios", node, at, sender, object, value);
-}
-
-function expressionAt(source: ts.SourceFile, start: number, end: number): ts.Expression | undefined {
-  let found: ts.Expression | undefined;
-  const visit = (node: ts.Node): void => {
-    if (found || node.end < end || node.getStart(source) > start) return;
-    if (ts.isExpression(node) && node.getStart(source) === start && node.end === end) found = node;
-    else ts.forEachChild(node, visit);
-  };
-  visit(source);
-  return found;
 }

@@ -43,7 +43,12 @@ const maximumDepth = 24;
  * Steps followed in all for one question. Functions that call each other have ever more callers to look at, and what
  * so many ways lead to is uncertain anyway.
  */
-const maximumSteps = 2000;
+const maximumSteps = 600;
+
+/** Parts of texts put together that are followed for one question. */
+const maximumParts = 200;
+
+const unknownValue: Value = { certainty: "unknown", candidates: [], open: true, environment: [] };
 
 /** A resolver over the modules of a project. */
 export function createResolver(project: Project): Resolver {
@@ -440,7 +445,19 @@ export function createResolver(project: Project): Resolver {
     }
     return found;
   };
-  const value = (node: ts.Expression, from: Found): Value => valueFrom(followFrom(node, from), value);
+  const asked = new Set<ts.Node>();
+  let parts = 0;
+  const value = (node: ts.Expression, from: Found): Value => {
+    parts = asked.size === 0 ? 0 : parts + 1;
+    // text that is put together of itself: `url = url + "/chat"`
+    if (asked.has(node) || parts > maximumParts) return unknownValue;
+    asked.add(node);
+    try {
+      return valueFrom(followFrom(node, from), value);
+    } finally {
+      asked.delete(node);
+    }
+  };
   return {
     follow: (node, module) => followFrom(node, start(module)),
     followFrom,

@@ -219,3 +219,15 @@ export function withoutCasts(node: ts.Expression): ts.Expression {
     ? withoutCasts(node.expression)
     : node;
 }
+
+/** The expression that takes up a stretch of a file. */
+export function expressionAt(source: ts.SourceFile, start: number, end: number): ts.Expression | undefined {
+  let found: ts.Expression | undefined;
+  const visit = (node: ts.Node): void => {
+    if (found || node.end < end || node.getStart(source) > start) return;
+    if (ts.isExpression(node) && node.getStart(source) === start && node.end === end) found = node;
+    else ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return found;
+}

@@ -128,9 +128,19 @@ function primitiveOf(found: Found, follow: (node: ts.Expression, from: Found) =>
   }
   if (ts.isNewExpression(node) && node.expression.getText() === "URL" && node.arguments?.length) {
     const [path, base] = node.arguments;
-    return joined(base ? [base, "/", path!] : [path!], found, follow);
+    const read = joined(base ? [base, "\n", path!] : [path!], found, follow);
+    return read && { ...read, value: resolvedUrl(String(read.value)) };
   }
   return undefined;
+}
+
+/** `https://host/v1\nbeta/x` -> `https://host/beta/x`: the first line is the base of the second, as `new URL()` reads it. */
+function resolvedUrl(text: string): string {
+  const [base = "", path] = text.split("\n");
+  if (path === undefined) return text;
+  if (/^[a-z][a-z\d+.-]*:/i.test(path)) return path;
+  const [, origin = base, folder = "/"] = /^(\w+:\/\/[^/?#]*)(\/[^?#]*\/)?/.exec(base) ?? [];
+  return path.startsWith("/") ? `${origin}${path}` : `${origin}${folder}${path.replace(/^\.\//, "")}`;
 }
 
 /** A string put together from parts; each part counts with its first possible value. */

@@ -165,10 +165,14 @@ function* ofModel(facts: Facts, request: Request, target: Target): Iterable<Prob
 
 const ignored = ["top_k", "container", "mcp_servers"];
 
-function* ofBody({ parameters, host }: Request, target: Target): Iterable<Problem> {
+function* ofBody({ parameters, host, model }: Request, target: Target): Iterable<Problem> {
   const thinking = parameters.find(({ name }) => name === "thinking");
   const budget = parameterAt(parameters, ["thinking", "budget_tokens"]);
-  if (thinking && target === "v3.1") {
+  // "disabled" got what it asks for: only the reasoner's name made V3.1 think
+  const isOff =
+    onlyValue(parameterAt(parameters, ["thinking", "type"])) === "disabled" &&
+    model?.candidates.every(({ value }) => value !== "deepseek-reasoner");
+  if (thinking && target === "v3.1" && !isOff) {
     yield {
       message: "V3.1's Anthropic endpoint ignored thinking",
       place: thinking.place,

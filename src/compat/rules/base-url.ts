@@ -106,7 +106,10 @@ function addressesOf(file: FileFacts): readonly Address[] {
       .filter(({ kind, isDocumentation }) => kind !== "regex" && !isDocumentation)
       .map(({ value, place }) => ({ text: value, place })),
     ...file.settings.map(({ value, place }) => ({ text: String(value), place })),
-    ...file.commands.flatMap(({ words }) => words),
+    // "$API_URL" is reported where the variable is set
+    ...file.commands.flatMap(({ words }) =>
+      words.filter(({ place }) => file.text.slice(place.start, place.end).includes("deepseek.com")),
+    ),
     ...file.requests.flatMap(({ baseUrl: url, place }) =>
       (url?.candidates ?? [])
         .filter((one) => one.place.file === place.file)

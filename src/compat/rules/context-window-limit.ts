@@ -1,5 +1,5 @@
 import { numberLike } from "../edits.js";
-import type { Facts, HostName, NamedNumber } from "../facts.js";
+import { type Facts, fileOf, type HostName, type NamedNumber } from "../facts.js";
 import { isCurrentId, isRetiredAlias, ownName } from "../models.js";
 import type { Problem, Rule } from "../rule.js";
 import { type Target, targets } from "../targets.js";
@@ -78,8 +78,22 @@ export const model = { id: "deepseek-chat", contextLength: 1048576, apiKey };
   },
 };
 
+/** An id of the official API in a constant beside this one, in a file that names no other vendor's models. */
+function idBeside({ form, place, host }: NamedNumber, facts: Facts): string | undefined {
+  if (form !== "constant" || host.host !== "official") return undefined;
+  const file = fileOf(facts, place.file);
+  if (!file || /\b(gpt-\d|claude-|gemini-|qwen|llama|mistral|grok-|glm-|kimi)/i.test(file.text)) return undefined;
+  return file.mentions.find(
+    ({ id, kind, place: other }) =>
+      (kind === "constant" || kind === "default") &&
+      isOwnId(id, host.host) &&
+      Math.abs(other.start - place.start) < 300,
+  )?.id;
+}
+
 function ofNumber(number: NamedNumber, facts: Facts, target: Target): Problem | undefined {
-  const { name, value, owner, host, form, text } = number;
+  const { name, value, host, form, text } = number;
+  const owner = number.owner ?? idBeside(number, facts);
   if (form === "error text") {
     if (host.host !== "official") return undefined;
     return {
@@ -108,14 +122,14 @@ function ofNumber(number: NamedNumber, facts: Facts, target: Target): Problem | 
       manual: "change it together with the limit that it tests",
     };
   }
-  if (!tied(number)) return undefined;
+  if (!tied(number.owner === undefined && owner !== undefined ? { ...number, owner } : number)) return undefined;
   const replacement = numberLike(text, value, wanted, target === "v3.1" ? 131_072 : 1_048_576);
   const tested = partners.find((other) => isComparison(other));
   const message = `${name} ${text} of "${owner}" is the limit of an older version; ${target === "v3.1" ? "V3.1" : "today's API"} takes ${wanted}`;
   if (host.host !== "official") return { ...common, message, manual: "an unknown host is never fixed" };
   const doubts = [
     ...(tested ? [`${tested.place.file} tests for the same number; both have to change together`] : []),
-    ...(isOwnId(owner, host.host) ? [] : ["only a name ties this number to DeepSeek"]),
+    ...(isOwnId(number.owner, host.host) ? [] : ["only a name ties this number to DeepSeek"]),
     ...(host.certainty === "certain" ? [] : [`the host is only likely: ${host.evidence}`]),
   ];
   return {

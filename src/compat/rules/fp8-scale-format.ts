@@ -72,7 +72,7 @@ def load(gate, torch):
 /** `gate.e_score_correction_bias.to(torch.bfloat16)` and the like. */
 function ofBias(call: Call): Problem | undefined {
   const { callee, name, arguments: given, calleePlace, place } = call;
-  if (!/e_score_correction_bias(\.data)?\.\w+$/.test(callee)) return undefined;
+  if (!/e_score_correction_bias(["'`][\])])?(\.data)?\.\w+$/.test(callee)) return undefined;
   const dtype = given.find((one) => /(bfloat16|float16|half|\bbf16|\bfp16)\b/.test(one.text));
   const narrows = name === "half" || name === "bfloat16" || ((name === "to" || name === "type") && dtype !== undefined);
   if (!narrows) return undefined;
@@ -118,10 +118,11 @@ function ofQuantiser(file: FileFacts): Problem | undefined {
 
 function* ofCommands(file: FileFacts): Iterable<Problem> {
   for (const { words } of file.commands) {
-    const isNew = words.some(({ text }) => !/config/i.test(text) && generationOf(text) === "v3.1");
-    if (!isNew) continue;
+    const given = words.filter(({ text }) => !/config/i.test(text));
     const config = words.find(({ text }) => /(^|[/=])config_671B\.json$/.test(text));
-    if (config) {
+    const isNew = given.some(({ text }) => generationOf(text) === "v3.1");
+    // only DeepSeek's own program takes this file, so the path of the weights need not name DeepSeek
+    if (config && (isNew || given.some(({ text }) => /\/[^/]*\bv3\.1\b/i.test(text)))) {
       const { place } = config;
       const start = place.end - "config_671B.json".length;
       const isPlain = file.text.slice(start, place.end) === "config_671B.json";
@@ -140,7 +141,7 @@ function* ofCommands(file: FileFacts): Iterable<Problem> {
           : {}),
       };
     }
-    const cast = words.find(({ text }) => /(^|\/)fp8_cast_bf16\.py$/.test(text));
+    const cast = isNew && words.find(({ text }) => /(^|\/)fp8_cast_bf16\.py$/.test(text));
     if (cast) {
       yield {
         message: "fp8_cast_bf16.py reads V3.1's weights as before, but e_score_correction_bias has to stay float32",

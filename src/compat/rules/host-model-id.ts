@@ -1,4 +1,4 @@
-import { replaceString } from "../edits.js";
+import { isBrokenByComment, replaceString } from "../edits.js";
 import {
   type Certainty,
   type Facts,
@@ -178,6 +178,9 @@ function problemOf(facts: Facts, use: Use, model: HostModel, target: Target, old
   if (!next) return { ...common, manual: `no id of V3.1 is known with ${host.host}` };
   if (next.ending) {
     return { ...common, manual: `"${next.id}" ${words(next.ending, host.host)} too, so it is no way out` };
+  }
+  if (isBrokenByComment(textOf(facts, place.file), place)) {
+    return { ...common, manual: "the name is written in parts with a comment between them; rename it by hand" };
   }
   if (!isSent) return { ...common, manual: "change it together with the code that looks it up or compares it" };
   const doubts = [

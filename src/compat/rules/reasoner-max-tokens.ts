@@ -1,7 +1,7 @@
 import { numberLike, removeProperty } from "../edits.js";
-import { type Facts, type NamedNumber, type Request, textOf } from "../facts.js";
+import { type Facts, type NamedNumber, type Place, type Request, textOf } from "../facts.js";
 import { ownName } from "../models.js";
-import { type Placed, settingsOf } from "../requests.js";
+import { isAnthropic, type Placed, settingsOf } from "../requests.js";
 import type { Problem, Rule } from "../rule.js";
 import { thinkingReason } from "../thinking.js";
 import { setUp } from "./example-client.js";
@@ -141,6 +141,15 @@ function ofParameter(
   };
   if (request.host.host !== "official") return { ...common, manual: "an unknown host is never fixed" };
   if (!holder) return { ...common, manual: "the limit is set away from the call" };
+  if (isAnthropic(request)) {
+    // these clients, and their API, want a limit
+    if (!parameter.literal) return { ...common, manual: "raise the limit to 32768" };
+    const { start, end } = parameter.valuePlace;
+    return {
+      ...common,
+      ...raised({ ...parameter.valuePlace, text: textOf(facts, parameter.valuePlace.file).slice(start, end) }),
+    };
+  }
   return {
     ...common,
     manual: "removing the limit is closest to the old behaviour; 32768 or more keeps one and costs more",
@@ -162,13 +171,17 @@ function ofTable(number: NamedNumber): Problem | undefined {
     host: number.host,
   };
   if (host === "unknown") return { ...common, manual: "an unknown host is never fixed" };
+  return { ...common, ...raised({ ...number.place, text: number.text }) };
+}
+
+/** The limit raised; `text` is the number as it is written. */
+function raised({ text, ...place }: Place & { readonly text: string }): Pick<Problem, "manual" | "fix"> {
   return {
-    ...common,
     manual: "raising the limit may cost more",
     fix: {
       applicability: "suggested",
       description: "raise the limit to 32768",
-      edits: [{ ...number.place, text: numberLike(number.text.includes("_") ? "1_1" : "11", 11, 32_768, 32_768) }],
+      edits: [{ ...place, text: numberLike(text.includes("_") ? "1_1" : "11", 11, 32_768, 32_768) }],
     },
   };
 }

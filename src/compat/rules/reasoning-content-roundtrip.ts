@@ -169,6 +169,8 @@ function* sentBack(facts: Facts, file: FileFacts): Iterable<Problem> {
     if (!reason || !request) continue;
     const written = memberIn(file, item);
     if (item.kind === "rebuilt" && !written) continue;
+    // it is taken out of the messages somewhere here, before or after they are put into the list
+    if (item.kind === "response" && isStripped(file)) continue;
     yield {
       message: `the message put into ${item.list} carries reasoning_content (${reason}), and the next request with it is refused up to V3.2-Exp`,
       place: written?.place ?? item.place,
@@ -198,6 +200,13 @@ const holds = (outer: HistoryItem["place"], inner: HistoryItem["place"]): boolea
   outer.file === inner.file && outer.start <= inner.start && inner.end <= outer.end;
 
 const isPython = ({ language }: FileFacts): boolean => language === "python" || language === "notebook";
+
+/** Does the file take reasoning_content out of messages? */
+function isStripped(file: FileFacts): boolean {
+  return file.members.some(
+    (member) => member.name === "reasoning_content" && member.form === "remove" && !isOfStream(file, member),
+  );
+}
 
 /** Where a message built anew is given its reasoning. */
 function memberIn(file: FileFacts, item: HistoryItem): MemberUse | undefined {

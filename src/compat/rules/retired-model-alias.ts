@@ -1,6 +1,6 @@
 // Long because the same name stands in a dozen roles, each with its own message and its own reason for having no fix.
 import { clients } from "../clients.js";
-import { replacePart } from "../edits.js";
+import { isBrokenByComment, replacePart } from "../edits.js";
 import { type Candidate, type Facts, type HostVerdict, type Mention, type Request, textOf } from "../facts.js";
 import {
   idForSdk,
@@ -332,6 +332,9 @@ function fixOf(facts: Facts, use: Use): { fix: Fix } | { manual: string } {
   if (requests.some(({ modelProperty }) => modelProperty && !modelProperty.sure)) {
     return { manual: "the model is set under a condition, or changed later; rename it by hand" };
   }
+  if (isBrokenByComment(textOf(facts, candidate.place.file), candidate.place)) {
+    return { manual: "the name is written in parts with a comment between them; rename it by hand" };
+  }
   const notes: string[] = [];
   const edits: Edit[] = [];
   let applicability: Applicability = "safe";
@@ -340,6 +343,8 @@ function fixOf(facts: Facts, use: Use): { fix: Fix } | { manual: string } {
     applicability = "suggested";
     notes.push(note);
   };
+  if (inside && requests.some((request) => isKept(facts, candidate, request)))
+    doubt("a variable is given the name too");
   for (const request of requests) {
     const change = switchThinking(facts, request, thinking);
     if ("manual" in change) return { manual: change.manual };
@@ -379,6 +384,12 @@ function fixOf(facts: Facts, use: Use): { fix: Fix } | { manual: string } {
 function isInside({ place, path }: Candidate, { place: call, modelProperty }: Request): boolean {
   const holder = modelProperty?.valuePlace ?? (path.length === 0 ? call : undefined);
   return holder?.file === place.file && holder.start <= place.start && place.end <= holder.end;
+}
+
+/** Is the name given to a variable on the way into the request: `model=(name := "deepseek-chat")`? */
+function isKept(facts: Facts, { place }: Candidate, { modelProperty }: Request): boolean {
+  const from = modelProperty?.valuePlace.start ?? place.start;
+  return textOf(facts, place.file).slice(from, place.start).includes(":=");
 }
 
 const reasons: Readonly<Record<Mention["kind"], string>> = {

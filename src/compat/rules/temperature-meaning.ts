@@ -3,10 +3,11 @@ import { isDeepSeekId } from "../models.js";
 import type { Problem, Rule } from "../rule.js";
 import { parameterAt } from "../thinking.js";
 
-/** Hosts of which it is sure that DeepSeek's own API does not answer behind them. */
+/** Hosts behind which DeepSeek's own API does not answer; OpenRouter's V3 ids are others' too since it serves V4 only. */
 const foreign: readonly HostName[] = [
   "self-hosted",
   "ollama",
+  "openrouter",
   "together",
   "fireworks",
   "siliconflow",
@@ -88,8 +89,11 @@ client.chat.completions.create(model="deepseek-ai/DeepSeek-V3.1", messages=messa
 
 function ofTemperature(request: Request, temperature: Parameter): Problem | undefined {
   const ids = (request.model?.candidates ?? []).map(({ value }) => String(value));
-  if (ids.length === 0 || !ids.every(isOfSeries)) return undefined;
-  const isFirst = ids.every((id) => /v3(-base|-0324)?(?![\w.-])|v3(-0324)?:|v3-v1:/i.test(id));
+  // OpenRouter's deepseek/deepseek-chat is its copy of V3
+  const isCopy = (id: string) =>
+    request.host.host === "openrouter" && /(^|\/)deepseek\/deepseek-chat(:free)?$/.test(id);
+  if (ids.length === 0 || !ids.every((id) => isOfSeries(id) || isCopy(id))) return undefined;
+  const isFirst = ids.every((id) => isCopy(id) || /v3(-base|-0324)?(?![\w.-])|v3(-0324)?:|v3-v1:/i.test(id));
   const suspect = temperature.value.candidates.find(
     ({ value }) => value === 1.3 || value === 1.5 || (value === 1 && isFirst),
   );

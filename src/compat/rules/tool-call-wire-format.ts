@@ -72,7 +72,7 @@ function* ofFile(file: FileFacts): Iterable<Problem> {
         typeof first?.literal === "string" &&
         fence.test(first.literal),
     );
-    if (call && found.size === 0) {
+    if (call && [...found.keys()].every((message) => message === wrapperMessage)) {
       const message =
         "V3.1 writes a tool call's arguments without a ```json fence, so there is nothing to take apart here";
       found.set(message, { literal: call, message });
@@ -88,6 +88,8 @@ function isNew({ value }: Literal): boolean {
   return !fence.test(value) && !/function[^\w]{0,4}<\uFF5Ctool\u2581sep/.test(value);
 }
 
+const wrapperMessage = "V3.1 has no wrapper (tool\u2581outputs) around tool outputs; each stands for itself";
+
 function messageOf({ value }: Literal): string | undefined {
   if (value.includes("tool\u2581sep") && fence.test(value)) {
     return "V3.1 writes a tool call as name, separator, arguments, without a type and without a ```json fence; this form finds none";
@@ -96,7 +98,7 @@ function messageOf({ value }: Literal): string | undefined {
     return "V3.1 writes no type (function) before the separator of a tool call";
   }
   if (/tool\u2581outputs\u2581(begin|end)/.test(value)) {
-    return "V3.1 has no wrapper (tool\u2581outputs) around tool outputs; each stands for itself";
+    return wrapperMessage;
   }
   return undefined;
 }

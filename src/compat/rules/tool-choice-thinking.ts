@@ -146,12 +146,18 @@ function ofChoice(facts: Facts, request: Request): Problem | undefined {
   };
 }
 
+/** Is the model a ChatDeepSeek, made by its class or by a factory that was told the provider? */
+function isChatDeepSeek({ callee, baseUrl, host }: Request): boolean {
+  if (/DeepSeek$/.test(callee)) return true;
+  return /(initChatModel|init_chat_model)$/.test(callee) && !baseUrl && host.host === "official";
+}
+
 /** LangChain's structured output by a forced tool. */
 function ofStructuredOutput(facts: Facts, call: Call, request: Request): Problem | undefined {
   const method = methodOf(call);
   if (method === null || (method !== undefined && !/^function_?calling$/i.test(method))) return undefined;
   // ChatOpenAI goes by schema unless told otherwise (json-mode)
-  if (method === undefined && !/DeepSeek$/.test(request.callee)) return undefined;
+  if (method === undefined && !isChatDeepSeek(request)) return undefined;
   const reason = thinkingReason(request, "current");
   if (!reason) return undefined;
   const edits = setJsonMode(facts, call);

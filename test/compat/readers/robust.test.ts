@@ -115,3 +115,7 @@ describe.each(kinds)("%s", (file) => {
     expect(await errorsIn(file, fixed)).toBeLessThanOrEqual(await errorsIn(file, text));
   });
 });
+
+test.each(["a.json", "a.jsonl"])("the error of an unclosed comment ends with the text: %s", async (file) => {
+  await check(file, "/*");
+});

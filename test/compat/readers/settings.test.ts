@@ -134,7 +134,7 @@ describe("the host a model id is for", () => {
       "litellm",
       "a.yaml",
       "model_list:\n  - model_name: deepseek-chat\n    litellm_params:\n      model: deepseek/deepseek-chat\n",
-      ["deepseek-chat table key model_name: unknown unknown", "deepseek/deepseek-chat setting model: official certain"],
+      ["deepseek/deepseek-chat setting model: official certain"],
     ],
     [
       "litellm with another URL",

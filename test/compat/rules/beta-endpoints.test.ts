@@ -86,6 +86,16 @@ describe("completion in the middle", () => {
     expect(await check(betaEndpoints, post("/chat/completions", "messages"))).toEqual([]);
   });
 
+  test.each([
+    ["beta/completions", "https://api.deepseek.com/", 0],
+    ["/beta/completions", "https://api.deepseek.com/v1", 0],
+    ["completions", "https://api.deepseek.com/beta/", 0],
+    ["completions", "https://api.deepseek.com/beta", 1],
+  ])("at %s of %s, as new URL() reads it", async (path, base, count) => {
+    const text = `fetch(new URL("${path}", "${base}"), { body: JSON.stringify({ model: "deepseek-v4-pro", prompt, suffix }) });`;
+    expect(await check(betaEndpoints, text)).toHaveLength(count);
+  });
+
   test("in a class that joins the path itself is told of its default model", async () => {
     const text = `class DeepSeek {
   static defaultOptions = { apiBase: "https://api.deepseek.com/", model: "deepseek-coder" };

@@ -65,6 +65,10 @@ describe("json-mode", () => {
           `${flash}, messages: [{ role: "user", content: \`List \${what}\` }], response_format: { type: "json_object" }`,
         ),
     ],
+    [
+      "a flag that is only compared",
+      `${client()}const supportsStructuredOutputs = config.supportsStructuredOutputs === true;\n`,
+    ],
     ["plain text", client() + ask(`${flash}, messages, response_format: { type: "text" }`)],
   ])("says nothing of %s", async (_, code) => {
     expect(await found(jsonMode, code)).toEqual([]);

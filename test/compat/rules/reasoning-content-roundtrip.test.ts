@@ -160,3 +160,31 @@ describe("says nothing of", () => {
     expect(await found(rule, code, "current")).toEqual([]);
   });
 });
+
+describe("an answer in a variable that is given twice", () => {
+  const create = (model: string) => `await client.chat.completions.create({ model: "${model}", messages })`;
+  test.each([
+    [
+      "the reasoner's before, chat's now",
+      `let reply = ${create("deepseek-reasoner")};\nreply = ${create("deepseek-chat")};\n${whole}`,
+      0,
+    ],
+    [
+      "chat's before, the reasoner's now",
+      `let reply = ${create("deepseek-chat")};\nreply = ${create("deepseek-reasoner")};\n${whole}`,
+      1,
+    ],
+    [
+      "either, by a condition",
+      `let reply = ${create("deepseek-reasoner")};\nif (quick) {\n  reply = ${create("deepseek-chat")};\n}\n${whole}`,
+      0,
+    ],
+    [
+      "either, in a loop",
+      `let reply = ${create("deepseek-reasoner")};\nfor (;;) {\n  ${whole}  reply = ${create("deepseek-chat")};\n}\n`,
+      0,
+    ],
+  ])("%s", async (_, code, count) => {
+    expect(await found(rule, client() + code, "v3.1")).toHaveLength(count);
+  });
+});

@@ -75,3 +75,10 @@ describe("a forced tool choice of a model that thinks", () => {
     expect(await found(rule, code)).toMatchObject([{ severity: "error", manual: 'write "required"' }]);
   });
 });
+
+test("structured output of a ChatDeepSeek that initChatModel makes is forced too", async () => {
+  const code = (id: string) =>
+    `import { initChatModel } from "langchain";\nconst llm = await initChatModel("${id}", { temperature: 0 });\nllm.withStructuredOutput(Answer);\n`;
+  expect(await found(rule, code("deepseek:deepseek-flash"))).toHaveLength(1);
+  expect(await found(rule, code("openai:deepseek-flash"))).toEqual([]);
+});
