@@ -43,7 +43,7 @@ export function foreignFile(name: string): string | undefined {
   if (lockFiles.has(name)) return "lock file";
   if (!suspicious.test(name)) return undefined;
   if (/[.-]min\.(?:[cm]?js|css)$/.test(name)) return "minified";
-  if (/\.generated\.\w+$/.test(name)) return "generated";
+  if (/\.generated\.(?:d\.)?\w+$/.test(name)) return "generated";
   if (/\.(?:snap|ambr)$|cassettes/i.test(name)) return "snapshots and cassettes";
   if (/^CHANGELOG/i.test(name)) return "change log";
   if (/leaderboard|benchmark[-_]?results/i.test(name) && /\.(?:ya?ml|jsonl?|csv)$/.test(name)) return "benchmark data";

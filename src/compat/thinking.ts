@@ -35,6 +35,14 @@ function isUnheard({ client, parameters }: Request): boolean {
   );
 }
 
+/** May what is spread in after the switch, and is not known, set another one? */
+function isReplaceable(request: Request): boolean {
+  const [top] = switchPaths(request).flatMap(([name]) => request.parameters.filter((one) => one.name === name));
+  return request.spreads.some(
+    ({ known, place }) => !known && (place.file !== top?.place.file || place.start > top.place.start),
+  );
+}
+
 /** May something that is spread into an object on the way hold the switch, or another one? */
 function isOpenOnTheWay(request: Request, path: readonly string[]): boolean {
   return path.some((_, index) => parameterAt(request.parameters, path.slice(0, index + 1))?.open === true);
@@ -106,6 +114,9 @@ export function switchThinking(facts: Facts, request: Request, mode: "enabled" |
     return {
       manual: "the request says thinking disabled, but deepseek-reasoner always thought; decide which is meant",
     };
+  }
+  if (state && isReplaceable(request)) {
+    return { manual: "something that is not known here may replace the request's thinking switch" };
   }
   // what the request says already was heard before, and is heard now
   if (state) return { edits: [], applicability: "safe" };

@@ -206,6 +206,7 @@ describe("what is scanned", () => {
       "test/cassettes/a.js",
       "test/__snapshots__/a.js",
       "api.generated.ts",
+      "types.generated.d.ts",
       "deep/a.ts",
     ])
       write(name, chat);
@@ -225,6 +226,7 @@ describe("what is scanned", () => {
       { file: "data.js", reason: "not text" },
       { file: "lib.min.js", reason: "minified" },
       { file: "models.ts", reason: "generated" },
+      { file: "types.generated.d.ts", reason: "generated" },
       { file: "latin.js", reason: "cannot be read as UTF-8 text" },
     ]);
     expect(brief(await reportOf(["gen/a.ts"]))).toEqual(["gen/a.ts:2 R01 error safe"]);

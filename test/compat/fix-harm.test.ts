@@ -115,3 +115,31 @@ test("a notebook's line that is taken out leaves no empty element", async () => 
     notebook(after.filter((line) => line !== "")),
   );
 });
+
+describe("what another host is asked for too stays", () => {
+  const other = 'other = OpenAI(base_url="https://openrouter.ai/api/v1")\n';
+  const body = 'body = {"model": "deepseek-reasoner", "messages": m}\n';
+  test.each([
+    ["two requests", `${other}${body}${create}(**body)\nother.chat.completions.create(**body)\n`],
+    ["a request and something else", `${body}${create}(**body)\nsend(body)\n`],
+  ])("in a dict that is spread into %s", async (_, code) => {
+    expect(await py(code)).toBe(code);
+  });
+});
+
+test("a switch that whoever calls a partial() may replace is no ground for a rename", async () => {
+  const code = `from functools import partial\nask = partial(${create}, model="deepseek-chat", extra_body={"thinking": {"type": "disabled"}})`;
+  expect(await py(code)).toBe(code);
+});
+
+test("a line that is continued with a backslash goes whole", async () => {
+  const code = `${create}(model="deepseek-reasoner", \\\n    top_p=1, \\\n    messages=m)`;
+  expect(await py(code)).toBe(
+    `${create}(model="deepseek-flash", extra_body={"thinking": {"type": "enabled"}}, \\\n    messages=m)`,
+  );
+});
+
+test("sampling parameters stay where the reasoner is told not to think", async () => {
+  const code = `${create}(model="deepseek-reasoner", temperature=0.5, extra_body={"thinking": {"type": "disabled"}})`;
+  expect(await py(code)).toBe(code);
+});

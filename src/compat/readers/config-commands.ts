@@ -1,10 +1,10 @@
 import type { Command, Span, Word } from "../facts.js";
 import { unknownHost } from "../host.js";
 import { isDeepSeekId } from "../models.js";
+import { isSecret, withoutSecrets } from "../secrets.js";
 import { addMention, type Draft } from "./config-facts.js";
 import { hostOfId, type Level } from "./config-hosts.js";
 import { type ConfigNode, entryOf, type Mapping, type Scalar, type Sequence, stringOf } from "./config-tree.js";
-import { isSecret, withoutSecrets } from "./secrets.js";
 import { readCommands } from "./shell.js";
 import { hostOfCommand } from "./shell-values.js";
 import type { Script } from "./shell-words.js";

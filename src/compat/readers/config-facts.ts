@@ -15,8 +15,8 @@ import {
   type Setting,
   type Span,
 } from "../facts.js";
+import { isSecret, withoutSecrets } from "../secrets.js";
 import { lineOf, lineStartsOf } from "./config-tree.js";
-import { isSecret, withoutSecrets } from "./secrets.js";
 
 /** What a reader of configuration, shell or HTTP files puts together while it goes through one file. */
 export interface Draft {

@@ -1,7 +1,7 @@
 import type { Certainty, HostName, HostVerdict } from "../facts.js";
 import { hostOfEnvironment, hostOfModel, hostOfProvider, hostOfUrl, unknownHost } from "../host.js";
+import { withoutSecrets } from "../secrets.js";
 import type { ConfigNode, Entry, Mapping } from "./config-tree.js";
-import { withoutSecrets } from "./secrets.js";
 
 /** Something in a configuration that says who is asked. */
 interface Hint {

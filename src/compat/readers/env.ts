@@ -1,10 +1,10 @@
 import type { FileFacts, HostVerdict, Span } from "../facts.js";
 import { isDeepSeekId } from "../models.js";
+import { isSecret, withoutSecrets } from "../secrets.js";
 import type { Sources } from "../sources.js";
 import { addComments, addMention, addVariable, type Draft, draftOf, factsOf, isTelling } from "./config-facts.js";
 import { hostOfId, hostOfTree } from "./config-hosts.js";
 import { type Entry, type Mapping, maximumText } from "./config-tree.js";
-import { isSecret, withoutSecrets } from "./secrets.js";
 
 /** Reads `.env` files. Their grammar is that of dotenv, with `export` before a name and values of several lines. */
 export function readEnv(sources: Sources, paths: readonly string[]): readonly FileFacts[] {

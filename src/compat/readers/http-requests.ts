@@ -1,7 +1,7 @@
 import type { HostVerdict, ObjectShape, Parameter, Place, Request, Span, Value } from "../facts.js";
 import { hostOfModel } from "../host.js";
+import { withoutSecrets } from "../secrets.js";
 import { type ConfigNode, entryOf, type Mapping, type Scalar } from "./config-tree.js";
-import { withoutSecrets } from "./secrets.js";
 
 /** The value of a literal. */
 export function literalValue(value: string | number | boolean, place: Place): Value {

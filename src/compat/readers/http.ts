@@ -1,11 +1,11 @@
 import type { FileFacts, Span, Value } from "../facts.js";
 import { hostOfBaseUrl, hostOfUrl, unknownHost } from "../host.js";
+import { isSecret, withoutSecrets } from "../secrets.js";
 import type { Sources } from "../sources.js";
 import { addComments, type Draft, draftOf, factsOf, isTelling } from "./config-facts.js";
 import { maximumText } from "./config-tree.js";
 import { isBody, literalValue, requestOf } from "./http-requests.js";
 import { holeSign, type JsonTree, joinedValue, parseJson } from "./json-tree.js";
-import { isSecret, withoutSecrets } from "./secrets.js";
 import { pathOf } from "./shell-curl.js";
 
 /** Reads `.http` and `.rest` files as the REST clients of editors write them. */

@@ -44,7 +44,9 @@ export function shapeOf(node: PyNode): ObjectShape | undefined {
   return {
     syntax: holder.type === "dictionary" ? "dict" : "keywords",
     place: placeOf(holder),
-    properties: holder.children.map(({ start, end }) => ({ start, end })),
+    properties: holder.children
+      .filter(({ type }) => type !== "line_continuation")
+      .map(({ start, end }) => ({ start, end })),
     checked: false,
     directives: false,
   };

@@ -53,11 +53,12 @@ function sdkStart(names: readonly string[]): number {
 }
 
 /** The keywords of a call that is given a method: of partial() others may replace them when the result is called. */
-function passedOn(callee: PyNode, read: ReadObject): ReadObject {
+function passedOn(node: PyNode, callee: PyNode, read: ReadObject): ReadObject {
   const code = codeOf(callee);
   if (/to_thread$/.test(code)) return read;
   if (!/^(functools\.)?partial$/.test(code)) return { ...read, shape: undefined };
-  return { ...read, spreads: [...read.spreads, { place: placeOf(callee), known: false }] };
+  const { file, end } = placeOf(node);
+  return { ...read, spreads: [...read.spreads, { place: { file, start: end, end }, known: false }] };
 }
 
 /** `client.chat.completions.create(...)` of openai-python and clients made like it, `client.messages.create(...)`. */
@@ -85,7 +86,7 @@ function sdkRequest(node: PyNode, resolver: Resolver): Request | undefined {
   const isAnthropic = names.includes("messages");
   // Twilio and others have messages.create() too
   if (isAnthropic && read.parameters.some(({ name }) => /^(to|from_|body|recipient)$/.test(name))) return undefined;
-  const object = passed ? passedOn(callee, read) : read;
+  const object = passed ? passedOn(node, callee, read) : read;
   const client = start === 0 ? chain.root : (receiver(chain.node, chain.names.length - start) ?? chain.root);
   const host = hostOfClient(node, client, resolver);
   return build({

@@ -1,8 +1,10 @@
 import type { HostVerdict, Primitive } from "../facts.js";
 import { isDeepSeekId, splitId } from "../models.js";
+import { isSecret, withoutSecrets } from "../secrets.js";
 import { isCommandLine, isScriptKey, readCommandsOf } from "./config-commands.js";
 import { addMention, addVariable, type Draft, isTelling } from "./config-facts.js";
 import { hostAround, hostOfId, hostOfTree, type Level } from "./config-hosts.js";
+import { namesNoModel } from "./config-names.js";
 import { ownerOf } from "./config-owners.js";
 import {
   type ConfigNode,
@@ -17,7 +19,6 @@ import {
   stringOf,
 } from "./config-tree.js";
 import { isBody, requestOf } from "./http-requests.js";
-import { isSecret, withoutSecrets } from "./secrets.js";
 
 /** Trees with more leaves are tables of many models: only what is DeepSeek's counts, and nothing in them is certain. */
 const largeTree = 5000;
@@ -97,7 +98,7 @@ function visitMapping(walk: Walk, node: Mapping, path: readonly string[], outer:
   const isVariables = holdsVariables(node, path, outer);
   for (const entry of node.entries) {
     const own = [...path, entry.key];
-    if (isDeepSeekId(entry.key)) {
+    if (isDeepSeekId(entry.key) && !namesNoModel(own, node)) {
       const host = hostFor(walk, entry.key, [...levels, ...levelOf(entry)], "");
       addMention(draft, entry.key, "table key", entry.keyOuter, path.at(-1) ?? "", host);
     }
@@ -179,7 +180,7 @@ function itemLeaf(walk: Walk, item: Scalar, key: string, path: readonly string[]
     if (id) addMention(draft, id, "setting", value, pair[1]!, hostFor(walk, id, levels, pair[1]!));
     return;
   }
-  if (isDeepSeekId(item.value)) {
+  if (isDeepSeekId(item.value) && !namesNoModel([key], undefined)) {
     addMention(draft, item.value, "list", item.span, key, hostFor(walk, item.value, levels, key));
   }
   addLiteral(draft, item, key);
@@ -208,7 +209,8 @@ function leaf(
     const fallback = /^\$\{\w+:?-([\w./:-]+)\}$/.exec(value)?.[1];
     // the names that a litellm proxy gives its models are its own: no API is asked for them
     const isOwnName = key === "model_name" && entryOf(levels.at(-1)?.mapping, "litellm_params") !== undefined;
-    if (isDeepSeekId(value) && !isRequestModel && !isOwnName) {
+    const isOther = isOwnName || namesNoModel(path, levels.at(-1)?.mapping);
+    if (isDeepSeekId(value) && !isRequestModel && !isOther) {
       const isRow = isRowName(key, path, levels.at(-1)?.mapping);
       const host = hostFor(walk, value, levels, isEnvironment ? key : "");
       addMention(draft, value, isRow ? "table key" : "setting", node.span, key, host);

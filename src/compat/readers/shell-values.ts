@@ -1,9 +1,9 @@
 import type { Candidate, Command, HostVerdict, Place, Span, Value } from "../facts.js";
 import { hostOfModel } from "../host.js";
+import { withoutSecrets } from "../secrets.js";
 import type { Draft } from "./config-facts.js";
 import { unknownValue } from "./http-requests.js";
 import { holeSign, joinedValue } from "./json-tree.js";
-import { withoutSecrets } from "./secrets.js";
 import type { Hole, RawWord, Script } from "./shell-words.js";
 
 /** What is known of a script before it is read. */

@@ -2,12 +2,12 @@
 import type { FileFacts, HostVerdict, Span, Value, Word } from "../facts.js";
 import { hostOfUrl, unknownHost } from "../host.js";
 import { isDeepSeekId } from "../models.js";
+import { isSecret, isSecretName, withoutSecrets } from "../secrets.js";
 import type { Sources } from "../sources.js";
 import { addComments, addMention, addVariable, type Draft, draftOf, factsOf, isTelling } from "./config-facts.js";
 import { hintsOfPair } from "./config-hosts.js";
 import { maximumText } from "./config-tree.js";
 import { holeSign } from "./json-tree.js";
-import { isSecret, isSecretName, withoutSecrets } from "./secrets.js";
 import { bodyErrors, curlRequest } from "./shell-curl.js";
 import { hostOfCommand, innerOf, type Reading, type ScriptOptions, textOf, unset, wordValue } from "./shell-values.js";
 import { parseShell, type RawCommand, type RawWord, type Script, sliceOf } from "./shell-words.js";

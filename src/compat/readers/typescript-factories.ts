@@ -4,6 +4,7 @@ import { externalOf } from "./typescript-clients.js";
 import { ts } from "./typescript-compiler.cjs";
 import { memberExpression } from "./typescript-http.js";
 import type { Resolver } from "./typescript-resolve.js";
+import type { Module } from "./typescript-scopes.js";
 import type { Found } from "./typescript-values.js";
 
 /** A model object that LangChain makes from its name. */
@@ -21,16 +22,27 @@ export function chatModelOf(
   resolver: Resolver,
 ): ChatModel | undefined {
   const [id, options] = node.arguments ?? [];
-  // most files never name it
-  if (!id || !ts.isCallExpression(node) || !at.module.text.includes("initChatModel")) return undefined;
+  if (!id || !ts.isCallExpression(node) || !isNamedIn(at.module)) return undefined;
   const from = externalOf(node.expression, at, resolver);
   if (from?.name !== "initChatModel" || !/^(@langchain\/|langchain(\/|$))/.test(from.specifier)) return undefined;
   const model = resolver.value(id, at);
-  const named = options && memberExpression(options, ["modelProvider"], at, resolver);
-  const host = named
-    ? hostOf(resolver.value(named.node, named.from), (text) => text, "modelProvider")
+  const provider = options && memberExpression(options, ["modelProvider"], at, resolver);
+  const host = provider
+    ? hostOf(resolver.value(provider.node, provider.from), (text) => text, "modelProvider")
     : hostOf(model, (text) => /^(\w+):/.exec(text)?.[1], "the provider in");
   return { model, options, host };
+}
+
+const named = new WeakMap<Module, boolean>();
+
+/** Does a file name the function at all? Most do not, and every call is asked. */
+function isNamedIn(module: Module): boolean {
+  let known = named.get(module);
+  if (known === undefined) {
+    known = module.text.includes("initChatModel");
+    named.set(module, known);
+  }
+  return known;
 }
 
 /** The host of the provider in a value; several providers leave it open. */

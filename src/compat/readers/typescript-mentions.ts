@@ -1,7 +1,7 @@
 import type { HostVerdict, Mention, MentionKind, NamedNumber } from "../facts.js";
-import { hostOfModel } from "../host.js";
+import { hostOfModel, unknownHost } from "../host.js";
 import { isDeepSeekId } from "../models.js";
-import { hostOfFile } from "./typescript-clients.js";
+import { atMostPossible, hostOfFile, hostOfObjects } from "./typescript-clients.js";
 import { ts } from "./typescript-compiler.cjs";
 import { providerCall } from "./typescript-providers.js";
 import type { Resolver } from "./typescript-resolve.js";
@@ -24,8 +24,26 @@ export function mentionOf(
   const byId = hostOfModel(node.text);
   const host: HostVerdict =
     byProvider ??
-    (byId ? { host: byId, certainty: "certain", evidence: `the id "${node.text}"` } : hostOfFile(at.module));
+    (byId
+      ? { host: byId, certainty: "certain", evidence: `the id "${node.text}"` }
+      : (hostBeside(node, at, resolver) ?? hostOfFile(at.module)));
   return { id: node.text, ...role, place: placeOf(node, at.module), host };
+}
+
+const urlName = /^(base_?url|base_?path|api_?base(_?url)?|api_?url|endpoint)$/i;
+
+/** The host of a base URL in an entry around a literal, as tables of providers have it: `{ baseURL, models: ["id"] }`. */
+function hostBeside(literal: ts.Node, at: Found, resolver: Resolver): HostVerdict | undefined {
+  let levels = 0;
+  for (let up = literal.parent; up && levels < 3 && !ts.isFunctionLike(up); up = up.parent) {
+    if (!ts.isObjectLiteralExpression(up)) continue;
+    levels += 1;
+    const names = up.properties.map((one) => one.name?.getText() ?? "").filter((name) => urlName.test(name));
+    if (names.length === 0) continue;
+    const verdict = hostOfObjects([{ ...at, node: up }], resolver, names, unknownHost);
+    return verdict.host === "unknown" || verdict.host === "other" ? undefined : atMostPossible(verdict);
+  }
+  return undefined;
 }
 
 /** Climbs over casts, defaults and conditionals to what the literal is for; undefined for imports and directives. */

@@ -113,7 +113,14 @@ export function createResolver(project: Project): Resolver {
       return follow(node.expression, from, depth);
     }
     const variable = environmentVariable(node);
-    if (variable) return [{ ...stop(node, from), sure: false, environment: variable }];
+    if (variable) {
+      const read: Found = { ...stop(node, from), sure: false, environment: variable };
+      // configService.get("X", "default")
+      const byDefault = ts.isCallExpression(node) ? node.arguments[1] : undefined;
+      if (!byDefault) return [read];
+      const found = unsure(via(`${variable} default`, follow(byDefault, from, depth)));
+      return [read, ...found.map((one) => ({ ...one, environment: variable }))];
+    }
     if (ts.isIdentifier(node)) {
       const declaration = declarationOf(node.text, node);
       return declaration ? followDeclaration(declaration, node, from, depth) : [stop(node, from)];

@@ -1,6 +1,6 @@
 import { ts } from "./typescript-compiler.cjs";
 
-/** The variable that `process.env.X`, `import.meta.env.X`, `Deno.env.get("X")`, `env.X` of a worker reads. */
+/** The variable that `process.env.X`, `import.meta.env.X`, `Deno.env.get("X")`, `configService.get("X")` reads. */
 export function environmentVariable(node: ts.Expression): string | undefined {
   if (ts.isPropertyAccessExpression(node) || ts.isElementAccessExpression(node)) {
     if (!/^(globalThis\.)?(process|import\.meta|Bun)\.env$/.test(node.expression.getText())) return undefined;
@@ -10,6 +10,14 @@ export function environmentVariable(node: ts.Expression): string | undefined {
   if (ts.isCallExpression(node) && node.expression.getText() === "Deno.env.get") {
     const [name] = node.arguments;
     return name && ts.isStringLiteralLike(name) ? name.text : undefined;
+  }
+  if (ts.isCallExpression(node) && ts.isPropertyAccessExpression(node.expression)) {
+    const { name, expression: object } = node.expression;
+    const [key] = node.arguments;
+    const isConfig =
+      /^get(OrThrow)?$/.test(name.text) && /(^|\.)\w*config(uration)?(service)?$/i.test(object.getText());
+    if (isConfig && key && ts.isStringLiteralLike(key) && /^[A-Z][A-Z0-9]*(_[A-Z0-9]+)+$/.test(key.text))
+      return key.text;
   }
   return undefined;
 }

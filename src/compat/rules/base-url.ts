@@ -79,7 +79,8 @@ const client = new OpenAI({ baseURL: "https://api.deepseek.com" });
       const seen = new Set<number>();
       for (const { text, place } of addressesOf(file)) {
         if (seen.has(place.start)) continue;
-        seen.add(place.start);
+        // the same without its quote, as a setting
+        seen.add(place.start).add(place.start + 1);
         const problem = ofAddress(text, place, textOf(facts, place.file));
         if (problem) yield problem;
         else if (target === "current" && versioned.test(text) && !isTested(file, place)) {

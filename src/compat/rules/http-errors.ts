@@ -178,8 +178,9 @@ const cutsData =
 
 /** `JSON.parse(line.slice(6))` where no line is passed over. */
 function* ofStreamReaders(file: FileFacts, host: HostVerdict): Iterable<Problem> {
+  // one that knows comment lines passes over them
   const chooses = file.comparisons.some(
-    ({ operator, value }) => operator === "contains" && /^\^?data:?/.test(String(value)),
+    ({ operator, value }) => operator === "contains" && /^(\^?data:?|:$)/.test(String(value)),
   );
   const filters = file.literals.some(
     ({ kind, value }) => kind === "regex" && /data:/.test(value) && !/^\^?data:/.test(value),

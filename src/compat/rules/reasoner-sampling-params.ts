@@ -3,7 +3,7 @@ import { type Facts, type Parameter, type Request, textOf } from "../facts.js";
 import { asksOwnModels, modelsOf, type Placed, settingsOf } from "../requests.js";
 import type { Problem, Rule, Severity } from "../rule.js";
 import type { Target } from "../targets.js";
-import { thinkingReason } from "../thinking.js";
+import { thinkingOf, thinkingReason } from "../thinking.js";
 import { setUp } from "./example-client.js";
 
 type Family = "temperature" | "topP" | "penalty" | "logprobs";
@@ -163,6 +163,7 @@ function problemOf(facts: Facts, request: Request, { parameter, holder }: Placed
     ...(request.model?.certainty === "certain" && request.spreads.every(({ known }) => known)
       ? []
       : ["the model may be another"]),
+    ...(thinkingOf(request) === "disabled" ? ["the request says thinking disabled; decide which is meant first"] : []),
     ...(parameter.literal ? [] : ["what computes its value may be left unused"]),
     ...commentAbove(text.slice(0, parameter.place.start)),
   ];

@@ -1,7 +1,15 @@
 // Long because the same name stands in a dozen roles, each with its own message and its own reason for having no fix.
 import { clients } from "../clients.js";
 import { isBrokenByComment, replacePart } from "../edits.js";
-import { type Candidate, type Facts, type HostVerdict, type Mention, type Request, textOf } from "../facts.js";
+import {
+  type Candidate,
+  type Facts,
+  type HostVerdict,
+  type Mention,
+  type Place,
+  type Request,
+  textOf,
+} from "../facts.js";
 import {
   idForSdk,
   isAnthropicVariable,
@@ -220,7 +228,11 @@ agent = Agent("deepseek:deepseek-flash", model_settings={"extra_body": {"thinkin
     const reported = new Set(facts.files.flatMap((file) => file.requests.filter(isOther)).flatMap(keysOf));
     for (const use of usesOf(facts, isOther)) {
       // the request may go to several hosts, but this name to one: the mention knows
-      if (use.mention?.host.certainty === "certain" && use.requests.every(({ host }) => host.host === "unknown"))
+      if (
+        !use.isShared &&
+        use.mention?.host.certainty === "certain" &&
+        use.requests.every(({ host }) => host.host === "unknown")
+      )
         continue;
       reported.add(keyOf(use.candidate));
       yield ofRequests(facts, use, target);
@@ -242,6 +254,8 @@ interface Use {
   readonly candidate: Candidate;
   readonly requests: readonly Request[];
   readonly mention: Mention | undefined;
+  /** Another host is asked for it too, so that it may not be changed. */
+  readonly isShared: boolean;
 }
 
 const keyOf = ({ place }: { place: Candidate["place"] }): string => `${place.file}:${place.start}`;
@@ -270,8 +284,8 @@ function usesOf(facts: Facts, isOther: (request: Request) => boolean): readonly 
   const mentions = new Map(facts.files.flatMap((file) => file.mentions).map((mention) => [keyOf(mention), mention]));
   return [...uses].map(([key, use]) => ({
     ...use,
-    // a literal that another host is asked for as well may not be changed
-    mention: elsewhere.has(key) ? undefined : mentions.get(key),
+    mention: mentions.get(key),
+    isShared: elsewhere.has(key),
   }));
 }
 
@@ -326,7 +340,7 @@ function fixOf(facts: Facts, use: Use): { fix: Fix } | { manual: string } {
   if (requests.some(({ model }) => new Set(model?.candidates.map(({ value }) => value)).size > 1)) {
     return { manual: "the request chooses between models; the thinking switch has to follow the same choice" };
   }
-  if (!inside && !mention?.onlyRequests && !isSetting) {
+  if (use.isShared || (!inside && !mention?.onlyRequests && !isSetting)) {
     return { manual: "the name is used in places that are not known here; change it and the requests together" };
   }
   if (requests.some(({ modelProperty }) => modelProperty && !modelProperty.sure)) {
@@ -381,9 +395,12 @@ function fixOf(facts: Facts, use: Use): { fix: Fix } | { manual: string } {
 }
 
 /** Stands the name in the request itself, as its model's value or as an argument of its own? */
-function isInside({ place, path }: Candidate, { place: call, modelProperty }: Request): boolean {
-  const holder = modelProperty?.valuePlace ?? (path.length === 0 ? call : undefined);
-  return holder?.file === place.file && holder.start <= place.start && place.end <= holder.end;
+function isInside({ place, path }: Candidate, { place: call, modelProperty, object }: Request): boolean {
+  const isIn = (holder: Place | undefined) =>
+    holder?.file === place.file && holder.start <= place.start && place.end <= holder.end;
+  // an object that is spread in may be used elsewhere, too
+  if (modelProperty) return isIn(modelProperty.valuePlace) && (isIn(call) || isIn(object?.place));
+  return path.length === 0 && isIn(call);
 }
 
 /** Is the name given to a variable on the way into the request: `model=(name := "deepseek-chat")`? */

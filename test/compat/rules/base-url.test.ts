@@ -35,6 +35,12 @@ describe("addresses", () => {
     expect(await check(baseUrl, text, "v3.1")).toEqual([]);
   });
 
+  test("one in JSON is told of once, in documentation too", async () => {
+    const json = '{\n  "baseUrl": "https://api.deepseek.com/v1"\n}\n';
+    expect(await check(baseUrl, { "llm.json": json })).toHaveLength(1);
+    expect(await check(baseUrl, { "README.md": `\`\`\`json\n${json}\`\`\`\n` })).toHaveLength(1);
+  });
+
   test("the documentation's old one is noted", async () => {
     const text = 'const link = "https://platform.deepseek.com/api-docs/pricing";\n';
     expect(await check(baseUrl, text)).toMatchObject([{ severity: "info" }]);

@@ -141,3 +141,18 @@ describe("endpoints that have rules of their own", () => {
     expect(await fixed(retiredModelAlias, code, "suggested")).toBe(code);
   });
 });
+
+test("a row of a table of providers speaks of the host whose URL stands in it", async () => {
+  const code = `export const providers = {
+  own: { baseURL: "https://api.deepseek.com", defaultModel: "deepseek-chat", models: ["deepseek-reasoner"] },
+  router: { baseURL: "https://openrouter.ai/api/v1", defaultModel: "deepseek/deepseek-chat" },
+  mine: { baseURL: process.env.URL, defaultModel: "deepseek-chat" },
+};
+`;
+  const all = [...(await found(retiredModelAlias, code)), ...(await found(ambiguousHostId, code))];
+  expect(all.map(({ line, host, severity }) => [line, host?.host, host?.certainty, severity])).toEqual([
+    [2, "official", "possible", "error"],
+    [2, "official", "possible", "warning"],
+    [4, "unknown", "unknown", "warning"],
+  ]);
+});
