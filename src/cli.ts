@@ -46,10 +46,32 @@ export interface CommandSpec {
   run(host: Host, args: readonly unknown[], options: Options): Promise<ExitCode>;
 }
 
+/** What the list of commands shows of one. */
+export interface CommandHead {
+  readonly name: string;
+  readonly summary: string;
+  /** Its arguments: `[paths...]`; empty where it has none. */
+  readonly usage: string;
+}
+
+/** A command of which only the head is loaded before somebody asks for it. */
+export interface LazyCommand extends CommandHead {
+  load(): Promise<CommandSpec>;
+}
+
 export interface Program {
   readonly name: string;
   readonly summary: string;
-  readonly commands: readonly CommandSpec[];
+  readonly commands: readonly (CommandSpec | LazyCommand)[];
+}
+
+/** A program with its commands loaded: all, or those of some names. */
+export async function loadCommands(program: Program, names?: readonly string[]): Promise<Program> {
+  const commands: (CommandSpec | LazyCommand)[] = [];
+  for (const one of program.commands) {
+    commands.push("load" in one && (names?.includes(one.name) ?? true) ? await one.load() : one);
+  }
+  return { ...program, commands };
 }
 
 /** The commander set-up of a program; `finish` is told the exit code of the command that ran. */
@@ -71,6 +93,11 @@ export function commanderOf(program: Program, host: Host, finish: (code: ExitCod
     })
     .addHelpText("after", `\nRun \`${program.name} <command> --help\` for its options and examples.`);
   for (const spec of program.commands) {
+    if ("load" in spec) {
+      const head = root.command(spec.name).summary(spec.summary).option("--any", "so that the list says [options]");
+      if (spec.usage !== "") head.arguments(spec.usage);
+      continue;
+    }
     const command = root
       .command(spec.name)
       .summary(spec.summary)
@@ -99,7 +126,7 @@ function helpTail(program: string, spec: CommandSpec): string {
 /** Runs a program on its arguments (without node and script) and returns its exit code; throws nothing. */
 export async function runProgram(program: Program, argv: readonly string[], host: Host): Promise<ExitCode> {
   let code: ExitCode = exitCode.ok;
-  const root = commanderOf(program, host, (result) => {
+  const root = commanderOf(await loadCommands(program, argv), host, (result) => {
     code = result;
   });
   if (argv.length === 0) {

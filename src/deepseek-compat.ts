@@ -1,15 +1,17 @@
 import type { Program } from "./cli.js";
-import { explainCommand } from "./commands/explain.js";
+import { heads } from "./commands/heads.js";
 import { runProcess } from "./commands/host.js";
-import { planCommand } from "./commands/plan.js";
-import { probeCommand } from "./commands/probe.js";
-import { rulesCommand } from "./commands/rules.js";
-import { scanCommand } from "./commands/scan.js";
 
 export const program: Program = {
   name: "deepseek-compat",
   summary: "Find, explain and fix what differs between DeepSeek V3.0, V3.1 and today's API in your code.",
-  commands: [scanCommand, rulesCommand, explainCommand, planCommand, probeCommand],
+  commands: [
+    { ...heads.scan, load: async () => (await import("./commands/scan.js")).scanCommand },
+    { ...heads.rules, load: async () => (await import("./commands/rules.js")).rulesCommand },
+    { ...heads.explain, load: async () => (await import("./commands/explain.js")).explainCommand },
+    { ...heads.plan, load: async () => (await import("./commands/plan.js")).planCommand },
+    { ...heads.probe, load: async () => (await import("./commands/probe.js")).probeCommand },
+  ],
 };
 
 export function main(): Promise<void> {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import { Argument, Option } from "commander";
-import { type CommandSpec, exitCode } from "../src/cli.js";
+import { type CommandSpec, commanderOf, exitCode, type Host, loadCommands } from "../src/cli.js";
+import { program } from "../src/deepseek-compat.js";
 import { UserError } from "../src/errors.js";
 import { runCommand } from "./host.js";
 
@@ -66,4 +67,11 @@ describe("every command", () => {
     expect(stdout).toMatch(/Examples:\n {2}\$ test do this {2}# an example/);
     expect(stdout).toMatch(/Exit codes:\n {2}0 +done\n {2}1 +found\n {2}2 +failed\n {2}130 +interrupted/);
   });
+});
+
+test("the list of commands is the same before and after they are loaded", async () => {
+  const silent = { write: () => {}, isTerminal: false, columns: 100 };
+  const host: Host = { cwd: ".", env: {}, stdout: silent, stderr: silent, version: "", onInterrupt: () => () => {} };
+  const loaded = await loadCommands(program);
+  expect(commanderOf(program, host).helpInformation()).toBe(commanderOf(loaded, host).helpInformation());
 });

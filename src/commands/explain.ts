@@ -2,12 +2,12 @@ import { Argument } from "commander";
 import { type CommandSpec, exitCode } from "../cli.js";
 import { nearestNames } from "../compat/names.js";
 import { UserError } from "../errors.js";
+import { heads } from "./heads.js";
 import { knownRules, knownRulesOptions } from "./known-rules.js";
 import { checkReports, outputOptions, writeResult } from "./output.js";
 
 export const explainCommand: CommandSpec = {
-  name: "explain",
-  summary: "Show one rule: why it matters, before and after, its sources, and what its fixes do.",
+  ...heads.explain,
   arguments: [new Argument("<rule>", "id or code of a rule")],
   options: [...knownRulesOptions(), ...outputOptions()],
   examples: [

@@ -5,6 +5,7 @@ import type { CostOptions } from "../compat/cost.js";
 import type { Plan, StageNumber } from "../compat/plan.js";
 import { UserError } from "../errors.js";
 import { statsOf } from "./files.js";
+import { heads } from "./heads.js";
 import { share, whole } from "./option-values.js";
 import { checkReports, outputOptions, writeResult } from "./output.js";
 import { startProgress } from "./progress.js";
@@ -12,9 +13,7 @@ import { configOptions } from "./scan-options.js";
 
 /** `deepseek-compat plan`. */
 export const planCommand: CommandSpec = {
-  name: "plan",
-  summary:
-    "Turn the findings of a repository into a staged migration: what blocks, services, training and serving, benchmark.",
+  ...heads.plan,
   details:
     "Components are found from what the repository declares and imports: packages, Dockerfiles, compose and Kubernetes files, workflows, servers, workers, training scripts. Every finding stands in one stage, with the files in the order of their imports, their owners from CODEOWNERS, the questions a person has to answer, the risk and the cost. Nothing is written but the report.",
   arguments: [new Argument("[path]", "the repository").default(".", ".")],

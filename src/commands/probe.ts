@@ -4,6 +4,7 @@ import type { ProbeRequest } from "../compat/probe.js";
 import type { Exchange, Recording } from "../compat/recording.js";
 import { UserError } from "../errors.js";
 import { checkOutput, writeWhole } from "./files.js";
+import { heads } from "./heads.js";
 import { seconds, whole } from "./option-values.js";
 import { checkReports, outputOptions, warn, writeResult } from "./output.js";
 import { startProgress } from "./progress.js";
@@ -13,9 +14,7 @@ const mostRead = 1_000_000;
 
 /** `deepseek-compat probe`. */
 export const probeCommand: CommandSpec = {
-  name: "probe",
-  summary:
-    "Ask an endpoint a few small questions to learn what it really does: names, thinking, tools, formats, limits.",
+  ...heads.probe,
   details:
     "Sends a fixed set of requests of a few tokens each and prints what was answered: yes, no or unknown, with the evidence. The key is read from the environment and neither printed nor recorded. A recording draws the same matrix again without network, and `scan --probe` and `plan --probe` take it as evidence.",
   arguments: [],

@@ -1,10 +1,10 @@
 import { type CommandSpec, exitCode } from "../cli.js";
+import { heads } from "./heads.js";
 import { knownRules, knownRulesOptions } from "./known-rules.js";
 import { checkReports, outputOptions, writeResult } from "./output.js";
 
 export const rulesCommand: CommandSpec = {
-  name: "rules",
-  summary: "List all rules: what each finds, how grave it is for each target, and whether it can be fixed.",
+  ...heads.rules,
   arguments: [],
   options: [...knownRulesOptions(), ...outputOptions()],
   examples: [

@@ -7,6 +7,7 @@ import type { ReadinessContext } from "../compat/score.js";
 import { UserError } from "../errors.js";
 import type { ScanReport } from "../render/scan-report.js";
 import { checkReplaceable } from "./files.js";
+import { heads } from "./heads.js";
 import { startProgress } from "./progress.js";
 import { scanOptions } from "./scan-options.js";
 import { destinationsOf, writeReport } from "./scan-output.js";
@@ -14,9 +15,7 @@ import type { ScanSettings } from "./scan-settings.js";
 import type { ScanSources } from "./scan-sources.js";
 
 export const scanCommand: CommandSpec = {
-  name: "scan",
-  summary:
-    "Find what differs between DeepSeek V3.0, V3.1 and today's API in code and configuration, and fix what is safe.",
+  ...heads.scan,
   details:
     "Values are followed through constants, defaults, environment fallbacks, spreads, classes and imports, and each finding says which host the request goes to and how that is known. Code that talks to another host than DeepSeek's own is left alone. Only files that mention DeepSeek, and files that import them, are parsed; .gitignore is respected.\n\nA comment `deepseek-compat-ignore RULE[,RULE] -- reason [until YYYY-MM-DD]` takes the findings of its line out of the count; -ignore-next-line and -ignore-file speak of the next line of code and of the whole file. Values of keys, tokens and passwords are masked in every form of the result.",
   arguments: [new Argument("[paths...]", "files and folders").default(["."], ".")],

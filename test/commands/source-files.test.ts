@@ -310,6 +310,42 @@ describe("which files are read in full", () => {
     expect(selectFiles(sources, sources.paths).map(({ path }) => path)).toEqual(["a.ts", "z.ts"]);
   });
 
+  test("imports of files with other alphabets, of index files and by aliases", () => {
+    write("src/a.ts");
+    write("src/modèle.ts");
+    write("src/kit/index.ts");
+    write("tsconfig.json", '{ "compilerOptions": { "paths": { "@/*": ["./src/*"] } } }');
+    write("src/use.ts", 'import { id } from "./modèle.js";\nrun(id);\n');
+    write("src/kit/near.ts", 'import { id } from ".";\nrun(id);\n');
+    write("src/lazy.ts", 'const { id } = await import("./kit");\nrun(id);\n');
+    write("test/far.ts", 'const { id } = require(\n  "@/a");\nrun(id);\n');
+    write("test/none.ts", 'import { id } from "./a.js";\nrun(id);\n');
+    const sources = find();
+    const chosen = selectFiles(sources, sources.paths).filter(({ why }) => why !== "mentions DeepSeek");
+    expect(Object.fromEntries(chosen.map((one) => [one.path, one.why]))).toEqual({
+      "src/kit/near.ts": "imports src/kit/index.ts",
+      "src/lazy.ts": "imports src/kit/index.ts",
+      "src/use.ts": "imports src/modèle.ts",
+      "test/far.ts": "imports src/a.ts",
+    });
+  });
+
+  test("what lies in a folder is known, what is passed over in it too", () => {
+    write(".gitignore", "local.ts\n");
+    write(".git/config", "");
+    write("a.ts");
+    write("local.ts");
+    write("package-lock.json", "{}");
+    write("notes.xyz", "");
+    write("sub/node_modules/x/index.js");
+    symlinkSync("a.ts", join(folder, "link.ts"));
+    const sources = find();
+    const there = ["a.ts", "local.ts", "package-lock.json", "notes.xyz", "link.ts", "sub/node_modules/x/index.js"];
+    expect(there.filter((path) => !sources.has(path))).toEqual([]);
+    const missing = ["b.ts", "sub", "sub/a.ts", "node_modules/x/index.js", "../a.ts", "gone/a.ts"];
+    expect(missing.filter((path) => sources.has(path))).toEqual([]);
+  });
+
   test("variables that files of settings give a value of DeepSeek's", () => {
     expect(
       variablesThatMatter(
