@@ -1,3 +1,4 @@
+// Long because each client of Python is a few lines, and all are told apart in one place.
 // Long because each way of asking a model is a short recogniser, and they share what they read.
 import type { ClientKind, HostVerdict, Request, Value } from "../facts.js";
 import { hostOfProvider, hostOfPython, unknownHost } from "../host.js";

@@ -82,7 +82,7 @@ async function load(): Promise<ParsePython> {
 }
 
 /** A file of which nothing could be read. */
-export function emptyTree(file: string, text: string, message?: string): PyTree {
+function emptyTree(file: string, text: string, message?: string): PyTree {
   const tree = { file, text, comments: [], errors: [] as PyTree["errors"] } as unknown as {
     -readonly [K in keyof PyTree]: PyTree[K];
   };
