@@ -1,6 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import { closeSync, constants, openSync, readFileSync, readSync, statSync } from "node:fs";
-import { relative, resolve, sep } from "node:path";
+import { dirname, relative, resolve, sep } from "node:path";
 import type { Host } from "../cli.js";
 import { type Reader, readerOf } from "../compat/readers/index.js";
 import { startLook } from "../compat/select.js";
@@ -193,12 +193,25 @@ function reading(
   const cache = new Map<string, string>();
   const there = new Map<string, boolean>();
   const unreadable = new Set<string>();
+  // names of packages are asked for in every folder on the way up, where nearly none of them has a folder
+  const folders = new Map<string, boolean>();
+  const isFolder = (path: string): boolean => {
+    let known = folders.get(path);
+    if (known === undefined) {
+      const parent = dirname(path);
+      known =
+        (parent === path || isFolder(parent)) && statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+      folders.set(path, known);
+    }
+    return known;
+  };
   return {
     unreadable,
     has(path) {
       let known = there.get(path) ?? existence(path);
       if (known === undefined) {
-        known = isFile(resolve(host.cwd, path));
+        const absolute = resolve(host.cwd, path);
+        known = isFolder(dirname(absolute)) && isFile(absolute);
         there.set(path, known);
       }
       return known;

@@ -36,13 +36,18 @@ function addImporters(sources: Sources, look: Look, chosen: Map<string, Selected
     const stems = new Set([...fresh].flatMap(stemsOf));
     const bare = bareNamesOf(fresh);
     const next = new Set<string>();
-    for (const { path, specifiers } of look.importers(stems, (file) => peekAt(sources, file))) {
-      if (chosen.has(path)) continue;
-      const found = importedFrom(path, specifiers, fresh, bare, sources);
-      if (found === undefined) continue;
-      const { target, text } = found;
+    const importers = [...look.importers(stems, (file) => peekAt(sources, file))].flatMap(({ path, specifiers }) => {
+      const found = chosen.has(path) ? undefined : importedFrom(path, specifiers, fresh, bare, sources);
+      return found ? [{ path, ...found }] : [];
+    });
+    const counts = new Map<string, number>();
+    for (const { target } of importers) counts.set(target, (counts.get(target) ?? 0) + 1);
+    for (const { path, target, text } of importers) {
       const isScript = readerOf(path)?.name === "typescript";
-      if (!passing.has(target) && !(isScript ? aboutModels : asksModels).test(text)) continue;
+      // what everything imports is no table of models, but a package's index or its constants
+      if (counts.get(target)! > mostImporters) {
+        if (!makesRequests.test(text)) continue;
+      } else if (!passing.has(target) && !(isScript ? aboutModels : asksModels).test(text)) continue;
       chosen.set(path, `imports ${target}`);
       next.add(path);
       if (passing.has(target) && (isScript ? handsOn.test(text) : isIndex(path, text))) passing.add(path);
@@ -50,6 +55,9 @@ function addImporters(sources: Sources, look: Look, chosen: Map<string, Selected
     fresh = next;
   }
 }
+
+/** A file that more than this many import is one of which most of them want something else. */
+const mostImporters = 60;
 
 /** Words of which code that makes a request, or prepares one for another file, has at least one. */
 const aboutModels =
@@ -60,6 +68,9 @@ const aboutModels =
  */
 const asksModels =
   /\b(?:model(?:_name|_id)?|temperature|max_(?:completion_|output_)?tokens|tool_choice|response_format|base_url|api_base|api_key)["']?\s*[=:]|\b(?:completions|messages|responses)\.(?:create|parse|stream)\b|\breasoning_content\b/;
+/** What code has that makes a client or a request itself. */
+const makesRequests =
+  /\b(?:completions|messages|responses)\.(?:create|parse|stream)\b|\b(?:Async)?(?:Azure)?(?:OpenAI|Anthropic)\(|\bChat(?:OpenAI|DeepSeek)\b|\ba?completion\(|\bcreate(?:OpenAI|DeepSeek|OpenAICompatible)\b|\b(?:generate|stream)(?:Text|Object)\(|\bfetch\(|\b(?:axios|requests|httpx|session)\.(?:post|request)\(/;
 /** A package's index, or a module that only takes things in: what it imports can be imported from it. */
 function isIndex(path: string, text: string): boolean {
   return /(?:^|\/)__init__\.pyi?$/.test(path) || !/^(?:async[ \t]+)?(?:def|class)[ \t]/m.test(text);

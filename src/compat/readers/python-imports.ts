@@ -47,15 +47,28 @@ export function resolvePython(sources: Sources, from: string, specifier: string)
     const up = parts.filter((part) => part === "..").length;
     return up > folders.length ? undefined : candidates(folders.slice(0, folders.length - up));
   }
-  for (let level = folders.length; level >= Math.max(0, folders.length - 8); level -= 1) {
-    for (const root of rootFolders) {
-      const base = folders.slice(0, level);
-      const found = candidates(root === "" ? base : [...base, root]);
-      if (found !== undefined) return found;
-    }
+  // every file of a folder asks for the same packages, and every folder's parent is asked for them again
+  let known = resolved.get(sources);
+  if (!known) {
+    known = new Map();
+    resolved.set(sources, known);
   }
-  return undefined;
+  const at = (level: number): string | undefined => {
+    if (level < Math.max(0, folders.length - 8)) return undefined;
+    const base = folders.slice(0, level);
+    const key = `${base.join("/")}:${specifier}`;
+    const before = known.get(key);
+    if (before !== undefined) return before || undefined;
+    const own = rootFolders.map((root) => candidates(root === "" ? base : [...base, root])).find(Boolean);
+    const found = own ?? at(level - 1);
+    known.set(key, found ?? "");
+    return found;
+  };
+  return at(folders.length);
 }
+
+/** Files that absolute specifiers mean, by folder and specifier; empty for none. */
+const resolved = new WeakMap<Sources, Map<string, string>>();
 
 /** The dotted form of a path of `pythonImports`. */
 export function dotted(path: string): string {
