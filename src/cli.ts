@@ -55,7 +55,7 @@ export interface CommandHead {
 }
 
 /** A command of which only the head is loaded before somebody asks for it. */
-export interface LazyCommand extends CommandHead {
+interface LazyCommand extends CommandHead {
   load(): Promise<CommandSpec>;
 }
 

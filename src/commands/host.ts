@@ -5,12 +5,15 @@ function output(stream: NodeJS.WriteStream): Output {
   // a reader that has seen enough (`| head`) is not an error
   stream.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code === "EPIPE") process.exit(process.exitCode ?? exitCode.ok);
-    throw error;
+    // a full disk behind `>`: the result is not whole, which must not pass for findings
+    if (stream === process.stdout) process.stderr.write(`error: cannot write the result: ${error.message}\n`);
+    process.exit(exitCode.failed);
   });
   return {
     write: (text) => void stream.write(text),
     isTerminal: stream.isTTY === true,
-    columns: stream.columns ?? 80,
+    // a terminal that was never told its size says 0
+    columns: stream.columns || 80,
   };
 }
 

@@ -1,11 +1,14 @@
-import type { Host } from "../cli.js";
+import type { Host, Options } from "../cli.js";
 import { readerOf } from "../compat/readers/index.js";
 import { selectFiles } from "../compat/select.js";
-import { findSourceFiles } from "./source-files.js";
+import { loadConfig } from "./config-file.js";
+import { scanSources } from "./scan-sources.js";
 
 /** Prints the files that a scan would read in full, each with the reason, and what it would pass over. No parser is loaded. */
-export function listFiles(host: Host, paths: readonly string[]): void {
-  const sources = findSourceFiles(host, paths);
+export async function listFiles(host: Host, paths: readonly string[], options: Options): Promise<void> {
+  const loaded = await loadConfig(host, options);
+  const settings = loaded ? (await import("../compat/config.js")).fileSettings(loaded.config) : undefined;
+  const sources = scanSources(host, paths, settings, loaded?.folder ?? host.cwd, [], () => {});
   const selected = selectFiles(sources, sources.paths.filter(readerOf));
   host.stdout.write(selected.map(({ path, why }) => `${path}: ${why}\n`).join(""));
   const passed = [...sources.passedOver].map(([why, { files, folders }]) => {

@@ -17,7 +17,8 @@ const lineIntervalMs = 10_000;
  */
 export function startProgress(host: Host, label: string, unit = ""): Progress {
   const startedMs = performance.now();
-  const live = host.stderr.isTerminal && !host.env["CI"];
+  // a terminal of width 0 (a container's, that was never told its size) would have the spinner clear lines for ever
+  const live = host.stderr.isTerminal && !host.env["CI"] && process.stderr.columns !== 0;
   let lastLineMs = startedMs;
   let stopped = false;
   let text = label;

@@ -41,7 +41,7 @@ export const scanCommand: CommandSpec = {
   async run(host, [paths], options) {
     if (options["listFiles"] === true) {
       const { listFiles } = await import("./list-files.js");
-      listFiles(host, paths as string[]);
+      await listFiles(host, paths as string[], options);
       return exitCode.ok;
     }
     checkCombination(host, options);

@@ -40,8 +40,13 @@ export function insertProperty(
   comment?: string,
 ): readonly Edit[] | undefined {
   const { file, start, end } = shape.place;
-  const anchor = after ?? shape.properties.at(-1);
   const { syntax } = shape;
+  // nothing by position may follow a keyword
+  const positional = shape.properties.findLast(
+    (one) => syntax === "keywords" && !/^(?:\w+\s*=(?!=)|\*)/.test(text.slice(one.start, one.end)),
+  );
+  const wanted = after ?? shape.properties.at(-1);
+  const anchor = positional && wanted && wanted.start < positional.start ? positional : wanted;
   const eol = lineBreakAt(text, start);
   if (syntax === "yaml") {
     if (!anchor) return undefined;

@@ -7,7 +7,7 @@ const dollars = z.number().min(0);
 const rate = { hit: dollars, miss: dollars, output: dollars };
 
 /** US dollars for a million tokens: input that the cache held, other input, output. */
-export const priceTableSchema = z.array(
+const priceTableSchema = z.array(
   z.strictObject({
     model: z.string().min(1),
     from: z.iso.date().optional().describe("first day, YYYY-MM-DD; without it the row holds for every day"),

@@ -13,7 +13,7 @@ import type { Origin, Target } from "./targets.js";
 export type StageNumber = 1 | 2 | 3 | 4;
 
 /** A file of a stage. */
-export interface StagedFile {
+interface StagedFile {
   readonly file: string;
   readonly kind: ComponentKind;
   /** What says that it is of that kind. */
@@ -23,7 +23,7 @@ export interface StagedFile {
   readonly findings: number;
 }
 
-export interface StagedFinding {
+interface StagedFinding {
   readonly code: string;
   readonly rule: string;
   readonly severity: Severity;
@@ -34,7 +34,7 @@ export interface StagedFinding {
   readonly fix: "safe" | "suggested" | "manual";
 }
 
-export interface Risk {
+interface Risk {
   readonly level: "none" | "low" | "medium" | "high";
   readonly reason: string;
 }

@@ -49,7 +49,7 @@ export const exampleFiles = {
   dockerfile: "Dockerfile",
   http: "example.http",
 } as const;
-export type ExampleLanguage = keyof typeof exampleFiles;
+type ExampleLanguage = keyof typeof exampleFiles;
 
 /** A piece of code before and after, for one target: documentation and test at once. */
 export interface Example {

@@ -21,7 +21,7 @@ export interface ReadinessInput {
   readonly read: number;
 }
 
-export interface ReadinessPart {
+interface ReadinessPart {
   readonly name: string;
   readonly count: number;
   /** Points one of them costs; for what could not be read, points for all of the repository. */
@@ -56,7 +56,7 @@ const weights: readonly Weight[] = [
 ];
 
 /** The formula as reports print it. */
-export const readinessFormula = `100 - ${weights
+const readinessFormula = `100 - ${weights
   .map(({ name, weight, most }) => `min(${most}, ${weight} x ${name})`)
   .join(" - ")} - 100 x (unreadable files / all files), rounded down, at least 0`;
 

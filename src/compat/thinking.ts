@@ -190,7 +190,7 @@ interface Insertion {
 }
 
 /** Puts properties into an object at a path, making the objects on the way that are missing. */
-export function insertAt(
+function insertAt(
   text: string,
   shape: ObjectShape,
   parameters: readonly Parameter[] | undefined,

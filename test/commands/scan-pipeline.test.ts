@@ -410,6 +410,13 @@ describe("the configuration", () => {
     expect(stderr.trimEnd().split("\n")).toHaveLength(1);
   });
 
+  test("--list-files leaves out what it excludes", async () => {
+    write("a.ts", client + call);
+    write("old/b.ts", client + call);
+    write("deepseek-compat.config.json", '{"exclude": ["old"]}');
+    expect((await scan(["--list-files"])).stdout).toMatch(/^a\.ts: .*\n$/);
+  });
+
   test("two files in one folder are refused", async () => {
     write("deepseek-compat.config.json", "{}");
     write("deepseek-compat.config.yaml", "{}");

@@ -143,3 +143,10 @@ test("sampling parameters stay where the reasoner is told not to think", async (
   const code = `${create}(model="deepseek-reasoner", temperature=0.5, extra_body={"thinking": {"type": "disabled"}})`;
   expect(await py(code)).toBe(code);
 });
+
+test("a keyword comes after what is given by position", async () => {
+  const head = "from litellm import completion\n";
+  expect(await fixed("a.py", `${head}completion("deepseek/deepseek-chat", m)\n`)).toBe(
+    `${head}completion("deepseek/deepseek-flash", m, thinking={"type": "disabled"})\n`,
+  );
+});

@@ -273,3 +273,16 @@ describe("models and clients in a wrapping", () => {
     expect(() => onlyRequest({ "a.ts": code })).toThrow("0 requests");
   });
 });
+
+test("a configuration service reads the environment", () => {
+  const made = (args: string) =>
+    onlyRequest({
+      "a.ts": `import OpenAI from "openai";\nconst client = new OpenAI({ baseURL: this.config.get<string>(${args}) });\nclient.chat.completions.create({ model: "m", messages });`,
+    }).host;
+  expect(made('"DEEPSEEK_BASE_URL", "https://api.deepseek.com"')).toMatchObject({
+    host: "official",
+    certainty: "certain",
+  });
+  expect(made('"DEEPSEEK_BASE_URL"')).toMatchObject({ host: "official", certainty: "possible" });
+  expect(made('"LLM_URL", "https://api.deepseek.com"')).toMatchObject({ host: "official", certainty: "possible" });
+});

@@ -15,6 +15,24 @@ interface Case {
 
 const cases: readonly Case[] = [
   {
+    name: "what CrewAI hands to litellm",
+    code: `from crewai import LLM\nLLM(model="deepseek/deepseek-chat")`,
+    client: "litellm",
+    host: ["official", "possible"],
+  },
+  {
+    name: "CrewAI with OpenRouter",
+    code: `from crewai import LLM\nLLM(model="deepseek/deepseek-chat", base_url="https://openrouter.ai/api/v1")`,
+    host: ["openrouter", "certain"],
+  },
+  {
+    name: "what DSPy hands to litellm",
+    code: `import dspy\ndspy.LM("deepseek/deepseek-chat")`,
+    client: "litellm",
+    host: ["official", "possible"],
+    model: ["deepseek/deepseek-chat"],
+  },
+  {
     name: "openai-python",
     code: `from openai import OpenAI\nclient = ${official}\nclient.chat.completions.create(model="m", messages=x)`,
     client: "openai-python",

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
 import type { Certainty } from "../../src/compat/facts.js";
-import { onlyPythonRequest } from "./python.js";
+import { factsOf, onlyPythonRequest } from "./python.js";
 
 const call = (model: string) => `client.chat.completions.create(${model}, messages=m)\n`;
 
@@ -405,5 +405,17 @@ describe("where a model's name comes from", () => {
     expect(model?.candidates.map(({ value }) => value) ?? []).toEqual(values);
     expect(model?.certainty).toBe(certainty);
     if (path !== undefined) expect(model?.candidates[0]?.path.join(" -> ")).toBe(path);
+  });
+});
+
+describe("bounds", () => {
+  test("ways that branch again and again end", async () => {
+    const steps = Array.from(
+      { length: 12 },
+      (_, index) =>
+        `def f${index}(x, **more):\n  d = {**more, "a": x} if x else {**more, "b": x}\n  f${(index + 1) % 12}(x, **d)\n  f${(index + 5) % 12}(d, **{**d, **more})\n`,
+    );
+    const text = `from openai import OpenAI\nc = OpenAI(base_url="https://api.deepseek.com")\n${steps.join("")}c.chat.completions.create(model="m", **f0(1))\n`;
+    expect((await factsOf(text)).requests).toHaveLength(1);
   });
 });

@@ -12,8 +12,7 @@ import type { Found } from "./python-values.js";
 const mostArguments = 200;
 
 /** Methods of model objects and tokenizers, of which rules ask on what they are called and with what values. */
-const ofModels =
-  /bind|tool|struct|generat|summar|chat|complet|stream|invoke|predict|template|config|create|parse|agent|^run|^[A-Z]/i;
+const ofModels = /bind_|struct|generate|summar|template/i;
 
 /** Can a name lead to what is imported from a package? Not one that is bound as a parameter or defined here. */
 function mayBeImported(root: PyNode): boolean {

@@ -15,7 +15,7 @@ export function externalOf(
 }
 
 /** Names under which options give the base URL. */
-export const urlNames = [
+const urlNames = [
   "base_url",
   "api_base",
   "openai_api_base",

@@ -8,7 +8,7 @@ import { bindingsOf, isName, lookUp, type Project, scopeOf, starsOf } from "./py
 import { argumentsOf, lastName, numberOf, stringOf, stringParts } from "./python-syntax.js";
 import { child, codeOf, type PyNode, placeOf, short, walk } from "./python-tree.js";
 
-export interface Role {
+interface Role {
   readonly kind: MentionKind;
   readonly name: string;
 }
@@ -39,7 +39,7 @@ function hostOfCall(node: PyNode, resolver: Resolver): HostVerdict | undefined {
 }
 
 /** Climbs over defaults and conditionals to what a literal is for; undefined for docstrings. */
-export function roleOf(literal: PyNode): Role | undefined {
+function roleOf(literal: PyNode): Role | undefined {
   let node = literal;
   let byDefault = false;
   for (let up = node.parent; up; up = node.parent) {
@@ -266,7 +266,7 @@ export function literalFact(node: PyNode): Literal | undefined {
 const idNames = /^(id|model|model_id|model_name|name|value|key|slug)$/;
 
 /** The DeepSeek id or name that a number or flag belongs to; the nearest entry decides. */
-export function ownerOf(node: PyNode): string | undefined {
+function ownerOf(node: PyNode): string | undefined {
   for (let up: PyNode = node; up.parent; up = up.parent) {
     const holder = up.parent;
     if (holder.type === "dictionary" || holder.type === "argument_list") {

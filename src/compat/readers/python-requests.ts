@@ -1,3 +1,5 @@
+// Long because each client of Python is a few lines, and all are told apart in one place.
+// Long because each way of asking a model is a short recogniser, and they share what they read.
 import type { ClientKind, HostVerdict, Request, Value } from "../facts.js";
 import { hostOfProvider, hostOfPython, unknownHost } from "../host.js";
 import {
@@ -234,8 +236,9 @@ const constructors: readonly Constructors[] = [
     name: /^(DeepSeek|OpenAI|OpenAILike|OpenRouter|AzureOpenAI|LiteLLM|Ollama|Groq|TogetherLLM|Fireworks)$/,
     client: "llamaindex-python",
   },
-  // they hand everything on to litellm
-  { package: /^(crewai|dspy)(\.|$)/, name: /^(LLM|LM)$/, client: "litellm" },
+  // they hand the id and what they do not know to litellm
+  { package: /^crewai(\.|$)/, name: /^LLM$/, client: "litellm" },
+  { package: /^dspy(\.|$)/, name: /^LM$/, client: "litellm" },
   { package: /^pydantic_ai/, name: /^(Agent|OpenAI(Chat|Responses)?Model|infer_model)$/, client: "pydantic-ai" },
 ];
 
@@ -248,7 +251,6 @@ function modelRequest(node: PyNode, resolver: Resolver): Request | undefined {
   const row = from && constructors.find((one) => one.package.test(from.package) && one.name.test(from.name));
   if (!from || !row) return undefined;
   const isLangChainFactory = from.name === "init_chat_model";
-  const isRouted = row.client === "litellm" || /LiteLLM/.test(from.name);
   const takesModelFirst = row.client !== "langchain-python" || isLangChainFactory;
   const read = takesModelFirst ? withModel(node, resolver) : readKeywords(node, resolver);
   const model = read.parameters.find(({ name: one }) => modelNames.includes(one));
@@ -256,14 +258,16 @@ function modelRequest(node: PyNode, resolver: Resolver): Request | undefined {
   if (from.name === "Agent" && !model?.value.candidates.some(({ value }) => typeof value === "string"))
     return undefined;
   const byPackage = hostOfPython(from.package, from.name);
+  const isLiteLlm = row.client === "litellm" || /LiteLLM/.test(from.name);
   const byProvider =
-    row.client === "pydantic-ai" || isLangChainFactory || isRouted
-      ? (providerOf(read, isRouted ? "/" : ":") ??
+    row.client === "pydantic-ai" || isLangChainFactory || isLiteLlm
+      ? (providerOf(read, isLiteLlm ? "/" : ":") ??
         providerKeyword(node, "model_provider", resolver) ??
         providerObject(node, resolver))
       : undefined;
   const fallback: HostVerdict =
-    byProvider ??
+    // settings of its own may send it elsewhere
+    (byProvider && row.client === "litellm" ? atMostPossible(byProvider) : byProvider) ??
     (byPackage
       ? { host: byPackage, certainty: "certain", evidence: `${from.name} of ${from.package}` }
       : /azure/i.test(from.name)

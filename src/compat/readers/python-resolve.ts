@@ -76,6 +76,7 @@ export function createResolver(project: Project): Resolver {
   };
   const active = new Set<PyNode>();
   const settled = new WeakMap<PyNode, readonly Found[]>();
+  const settledBriefly = new WeakMap<PyNode, readonly Found[]>();
   let steps = 0;
   let limit = maximumSteps;
   let asking = false;
@@ -116,7 +117,8 @@ export function createResolver(project: Project): Resolver {
   };
 
   function follow(node: PyNode, from: From, depth: number): readonly Found[] {
-    const ready = from.arguments ? undefined : settled.get(node);
+    const isBrief = limit === fewSteps;
+    const ready = from.arguments ? undefined : (settled.get(node) ?? (isBrief ? settledBriefly.get(node) : undefined));
     if (ready) return ready;
     steps += 1;
     if (depth > maximumDepth || steps > limit || active.has(node)) {
@@ -128,8 +130,10 @@ export function createResolver(project: Project): Resolver {
     try {
       const found = distinct(followOnce(unwrap(node), from, depth + 1));
       // what was cut short far down may lead further when it is asked from elsewhere; it says itself that it is unsure
-      if (!from.arguments && (cuts === before || (depth <= nearDepth && limit === maximumSteps)))
-        settled.set(node, found);
+      if (!from.arguments) {
+        if (cuts === before || (depth <= nearDepth && !isBrief)) settled.set(node, found);
+        else if (isBrief && depth <= nearDepth) settledBriefly.set(node, found);
+      }
       return found;
     } finally {
       active.delete(node);
@@ -239,6 +243,14 @@ export function createResolver(project: Project): Resolver {
   }
 
   function followImport(at: PyNode, specifier: string, name: string, depth: number): readonly Found[] {
+    // no file is parsed for what few rules ask
+    if (limit === fewSteps) {
+      const path = project.pathOf(at.tree, specifier);
+      if (path !== undefined && path !== at.tree.file && !project.trees.has(path)) {
+        cuts += 1;
+        return [unknown(at, {})];
+      }
+    }
     const target = project.imported(at.tree, specifier);
     if (name === "*")
       return target ? [stop(target.root, {})] : [{ ...stop(at, {}), external: { package: specifier, name } }];

@@ -26,6 +26,8 @@ export interface Project {
   readonly trees: ReadonlyMap<string, PyTree>;
   /** The file that a dotted specifier means: `.config`, `pkg.mod`; undefined for packages from elsewhere. */
   imported(from: PyTree, specifier: string): PyTree | undefined;
+  /** The path of that file, which is not read for it. */
+  pathOf(from: PyTree, specifier: string): string | undefined;
 }
 
 /** A project over sources; `view` gives the Python in a file that holds it in another form. */
@@ -49,18 +51,23 @@ export function createProject(
     trees.set(path, read);
     return read;
   };
+  const pathOf = (from: PyTree, specifier: string): string => {
+    const key = `${from.file.slice(0, from.file.lastIndexOf("/") + 1)}:${specifier}`;
+    let path = resolved.get(key);
+    if (path === undefined) {
+      path = resolvePython(sources, from.file, slashed(specifier)) ?? "";
+      resolved.set(key, path);
+    }
+    return path;
+  };
   return {
     tree,
     trees,
     imported: (from, specifier) => {
-      const key = `${from.file.slice(0, from.file.lastIndexOf("/") + 1)}:${specifier}`;
-      let path = resolved.get(key);
-      if (path === undefined) {
-        path = resolvePython(sources, from.file, slashed(specifier)) ?? "";
-        resolved.set(key, path);
-      }
+      const path = pathOf(from, specifier);
       return path === "" || path === from.file ? undefined : tree(path);
     },
+    pathOf: (from, specifier) => pathOf(from, specifier) || undefined,
   };
 }
 

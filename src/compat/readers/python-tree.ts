@@ -69,7 +69,7 @@ async function load(): Promise<ParsePython> {
       const tree = parser.parse(text);
       if (!tree) return emptyTree(file, text, "the file could not be parsed");
       try {
-        return plainTree(file, text, tree.walk());
+        return plainTree(file, text, tree.walk(), tree.rootNode.hasError);
       } finally {
         tree.delete();
       }
@@ -82,7 +82,7 @@ async function load(): Promise<ParsePython> {
 }
 
 /** A file of which nothing could be read. */
-export function emptyTree(file: string, text: string, message?: string): PyTree {
+function emptyTree(file: string, text: string, message?: string): PyTree {
   const tree = { file, text, comments: [], errors: [] as PyTree["errors"] } as unknown as {
     -readonly [K in keyof PyTree]: PyTree[K];
   };
@@ -98,7 +98,7 @@ type Growing = { -readonly [K in keyof PyNode]: PyNode[K] };
 const none: readonly PyNode[] = [];
 
 /** Walks the tree without recursion, so that no depth is too deep here. */
-function plainTree(file: string, text: string, cursor: Cursor): PyTree {
+function plainTree(file: string, text: string, cursor: Cursor, hasErrors: boolean): PyTree {
   const tree = emptyTree(file, text) as { -readonly [K in keyof PyTree]: PyTree[K] };
   const comments: PyNode[] = [];
   const errors: { message: string; place: Place }[] = [];
@@ -126,10 +126,13 @@ function plainTree(file: string, text: string, cursor: Cursor): PyTree {
   };
   if (root.type === "ERROR") note(root.start, root.end, "invalid syntax");
   let into = cursor.gotoFirstChild();
+  /** The cursor stands on a sign that was left out, and so is not among the open ones. */
+  let skipped = false;
   while (open.length > 0) {
     if (!into) {
       // nothing below: on to the next beside, or up
-      close();
+      if (!skipped) close();
+      skipped = false;
       if (open.length === 0) break;
       if (!cursor.gotoNextSibling()) {
         cursor.gotoParent();
@@ -137,6 +140,12 @@ function plainTree(file: string, text: string, cursor: Cursor): PyTree {
       }
     }
     const parent = open.at(-1)!;
+    // most signs are of no use, and every question to the parser costs
+    if (!hasErrors && !cursor.nodeIsNamed && !cursor.currentFieldName) {
+      into = false;
+      skipped = true;
+      continue;
+    }
     const node = make(parent);
     if (cursor.nodeIsMissing) note(node.start, node.end, `missing ${node.type}`);
     else if (node.type === "ERROR") note(node.start, node.end, "invalid syntax");

@@ -122,7 +122,7 @@ function ofCall(
 }
 
 /** The variable or member that an expression names: `config` of `config`, `self.config`, `x["config"]`. */
-export function holderName(node: PyNode): string | undefined {
+function holderName(node: PyNode): string | undefined {
   if (node.type === "identifier") return codeOf(node);
   if (node.type === "attribute") return codeOf(child(node, "attribute") ?? node);
   const key = node.type === "subscript" ? child(node, "subscript") : undefined;

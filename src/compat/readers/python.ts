@@ -82,8 +82,8 @@ function importersOf(project: Project, files: readonly RawFacts[]): ReadonlyMap<
   for (const file of files) {
     const tree = project.tree(file.file)!;
     for (const path of pythonImports(file.text)) {
-      const target = project.imported(tree, dotted(path))?.file;
-      if (target && target !== file.file) importers.set(target, [...(importers.get(target) ?? []), file]);
+      const target = project.pathOf(tree, dotted(path));
+      if (target !== undefined && target !== file.file) importers.set(target, [...(importers.get(target) ?? []), file]);
     }
   }
   return importers;

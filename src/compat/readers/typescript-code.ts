@@ -33,7 +33,7 @@ export function primitiveOf(node: ts.Node): Primitive | undefined {
 }
 
 /** What the value of an expression is called: its property, constant or parameter; empty where there is none. */
-export function nameAround(node: ts.Node): string {
+function nameAround(node: ts.Node): string {
   let up = node.parent;
   let inner = node;
   while (

@@ -1,6 +1,6 @@
 import type { HostVerdict, Mention, MentionKind, NamedNumber } from "../facts.js";
 import { hostOfModel, unknownHost } from "../host.js";
-import { isDeepSeekId } from "../models.js";
+import { isCurrentId, isDeepSeekId, splitId } from "../models.js";
 import { atMostPossible, hostOfFile, hostOfObjects } from "./typescript-clients.js";
 import { ts } from "./typescript-compiler.cjs";
 import { providerCall } from "./typescript-providers.js";
@@ -78,6 +78,9 @@ function roleOf(literal: ts.StringLiteralLike): { kind: MentionKind; name: strin
   if (ts.isCaseClause(up)) return { kind: "switch case", name: "" };
   if (ts.isLiteralTypeNode(up) || ts.isPropertySignature(up)) return { kind: "type", name: "" };
   if (ts.isPropertyAssignment(up)) {
+    // a table that leads from old names to today's
+    const value = withoutCasts(up.initializer);
+    if (up.name === literal && ts.isStringLiteralLike(value) && isCurrentId(splitId(value.text).name)) return undefined;
     return up.name === literal ? { kind: "table key", name: "" } : named("property", propertyName(up.name) ?? "");
   }
   if (ts.isPropertyDeclaration(up)) return { kind: "default", name: up.name.getText() };

@@ -114,12 +114,12 @@ export function createResolver(project: Project): Resolver {
     }
     const variable = environmentVariable(node);
     if (variable) {
-      const read: Found = { ...stop(node, from), sure: false, environment: variable };
-      // configService.get("X", "default")
+      const read = { ...stop(node, from), sure: false, environment: variable };
+      // config.get("X", "default")
       const byDefault = ts.isCallExpression(node) ? node.arguments[1] : undefined;
-      if (!byDefault) return [read];
-      const found = unsure(via(`${variable} default`, follow(byDefault, from, depth)));
-      return [read, ...found.map((one) => ({ ...one, environment: variable }))];
+      if (!byDefault || ts.isObjectLiteralExpression(byDefault)) return [read];
+      const found = via(`${variable} default`, follow(byDefault, from, depth));
+      return [read, ...unsure(found).map((one) => ({ ...one, environment: one.environment ?? variable }))];
     }
     if (ts.isIdentifier(node)) {
       const declaration = declarationOf(node.text, node);

@@ -70,7 +70,7 @@ function scriptOf(text: string): { readonly text: string; readonly ending: strin
 }
 
 /** Parses one file; never throws, syntax errors are in the result. */
-export function parseModule(file: string, text: string): Module {
+function parseModule(file: string, text: string): Module {
   const ending = file.slice(file.lastIndexOf(".") + 1);
   const script = markupFile.test(file) ? scriptOf(text) : undefined;
   const kind = kinds[script ? script.ending : ending] ?? ts.ScriptKind.TS;

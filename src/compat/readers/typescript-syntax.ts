@@ -11,15 +11,14 @@ export function environmentVariable(node: ts.Expression): string | undefined {
     const [name] = node.arguments;
     return name && ts.isStringLiteralLike(name) ? name.text : undefined;
   }
-  if (ts.isCallExpression(node) && ts.isPropertyAccessExpression(node.expression)) {
-    const { name, expression: object } = node.expression;
-    const [key] = node.arguments;
-    const isConfig =
-      /^get(OrThrow)?$/.test(name.text) && /(^|\.)\w*config(uration)?(service)?$/i.test(object.getText());
-    if (isConfig && key && ts.isStringLiteralLike(key) && /^[A-Z][A-Z0-9]*(_[A-Z0-9]+)+$/.test(key.text))
-      return key.text;
-  }
-  return undefined;
+  return ts.isCallExpression(node) ? variableOfService(node) : undefined;
+}
+
+/** `config.get("X")` and `this.configService.getOrThrow("X")` of NestJS, which reads the environment. */
+function variableOfService({ expression, arguments: [name] }: ts.CallExpression): string | undefined {
+  if (!name || !ts.isStringLiteralLike(name) || !/^[A-Z][A-Z0-9]*(_[A-Z0-9]+)+$/.test(name.text)) return undefined;
+  if (!ts.isPropertyAccessExpression(expression) || !/^get(OrThrow)?$/.test(expression.name.text)) return undefined;
+  return /config(Service)?$/i.test(expression.expression.getText()) ? name.text : undefined;
 }
 
 /** `require("x")` and `import("x")`. */

@@ -59,7 +59,7 @@ def load(gate, torch):
   *check(facts) {
     for (const file of facts.files) {
       for (const call of file.calls) {
-        const problem = ofBias(call);
+        const problem = ofBias(call, file);
         if (problem) yield problem;
       }
       const quantiser = ofQuantiser(file);
@@ -70,9 +70,10 @@ def load(gate, torch):
 };
 
 /** `gate.e_score_correction_bias.to(torch.bfloat16)` and the like. */
-function ofBias(call: Call): Problem | undefined {
+function ofBias(call: Call, file: FileFacts): Problem | undefined {
   const { callee, name, arguments: given, calleePlace, place } = call;
-  if (!/e_score_correction_bias(["'`][\])])?(\.data)?\.\w+$/.test(callee)) return undefined;
+  const isBias = /e_score_correction_bias(["'`][\])])?(\.data)?\.\w+$/.test(callee);
+  if (!isBias && !isOfNamedWeight(call, file)) return undefined;
   const dtype = given.find((one) => /(bfloat16|float16|half|\bbf16|\bfp16)\b/.test(one.text));
   const narrows = name === "half" || name === "bfloat16" || ((name === "to" || name === "type") && dtype !== undefined);
   if (!narrows) return undefined;
@@ -86,6 +87,28 @@ function ofBias(call: Call): Problem | undefined {
     manual: "check that what it is added to is float32 as well",
     fix: { applicability: "suggested", description: "keep it float32", edits: [edit] },
   };
+}
+
+/** `if "e_score_correction_bias" in name:` and, in its block, `weight.to(torch.bfloat16)`. */
+function isOfNamedWeight({ callee, place }: Call, { comparisons, text, language }: FileFacts): boolean {
+  if (language !== "python" && language !== "notebook") return false;
+  if (!/^[\w.]+\.(to|type|half|bfloat16)$/.test(callee)) return false;
+  return comparisons.some(({ value, operator, place: test }) => {
+    if (!String(value).includes("e_score_correction_bias") || !/^(contains|equals)$/.test(operator)) return false;
+    const between = text.slice(test.end, place.start);
+    if (test.end > place.start || between.length > 400 || /\bnot\s+in\b/.test(text.slice(test.start, test.end)))
+      return false;
+    const line = text.slice(text.lastIndexOf("\n", test.start) + 1, test.start);
+    const indent = /^[ \t]*/.exec(line)![0].length;
+    // the block of an `if`, as far as lines are indented further than it
+    return (
+      /^\s*(el)?if\b/.test(line) &&
+      between
+        .split("\n")
+        .slice(1)
+        .every((one) => one.trim() === "" || /^[ \t]*/.exec(one)![0].length > indent)
+    );
+  });
 }
 
 /** Code that quantises in the way of the demonstration repository. */

@@ -166,7 +166,7 @@ function* sentBack(facts: Facts, file: FileFacts): Iterable<Problem> {
     const requests = requestsAround(facts, file, item);
     const reason = reasonOf(requests, "v3.1");
     const [request] = requests;
-    if (!reason || !request) continue;
+    if (!reason || !request || isTakenOut(file, item)) continue;
     const written = memberIn(file, item);
     if (item.kind === "rebuilt" && !written) continue;
     // it is taken out of the messages somewhere here, before or after they are put into the list
@@ -194,6 +194,25 @@ function* sentBack(facts: Facts, file: FileFacts): Iterable<Problem> {
       };
     }
   }
+}
+
+/** `message.pop("reasoning_content")` in the same function before the message goes into the list. */
+function isTakenOut(file: FileFacts, { text, place }: HistoryItem): boolean {
+  const around = (offset: number) =>
+    file.symbols.filter(
+      ({ kind, start, end }) => (kind === "function" || kind === "method") && start <= offset && offset < end,
+    ).length;
+  return file.members.some(
+    ({ name, form, object, place: own }) =>
+      name === "reasoning_content" &&
+      form === "remove" &&
+      object === text &&
+      own.end <= place.start &&
+      around(own.start) === around(place.start) &&
+      !file.symbols.some(
+        ({ kind, start }) => kind !== "key" && kind !== "cell" && own.end <= start && start <= place.start,
+      ),
+  );
 }
 
 const holds = (outer: HistoryItem["place"], inner: HistoryItem["place"]): boolean =>

@@ -156,3 +156,9 @@ test("a row of a table of providers speaks of the host whose URL stands in it", 
     [4, "unknown", "unknown", "warning"],
   ]);
 });
+
+test("a table that leads from the old names to today's is the migration itself", async () => {
+  const table = 'const now = { "deepseek-chat": "deepseek-flash", "deepseek-reasoner": "deepseek-v4-pro" };\n';
+  expect(await found(retiredModelAlias, key + table)).toEqual([]);
+  expect(await found(retiredModelAlias, `${key}const names = { "deepseek-chat": "DeepSeek Chat" };\n`)).toHaveLength(1);
+});
