@@ -1,4 +1,5 @@
 import { lockedVersion, lockFiles } from "./packages.js";
+import { folderOf, joinPath } from "./paths.js";
 
 /** The files of a scan, wherever they come from. Paths use forward slashes and are relative to one root, or absolute. */
 export interface Sources {
@@ -63,27 +64,6 @@ export function importSpans(text: string, visit: (start: number, end: number) =>
     visit(start, end);
     beforeSpecifier.lastIndex = end + 1;
   }
-}
-
-/** Folder of a path; empty for a file at the root. */
-function folderOf(path: string): string {
-  return path.slice(0, Math.max(0, path.lastIndexOf("/")));
-}
-
-/** Joins and normalises: `a/b`, `../c.js` -> `a/c.js`. */
-function joinPath(folder: string, path: string): string {
-  // nearly all imports
-  if (/^\.\/\w/.test(path) && !/\/[./]/.test(path.slice(2)) && (folder === "" || /^\w[^.]*[^./]$/.test(folder))) {
-    return folder === "" ? path.slice(2) : `${folder}${path.slice(1)}`;
-  }
-  const absolute = (folder || path).startsWith("/") ? "/" : "";
-  const parts: string[] = [];
-  for (const part of `${folder}/${path}`.split("/")) {
-    if (part === "" || part === ".") continue;
-    if (part === ".." && parts.length > 0 && parts.at(-1) !== "..") parts.pop();
-    else parts.push(part);
-  }
-  return absolute + parts.join("/");
 }
 
 /** Folders looked into on the way up to a package.json or tsconfig.json. */

@@ -17,6 +17,7 @@ import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import type { Host } from "../../src/cli.js";
 import { scanCommand } from "../../src/commands/scan.js";
 import { findSourceFiles } from "../../src/commands/source-files.js";
+import { readerOf } from "../../src/compat/readers/index.js";
 import { selectFiles, variablesThatMatter } from "../../src/compat/select.js";
 import { memorySources } from "../compat/memory.js";
 import { runCommand } from "../host.js";
@@ -265,6 +266,13 @@ describe("odd files are scanned without an exception", () => {
     const { code } = await runCommand(scanCommand, ["line.js"], folder);
     expect(code).toBe(1);
   });
+});
+
+test("a name that says what a file is does so whichever file of its ending came before", () => {
+  const names = () => [".env.json", "Dockerfile.txt", "a.json", "a.txt"].map((path) => readerOf(path)?.name);
+  const expected = ["env", "dockerfile", "json", undefined];
+  expect(names()).toEqual(expected);
+  expect(names()).toEqual(expected);
 });
 
 describe("which files are read in full", () => {
