@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { z } from "zod";
 import { commanderOf, type Host, loadCommands, type Program } from "../src/cli.js";
-import { configSchema } from "../src/compat/config.js";
+import { configSchema } from "../src/compat/gates/config.js";
 import { rules } from "../src/compat/rules/index.js";
 import { program as deepseek } from "../src/deepseek.js";
 import { program as deepseekCompat } from "../src/deepseek-compat.js";

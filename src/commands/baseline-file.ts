@@ -7,7 +7,7 @@ import {
   type Comparison,
   compareWithBaseline,
   parseBaseline,
-} from "../compat/baseline.js";
+} from "../compat/gates/baseline.js";
 import { redactText } from "../compat/redact.js";
 import type { Finding } from "../compat/scan.js";
 import { UserError } from "../errors.js";

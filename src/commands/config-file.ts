@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { basename, dirname, join, relative, resolve, sep } from "node:path";
 import type { Host, Options } from "../cli.js";
-import type { Config } from "../compat/config.js";
+import type { Config } from "../compat/gates/config.js";
 import { UserError } from "../errors.js";
 import { reason } from "./files.js";
 
@@ -31,7 +31,7 @@ export async function loadConfig(
   if (path === undefined) return undefined;
   const name = relative(host.cwd, path).split(sep).join("/");
   const content = await readConfig(path, name);
-  const { parseConfig } = await import("../compat/config.js");
+  const { parseConfig } = await import("../compat/gates/config.js");
   return { config: parseConfig(content, name), name, folder: dirname(path) };
 }
 

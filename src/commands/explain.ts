@@ -1,6 +1,6 @@
 import { Argument } from "commander";
 import { type CommandSpec, exitCode } from "../cli.js";
-import { nearestNames } from "../compat/names.js";
+import { nearestNames } from "../compat/gates/names.js";
 import { UserError } from "../errors.js";
 import { heads } from "./heads.js";
 import { knownRules, knownRulesOptions } from "./known-rules.js";

@@ -1,5 +1,5 @@
 import type { Host } from "../cli.js";
-import { hashOf } from "../compat/fingerprint.js";
+import { hashOf } from "../compat/gates/fingerprint.js";
 import { redactText } from "../compat/redact.js";
 import type { Finding, Scan } from "../compat/scan.js";
 import { fixDiff } from "../render/fix-diff.js";

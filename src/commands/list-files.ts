@@ -7,7 +7,7 @@ import { scanSources } from "./scan-sources.js";
 /** Prints the files that a scan would read in full, each with the reason, and what it would pass over. No parser is loaded. */
 export async function listFiles(host: Host, paths: readonly string[], options: Options): Promise<void> {
   const loaded = await loadConfig(host, options);
-  const settings = loaded ? (await import("../compat/config.js")).fileSettings(loaded.config) : undefined;
+  const settings = loaded ? (await import("../compat/gates/config.js")).fileSettings(loaded.config) : undefined;
   const sources = scanSources(host, paths, settings, loaded?.folder ?? host.cwd, [], () => {});
   const selected = selectFiles(sources, sources.paths.filter(readerOf));
   host.stdout.write(selected.map(({ path, why }) => `${path}: ${why}\n`).join(""));

@@ -1,8 +1,8 @@
 import { resolve } from "node:path";
 import { Argument, InvalidArgumentError, Option } from "commander";
 import { type CommandSpec, exitCode, type Host, type Options } from "../cli.js";
-import type { CostOptions } from "../compat/cost.js";
-import type { Plan, StageNumber } from "../compat/plan.js";
+import type { Plan, StageNumber } from "../compat/plan/plan.js";
+import type { CostOptions } from "../compat/proof/cost.js";
 import { UserError } from "../errors.js";
 import { statsOf } from "./files.js";
 import { heads } from "./heads.js";

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { relative, resolve, sep } from "node:path";
 import type { Host } from "../cli.js";
-import type { Price } from "../compat/prices.js";
+import type { Price } from "../compat/proof/prices.js";
 import { UserError } from "../errors.js";
 import type { LoadedConfig } from "./config-file.js";
 import { reason } from "./files.js";
@@ -24,6 +24,6 @@ export async function loadPrices(
       `${name}: ${isBroken ? "is not valid JSON" : `cannot read the price table: ${reason(error)}`} (prices in ${loaded.name} names it)`,
     );
   }
-  const { parsePrices } = await import("../compat/own-prices.js");
+  const { parsePrices } = await import("../compat/proof/own-prices.js");
   return { path, prices: parsePrices(content, name) };
 }

@@ -1,11 +1,11 @@
 import type { Host, Options } from "../cli.js";
-import type { Recording } from "../compat/recording.js";
+import type { Recording } from "../compat/probe/recording.js";
 import { UserError } from "../errors.js";
 import { readInput } from "./files.js";
 
 /** Reads what `deepseek-compat probe --record` wrote. */
 export async function readRecording(host: Host, path: string): Promise<Recording> {
-  const { parseRecording } = await import("../compat/recording.js");
+  const { parseRecording } = await import("../compat/probe/recording.js");
   const recording = parseRecording(new TextDecoder().decode(readInput(host, path, "recording")));
   if (recording) return recording;
   throw new UserError(

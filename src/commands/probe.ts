@@ -1,7 +1,7 @@
 import { Option } from "commander";
 import { type CommandSpec, exitCode, type Host, type Options } from "../cli.js";
-import type { ProbeRequest } from "../compat/probe.js";
-import type { Exchange, Recording } from "../compat/recording.js";
+import type { ProbeRequest } from "../compat/probe/probe.js";
+import type { Exchange, Recording } from "../compat/probe/recording.js";
 import { UserError } from "../errors.js";
 import { checkOutput, writeWhole } from "./files.js";
 import { heads } from "./heads.js";
@@ -46,7 +46,7 @@ export const probeCommand: CommandSpec = {
   },
   async run(host, _arguments, options) {
     checkReports(host, options);
-    const { capabilitiesOf } = await import("../compat/capabilities.js");
+    const { capabilitiesOf } = await import("../compat/probe/capabilities.js");
     const { probeForms } = await import("../render/probe.js");
     const recording = await recordingOf(host, options);
     const record = options["record"] as string | undefined;
@@ -88,7 +88,7 @@ function checkedUrl(text: string | undefined): string {
 }
 
 async function ask(host: Host, baseUrl: string, options: Options): Promise<Recording> {
-  const { modelOf, mostRequests, nextRequest, tokensPerRequest } = await import("../compat/probe.js");
+  const { modelOf, mostRequests, nextRequest, tokensPerRequest } = await import("../compat/probe/probe.js");
   const variable = options["apiKeyEnv"] as string;
   const key = host.env[variable];
   if (!key) await warn(host, `${variable} is not set; asking without a key`);
@@ -143,8 +143,8 @@ async function send(
   timeoutMs: number,
   signal: AbortSignal,
 ): Promise<Exchange> {
-  const { urlOfRequest } = await import("../compat/probe.js");
-  const { keepable } = await import("../compat/recording.js");
+  const { urlOfRequest } = await import("../compat/probe/probe.js");
+  const { keepable } = await import("../compat/probe/recording.js");
   const secrets = key ? [key] : [];
   const { id, method, path, body } = request;
   const exchange = (status: number, response: string): Exchange => ({

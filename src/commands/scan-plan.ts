@@ -1,15 +1,15 @@
 import type { Host } from "../cli.js";
-import type { CostOptions } from "../compat/cost.js";
-import type { Plan } from "../compat/plan.js";
+import type { Plan } from "../compat/plan/plan.js";
+import type { CostOptions } from "../compat/proof/cost.js";
 import type { Scan } from "../compat/scan.js";
 import type { SourceFiles } from "./source-files.js";
 
 /** Makes the plan of a scan of the host's folder: its components and owners are those that the folder declares. */
 export async function planOfScan(host: Host, scan: Scan, sources: SourceFiles, cost: CostOptions): Promise<Plan> {
   const { repositoryFiles } = await import("./repository-files.js");
-  const { findComponents } = await import("../compat/components.js");
-  const { makePlan } = await import("../compat/plan.js");
-  const { ownerFiles, readOwners } = await import("../compat/owners.js");
+  const { findComponents } = await import("../compat/plan/components.js");
+  const { makePlan } = await import("../compat/plan/plan.js");
+  const { ownerFiles, readOwners } = await import("../compat/plan/owners.js");
   const { redact } = await import("../compat/redact.js");
   const { benchCommand } = await import("./bench.js");
   const paths = repositoryFiles(host);

@@ -1,8 +1,8 @@
 import type { Host, Options } from "../cli.js";
-import type { FileSettings } from "../compat/config.js";
-import type { CostOptions } from "../compat/cost.js";
-import type { Limits } from "../compat/gates.js";
-import { nearestNames } from "../compat/names.js";
+import type { FileSettings } from "../compat/gates/config.js";
+import type { Limits } from "../compat/gates/gates.js";
+import { nearestNames } from "../compat/gates/names.js";
+import type { CostOptions } from "../compat/proof/cost.js";
 import type { Rule } from "../compat/rule.js";
 import type { ScanOptions } from "../compat/scan.js";
 import { UserError } from "../errors.js";
@@ -40,7 +40,7 @@ export async function scanSettings(host: Host, options: Options, inside: Host = 
   const known = [...builtIn, ...own];
   let files: FileSettings | undefined;
   if (loaded) {
-    const { checkRuleNames, fileSettings } = await import("../compat/config.js");
+    const { checkRuleNames, fileSettings } = await import("../compat/gates/config.js");
     checkRuleNames(loaded.config, known, loaded.name);
     files = fileSettings(loaded.config);
   }

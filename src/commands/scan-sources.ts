@@ -1,6 +1,6 @@
 import { relative, resolve, sep } from "node:path";
 import type { Host, Options } from "../cli.js";
-import type { FileSettings } from "../compat/config.js";
+import type { FileSettings } from "../compat/gates/config.js";
 import { readerOf } from "../compat/readers/index.js";
 import { UserError } from "../errors.js";
 import { reason } from "./files.js";

@@ -1,9 +1,9 @@
 import { Argument } from "commander";
 import { type CommandSpec, exitCode, type Host, type Options } from "../cli.js";
-import type { Fixing, FixOptions } from "../compat/fix.js";
+import type { Fixing, FixOptions } from "../compat/fix/fix.js";
+import type { ReadinessContext } from "../compat/gates/score.js";
 import type { Applicability, Severity } from "../compat/rule.js";
 import type { Finding, Scan } from "../compat/scan.js";
-import type { ReadinessContext } from "../compat/score.js";
 import { UserError } from "../errors.js";
 import type { ScanReport } from "../render/scan-report.js";
 import { checkReplaceable } from "./files.js";
@@ -155,7 +155,7 @@ async function scanAndFix(
     choose = chosen;
   } else if (!asked && !isDiff)
     return { scan: await scan(sources, settings.scan), fixing: undefined, isWritten: false };
-  const { applyFixes } = await import("../compat/fix.js");
+  const { applyFixes } = await import("../compat/fix/fix.js");
   const { createVerifier, writeFixes, writeVerified } = await import("./verify-command.js");
   const verifier = await createVerifier(host, sources.paths);
   const fix = (accept?: (key: string) => boolean) =>
@@ -183,9 +183,9 @@ async function reportOf(
   baseline: import("./baseline-file.js").BaselineFile | undefined,
   changed: import("./changed-files.js").ChangedFiles | undefined,
 ) {
-  const { failuresOf, isAtLeast } = await import("../compat/gates.js");
+  const { failuresOf, isAtLeast } = await import("../compat/gates/gates.js");
   const { buildReport, maskedChanges } = await import("../render/build-report.js");
-  const { proofsOf } = await import("../compat/proof.js");
+  const { proofsOf } = await import("../compat/proof/proof.js");
   const { unifiedDiff } = await import("../render/scan.js");
   const unreadable = sources.paths.filter((path) => sources.unreadable.has(path));
   if (sources.paths.length > 0 && unreadable.length === sources.paths.length) {
@@ -256,6 +256,6 @@ async function scoreOf(
   unresolved: Scan["unresolved"],
   context: ReadinessContext,
 ): Promise<ScanReport["score"]> {
-  const { readiness, readinessInput } = await import("../compat/score.js");
+  const { readiness, readinessInput } = await import("../compat/gates/score.js");
   return readiness(readinessInput({ ...scan, findings, unresolved }, context));
 }

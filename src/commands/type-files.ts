@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, realpathSync, statSync } from "node:fs";
 import type { Host } from "../cli.js";
-import type { TypeFiles } from "../compat/verify.js";
+import type { TypeFiles } from "../compat/fix/verify.js";
 
 const slashed = (path: string): string => path.replaceAll("\\", "/");
 

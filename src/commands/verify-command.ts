@@ -1,8 +1,8 @@
 import { spawn } from "node:child_process";
 import type { Host } from "../cli.js";
-import type { Applied, Fixing, Withdrawn } from "../compat/fix.js";
+import type { Applied, Fixing, Withdrawn } from "../compat/fix/fix.js";
+import { type Verifier, withoutSecrets } from "../compat/fix/verify.js";
 import { scriptFile } from "../compat/sources.js";
-import { type Verifier, withoutSecrets } from "../compat/verify.js";
 import { UserError } from "../errors.js";
 import { checkUnchanged, writeWhole } from "./files.js";
 import { typeFiles } from "./type-files.js";

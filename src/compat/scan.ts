@@ -1,15 +1,15 @@
 import { type Facts, type FileFacts, fileOf, type Place } from "./facts.js";
-import { fingerprints } from "./fingerprint.js";
+import { fingerprints } from "./gates/fingerprint.js";
+import { applySuppressions, type Suppressed } from "./gates/suppressions.js";
 import { joinEnvironment } from "./join.js";
-import { raiseHosts, temper } from "./probed.js";
+import { raiseHosts, temper } from "./probe/probed.js";
+import type { Recording } from "./probe/recording.js";
+import { concernsDeepSeek } from "./proof/request-body.js";
 import { readerOf, readers } from "./readers/index.js";
-import type { Recording } from "./recording.js";
-import { concernsDeepSeek } from "./request-body.js";
 import type { Effect, Problem, Rule, Severity } from "./rule.js";
 import { rules as allRules } from "./rules/index.js";
 import { selectFiles } from "./select.js";
 import { packageVersion, type Sources } from "./sources.js";
-import { applySuppressions, type Suppressed } from "./suppressions.js";
 import type { Origin, Target } from "./targets.js";
 import type { Location } from "./view.js";
 

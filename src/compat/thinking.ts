@@ -1,7 +1,7 @@
 import { bodyPath } from "./body.js";
 import { clients } from "./clients.js";
-import { insertProperty } from "./edits.js";
 import { type Facts, type ObjectShape, type Parameter, type Request, textOf } from "./facts.js";
+import { insertProperty } from "./fix/edits.js";
 import { isCurrentId } from "./models.js";
 import { isAnthropic, isFim, modelsOf } from "./requests.js";
 import type { Applicability, Edit } from "./rule.js";

@@ -1,5 +1,5 @@
 import { fileOf } from "../compat/facts.js";
-import type { Fixing } from "../compat/fix.js";
+import type { Fixing } from "../compat/fix/fix.js";
 import { redact, redactText } from "../compat/redact.js";
 import type { Finding, Scan } from "../compat/scan.js";
 import type { Change } from "./scan.js";

@@ -1,5 +1,5 @@
 import { structuredPatch } from "diff";
-import { applyEdits } from "../compat/fix.js";
+import { applyEdits } from "../compat/fix/fix.js";
 import type { Edit, Fix } from "../compat/rule.js";
 import type { Surroundings } from "./scan-report.js";
 

@@ -1,5 +1,5 @@
-import type { Plan, Stage } from "../compat/plan.js";
-import { type ApiVersion, apiVersions, schemaSource } from "../compat/schemas.js";
+import type { Plan, Stage } from "../compat/plan/plan.js";
+import { type ApiVersion, apiVersions, schemaSource } from "../compat/proof/schemas.js";
 import { escapeHtml } from "./html-page.js";
 import { componentSections, figures, stageLines, stageSections } from "./plan.js";
 import type { ScanReport } from "./scan-report.js";

@@ -1,6 +1,6 @@
 import type { ChalkInstance } from "chalk";
-import type { CostAt, Range } from "../compat/cost.js";
-import type { Plan, Stage } from "../compat/plan.js";
+import type { Plan, Stage } from "../compat/plan/plan.js";
+import type { CostAt, Range } from "../compat/proof/cost.js";
 import { targets } from "../compat/targets.js";
 import type { Forms } from "./forms.js";
 import { markdownSections, type Section, textSections } from "./sections.js";

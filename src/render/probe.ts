@@ -1,5 +1,5 @@
-import type { Capability } from "../compat/capabilities.js";
-import type { Recording } from "../compat/recording.js";
+import type { Capability } from "../compat/probe/capabilities.js";
+import type { Recording } from "../compat/probe/recording.js";
 import type { Forms } from "./forms.js";
 import { markdownTable, textTable } from "./table.js";
 

@@ -1,6 +1,6 @@
 import type { ChalkInstance } from "chalk";
-import type { LocatedProof } from "../compat/proof.js";
-import { type ApiVersion, apiVersions, schemaSource } from "../compat/schemas.js";
+import type { LocatedProof } from "../compat/proof/proof.js";
+import { type ApiVersion, apiVersions, schemaSource } from "../compat/proof/schemas.js";
 import type { Forms } from "./forms.js";
 import { markdownTable } from "./table.js";
 

@@ -1,11 +1,11 @@
-import type { BaselineEntry } from "../compat/baseline.js";
-import type { Applied, Withdrawn } from "../compat/fix.js";
-import type { Plan } from "../compat/plan.js";
-import type { LocatedProof } from "../compat/proof.js";
+import type { Applied, Withdrawn } from "../compat/fix/fix.js";
+import type { BaselineEntry } from "../compat/gates/baseline.js";
+import type { Readiness } from "../compat/gates/score.js";
+import type { Suppressed } from "../compat/gates/suppressions.js";
+import type { Plan } from "../compat/plan/plan.js";
+import type { LocatedProof } from "../compat/proof/proof.js";
 import type { Rule, Severity } from "../compat/rule.js";
 import type { BrokenFile, Finding, RuleTiming, Unresolved } from "../compat/scan.js";
-import type { Readiness } from "../compat/score.js";
-import type { Suppressed } from "../compat/suppressions.js";
 import type { Origin, Target } from "../compat/targets.js";
 
 /** A finding with the line it stands in. */

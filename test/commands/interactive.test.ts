@@ -1,7 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import type { Host } from "../../src/cli.js";
 import { type Ask, askForFixes } from "../../src/commands/interactive.js";
-import { applyFixes } from "../../src/compat/fix.js";
+import { applyFixes } from "../../src/compat/fix/fix.js";
 import { scan } from "../../src/compat/scan.js";
 import { memorySources } from "../compat/memory.js";
 

@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { planCommand } from "../../src/commands/plan.js";
-import type { Plan } from "../../src/compat/plan.js";
+import type { Plan } from "../../src/compat/plan/plan.js";
 import { runCommand } from "../host.js";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");

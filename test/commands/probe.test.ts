@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { probeCommand } from "../../src/commands/probe.js";
-import { mostRequests } from "../../src/compat/probe.js";
+import { mostRequests } from "../../src/compat/probe/probe.js";
 import type { ProbeReport } from "../../src/render/probe.js";
 import { runCommand } from "../host.js";
 import { type Era, type FakeEndpoint, startEndpoint } from "./fake-endpoint.js";

@@ -6,7 +6,7 @@ import type { Host } from "../../src/cli.js";
 import { scanCommand } from "../../src/commands/scan.js";
 import { findSourceFiles } from "../../src/commands/source-files.js";
 import { writeFixes, writeVerified } from "../../src/commands/verify-command.js";
-import { applyFixes } from "../../src/compat/fix.js";
+import { applyFixes } from "../../src/compat/fix/fix.js";
 import { runCommand } from "../host.js";
 
 const folder = mkdtempSync(join(tmpdir(), "verify-command-"));

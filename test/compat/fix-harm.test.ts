@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import { applyFixes } from "../../src/compat/fix.js";
+import { applyFixes } from "../../src/compat/fix/fix.js";
 import { memorySources } from "./memory.js";
 
 /** A file's text after all safe fixes. */

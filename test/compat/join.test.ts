@@ -1,6 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the holes of other languages
 import { describe, expect, test } from "@jest/globals";
-import { applyFixes } from "../../src/compat/fix.js";
+import { applyFixes } from "../../src/compat/fix/fix.js";
 import { readFacts, scan } from "../../src/compat/scan.js";
 import { memorySources } from "./memory.js";
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import { applyFixes } from "../../src/compat/fix.js";
+import { applyFixes } from "../../src/compat/fix/fix.js";
 import { hostOfEnvironment, hostOfUrl } from "../../src/compat/host.js";
 import { rules } from "../../src/compat/rules/index.js";
 import { scan } from "../../src/compat/scan.js";

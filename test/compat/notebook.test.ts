@@ -1,6 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { applyFixes } from "../../src/compat/fix.js";
+import { applyFixes } from "../../src/compat/fix/fix.js";
 import { notebookView } from "../../src/compat/readers/notebook.js";
 import { scan } from "../../src/compat/scan.js";
 import { memorySources } from "./memory.js";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import { applyFixes } from "../../src/compat/fix.js";
+import { applyFixes } from "../../src/compat/fix/fix.js";
 import { readerOf } from "../../src/compat/readers/index.js";
 import { exampleFiles } from "../../src/compat/rule.js";
 import { rules } from "../../src/compat/rules/index.js";

@@ -2,7 +2,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, test } from "@jest/globals";
 import ts from "typescript";
-import { applyFixes } from "../../src/compat/fix.js";
+import { applyFixes } from "../../src/compat/fix/fix.js";
 import type { Applicability } from "../../src/compat/rule.js";
 import type { Target } from "../../src/compat/targets.js";
 import { memorySources } from "./memory.js";

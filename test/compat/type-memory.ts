@@ -1,4 +1,4 @@
-import type { TypeFiles } from "../../src/compat/verify.js";
+import type { TypeFiles } from "../../src/compat/fix/verify.js";
 
 /** Files a type checker may ask for, from a record of path below /p and text. */
 export function memoryTypeFiles(files: Readonly<Record<string, string>>): TypeFiles {

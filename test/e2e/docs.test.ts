@@ -3,7 +3,7 @@ import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeF
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { configSchema } from "../../src/compat/config.js";
+import { configSchema } from "../../src/compat/gates/config.js";
 
 /* The commands and examples of docs/ci.md and docs/custom-rules.md do what the pages say. Needs the built programs. */
 const repository = process.cwd();

@@ -3,7 +3,7 @@ import { describe, expect, test } from "@jest/globals";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import addFormats from "ajv-formats";
 import { Chalk } from "chalk";
-import { applyEdits } from "../../src/compat/fix.js";
+import { applyEdits } from "../../src/compat/fix/fix.js";
 import { checkstyle } from "../../src/render/checkstyle.js";
 import { fixDiff } from "../../src/render/fix-diff.js";
 import { github } from "../../src/render/github.js";

@@ -1,8 +1,8 @@
-import { failuresOf } from "../../src/compat/gates.js";
-import { proofsOf } from "../../src/compat/proof.js";
+import { failuresOf } from "../../src/compat/gates/gates.js";
+import { readiness, readinessInput } from "../../src/compat/gates/score.js";
+import { proofsOf } from "../../src/compat/proof/proof.js";
 import { rules } from "../../src/compat/rules/index.js";
 import { type ScanOptions, scan } from "../../src/compat/scan.js";
-import { readiness, readinessInput } from "../../src/compat/score.js";
 import { buildReport, type ReportInput } from "../../src/render/build-report.js";
 import type { ScanReport, Surroundings } from "../../src/render/scan-report.js";
 import { memorySources } from "../compat/memory.js";

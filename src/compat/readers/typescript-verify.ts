@@ -1,4 +1,3 @@
-import { markupFile } from "../sources.js";
 import {
   type NewDiagnostic,
   needsTypes,
@@ -6,7 +5,8 @@ import {
   type TypeReport,
   type Verifier,
   withoutSecrets,
-} from "../verify.js";
+} from "../fix/verify.js";
+import { markupFile } from "../sources.js";
 import { loadMorph, ts } from "./typescript-compiler.cjs";
 
 /** Packages whose types decide whether a fix of this program compiles. */

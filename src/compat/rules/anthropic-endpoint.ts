@@ -1,6 +1,7 @@
 // Long because half of it is examples, one for each language and form it is found in.
-import { replaceString } from "../edits.js";
+
 import { type Facts, type FileFacts, type HostVerdict, type Place, type Request, textOf } from "../facts.js";
+import { replaceString } from "../fix/edits.js";
 import { hostOfUrl } from "../host.js";
 import { isAnthropicVariable, isRetiredAlias } from "../models.js";
 import { knownUrls, onlyValue } from "../official.js";

@@ -1,5 +1,5 @@
-import { replaceString } from "../edits.js";
 import { type Facts, type FileFacts, type Request, textOf } from "../facts.js";
+import { replaceString } from "../fix/edits.js";
 import { isCurrentId, isRetiredAlias } from "../models.js";
 import { isWithin, knownUrls, officialFile, onlyValue } from "../official.js";
 import { isFim } from "../requests.js";

@@ -1,6 +1,6 @@
 import { clients } from "../clients.js";
-import { numberLike } from "../edits.js";
 import { type Call, type Facts, type Request, textOf } from "../facts.js";
+import { numberLike } from "../fix/edits.js";
 import { isCurrentId } from "../models.js";
 import { asksDeepSeek, isFim, modelsOf, type Placed, settingsOf, severityOf } from "../requests.js";
 import type { Problem, Rule } from "../rule.js";

@@ -1,5 +1,5 @@
-import { numberLike } from "../edits.js";
 import { type Facts, fileOf, type HostName, type NamedNumber } from "../facts.js";
+import { numberLike } from "../fix/edits.js";
 import { isCurrentId, isRetiredAlias, ownName } from "../models.js";
 import type { Problem, Rule } from "../rule.js";
 import { type Target, targets } from "../targets.js";

@@ -1,6 +1,6 @@
 import { clients } from "../clients.js";
-import { removeProperty } from "../edits.js";
 import { type Call, type Facts, type FileFacts, type Parameter, type Place, type Request, textOf } from "../facts.js";
+import { removeProperty } from "../fix/edits.js";
 import { isCurrentId, isRetiredAlias } from "../models.js";
 import { officialFile } from "../official.js";
 import type { Problem, Rule } from "../rule.js";

@@ -1,4 +1,3 @@
-import { isBrokenByComment, replaceString } from "../edits.js";
 import {
   type Certainty,
   type Facts,
@@ -8,6 +7,7 @@ import {
   type Place,
   textOf,
 } from "../facts.js";
+import { isBrokenByComment, replaceString } from "../fix/edits.js";
 import { type Ending, type HostModel, hostModel, modelsOf, successorOf } from "../host-models.js";
 import type { Problem, Rule } from "../rule.js";
 import type { Target } from "../targets.js";

@@ -1,4 +1,3 @@
-import { insertProperty } from "../edits.js";
 import {
   type Call,
   type Facts,
@@ -8,6 +7,7 @@ import {
   type Setting,
   textOf,
 } from "../facts.js";
+import { insertProperty } from "../fix/edits.js";
 import type { Applicability, Edit, Problem, Rule } from "../rule.js";
 import { writeProperty } from "../syntax.js";
 import type { Target } from "../targets.js";

@@ -1,6 +1,6 @@
 import { clients } from "../clients.js";
-import { replaceString } from "../edits.js";
 import { type Request, textOf } from "../facts.js";
+import { replaceString } from "../fix/edits.js";
 import { isAnthropic, type Placed, settingOf } from "../requests.js";
 import type { Problem, Rule } from "../rule.js";
 import { thinkingOf, thinkingReason } from "../thinking.js";

@@ -2,7 +2,7 @@ import type { Facts, FileFacts, Literal, NamedNumber, Setting } from "../facts.j
 import { hostOfUrl } from "../host.js";
 import { isCurrentId, isRetiredAlias } from "../models.js";
 import { officialFile } from "../official.js";
-import { type Price, prices, type Rate } from "../prices.js";
+import { type Price, prices, type Rate } from "../proof/prices.js";
 import type { Problem, Rule } from "../rule.js";
 import type { Origin, Target } from "../targets.js";
 

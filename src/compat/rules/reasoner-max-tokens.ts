@@ -1,5 +1,5 @@
-import { numberLike, removeProperty } from "../edits.js";
 import { type Facts, type NamedNumber, type Place, type Request, textOf } from "../facts.js";
+import { numberLike, removeProperty } from "../fix/edits.js";
 import { ownName } from "../models.js";
 import { isAnthropic, type Placed, settingsOf } from "../requests.js";
 import type { Problem, Rule } from "../rule.js";

@@ -1,5 +1,5 @@
-import { removeProperty } from "../edits.js";
 import { type Facts, type Parameter, type Request, textOf } from "../facts.js";
+import { removeProperty } from "../fix/edits.js";
 import { asksOwnModels, modelsOf, type Placed, settingsOf } from "../requests.js";
 import type { Problem, Rule, Severity } from "../rule.js";
 import type { Target } from "../targets.js";

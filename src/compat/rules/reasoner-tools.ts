@@ -1,5 +1,5 @@
-import { replacePart } from "../edits.js";
 import { type Facts, type FileFacts, type NamedFlag, type Place, type Request, textOf } from "../facts.js";
+import { replacePart } from "../fix/edits.js";
 import { ownName } from "../models.js";
 import { asksDeepSeek, modelsOf, settingOf } from "../requests.js";
 import type { Problem, Rule } from "../rule.js";

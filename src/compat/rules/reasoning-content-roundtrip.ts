@@ -1,7 +1,7 @@
 // Long because the rule turns round between its targets: what one must not send, the other must.
 import { clients } from "../clients.js";
-import { removeStatement } from "../edits.js";
 import { type Facts, type FileFacts, type HistoryItem, type MemberUse, type Request, textOf } from "../facts.js";
+import { removeStatement } from "../fix/edits.js";
 import { asksDeepSeek, settingOf, severityOf } from "../requests.js";
 import type { Edit, Problem, Rule } from "../rule.js";
 import type { Target } from "../targets.js";

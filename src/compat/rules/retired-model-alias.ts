@@ -1,6 +1,5 @@
 // Long because the same name stands in a dozen roles, each with its own message and its own reason for having no fix.
 import { clients } from "../clients.js";
-import { isBrokenByComment, replacePart } from "../edits.js";
 import {
   type Candidate,
   type Facts,
@@ -10,6 +9,7 @@ import {
   type Request,
   textOf,
 } from "../facts.js";
+import { isBrokenByComment, replacePart } from "../fix/edits.js";
 import {
   idForSdk,
   isAnthropicVariable,

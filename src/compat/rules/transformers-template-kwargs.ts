@@ -1,6 +1,6 @@
 import { clients } from "../clients.js";
-import { replaceString } from "../edits.js";
 import { type Facts, type FileFacts, type Parameter, type Request, textOf } from "../facts.js";
+import { replaceString } from "../fix/edits.js";
 import { type Generation, generationOf } from "../host-models.js";
 import type { Problem, Rule } from "../rule.js";
 import { parameterAt } from "../thinking.js";

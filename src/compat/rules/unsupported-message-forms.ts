@@ -1,6 +1,7 @@
 // Long because half of it is examples, one for each language and form it is found in.
-import { replaceString } from "../edits.js";
+
 import { type Facts, type FileFacts, type Parameter, type Request, textOf } from "../facts.js";
+import { replaceString } from "../fix/edits.js";
 import { isCurrentId, isRetiredAlias } from "../models.js";
 import { officialFile, onlyValue } from "../official.js";
 import type { Problem, Rule, Severity } from "../rule.js";

@@ -1,5 +1,5 @@
-import { removeProperty } from "../edits.js";
 import { type Comparison, type FileFacts, type Request, textOf } from "../facts.js";
+import { removeProperty } from "../fix/edits.js";
 import { officialFile, officialRequests, onlyValue } from "../official.js";
 import type { Edit, Problem, Rule } from "../rule.js";
 import { setUp } from "./example-client.js";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
 import { emptyFacts, type FileFacts, type Setting } from "../../../src/compat/facts.js";
-import { applyEdits } from "../../../src/compat/fix.js";
+import { applyEdits } from "../../../src/compat/fix/fix.js";
 import { anthropicEndpoint } from "../../../src/compat/rules/anthropic-endpoint.js";
 import { retiredModelAlias } from "../../../src/compat/rules/retired-model-alias.js";
 import { check, fixed } from "../check.js";

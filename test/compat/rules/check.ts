@@ -1,6 +1,6 @@
 import type { FileFacts, Setting } from "../../../src/compat/facts.js";
 import { emptyFacts } from "../../../src/compat/facts.js";
-import { applyFixes } from "../../../src/compat/fix.js";
+import { applyFixes } from "../../../src/compat/fix/fix.js";
 import type { Applicability, Problem, Rule } from "../../../src/compat/rule.js";
 import { type Finding, scan } from "../../../src/compat/scan.js";
 import type { Origin, Target } from "../../../src/compat/targets.js";

@@ -1,4 +1,4 @@
-import { applyFixes } from "../../../src/compat/fix.js";
+import { applyFixes } from "../../../src/compat/fix/fix.js";
 import type { Applicability, Rule } from "../../../src/compat/rule.js";
 import { type Finding, scan } from "../../../src/compat/scan.js";
 import type { Origin, Target } from "../../../src/compat/targets.js";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
 import { emptyFacts, type FileFacts } from "../../../src/compat/facts.js";
-import { applyEdits } from "../../../src/compat/fix.js";
+import { applyEdits } from "../../../src/compat/fix/fix.js";
 import { httpErrors } from "../../../src/compat/rules/http-errors.js";
 import { check, fixed } from "../check.js";
 

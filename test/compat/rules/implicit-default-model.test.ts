@@ -1,6 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
 import { emptyFacts } from "../../../src/compat/facts.js";
-import { applyEdits } from "../../../src/compat/fix.js";
+import { applyEdits } from "../../../src/compat/fix/fix.js";
 import { implicitDefaultModel as rule } from "../../../src/compat/rules/implicit-default-model.js";
 import { findingsOf, fixedBy, problemsIn, settingsFile } from "./check.js";
 

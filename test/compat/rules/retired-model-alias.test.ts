@@ -1,6 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
 import { emptyFacts, type Facts, type HostVerdict, type Mention } from "../../../src/compat/facts.js";
-import { applyEdits } from "../../../src/compat/fix.js";
+import { applyEdits } from "../../../src/compat/fix/fix.js";
 import { ambiguousHostId } from "../../../src/compat/rules/ambiguous-host-id.js";
 import { retiredModelAlias } from "../../../src/compat/rules/retired-model-alias.js";
 import { ask, client, fixed, found } from "./found.js";
