@@ -32,6 +32,13 @@ const results: readonly ResultType[] = [
     file: "src/render/rule.ts",
     type: "RuleResult",
   },
+  { command: "deepseek-compat plan", schema: "deepseek-compat/plan@1", file: "src/compat/plan/plan.ts", type: "Plan" },
+  {
+    command: "deepseek-compat probe --record",
+    schema: "deepseek-compat/probe@1",
+    file: "src/compat/probe/recording.ts",
+    type: "Recording",
+  },
   {
     command: "deepseek compress",
     schema: "deepseek/compress@1",

@@ -1,3 +1,4 @@
+// Long because the three ways in which a file comes to matter follow each other through the same tables.
 import { type Reader, readerOf } from "./readers/index.js";
 import { bareNamesOf, importSpans, type Look, mayMean, mentionsDeepSeek, type Sources } from "./sources.js";
 

@@ -36,7 +36,17 @@ const costAt = z.looseObject({
   when: z.enum(["v3.0", "v3.1", "current"]),
   day: z.string(),
   model: z.string(),
-  price: z.looseObject({ low: rate, high: rate, source: z.string() }).optional(),
+  price: z
+    .looseObject({
+      model: z.string(),
+      from: z.string(),
+      low: rate,
+      high: rate,
+      hours: z.string(),
+      source: z.string(),
+      confidence: z.enum(["primary", "secondary"]),
+    })
+    .optional(),
   month: range.optional(),
   answer: range.optional(),
   notes: z.array(z.string()),

@@ -1,7 +1,7 @@
-import type { ClientKind, HostVerdict, Parameter, Request, Value } from "../facts.js";
-import { hostOfModel } from "../host.js";
+import type { ClientKind, HostVerdict, Request, Value } from "../facts.js";
 import type { ReadObject } from "./python-objects.js";
 import { type PyNode, placeOf } from "./python-tree.js";
+import { hostByModel, settledModel } from "./requests-of-file.js";
 
 /** Names under which the model is given. */
 export const modelNames = ["model", "model_name", "model_id", "engine"];
@@ -21,18 +21,9 @@ export interface Sketch {
 /** The facts of a request. */
 export function build({ client, node, callee, endpoint, host, object, baseUrl, package: from }: Sketch): Request {
   const modelProperty = object.parameters.find(({ name }) => modelNames.includes(name));
-  const only = modelProperty?.value.candidates.map(({ value }) => hostOfModel(String(value))).find(Boolean);
-  const verdict: HostVerdict =
-    host.certainty !== "certain" && only
-      ? {
-          host: only,
-          certainty: "possible",
-          evidence: `the id "${modelProperty?.value.candidates[0]?.value}" exists there only`,
-        }
-      : host;
   return {
     client,
-    host: verdict,
+    host: hostByModel(host, modelProperty),
     place: placeOf(node),
     callee,
     endpoint,
@@ -44,9 +35,4 @@ export function build({ client, node, callee, endpoint, host, object, baseUrl, p
     object: object.shape,
     ...(from ? { package: from } : {}),
   };
-}
-
-/** The model, uncertain where it is sent under a condition only. */
-function settledModel({ value, sure }: Parameter): Value {
-  return sure || value.certainty !== "certain" ? value : { ...value, certainty: "possible" };
 }

@@ -1,6 +1,7 @@
-import type { Candidate, Primitive, Value } from "../facts.js";
+import type { Primitive, Value } from "../facts.js";
 import { argumentsOf, chainOf, keyword, numberOf, stringOf, stringParts, unwrap } from "./python-syntax.js";
 import { child, codeOf, lineOf, type PyNode, placeOf } from "./python-tree.js";
+import { hole, type Read, valueOfEnds } from "./value-of-ends.js";
 
 /** Where an expression leads: the node at which nothing more can be followed, and the way to it. */
 export interface Found {
@@ -26,61 +27,19 @@ export type Arguments = ReadonlyMap<PyNode, Found>;
 export const stepOf = (name: string, node: PyNode): string =>
   `${name}, ${node.tree.file}:${lineOf(node.tree, node.start)}`;
 
-/** What stands for an unknown part in a partly known string. */
-const hole = "…";
-
 type Follow = (node: PyNode, from: Found) => Value;
 
 /** Turns the ends of all ways into a value; `follow` resolves the parts of f-strings and sums. */
 export function valueFrom(found: readonly Found[], follow: Follow): Value {
-  const candidates: Candidate[] = [];
-  const environment = new Set<string>();
-  let blind = false;
-  for (const one of found) {
-    if (one.environment) environment.add(one.environment);
-    const read = primitiveOf(one, follow);
-    if (!read) {
-      blind ||=
-        one.environment === undefined || !found.some((other) => other !== one && other.environment === one.environment);
-      continue;
-    }
-    for (const variable of read.environment) environment.add(variable);
-    blind ||= read.open;
-    candidates.push({
-      value: read.value,
-      partial: read.partial,
-      place: placeOf(one.node),
-      path: [...one.path, ...read.path],
-      ...(one.environment ? { environment: one.environment } : {}),
-    });
-  }
-  const [only] = candidates;
-  const sure =
-    only !== undefined &&
-    candidates.length === 1 &&
-    !blind &&
-    environment.size === 0 &&
-    found.length === 1 &&
-    found[0]!.sure &&
-    !only.partial;
-  return {
-    certainty: candidates.length === 0 ? "unknown" : sure ? "certain" : "possible",
-    open: blind,
-    candidates,
-    environment: [...environment],
-  };
+  return valueOfEnds(
+    found,
+    (one) => primitiveOf(one, follow),
+    (one) => placeOf(one.node),
+  );
 }
 
 /** Nothing is known. */
 export const unknownValue: Value = { certainty: "unknown", candidates: [], open: true, environment: [] };
-
-interface Read {
-  readonly value: Primitive;
-  readonly partial: boolean;
-  readonly path: readonly string[];
-  readonly environment: readonly string[];
-  readonly open: boolean;
-}
 
 function primitiveOf(found: Found, follow: Follow): Read | undefined {
   const { node } = found;

@@ -13,6 +13,7 @@ import {
   type NamedFlag,
   type NamedNumber,
   type NamedSymbol,
+  type Place,
   type Request,
   type Switch,
 } from "../facts.js";
@@ -28,6 +29,7 @@ import { createResolver, type Resolver } from "./python-resolve.js";
 import { createProject, type Project } from "./python-scopes.js";
 import { commandOf, commentsOf, comparisonsOf, historyOf, memberUses, switchOf, symbolOf } from "./python-structure.js";
 import { type ParsePython, type PyNode, type PyTree, placeOf, walk } from "./python-tree.js";
+import { directModels, hostOfRequests, isOnlyForRequests, settleBy } from "./requests-of-file.js";
 
 /** Python in a file that holds it in another form (a notebook), and the symbols that form has. */
 export interface PythonView {
@@ -70,7 +72,7 @@ export function readPython(
       calls: file.calls.map(settled),
       mentions: file.mentions.map((mention) => ({
         ...settled(mention),
-        onlyRequests: isOnlyForRequests(mention, nodes.get(mention.place.start), project, requests),
+        onlyRequests: isOnlyForRequests(mention, usesOf(nodes.get(mention.place.start), project), requests),
       })),
     };
   });
@@ -222,16 +224,8 @@ function readTree(tree: PyTree, resolver: Resolver, sources: Sources, view: Pyth
     }
   });
   const host = hostOfRequests(requests);
-  const settled = <Fact extends { readonly host: HostVerdict }>(fact: Fact): Fact =>
-    host && fact.host.host === "unknown" ? { ...fact, host } : fact;
-  // a literal in the request itself is the request's, not a mention, unless only the literal's own call names the host
-  const direct = new Set(
-    requests
-      .filter((request) => request.host.host !== "unknown")
-      .flatMap(({ model }) => model?.candidates ?? [])
-      .filter(({ path, place }) => path.length === 0 && place.file === tree.file)
-      .map(({ place }) => place.start),
-  );
+  const settled = settleBy(host);
+  const direct = directModels(tree.file, requests);
   return {
     ...emptyFacts(tree.file, languageOf(view), tree.text),
     ...(view ? { view: view.view } : {}),
@@ -253,39 +247,12 @@ function readTree(tree: PyTree, resolver: Resolver, sources: Sources, view: Pyth
   };
 }
 
-/** Where a file says nothing itself: the one host that its requests go to. */
-function hostOfRequests(requests: readonly Request[]): HostVerdict | undefined {
-  const [first, ...others] = requests.map((request) => request.host);
-  if (!first || first.host === "unknown" || others.some((other) => other.host !== first.host)) return undefined;
-  return { ...first, certainty: "possible", evidence: `the requests in the same file: ${first.evidence}` };
-}
-
 function withVersion(request: Request, tree: PyTree, sources: Sources): Request {
   const version = request.package && pythonVersion(sources, tree.file, request.package);
   return version ? { ...request, packageVersion: version } : request;
 }
 
-/** Does every use of a constant's name stand as the model of a request? */
-function isOnlyForRequests(
-  mention: Omit<Mention, "onlyRequests">,
-  literal: PyNode | undefined,
-  project: Project,
-  requests: readonly Request[],
-): boolean {
-  const uses = literal && constantUses(literal, project);
-  if (!uses || uses.length === 0) return false;
-  return uses.every((use) => {
-    const place = placeOf(use);
-    return requests.some(({ modelProperty, model }) => {
-      const value = modelProperty?.valuePlace;
-      return (
-        value?.file === place.file &&
-        value.start <= place.start &&
-        place.end <= value.end &&
-        (model?.candidates ?? []).some(
-          (one) => one.place.file === mention.place.file && one.place.start === mention.place.start,
-        )
-      );
-    });
-  });
+/** Every place that names the constant a literal is the value of. */
+function usesOf(literal: PyNode | undefined, project: Project): readonly Place[] | undefined {
+  return literal && constantUses(literal, project)?.map(placeOf);
 }

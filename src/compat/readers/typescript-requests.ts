@@ -1,5 +1,6 @@
-import type { ClientKind, HostVerdict, Parameter, Request, Value } from "../facts.js";
-import { hostOfBaseUrl, hostOfModel, hostOfPackage, unknownHost } from "../host.js";
+import type { ClientKind, HostVerdict, Request, Value } from "../facts.js";
+import { hostOfBaseUrl, hostOfPackage, unknownHost } from "../host.js";
+import { hostByModel, settledModel } from "./requests-of-file.js";
 import {
   commonHost,
   externalOf,
@@ -47,18 +48,9 @@ function build(
   baseUrl?: Value,
 ): Request {
   const modelProperty = object.parameters.find(({ name }) => modelNames.includes(name));
-  const only = modelProperty?.value.candidates.map(({ value }) => hostOfModel(String(value))).find(Boolean);
-  const verdict: HostVerdict =
-    host.certainty !== "certain" && only
-      ? {
-          host: only,
-          certainty: "possible",
-          evidence: `the id "${modelProperty?.value.candidates[0]?.value}" exists there only`,
-        }
-      : host;
   return {
     client,
-    host: verdict,
+    host: hostByModel(host, modelProperty),
     place: placeOf(node, at.module),
     callee: short(node.expression),
     endpoint: chainOf(node.expression).names.join("."),
@@ -69,11 +61,6 @@ function build(
     spreads: object.spreads,
     object: object.shape,
   };
-}
-
-/** The model, uncertain where it is sent under a condition only. */
-function settledModel({ value, sure }: Parameter): Value {
-  return sure || value.certainty !== "certain" ? value : { ...value, certainty: "possible" };
 }
 
 /** `client.chat.completions.create({...})` of openai-node and clients made like it, `client.messages.create({...})`. */

@@ -1,6 +1,7 @@
-import type { Candidate, Place, Value } from "../facts.js";
+import type { Place, Value } from "../facts.js";
 import { ts } from "./typescript-compiler.cjs";
 import type { Module } from "./typescript-scopes.js";
+import { hole, type Read, valueOfEnds } from "./value-of-ends.js";
 
 /** Where an expression leads: the node at which nothing more can be followed, and the way to it. */
 export interface Found {
@@ -62,53 +63,13 @@ export function numberOf(node: ts.Node): number | undefined {
   }
 }
 
-/** What stands for an unknown part in a partly known string. */
-const hole = "…";
-
 /** Turns the ends of all ways into a value; `follow` resolves the parts of templates and sums. */
 export function valueFrom(found: readonly Found[], follow: (node: ts.Expression, from: Found) => Value): Value {
-  const candidates: Candidate[] = [];
-  const environment = new Set<string>();
-  let blind = false;
-  for (const one of found) {
-    if (one.environment) environment.add(one.environment);
-    const read = primitiveOf(one, follow);
-    if (!read) {
-      blind ||=
-        one.environment === undefined || !found.some((other) => other !== one && other.environment === one.environment);
-      continue;
-    }
-    for (const variable of read.environment) environment.add(variable);
-    blind ||= read.open;
-    candidates.push({
-      value: read.value,
-      partial: read.partial,
-      place: placeOf(one.node, one.module),
-      path: [...one.path, ...read.path],
-      ...(one.environment ? { environment: one.environment } : {}),
-    });
-  }
-  const sure =
-    candidates.length === 1 &&
-    !blind &&
-    environment.size === 0 &&
-    found.length === 1 &&
-    found[0]!.sure &&
-    !candidates[0]!.partial;
-  return {
-    certainty: candidates.length === 0 ? "unknown" : sure ? "certain" : "possible",
-    open: blind,
-    candidates,
-    environment: [...environment],
-  };
-}
-
-interface Read {
-  readonly value: string | number | boolean;
-  readonly partial: boolean;
-  readonly path: readonly string[];
-  readonly environment: readonly string[];
-  readonly open: boolean;
+  return valueOfEnds(
+    found,
+    (one) => primitiveOf(one, follow),
+    (one) => placeOf(one.node, one.module),
+  );
 }
 
 function primitiveOf(found: Found, follow: (node: ts.Expression, from: Found) => Value): Read | undefined {

@@ -12,11 +12,13 @@ import {
   type NamedFlag,
   type NamedNumber,
   type NamedSymbol,
+  type Place,
   type Request,
   type Switch,
 } from "../facts.js";
 import { unknownHost } from "../host.js";
 import { importSpecifiers, packageVersion, type Sources } from "../sources.js";
+import { directModels, hostOfRequests, isOnlyForRequests, settleBy } from "./requests-of-file.js";
 import { callOf } from "./typescript-calls.js";
 import { commandOf, commentsOf, comparisonOf, flagOf, literalOf, switchOf, symbolOf } from "./typescript-code.js";
 import { ts } from "./typescript-compiler.cjs";
@@ -54,7 +56,7 @@ export function readTypeScript(sources: Sources, paths: readonly string[]): read
       numbers: file.numbers.map(settled),
       mentions: file.mentions.map((mention) => ({
         ...settled(mention),
-        onlyRequests: isOnlyForRequests(mention, nodes.get(mention.place.start), project, requests),
+        onlyRequests: isOnlyForRequests(mention, usesOf(nodes.get(mention.place.start), project), requests),
       })),
     };
   });
@@ -163,16 +165,8 @@ function readModule(module: Module, resolver: Resolver, sources: Sources): RawFa
   // an answer is followed to its request, so all requests have to be known
   walk(module.source, (node) => rest.history.push(...historyOf(node, at(node), resolver, requests)));
   const host = hostOfRequests(requests);
-  const settled = <Fact extends { readonly host: HostVerdict }>(fact: Fact): Fact =>
-    host && fact.host.host === "unknown" ? { ...fact, host } : fact;
-  // a literal in the request itself is the request's, not a mention, unless only the literal's own call names the host
-  const direct = new Set(
-    requests
-      .filter((request) => request.host.host !== "unknown")
-      .flatMap(({ model }) => model?.candidates ?? [])
-      .filter(({ path }) => path.length === 0)
-      .map(({ place }) => place.start),
-  );
+  const settled = settleBy(host);
+  const direct = directModels(module.file, requests);
   return {
     ...emptyFacts(module.file, module.isTypeScript ? "typescript" : "javascript", module.text),
     requests,
@@ -190,39 +184,17 @@ function readModule(module: Module, resolver: Resolver, sources: Sources): RawFa
   };
 }
 
-/** Where a file says nothing itself: the one host that its requests go to. */
-function hostOfRequests(requests: readonly Request[]): HostVerdict | undefined {
-  const [first, ...others] = requests.map((request) => request.host);
-  if (!first || first.host === "unknown" || others.some((other) => other.host !== first.host)) return undefined;
-  return { ...first, certainty: "possible", evidence: `the requests in the same file: ${first.evidence}` };
-}
-
 function withVersion(request: Request, module: Module, sources: Sources): Request {
   const version = request.package && packageVersion(sources, module.file, request.package);
   return version ? { ...request, packageVersion: version } : request;
 }
 
-/** Does every use of a constant's name stand as the model of a request? */
-function isOnlyForRequests(
-  mention: Omit<Mention, "onlyRequests">,
+/** Every place that names the constant a literal is the value of. */
+function usesOf(
   literal: { readonly node: ts.Node; readonly module: Module } | undefined,
   project: Project,
-  requests: readonly Request[],
-): boolean {
-  const uses = literal && constantUses(literal.node, literal.module, project);
-  if (!uses || uses.length === 0) return false;
-  return uses.every((use) => {
-    const place = placeOf(use.node, use.module);
-    return requests.some(({ modelProperty, model }) => {
-      const value = modelProperty?.valuePlace;
-      return (
-        value?.file === place.file &&
-        value.start <= place.start &&
-        place.end <= value.end &&
-        (model?.candidates ?? []).some(
-          (one) => one.place.file === mention.place.file && one.place.start === mention.place.start,
-        )
-      );
-    });
-  });
+): readonly Place[] | undefined {
+  return (
+    literal && constantUses(literal.node, literal.module, project)?.map(({ node, module }) => placeOf(node, module))
+  );
 }

@@ -109,8 +109,8 @@ describe("fixing", () => {
   test("a constant in another file is renamed together with the switch in each request, as a suggestion", async () => {
     const files = {
       "models.ts": "export const MODEL = 'deepseek-chat';\n",
-      "a.ts": `import { MODEL } from "../models.js";\n${client}client.chat.completions.create({ model: MODEL, messages });\n`,
-      "b.js": `import { MODEL } from "../models.js";\nfetch("https://api.deepseek.com/chat/completions", { body: JSON.stringify({ messages, model: MODEL }) });\n`,
+      "a.ts": `import { MODEL } from "./models.js";\n${client}client.chat.completions.create({ model: MODEL, messages });\n`,
+      "b.js": `import { MODEL } from "./models.js";\nfetch("https://api.deepseek.com/chat/completions", { body: JSON.stringify({ messages, model: MODEL }) });\n`,
     };
     expect(await fixed(files)).toEqual(files);
     const after = await fixed(files, "suggested");

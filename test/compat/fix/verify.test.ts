@@ -90,7 +90,7 @@ describe("verified fixes", () => {
   test("an error in a file that imports the changed one counts too", async () => {
     const files = {
       "src/model.ts": 'export const model = "deepseek-chat";\n',
-      "src/use.ts": 'import { model } from "../model.js";\nexport const same: "deepseek-chat" = model;\n',
+      "src/use.ts": 'import { model } from "./model.js";\nexport const same: "deepseek-chat" = model;\n',
     };
     const { changed, withdrawn } = await fixing(files, [replacing('model = "deepseek-chat"', 'model = "x"')]);
     expect([...changed]).toEqual([]);

@@ -15,7 +15,7 @@ describe("what a file of code or commands says", () => {
   test.each<[path: string, text: string, kinds: readonly ComponentKind[]]>([
     ["a.ts", 'import express from "express";', ["inference service"]],
     ["a.js", 'const { Hono } = require("hono");', ["inference service"]],
-    ["a.ts", 'import { expression } from "../express-like.js";', []],
+    ["a.ts", 'import { expression } from "./express-like.js";', []],
     ["app/api/chat/route.ts", "export async function POST() {}", ["inference service"]],
     ["a.py", "from fastapi import FastAPI\n", ["inference service"]],
     ["a.py", "from celery import Celery\n", ["inference service"]],
@@ -109,8 +109,8 @@ spec: { schedule: "0 1 * * *" }
   test("a module takes its role from the server that imports it, and files are ordered after what they import", async () => {
     const files = {
       "lib/ask.ts": 'export const ask = "deepseek-chat";',
-      "lib/more.ts": 'import { ask } from "../ask.js";\nexport { ask };',
-      "server.ts": 'import { createServer } from "node:http";\nimport "../lib/more.js";\ncreateServer(() => {});',
+      "lib/more.ts": 'import { ask } from "./ask.js";\nexport { ask };',
+      "server.ts": 'import { createServer } from "node:http";\nimport "./lib/more.js";\ncreateServer(() => {});',
     };
     const { roleOf, inOrder } = await findComponents(sourcesOf(files));
     expect(roleOf("lib/ask.ts")).toMatchObject({ kind: "inference service", evidence: "server.ts imports it" });
@@ -132,7 +132,7 @@ spec: { schedule: "0 1 * * *" }
   });
 
   test("an import circle ends", async () => {
-    const files = { "a.ts": 'import "../b.js";', "b.ts": 'import "../a.js";' };
+    const files = { "a.ts": 'import "./b.js";', "b.ts": 'import "./a.js";' };
     expect((await findComponents(sourcesOf(files))).inOrder(["a.ts", "b.ts"])).toEqual(["b.ts", "a.ts"]);
   });
 });

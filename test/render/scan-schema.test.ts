@@ -1,9 +1,9 @@
 import { describe, expect, test } from "@jest/globals";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { z } from "zod";
-import { configSchema, matcher } from "../../../src/compat/gates/config.js";
-import { scanSchema } from "../../../src/render/scan-schema.js";
-import { call, client, reportOf } from "../../render/report.js";
+import { configSchema, matcher } from "../../src/compat/gates/config.js";
+import { scanSchema } from "../../src/render/scan-schema.js";
+import { call, client, reportOf } from "./report.js";
 
 const ajv = new Ajv2020({ strict: false });
 
