@@ -1,4 +1,5 @@
 import type { ChalkInstance } from "chalk";
+import { diffLines } from "diff";
 import type { Example, Rule } from "../compat/rule.js";
 import type { Forms } from "./forms.js";
 import { ruleHelp, rulesMarkdown } from "./rules.js";
@@ -87,17 +88,17 @@ const ways: Readonly<Record<Example["by"], string>> = {
   none: "written by hand",
 };
 
+/** An example as a diff with all its lines; what needs a person's hand may be another thing altogether. */
 function exampleText({ target, language, before, after, by }: Example, paint: ChalkInstance): string {
-  const lines = (text: string, sign: string, colour: ChalkInstance) =>
-    text
-      .trimEnd()
+  const lines = diffLines(before, after).flatMap(({ value, added, removed }) => {
+    const sign = added ? "+" : removed ? "-" : " ";
+    const colour = added ? paint.green : removed ? paint.red : paint.reset;
+    return value
+      .replace(/\n$/, "")
       .split("\n")
-      .map((line) => `  ${colour(`${sign} ${line}`.trimEnd())}\n`)
-      .join("");
-  return (
-    `\n${paint.dim(`before, target ${target} (${language})`)}\n${lines(before, "-", paint.red)}` +
-    `${paint.dim(`after (${ways[by]})`)}\n${lines(after, "+", paint.green)}`
-  );
+      .map((line) => `  ${colour(`${sign} ${line}`.trimEnd())}`.trimEnd());
+  });
+  return `\n${paint.dim(`example, target ${target} (${language}); ${ways[by]}`)}\n${lines.join("\n")}\n`;
 }
 
 /** Breaks a paragraph into lines of at most `width` characters where its words allow. */

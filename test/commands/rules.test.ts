@@ -48,7 +48,9 @@ describe("explain", () => {
       "R01 retired-model-alias",
       "target current   error",
       "effect           hard error",
-      "before, target",
+      "example, target current (ts); --fix writes this",
+      '-   model: "deepseek-chat",',
+      '+   model: "deepseek-flash",',
     ]) {
       expect(stdout).toContain(part);
     }
