@@ -1,6 +1,6 @@
 import type { Candidate, FileFacts, HostVerdict, Parameter, Request, Setting, Value } from "./facts.js";
 import { hostOfBaseUrl, unknownHost } from "./host.js";
-import { lineOf, lineStartsOf } from "./readers/config-tree.js";
+import { positionAt } from "./lines.js";
 import type { Sources } from "./sources.js";
 
 /** Folders with one of these are packages of their own: what is set in one is not read in its neighbour. */
@@ -43,7 +43,6 @@ type Join = (value: Value, file: string) => Value;
 
 function createJoin(settings: ReadonlyMap<string, readonly Given[]>, sources: Sources): Join {
   const packages = new Map<string, string>();
-  const lines = new WeakMap<FileFacts, readonly number[]>();
   const packageOf = (folder: string): string => {
     const known = packages.get(folder);
     if (known !== undefined) return known;
@@ -53,8 +52,6 @@ function createJoin(settings: ReadonlyMap<string, readonly Given[]>, sources: So
     return found;
   };
   const candidateOf = ({ setting, file }: Given, step: string | undefined): Candidate => {
-    const starts = lines.get(file) ?? lineStartsOf(file.text);
-    lines.set(file, starts);
     const place = { ...setting.place };
     const quote = file.text[place.start - 1];
     // a literal's place has its quotes in it
@@ -62,7 +59,7 @@ function createJoin(settings: ReadonlyMap<string, readonly Given[]>, sources: So
       place.start -= 1;
       place.end += 1;
     }
-    const own = `${setting.name}, ${file.file}:${lineOf(starts, setting.place.start)}`;
+    const own = `${setting.name}, ${file.file}:${positionAt(file.text, setting.place.start).line}`;
     return {
       value: setting.value,
       partial: false,

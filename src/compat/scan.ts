@@ -2,6 +2,7 @@ import { type Facts, type FileFacts, fileOf, type Place } from "./facts.js";
 import { fingerprints } from "./gates/fingerprint.js";
 import { applySuppressions, type Suppressed } from "./gates/suppressions.js";
 import { joinEnvironment } from "./join.js";
+import { positionAt } from "./lines.js";
 import { raiseHosts, temper } from "./probe/probed.js";
 import type { Recording } from "./probe/recording.js";
 import { concernsDeepSeek } from "./proof/request-body.js";
@@ -203,16 +204,9 @@ export async function readFacts(sources: Sources, paths: readonly string[]): Pro
 
 /** Says where places lie. */
 function createPosition(facts: Facts): (place: Place) => Location {
-  const lines = new Map<string, readonly number[]>();
   return ({ file, start }) => {
     const own = fileOf(facts, file);
-    if (own?.view) return own.view.locate(start);
-    let starts = lines.get(file);
-    if (!starts) {
-      starts = lineStarts(own?.text ?? "");
-      lines.set(file, starts);
-    }
-    return positionOf(starts, start);
+    return own?.view ? own.view.locate(start) : positionAt(own?.text ?? "", start);
   };
 }
 
@@ -232,23 +226,6 @@ function guarded(problem: Problem, facts: Facts): Problem {
 }
 
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
-
-function lineStarts(text: string): readonly number[] {
-  const starts = [0];
-  for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) starts.push(at + 1);
-  return starts;
-}
-
-function positionOf(starts: readonly number[], offset: number): Location {
-  let low = 0;
-  let high = starts.length;
-  while (high - low > 1) {
-    const middle = (low + high) >> 1;
-    if (starts[middle]! <= offset) low = middle;
-    else high = middle;
-  }
-  return { line: low + 1, column: offset - starts[low]! + 1 };
-}
 
 /** Requests to DeepSeek, or perhaps to it, of which the model or a part of the body is not known. */
 function unresolvedIn(file: FileFacts, position: (place: Place) => { line: number }): readonly Unresolved[] {

@@ -1,3 +1,4 @@
+import { positionAt } from "../compat/lines.js";
 import type { Edit, Rule, Severity } from "../compat/rule.js";
 import { severities } from "../compat/rule.js";
 import { ruleHelp } from "./rules.js";
@@ -132,20 +133,9 @@ function sarifFix({ fix }: ReportedFinding, { texts, views }: Surroundings) {
 }
 
 function region(text: string, { start, end }: Edit) {
-  const [startLine, startColumn] = positionOf(text, start);
-  const [endLine, endColumn] = positionOf(text, end);
-  return { startLine, startColumn, endLine, endColumn };
-}
-
-/** Line and column, counted from 1. */
-function positionOf(text: string, offset: number): readonly [number, number] {
-  let line = 1;
-  let from = 0;
-  for (let at = text.indexOf("\n"); at >= 0 && at < offset; at = text.indexOf("\n", from)) {
-    line += 1;
-    from = at + 1;
-  }
-  return [line, offset - from + 1];
+  const from = positionAt(text, start);
+  const to = positionAt(text, end);
+  return { startLine: from.line, startColumn: from.column, endLine: to.line, endColumn: to.column };
 }
 
 /** What was not looked at, or not understood. */

@@ -1,4 +1,5 @@
 import { type Comment, type Facts, type FileFacts, fileOf, type Place } from "../facts.js";
+import { positionAt } from "../lines.js";
 import type { Problem, Rule } from "../rule.js";
 
 /** What a comment asks for: `deepseek-compat-ignore[-next-line|-file] RULE[,RULE] -- reason [until YYYY-MM-DD]`. */
@@ -33,13 +34,6 @@ const grammar = "deepseek-compat-ignore[-next-line|-file] RULE[,RULE] -- reason 
 /** Codes of the two rules about suppressions; they cannot be suppressed themselves. */
 const ownCodes: ReadonlySet<string> = new Set(["R62", "R63"]);
 
-/** Line of an offset, counted from 1, in the text that was read. */
-function lineAt(text: string, offset: number): number {
-  let line = 1;
-  for (let at = text.indexOf("\n"); at >= 0 && at < offset; at = text.indexOf("\n", at + 1)) line += 1;
-  return line;
-}
-
 /** The next line after a comment that holds code: neither blank nor a comment of its own. */
 function nextCodeLine(text: string, line: number): number {
   const lines = text.split("\n");
@@ -53,8 +47,8 @@ function nextCodeLine(text: string, line: number): number {
 function lastLineOf({ language, text, commands, requests }: FileFacts, first: number): number {
   if (language !== "shell" && language !== "dockerfile" && language !== "http") return first;
   const ends = [...commands, ...requests]
-    .filter(({ place }) => lineAt(text, place.start) === first)
-    .map(({ place }) => lineAt(text, place.end));
+    .filter(({ place }) => positionAt(text, place.start).line === first)
+    .map(({ place }) => positionAt(text, place.end).line);
   const last = Math.max(first, ...ends);
   // the text behind `<<EOF` stands below the command
   const lines = text.split("\n");
@@ -122,8 +116,8 @@ export function readSuppressions(
       });
       continue;
     }
-    const line = lineAt(file.text, place.start);
-    const last = lineAt(file.text, comment.place.end);
+    const line = positionAt(file.text, place.start).line;
+    const last = positionAt(file.text, comment.place.end).line;
     const first = parsed.reach === "line" ? line : nextCodeLine(file.text, last);
     const covers =
       parsed.reach === "file"
@@ -194,7 +188,7 @@ export function applySuppressions<F extends Problem & { readonly rule: string }>
   const suppressed: { finding: F; by: Suppressed }[] = [];
   for (const finding of findings) {
     const { place, rule } = finding;
-    const line = lineAt(fileOf(facts, place.file)?.text ?? "", place.start);
+    const line = positionAt(fileOf(facts, place.file)?.text ?? "", place.start).line;
     const by = inForce.filter(
       (one) =>
         one.place.file === place.file &&

@@ -1,3 +1,4 @@
+import { positionAt } from "../lines.js";
 import { type Signal, servicePackages, signalsOfCommand } from "./signals.js";
 
 /** What a manifest says of the part of the repository it stands for. */
@@ -52,7 +53,7 @@ function packageJson(path: string, text: string): readonly Manifest[] {
     return [];
   }
   if (typeof content !== "object" || content === null) return [];
-  const lineOf = (word: string) => lineAt(text, text.indexOf(`"${word}"`));
+  const lineOf = (word: string) => positionAt(text, text.indexOf(`"${word}"`)).line;
   const dependencies = Object.keys(record(content["dependencies"]))
     .filter((one) => servicePackages.test(one))
     .map((one): Signal => ({ kind: "inference service", file: path, line: lineOf(one), what: `depends on ${one}` }));
@@ -80,7 +81,7 @@ function pythonManifest(path: string, text: string): readonly Manifest[] {
         {
           kind: "inference service",
           file: path,
-          line: lineAt(text, text.indexOf(service)),
+          line: positionAt(text, text.indexOf(service)).line,
           what: `depends on ${service}`,
         },
       ]
@@ -111,7 +112,7 @@ function composeServices(path: string, text: string, content: Record<string, unk
   const services = Object.entries(record(content["services"]));
   const starts = services.map(([name]) => {
     const at = new RegExp(`^[ \\t]+["']?${escaped(name)}["']?[ \\t]*:`, "m").exec(text);
-    return at ? lineAt(text, at.index) : 1;
+    return at ? positionAt(text, at.index).line : 1;
   });
   return services.flatMap(([name, one], index) => {
     const service = record(one);
@@ -131,7 +132,7 @@ function kubernetes(path: string, text: string, content: Record<string, unknown>
   const kind = String(content["kind"] ?? "");
   if (!/^(Deployment|StatefulSet|DaemonSet|Job|CronJob|Pod|InferenceService|RayService)$/.test(kind)) return [];
   const name = record(content["metadata"])["name"];
-  const line = lineAt(text, text.indexOf(`kind: ${kind}`));
+  const line = positionAt(text, text.indexOf(`kind: ${kind}`)).line;
   const schedule = kind === "CronJob" ? [{ kind: "data pipeline" as const, file: path, line, what: "a CronJob" }] : [];
   const signals = [...signalsOfCommand(JSON.stringify(content).replaceAll('","', " "), path, line), ...schedule];
   return signals.length > 0 ? [part(path, `${kind} ${String(name)} in ${path}`, signals, String(name))] : [];
@@ -143,7 +144,7 @@ function workflow(path: string, text: string, content: Record<string, unknown>):
     .flatMap((step) => {
       const run = record(step)["run"];
       if (typeof run !== "string") return [];
-      return signalsOfCommand(run, path, lineAt(text, text.indexOf(run.split("\n")[0] ?? run)));
+      return signalsOfCommand(run, path, positionAt(text, text.indexOf(run.split("\n")[0] ?? run)).line);
     });
   // yaml 1.1 readers take "on" for true; this one does not
   const scheduled = "schedule" in record(content["on"]) && /deep_?seek/i.test(text);
@@ -152,7 +153,7 @@ function workflow(path: string, text: string, content: Record<string, unknown>):
         {
           kind: "data pipeline" as const,
           file: path,
-          line: lineAt(text, text.indexOf("schedule")),
+          line: positionAt(text, text.indexOf("schedule")).line,
           what: "runs by the clock",
         },
       ]
@@ -166,10 +167,6 @@ const record = (value: unknown): Record<string, unknown> =>
 const list = (value: unknown): readonly unknown[] =>
   Array.isArray(value) ? value : value === undefined ? [] : [value];
 const escaped = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-
-function lineAt(text: string, offset: number): number {
-  return offset <= 0 ? 1 : text.slice(0, offset).split("\n").length;
-}
 
 function joined(folder: string, path: string): string {
   const parts: string[] = [];

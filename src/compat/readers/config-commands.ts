@@ -1,5 +1,6 @@
 import type { Command, Span, Word } from "../facts.js";
 import { unknownHost } from "../host.js";
+import { lastAtMost } from "../lines.js";
 import { isDeepSeekId } from "../models.js";
 import { isSecret, withoutSecrets } from "../secrets.js";
 import { addMention, type Draft } from "./config-facts.js";
@@ -194,14 +195,8 @@ function blockScript(text: string, { inner, block }: Scalar): Script {
 
 /** The file's offset of an offset in a text that was put together from stretches. */
 export function mapped(starts: readonly number[], origins: readonly number[], offset: number): number {
-  let low = 0;
-  let high = starts.length;
-  while (high - low > 1) {
-    const middle = (low + high) >> 1;
-    if (starts[middle]! <= offset) low = middle;
-    else high = middle;
-  }
-  return origins[low]! + offset - starts[low]!;
+  const index = lastAtMost(starts, offset);
+  return origins[index]! + offset - starts[index]!;
 }
 
 /** A text in double quotes with escapes, as JSON and YAML write them. */

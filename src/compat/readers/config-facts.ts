@@ -15,8 +15,8 @@ import {
   type Setting,
   type Span,
 } from "../facts.js";
+import { positionAt } from "../lines.js";
 import { isSecret, withoutSecrets } from "../secrets.js";
-import { lineOf, lineStartsOf } from "./config-tree.js";
 
 /** What a reader of configuration, shell or HTTP files puts together while it goes through one file. */
 export interface Draft {
@@ -40,7 +40,6 @@ export interface Draft {
 
 /** An empty draft. */
 export function draftOf(file: string, language: Language, text: string): Draft {
-  let starts: readonly number[] | undefined;
   return {
     file,
     language,
@@ -55,10 +54,7 @@ export function draftOf(file: string, language: Language, text: string): Draft {
     comments: [],
     symbols: [],
     syntaxErrors: [],
-    line(offset) {
-      starts ??= lineStartsOf(text);
-      return lineOf(starts, offset);
-    },
+    line: (offset) => positionAt(text, offset).line,
     place: ({ start, end }) => ({ file, start, end }),
   };
 }

@@ -57,25 +57,6 @@ export function stringOf(node: ConfigNode | undefined): string | undefined {
   return node?.kind === "scalar" && typeof node.value === "string" ? node.value : undefined;
 }
 
-/** Offsets of the beginnings of lines, for `lineOf`. */
-export function lineStartsOf(text: string): readonly number[] {
-  const starts = [0];
-  for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) starts.push(at + 1);
-  return starts;
-}
-
-/** Line of an offset, counted from 1. */
-export function lineOf(starts: readonly number[], offset: number): number {
-  let low = 0;
-  let high = starts.length;
-  while (high - low > 1) {
-    const middle = (low + high) >> 1;
-    if (starts[middle]! <= offset) low = middle;
-    else high = middle;
-  }
-  return low + 1;
-}
-
 const dataNames =
   /(^|\/)(package-lock|npm-shrinkwrap|composer-lock|deno\.lock|pnpm-lock|packages\.lock)\.|\.(lock|snap|geojson|tsbuildinfo|map)(\.json|\.ya?ml)?$|(^|\/)(locales?|i18n|translations?|cassettes|__snapshots__|_locales)\//i;
 const measured = /pass_?rate|score|accuracy|\belo\b|latency|benchmark|seconds_per|percent_|rank$|tokens_per_second/i;

@@ -5,6 +5,7 @@ import { isName, lookUp, scopeOf, statementOf } from "./python-scopes.js";
 import { around, type Entry, entriesOf, isNone, primitive, unwrap } from "./python-syntax.js";
 import { child, codeOf, type PyNode, placeOf, walk } from "./python-tree.js";
 import { type Found, unknownValue } from "./python-values.js";
+import { either } from "./value-of-ends.js";
 
 /** A dict or the keyword arguments of a call, with all properties, those of dicts spread into it included. */
 export interface ReadObject {
@@ -182,22 +183,6 @@ function writtenLater(
     spreads.push({ place: placeOf(write.node), known: inner?.known ?? false });
   }
   return { parameters, spreads };
-}
-
-/** A property that a later one replaces under a condition: its value may be of either. */
-function either(earlier: Parameter, later: Parameter): Parameter {
-  const values = [earlier.value, later.value];
-  const candidates = values.flatMap((value) => value.candidates);
-  return {
-    ...earlier,
-    sure: false,
-    value: {
-      certainty: candidates.length > 0 ? "possible" : "unknown",
-      candidates,
-      open: values.some((value) => value.open || value.candidates.length === 0),
-      environment: [...new Set(values.flatMap((value) => value.environment))],
-    },
-  };
 }
 
 type Named = Extract<Entry, { readonly kind: "entry" }>;

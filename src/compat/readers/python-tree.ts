@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import type { Parser } from "web-tree-sitter";
 import type { Place } from "../facts.js";
+import { positionAt } from "../lines.js";
 
 /**
  * A node of a Python program as a plain object, so that the parser's memory is free again once a file is read. Names
@@ -166,26 +167,8 @@ function plainTree(file: string, text: string, cursor: Cursor, hasErrors: boolea
   return tree;
 }
 
-const lines = new WeakMap<PyTree, readonly number[]>();
-
 /** Line of an offset, from 1. */
-export function lineOf(tree: PyTree, offset: number): number {
-  let starts = lines.get(tree);
-  if (!starts) {
-    const found = [0];
-    for (let at = tree.text.indexOf("\n"); at >= 0; at = tree.text.indexOf("\n", at + 1)) found.push(at + 1);
-    starts = found;
-    lines.set(tree, starts);
-  }
-  let low = 0;
-  let high = starts.length;
-  while (high - low > 1) {
-    const middle = (low + high) >> 1;
-    if (starts[middle]! <= offset) low = middle;
-    else high = middle;
-  }
-  return low + 1;
-}
+export const lineOf = (tree: PyTree, offset: number): number => positionAt(tree.text, offset).line;
 
 /** The code of a node. */
 export const codeOf = (node: PyNode): string => node.tree.text.slice(node.start, node.end);

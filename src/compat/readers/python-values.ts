@@ -1,7 +1,7 @@
 import type { Primitive, Value } from "../facts.js";
 import { argumentsOf, chainOf, keyword, numberOf, stringOf, stringParts, unwrap } from "./python-syntax.js";
 import { child, codeOf, lineOf, type PyNode, placeOf } from "./python-tree.js";
-import { hole, type Read, valueOfEnds } from "./value-of-ends.js";
+import { joined, type Read, valueOfEnds } from "./value-of-ends.js";
 
 /** Where an expression leads: the node at which nothing more can be followed, and the way to it. */
 export interface Found {
@@ -43,6 +43,7 @@ export const unknownValue: Value = { certainty: "unknown", candidates: [], open:
 
 function primitiveOf(found: Found, follow: Follow): Read | undefined {
   const { node } = found;
+  const known = (part: PyNode | undefined) => part && follow(part, found);
   const plain = (value: Primitive): Read => ({ value, partial: false, path: [], environment: [], open: false });
   if (node.type === "true" || node.type === "false") return plain(node.type === "true");
   const parts = stringParts(node);
@@ -50,8 +51,7 @@ function primitiveOf(found: Found, follow: Follow): Read | undefined {
     if (parts.every((part) => typeof part === "string")) return plain(parts.join(""));
     return joined(
       parts.map((part) => (typeof part === "string" ? part : (plainHole(part) ?? undefined))),
-      found,
-      follow,
+      known,
     );
   }
   const number = numberOf(node);
@@ -60,14 +60,13 @@ function primitiveOf(found: Found, follow: Follow): Read | undefined {
     const [left, right] = [child(node, "left"), child(node, "right")];
     if (!left || !right) return undefined;
     const operator = child(node, "operator")?.type;
-    if (operator === "+") return joined([left, right], found, follow);
+    if (operator === "+") return joined([left, right], known);
     const text = operator === "%" ? stringOf(left) : undefined;
     if (text === undefined) return undefined;
     const values = right.type === "tuple" ? right.children : [right];
     return joined(
       filled(text, /%[sd]/, (index) => values[index]),
-      found,
-      follow,
+      known,
     );
   }
   if (node.type !== "call") return undefined;
@@ -82,12 +81,11 @@ function primitiveOf(found: Found, follow: Follow): Read | undefined {
       filled(text, /\{(\w*)\}/, (index, name) =>
         name === "" || name === undefined ? positional[index] : (positional[Number(name)] ?? keyword(node, name)),
       ),
-      found,
-      follow,
+      known,
     );
   }
   if (callee && /(^|\.)urljoin$/.test(codeOf(callee)) && positional[0] && positional[1]) {
-    return joined([positional[0], "/", positional[1]], found, follow);
+    return joined([positional[0], "/", positional[1]], known);
   }
   return undefined;
 }
@@ -115,33 +113,4 @@ function filled(
   }
   parts.push(text.slice(at));
   return parts;
-}
-
-/** A string put together from parts; each part counts with its first possible value, undefined is a hole. */
-function joined(parts: readonly (string | PyNode | undefined)[], found: Found, follow: Follow): Read | undefined {
-  let text = "";
-  let known = false;
-  let partial = false;
-  let open = false;
-  const path: string[] = [];
-  const environment: string[] = [];
-  for (const part of parts) {
-    if (typeof part === "string") {
-      text += part;
-      known ||= part !== "";
-      continue;
-    }
-    const value = part ? follow(part, found) : unknownValue;
-    const [first] = value.candidates;
-    environment.push(...value.environment);
-    partial ||= value.certainty !== "certain";
-    open ||= value.open || value.candidates.length > 1;
-    if (!first) text += hole;
-    else {
-      text += String(first.value);
-      known = true;
-      path.push(...first.path);
-    }
-  }
-  return known ? { value: text, partial, path, environment, open } : undefined;
 }

@@ -29,7 +29,7 @@ import { createResolver, type Resolver } from "./python-resolve.js";
 import { createProject, type Project } from "./python-scopes.js";
 import { commandOf, commentsOf, comparisonsOf, historyOf, memberUses, switchOf, symbolOf } from "./python-structure.js";
 import { type ParsePython, type PyNode, type PyTree, placeOf, walk } from "./python-tree.js";
-import { directModels, hostOfRequests, isOnlyForRequests, settleBy } from "./requests-of-file.js";
+import { directModels, hostOfImporters, hostOfRequests, isOnlyForRequests, settleBy } from "./requests-of-file.js";
 
 /** Python in a file that holds it in another form (a notebook), and the symbols that form has. */
 export interface PythonView {
@@ -89,18 +89,6 @@ function importersOf(project: Project, files: readonly RawFacts[]): ReadonlyMap<
     }
   }
   return importers;
-}
-
-/** Where a file without requests says nothing itself: the one host that the requests of its importers go to. */
-function hostOfImporters(importers: readonly RawFacts[]): HostVerdict | undefined {
-  const asking = importers.filter(({ requests }) => requests.length > 0);
-  const verdict = hostOfRequests(asking.flatMap(({ requests }) => requests));
-  const [first] = asking;
-  if (!verdict || !first) return undefined;
-  return {
-    ...verdict,
-    evidence: `the requests of ${first.file}, which imports it: ${first.requests[0]!.host.evidence}`,
-  };
 }
 
 interface RawFacts extends Omit<FileFacts, "mentions"> {

@@ -8,6 +8,20 @@ export function hostOfRequests(requests: readonly Request[]): HostVerdict | unde
   return { ...first, certainty: "possible", evidence: `the requests in the same file: ${first.evidence}` };
 }
 
+/** Where a file without requests says nothing itself: the one host that the requests of its importers go to. */
+export function hostOfImporters(
+  importers: readonly { readonly file: string; readonly requests: readonly Request[] }[],
+): HostVerdict | undefined {
+  const asking = importers.filter(({ requests }) => requests.length > 0);
+  const verdict = hostOfRequests(asking.flatMap(({ requests }) => requests));
+  const [first] = asking;
+  if (!verdict || !first) return undefined;
+  return {
+    ...verdict,
+    evidence: `the requests of ${first.file}, which imports it: ${first.requests[0]!.host.evidence}`,
+  };
+}
+
 /** Facts of a file, with the host of its requests where they name none themselves. */
 export function settleBy(
   host: HostVerdict | undefined,

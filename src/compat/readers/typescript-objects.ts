@@ -5,6 +5,7 @@ import { declarationOf } from "./typescript-scopes.js";
 import { propertyName, walk, withoutCasts } from "./typescript-syntax.js";
 import { isConst, typeAround } from "./typescript-types.js";
 import { type Found, numberOf, placeOf } from "./typescript-values.js";
+import { either } from "./value-of-ends.js";
 
 /** An object of a request with all its properties, those of objects spread into it included. */
 export interface ReadObject {
@@ -103,22 +104,6 @@ function propertiesOf(
     byName.set(name, readParameter(name, property, value, object, resolver, own));
   }
   return { parameters: [...byName.values()], spreads };
-}
-
-/** A property that a later one replaces under a condition: its value may be of either. */
-function either(earlier: Parameter, later: Parameter): Parameter {
-  const values = [earlier.value, later.value];
-  const candidates = values.flatMap((value) => value.candidates);
-  return {
-    ...earlier,
-    sure: false,
-    value: {
-      certainty: candidates.length > 0 ? "possible" : "unknown",
-      candidates,
-      open: values.some((value) => value.open || value.candidates.length === 0),
-      environment: [...new Set(values.flatMap((value) => value.environment))],
-    },
-  };
 }
 
 function readParameter(

@@ -1,7 +1,7 @@
 import type { Place, Value } from "../facts.js";
 import { ts } from "./typescript-compiler.cjs";
 import type { Module } from "./typescript-scopes.js";
-import { hole, type Read, valueOfEnds } from "./value-of-ends.js";
+import { joined, type Read, valueOfEnds } from "./value-of-ends.js";
 
 /** Where an expression leads: the node at which nothing more can be followed, and the way to it. */
 export interface Found {
@@ -74,6 +74,7 @@ export function valueFrom(found: readonly Found[], follow: (node: ts.Expression,
 
 function primitiveOf(found: Found, follow: (node: ts.Expression, from: Found) => Value): Read | undefined {
   const { node } = found;
+  const known = (part: ts.Expression): Value => follow(part, found);
   const plain = (value: Read["value"]): Read => ({ value, partial: false, path: [], environment: [], open: false });
   if (ts.isStringLiteralLike(node)) return plain(node.text);
   if (node.kind === ts.SyntaxKind.TrueKeyword) return plain(true);
@@ -82,14 +83,14 @@ function primitiveOf(found: Found, follow: (node: ts.Expression, from: Found) =>
   if (number !== undefined) return plain(number);
   if (ts.isTemplateExpression(node)) {
     const parts = node.templateSpans.flatMap((span) => [span.expression, span.literal.text]);
-    return joined([node.head.text, ...parts], found, follow);
+    return joined([node.head.text, ...parts], known);
   }
   if (ts.isBinaryExpression(node) && node.operatorToken.kind === ts.SyntaxKind.PlusToken) {
-    return joined([node.left, node.right], found, follow);
+    return joined([node.left, node.right], known);
   }
   if (ts.isNewExpression(node) && node.expression.getText() === "URL" && node.arguments?.length) {
     const [path, base] = node.arguments;
-    const read = joined(base ? [base, "\n", path!] : [path!], found, follow);
+    const read = joined(base ? [base, "\n", path!] : [path!], known);
     return read && { ...read, value: resolvedUrl(String(read.value)) };
   }
   return undefined;
@@ -102,37 +103,4 @@ function resolvedUrl(text: string): string {
   if (/^[a-z][a-z\d+.-]*:/i.test(path)) return path;
   const [, origin = base, folder = "/"] = /^(\w+:\/\/[^/?#]*)(\/[^?#]*\/)?/.exec(base) ?? [];
   return path.startsWith("/") ? `${origin}${path}` : `${origin}${folder}${path.replace(/^\.\//, "")}`;
-}
-
-/** A string put together from parts; each part counts with its first possible value. */
-function joined(
-  parts: readonly (string | ts.Expression)[],
-  found: Found,
-  follow: (node: ts.Expression, from: Found) => Value,
-): Read | undefined {
-  let text = "";
-  let known = false;
-  let partial = false;
-  let open = false;
-  const path: string[] = [];
-  const environment: string[] = [];
-  for (const part of parts) {
-    if (typeof part === "string") {
-      text += part;
-      known ||= part !== "";
-      continue;
-    }
-    const value = follow(part, found);
-    const [first] = value.candidates;
-    environment.push(...value.environment);
-    partial ||= value.certainty !== "certain";
-    open ||= value.open || value.candidates.length > 1;
-    if (!first) text += hole;
-    else {
-      text += first.value;
-      known = true;
-      path.push(...first.path);
-    }
-  }
-  return known ? { value: text, partial, path, environment, open } : undefined;
 }

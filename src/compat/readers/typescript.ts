@@ -18,7 +18,7 @@ import {
 } from "../facts.js";
 import { unknownHost } from "../host.js";
 import { importSpecifiers, packageVersion, type Sources } from "../sources.js";
-import { directModels, hostOfRequests, isOnlyForRequests, settleBy } from "./requests-of-file.js";
+import { directModels, hostOfImporters, hostOfRequests, isOnlyForRequests, settleBy } from "./requests-of-file.js";
 import { callOf } from "./typescript-calls.js";
 import { commandOf, commentsOf, comparisonOf, flagOf, literalOf, switchOf, symbolOf } from "./typescript-code.js";
 import { ts } from "./typescript-compiler.cjs";
@@ -73,18 +73,6 @@ function importersOf(project: Project, files: readonly RawFacts[]): ReadonlyMap<
     }
   }
   return importers;
-}
-
-/** Where a file without requests says nothing itself: the one host that the requests of its importers go to. */
-function hostOfImporters(importers: readonly RawFacts[]): HostVerdict | undefined {
-  const asking = importers.filter(({ requests }) => requests.length > 0);
-  const verdict = hostOfRequests(asking.flatMap(({ requests }) => requests));
-  const [first] = asking;
-  if (!verdict || !first) return undefined;
-  return {
-    ...verdict,
-    evidence: `the requests of ${first.file}, which imports it: ${first.requests[0]!.host.evidence}`,
-  };
 }
 
 /** Number of syntax errors in a text; what a fix must not raise. */

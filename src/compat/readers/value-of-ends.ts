@@ -1,7 +1,7 @@
-import type { Candidate, Place, Value } from "../facts.js";
+import type { Candidate, Parameter, Place, Value } from "../facts.js";
 
 /** What stands for an unknown part in a partly known string. */
-export const hole = "…";
+const hole = "…";
 
 /** A value read at the end of a way. */
 export interface Read {
@@ -64,4 +64,55 @@ export function valueOfEnds<Found extends End>(
     candidates,
     environment: [...environment],
   };
+}
+
+/** A property that a later one replaces under a condition: its value may be of either. */
+export function either(earlier: Parameter, later: Parameter): Parameter {
+  const values = [earlier.value, later.value];
+  const candidates = values.flatMap((value) => value.candidates);
+  return {
+    ...earlier,
+    sure: false,
+    value: {
+      certainty: candidates.length > 0 ? "possible" : "unknown",
+      candidates,
+      open: values.some((value) => value.open || value.candidates.length === 0),
+      environment: [...new Set(values.flatMap((value) => value.environment))],
+    },
+  };
+}
+
+/**
+ * A string put together from texts and parts; each part counts with its first possible value, and where `follow` gives
+ * none it is a hole. Undefined where nothing of the whole is known.
+ */
+export function joined<Part>(
+  parts: readonly (string | Part)[],
+  follow: (part: Part) => Value | undefined,
+): Read | undefined {
+  let text = "";
+  let known = false;
+  let partial = false;
+  let open = false;
+  const path: string[] = [];
+  const environment: string[] = [];
+  for (const part of parts) {
+    if (typeof part === "string") {
+      text += part;
+      known ||= part !== "";
+      continue;
+    }
+    const value = follow(part);
+    const [first] = value?.candidates ?? [];
+    environment.push(...(value?.environment ?? []));
+    partial ||= value?.certainty !== "certain";
+    open ||= !value || value.open || value.candidates.length > 1;
+    if (!first) text += hole;
+    else {
+      text += String(first.value);
+      known = true;
+      path.push(...first.path);
+    }
+  }
+  return known ? { value: text, partial, path, environment, open } : undefined;
 }
