@@ -176,7 +176,7 @@ async function prepareCheck(host: Host, source: ModelFile, options: Options): Pr
   const { readModelFile } = await import("./model-files.js");
   const { parseShapeOptions } = await import("../data/shapes.js");
   const { readSamples } = await import("./samples.js");
-  const { compareOutputs } = await import("../evaluate/agreement.js");
+  const { compareOutputs, listed } = await import("../evaluate/agreement.js");
   const data = options["data"] as string | undefined;
   const shapes = parseShapeOptions((options["shape"] as readonly string[] | undefined) ?? []);
   const original = await openSession(absolute(host, source.path)).catch((error: unknown) => {
@@ -208,7 +208,7 @@ async function prepareCheck(host: Host, source: ModelFile, options: Options): Pr
       throw new UserError(`the compressed model does not load in onnxruntime (${why}); nothing was written`);
     });
     try {
-      const agreement = await compareOutputs(original.run, compressed.run, samples.batches, (done) =>
+      const agreement = await compareOutputs(original.run, compressed.run, listed(samples.batches), (done) =>
         progress.update(done, samples.batches.length),
       );
       const use = settings.optimizedModelPath
