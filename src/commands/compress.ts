@@ -66,7 +66,7 @@ async function compress(host: Host, path: string, options: Options) {
     checkOutput(host, output, forced);
   }
   const { readModelFile, writeModelFile } = await import("./model-files.js");
-  const { liftConstants } = await import("../graph/constants.js");
+  const { liftConstants } = await import("../graph/normalise/constants.js");
   const { raiseOpset } = await import("../graph/opset.js");
   const { planQuantization } = await import("../quantize/plan.js");
   const { applyPlan } = await import("../quantize/apply.js");

@@ -12,7 +12,7 @@ import { FormatError } from "../errors.js";
 import { elementCount, type Tensor, type TensorData, typedArrays } from "../tensor/tensor.js";
 import { onnxType, onnxTypeOf, typeName } from "./onnx-types.js";
 
-export type { GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto } from "onnx-buf";
+export type { FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto } from "onnx-buf";
 
 /**
  * Decodes an ONNX file. Unknown fields ride along and are written again by {@link encodeModel}; raw tensor bytes are
