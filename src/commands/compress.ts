@@ -65,7 +65,8 @@ async function compress(host: Host, path: string, options: Options) {
     }
     checkOutput(host, output, forced);
   }
-  const { readModelFile, writeModelFile } = await import("./model-files.js");
+  const { readModelFile } = await import("./model-files.js");
+  const { writeModelFile } = await import("./write-model.js");
   const { liftConstants } = await import("../graph/normalise/constants.js");
   const { raiseOpset } = await import("../graph/opset.js");
   const { planQuantization } = await import("../quantize/plan.js");
@@ -118,9 +119,10 @@ async function compress(host: Host, path: string, options: Options) {
     progress.stop();
     checkWork(path, tensors);
     const name = basename(output);
-    const bytes = writeModelFile(staging.pathOf(name), model, dataName, source.readExternal);
+    const { bytes, files } = writeModelFile(staging.pathOf(name), model, dataName, source.readExternal);
+    if (files.length > 1 && !dataName) checkOutput(host, join(dirname(output), files[0]!), forced);
     const verification = await check(staging, name, tensors);
-    staging.publish(dataName ? [dataName, name] : [name]);
+    staging.publish(files);
     const result: CompressResult = {
       schema: "deepseek/compress@2",
       ...shared,
