@@ -102,15 +102,6 @@ function magnitudes({ exponent, first, counts }: Histogram): Histogram {
   return { exponent, first: 0, counts: folded };
 }
 
-/** Bounds to try, as shares of the largest: 2^(-1/16) apart down to `least`, the largest first. */
-function* shares(least: number): Generator<number> {
-  for (let step = 0; step <= 16 * 16; step++) {
-    const share = 2 ** (-step / 16);
-    if (share < least) return;
-    yield share;
-  }
-}
-
 function entropyRange(statistics: ValueStatistics, levels: number, symmetric: boolean): Range {
   const { min, max } = statistics;
   const histogram = symmetric ? magnitudes(statistics.histogram) : statistics.histogram;
@@ -119,11 +110,12 @@ function entropyRange(statistics: ValueStatistics, levels: number, symmetric: bo
   const oneSided = symmetric ? (levels + 1) / 2 : levels;
   let best = around(min, max, symmetric);
   let least = Number.POSITIVE_INFINITY;
-  let tried = 0;
-  for (const share of shares(0)) {
+  let tried = -1;
+  for (let share = 1; ; share /= 2 ** (1 / 16)) {
     // whole bins, so that nothing has to be guessed within one
     const bins = Math.round(bound * share);
     if (bins === tried) continue;
+    if (bins === 0) break;
     tried = bins;
     const from = Math.max(0, -bins - first);
     const to = Math.min(counts.length, bins - first);
@@ -155,11 +147,14 @@ function divergence(
   high: number,
   levels: number,
 ): number {
+  const { floor } = Math;
   const width = 2 ** exponent;
   const scale = (Math.max(0, high) - Math.min(0, low)) / (levels - 1);
   const lowest = -Math.round(-Math.min(0, low) / scale);
-  const level = (at: number) =>
-    Math.min(levels - 1, Math.max(0, Math.round(((first + at + 0.5) * width) / scale) - lowest));
+  const level = (at: number) => {
+    const index = floor(((first + at + 0.5) * width) / scale + 0.5) - lowest;
+    return index < 0 ? 0 : index < levels ? index : levels - 1;
+  };
   let below = 0;
   let above = 0;
   for (let at = 0; at < from; at++) below += counts[at]!;
@@ -192,26 +187,25 @@ function divergence(
 
 function errorRange(statistics: ValueStatistics, levels: number, symmetric: boolean): Range {
   const full = around(statistics.min, statistics.max, symmetric);
-  const cost = (range: Range) => roundingError(statistics, range, levels, symmetric);
+  const spread = spreadOf(statistics);
   let best = full;
-  let least = cost(full);
+  let least = Number.POSITIVE_INFINITY;
   const attempt = (low: number, high: number) => {
     const range = { min: Math.max(full.min, low), max: Math.min(full.max, high) };
     if (range.min === range.max) return;
-    const found = cost(range);
+    const found = roundingError(spread, range, levels, symmetric, least);
     if (found >= least) return;
     least = found;
     best = range;
   };
   const bound = Math.max(-full.min, full.max);
-  for (const share of shares(2 ** -12)) attempt(-bound * share, bound * share);
-  for (let step = 0.04; step > 0.002; step /= 2) {
-    for (let turn = 0; turn < 8; turn++) {
+  for (let share = 1; share > 2 ** -8; share /= 2 ** (1 / 4)) attempt(-bound * share, bound * share);
+  for (let step = 0.08; step > 0.004; step /= 2) {
+    for (let turn = 0; turn < 6; turn++) {
       const { min, max } = best;
-      if (symmetric) for (const by of [1 - step, 1 + step]) attempt(min * by, max * by);
-      else {
-        for (const by of [1 - step, 1 + step]) attempt(min * by, max);
-        for (const by of [1 - step, 1 + step]) attempt(best.min, max * by);
+      for (const by of [1 - step, 1 + step]) {
+        attempt(min * by, symmetric ? max * by : max);
+        if (!symmetric) attempt(best.min, max * by);
       }
       if (best.min === min && best.max === max) break;
     }
@@ -219,35 +213,62 @@ function errorRange(statistics: ValueStatistics, levels: number, symmetric: bool
   return best;
 }
 
-/** Sum of squared errors of rounding to the levels over a range, 0 one of them, values evenly spread in each bin. */
-function roundingError(statistics: ValueStatistics, range: Range, levels: number, symmetric: boolean): number {
-  const { histogram } = statistics;
-  const { counts } = histogram;
+/** Intervals that hold values, and how many per unit of length; those without length hold one number. */
+interface Spread {
+  readonly from: Float64Array;
+  readonly to: Float64Array;
+  readonly density: Float64Array;
+}
+
+function spreadOf({ histogram, min, max }: ValueStatistics): Spread {
+  const filled = Array.from(histogram.counts, (_, at) => at).filter((at) => histogram.counts[at]! > 0);
+  const from = Float64Array.from(filled, (at) => Math.max(min, edge(histogram, at)));
+  const to = Float64Array.from(filled, (at) => Math.min(max, edge(histogram, at + 1)));
+  const density = Float64Array.from(filled, (at, k) => histogram.counts[at]! / (to[k]! - from[k]! || 1));
+  return { from, to, density };
+}
+
+/**
+ * Sum of squared errors of rounding to the levels over a range, 0 being one of them, and of clipping to it. Anything
+ * above `enough` may be returned as soon as it is sure.
+ */
+function roundingError(
+  { from, to, density }: Spread,
+  range: Range,
+  levels: number,
+  symmetric: boolean,
+  enough: number,
+): number {
+  const { floor } = Math;
   const scale = (range.max - range.min) / (levels - 1);
   const zeroPoint = symmetric ? (levels - 1) / 2 : Math.round(-range.min / scale);
   const low = -zeroPoint * scale;
   const high = (levels - 1 - zeroPoint) * scale;
-  const whole = scale ** 3 / 12;
-  // integral of the squared distance to the nearest level, from `low` up
-  const rounded = (value: number) => {
-    const steps = Math.round((value - low) / scale);
-    const rest = value - low - steps * scale;
-    return steps * whole + rest ** 3 / 3;
-  };
+  const whole = (scale * scale * scale) / 12;
+  const top = (levels - 1) * whole;
+  /** Integral, from `low` on, of the squared distance to the nearest level. */
   const integral = (value: number) => {
-    if (value <= low) return (value - low) ** 3 / 3;
-    return value >= high ? rounded(high) + (value - high) ** 3 / 3 : rounded(value);
+    const above = value - low;
+    if (above <= 0) return (above * above * above) / 3;
+    if (value >= high) return top + (value - high) ** 3 / 3;
+    const steps = floor(above / scale + 0.5);
+    const rest = above - steps * scale;
+    return steps * whole + (rest * rest * rest) / 3;
   };
   let sum = 0;
-  for (let at = 0; at < counts.length; at++) {
-    if (counts[at]! === 0) continue;
-    const from = Math.max(edge(histogram, at), statistics.min);
-    const to = Math.min(edge(histogram, at + 1), statistics.max);
-    // a bin that holds one number: nothing to spread it over
-    if (to <= from) {
-      const nearest = Math.min(high, Math.max(low, low + Math.round((from - low) / scale) * scale));
-      sum += counts[at]! * (from - nearest) ** 2;
-    } else sum += (counts[at]! * (integral(to) - integral(from))) / (to - from);
+  let end = Number.NaN;
+  let integralAtEnd = 0;
+  for (let at = 0; at < from.length && sum <= enough; at++) {
+    const start = from[at]!;
+    const atStart = start === end ? integralAtEnd : integral(start);
+    end = to[at]!;
+    if (end === start) {
+      const nearest = Math.min(high, Math.max(low, low + floor((start - low) / scale + 0.5) * scale));
+      sum += density[at]! * (start - nearest) ** 2;
+      continue;
+    }
+    integralAtEnd = integral(end);
+    sum += density[at]! * (integralAtEnd - atStart);
   }
   return sum;
 }
