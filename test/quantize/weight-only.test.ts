@@ -440,3 +440,41 @@ test("Gemm nodes that scale one weight differently each get their scales", async
   const { model: result } = await compressed(model, { scheme: "nbits" });
   expect(sqnrDb(await run(model, inputs), await run(result, inputs))).toBeGreaterThan(34);
 });
+
+test("a weight whose pieces reach an LSTM in another order is unpacked, pieces and all, at load", async () => {
+  const inputs: readonly Value[] = [["x", "float32", [4, 1, 12]]];
+  const slice = (from: number, to: number) =>
+    makeNode("Slice", `s${from}`, ["w", `i${from}`, `i${to}`, "i0"], [`p${from}`]);
+  const build = () => {
+    const model = makeModel({
+      inputs,
+      outputs: [["y", "float32", []]],
+      nodes: [
+        slice(0, 8),
+        slice(8, 24),
+        slice(24, 32),
+        makeNode("Concat", "c", ["p0", "p24", "p8"], ["order"], { axis: 0 }),
+        makeNode("Unsqueeze", "u", ["order", "i0"], ["lw"]),
+        makeNode("LSTM", "l", ["x", "lw", "r"], ["y"], { hidden_size: 8 }),
+      ],
+      initializers: [
+        floats("w", [32, 12]),
+        floats("r", [1, 32, 8]),
+        ...[0, 8, 24, 32].map((at) => ints(`i${at}`, [at])),
+      ],
+    });
+    forgetShape(model);
+    return model;
+  };
+  const { model, tensors } = await compressed(build(), { scheme: "auto" });
+  expect(tensors.find(({ name }) => name === "w")).toMatchObject({
+    scheme: "unpack",
+    reason: "its pieces reach LSTM; all of it is carried out at load",
+  });
+  expect(sqnrDb(await run(build(), inputs), await run(model, inputs))).toBeGreaterThan(32);
+  const forced = planQuantization(build(), { ...settings, scheme: "qdq" });
+  expect(forced.tensors.find(({ name }) => name === "w")).toMatchObject({
+    action: "leave",
+    reason: "reaches LSTM through Slice only",
+  });
+});

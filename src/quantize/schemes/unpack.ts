@@ -5,6 +5,7 @@ import { elementCount } from "../../tensor/tensor.js";
 import type { GraphEdit } from "../edit.js";
 import { packedBytes, scaleCount, weightForm } from "../forms.js";
 import type { Scheme } from "../scheme.js";
+import type { QuantizeSettings } from "../settings.js";
 import { type Site, sumAxis } from "../sites.js";
 
 /**
@@ -18,7 +19,7 @@ export const unpack: Scheme = {
   words: "unpacked to floats once, at load (Cast, Mul)",
   plan(site, settings) {
     const { shape, elements } = site.info;
-    const own = weightForm(firstUse(site), settings, true);
+    const own = site.weightUses.length > 0 ? weightForm(firstUse(site), settings, true) : looseForm(site, settings);
     if (typeof own === "string") return own;
     const form = byRow(site, own);
     const scales = scaleCount(shape, form);
@@ -32,6 +33,13 @@ export const unpack: Scheme = {
   },
 };
 
+/** The form of a weight whose pieces are moved first: a scale for each row, or what stands for one. */
+function looseForm({ info: { shape } }: Site, { asymmetric }: QuantizeSettings): QuantizedForm | string {
+  const axis = shape.findIndex((size, at) => size > 1 && at < shape.length - 1);
+  if (axis < 0) return "has no rows";
+  return { bits: 8, signed: !asymmetric, symmetric: !asymmetric, granularity: "channel", axis };
+}
+
 /** The floats do not mind along which axis their scales run: where the uses disagree, the first one decides. */
 function firstUse(site: Site): Site {
   return { ...site, weightUses: site.weightUses.slice(0, 1) };
@@ -43,7 +51,7 @@ function firstUse(site: Site): Site {
  */
 function byRow(site: Site, form: QuantizedForm): QuantizedForm {
   const { shape, elements } = site.info;
-  const axis = sumAxis(firstUse(site));
+  const axis = site.weightUses.length > 0 ? sumAxis(firstUse(site)) : undefined;
   if (form.granularity !== "channel" || axis === undefined || elements === shape[axis]! * shape[form.axis]!)
     return form;
   return { ...form, granularity: "block", axis, blockSize: shape[axis]! };
