@@ -1,7 +1,8 @@
 import type { Scheme } from "../scheme.js";
 import type { SchemeId } from "../settings.js";
 import { qdq } from "./qdq.js";
+import { staticScheme } from "./static.js";
 import { unpack } from "./unpack.js";
 
 /** Every scheme. */
-export const schemes: Readonly<Record<SchemeId, Scheme>> = { qdq, unpack };
+export const schemes: Readonly<Record<SchemeId, Scheme>> = { qdq, unpack, static: staticScheme };
