@@ -6,6 +6,7 @@ import { type StaticFacts, staticFacts } from "./facts.js";
 import { type ActivationScale, reach } from "./scale.js";
 import type { ObservedValue, StaticSettings } from "./settings.js";
 import { type EightBitForm, eightBitForm, isSaturation } from "./table.js";
+import { usefulRange } from "./useful.js";
 
 /** A node of the main graph and how it is computed. Nodes are known by the name of their first output. */
 export interface StaticNode {
@@ -193,7 +194,7 @@ function scalesOf(
     const form = unit.form as EightBitForm;
     for (const at of form.activations) {
       const name = unit.node.input[at]!;
-      if (!values.has(name)) values.set(name, facts.scaleOf(facts.observed(name)!));
+      if (!values.has(name)) values.set(name, facts.scaleOf(within(facts.observed(name)!, name, facts)));
     }
     const input = values.get(unit.node.input[form.activations[0]!]!)!;
     for (const name of unit.outputs) {
@@ -210,8 +211,13 @@ function scalesOf(
 function rangeOf({ form, absorbed }: Unit, name: string, facts: StaticFacts): { min: number; max: number } {
   const seen = facts.observed(name);
   const { range } = form as EightBitForm;
-  if (!range || absorbed.length > 0) return seen!;
-  return range;
+  return range && absorbed.length === 0 ? range : within(seen!, name, facts);
+}
+
+/** What was seen of a value, cut where its readers no longer care. */
+function within(seen: ObservedValue, name: string, facts: StaticFacts): { min: number; max: number } {
+  const useful = usefulRange(name, facts);
+  return { min: Math.max(seen.min, useful.min), max: Math.min(seen.max, useful.max) };
 }
 
 /** Real numbers that the 8-bit form of each value reaches, for reports. */
