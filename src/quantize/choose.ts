@@ -60,6 +60,9 @@ function forMatMul(site: Site, settings: QuantizeSettings): readonly Candidate[]
   const slow = `8-bit kernels are slower than floats from ${fastRows(target, 32) + 1} rows on`;
   const unpack: Candidate = { scheme: "unpack", why: slow };
   const nbits = (why: string): Candidate => ({ scheme: "nbits", why });
+  if (target === "web" && goal !== "throughput") {
+    return [{ ...unpack, why: "kernels for 8-bit weights are many times slower than floats in WebAssembly" }];
+  }
   const fusedSince = bits === 4 ? ortSince.fusedQdq4 : ortSince.fusedQdq8;
   const blocked = isAtLeast(ortMin, fusedSince) ? whyNotFused(site) : `onnxruntime fuses it from ${fusedSince} on only`;
   if (goal === "throughput") {
