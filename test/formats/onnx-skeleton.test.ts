@@ -1,12 +1,13 @@
 import { readFileSync } from "node:fs";
 import { create } from "@bufbuild/protobuf";
 import { describe, expect, test } from "@jest/globals";
-import { FunctionProtoSchema, SparseTensorProtoSchema } from "onnx-buf";
+import { FunctionProtoSchema, SparseTensorProtoSchema, TensorProtoSchema } from "onnx-buf";
 import {
   decodeModel,
   type ExternalPlace,
   encodeModel,
   type ModelProto,
+  readTensor,
   setExternal,
   tensorInfo,
 } from "../../src/formats/onnx.js";
@@ -96,6 +97,27 @@ describe("models whose weights stay in the file", () => {
     expect(plain.graph!.initializer[0]!.rawData).toEqual(second);
     const { file, model: read } = lazily(joined);
     expect(Buffer.compare(encodeModel(read, file.external), encodeModel(plain))).toBe(0);
+  });
+
+  test("lists of floats stay in the file too, those of other types are read", () => {
+    const model = makeModel({ outputs: [], nodes: [] });
+    const list = (dataType: number, values: object) =>
+      create(TensorProtoSchema, { name: `t${dataType}`, dataType, dims: [600n], ...values });
+    const numbers = Array.from({ length: 600 }, (_, at) => at / 8);
+    model.graph!.initializer.push(
+      list(1, { floatData: numbers }),
+      list(11, { doubleData: numbers }),
+      // two numbers an element
+      Object.assign(list(14, { floatData: numbers }), { dims: [300n] }),
+      list(6, { int32Data: numbers.map(Math.floor) }),
+    );
+    const { file, skeleton, model: read } = lazily(encodeModel(model));
+    expect(skeleton.length).toBeLessThan(600 * 4 + 600 * 2 + 300);
+    const [floats32, floats64, complex, integers] = read.graph!.initializer;
+    expect(readTensor(floats32!, file.external).data).toEqual(Float32Array.from(numbers));
+    expect(readTensor(floats64!, file.external).data).toEqual(Float64Array.from(numbers));
+    expect(complex!.floatData).toEqual(numbers);
+    expect(readTensor(integers!, file.external).data).toEqual(Int32Array.from(numbers));
   });
 
   test("a tensor whose bytes lie in another file is left so", () => {
