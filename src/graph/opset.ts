@@ -6,6 +6,7 @@ import {
   graphsOf,
   type ModelProto,
   makeTensor,
+  type ReadExternal,
   readTensor,
   type TensorProto,
   tensorsOf,
@@ -42,10 +43,18 @@ const minIrVersion = 7;
  * Raises the default operator set to 13, rewriting the operators whose definition changed, and the IR version to 7.
  * Does nothing where the model is there already. Works on a model whose constants are lifted. Changes `model`.
  *
+ * `readExternal` gives scales that lie in another file.
+ *
  * Throws UserError (naming the node) where a node cannot keep its meaning, for models below opset 7, and for models
  * with local functions below 13.
  */
-export function raiseOpset(model: ModelProto, name: string): OpsetChange {
+export function raiseOpset(
+  model: ModelProto,
+  name: string,
+  readExternal: ReadExternal = () => {
+    throw new UserError(`${name}: scales in an external file are not supported`);
+  },
+): OpsetChange {
   const [from, to] = [defaultOpset(model), 13];
   if (model.opsetImport.filter(isDefault).length > 1) {
     throw new UserError(`${name}: imports the default operator set twice; which version holds is not defined`);
@@ -69,7 +78,7 @@ export function raiseOpset(model: ModelProto, name: string): OpsetChange {
   const used = usedNames(model);
   const onlyFloat = onlyFloatType(model);
   for (const graph of graphsOf(model.graph!)) {
-    const facts = factsOf(graph);
+    const facts = factsOf(graph, readExternal);
     graph.node = graph.node.flatMap((node) => {
       const rule = opsetRules.find(({ opType, since }) => opType === node.opType && from < since);
       if (!rule || !isStandard(node)) return [node];
@@ -151,7 +160,7 @@ function dropInitializerInputs(graph: GraphProto): void {
 }
 
 /** What the file itself states of a graph's values. */
-function factsOf(graph: GraphProto): Pick<RaiseContext, "rankOf" | "dtypeOf" | "floatsOf"> {
+function factsOf(graph: GraphProto, readExternal: ReadExternal): Pick<RaiseContext, "rankOf" | "dtypeOf" | "floatsOf"> {
   const stated = new Map(
     [...graph.input, ...graph.valueInfo, ...graph.output].flatMap(({ name, type }) =>
       type?.value.case === "tensorType" ? [[name, type.value.value] as const] : [],
@@ -165,10 +174,7 @@ function factsOf(graph: GraphProto): Pick<RaiseContext, "rankOf" | "dtypeOf" | "
     floatsOf(name) {
       const tensor = initializers.get(name);
       if (!tensor || onnxType(tensor.dataType)?.dtype !== "float32") return undefined;
-      const { data } = readTensor(tensor, () => {
-        throw new UserError(`tensor ${name}: scales in an external file are not supported`);
-      });
-      return [...(data as Float32Array)];
+      return [...(readTensor(tensor, readExternal).data as Float32Array)];
     },
   };
 }
