@@ -61,7 +61,7 @@ export async function runCompress(host: Host, path: string, options: Options): P
       constantInputs: options["freezeInputs"] ? "freeze" : "keep",
       ...(source.bytes > largeBytes ? { store: scratch.put } : {}),
     });
-    const opset = raiseOpset(source.model, path);
+    const opset = raiseOpset(source.model, path, 13, scratch.readExternal);
     const { weights: settings, activations, ranges } = settingsOf(options, options["data"] !== undefined);
     const shared = {
       model: { path, bytes: source.bytes, sha256: source.sha256 },
