@@ -2,9 +2,9 @@ import { basename } from "node:path";
 import { checkSignatures } from "../bench/signature.js";
 import type { MeasuredModel } from "../bench/summarise.js";
 import type { Host } from "../cli.js";
-import type { Samples } from "../data/batch.js";
+import type { SampleSet } from "../data/batch.js";
 import { openSession, type SessionSettings } from "../engine/session.js";
-import { compareOutputs, listed } from "../evaluate/agreement.js";
+import { compareOutputs } from "../evaluate/agreement.js";
 import { absolute } from "./files.js";
 import { readModelFile } from "./model-files.js";
 import { startProgress } from "./progress.js";
@@ -25,7 +25,7 @@ export async function openModels(
   control: boolean,
   settings: SessionSettings,
   data: { readonly path: string | undefined; readonly synthetic: SyntheticSettings },
-): Promise<{ readonly models: readonly OpenedModel[]; readonly samples: Samples }> {
+): Promise<{ readonly models: readonly OpenedModel[]; readonly samples: SampleSet }> {
   const all = control ? [...paths, paths[0]!] : paths;
   const files = all.map((path, at): OpenedModel => {
     const { bytes, sha256 } = readModelFile(host, path);
@@ -45,8 +45,8 @@ export async function openModels(
           { path: paths[0]!, inputs: baseline.inputs, outputs: baseline.outputs },
           { path: file.path, inputs: candidate.inputs, outputs: candidate.outputs },
         );
-        const agreement = await compareOutputs(baseline.run, candidate.run, listed(samples.batches), (done) =>
-          progress.update(done, samples.batches.length),
+        const agreement = await compareOutputs(baseline.run, candidate.run, samples, (done) =>
+          progress.update(done, samples.count),
         );
         models.push({ ...file, agreement });
       } finally {

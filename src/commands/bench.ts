@@ -127,7 +127,9 @@ async function measure(
   });
 
   // made-up samples all have one shape, so one of them times as well as all
-  const batches = samples.batches.slice(0, samples.synthetic ? 1 : maxTimed);
+  const timed = Math.min(samples.count, samples.synthetic ? 1 : maxTimed);
+  const batches: Batch[] = [];
+  for (let at = 0; at < timed; at++) batches.push(await samples.read(at));
   const rounds: Round[][] = models.map(() => []);
   const progress = startProgress(host, "measuring", "rounds");
   const processes = new Map<number, MeasuringProcess>();
@@ -156,7 +158,7 @@ async function measure(
       environment,
       settings,
       samples: {
-        count: samples.batches.length,
+        count: samples.count,
         timed: batches.length,
         source: samples.source,
         synthetic: samples.synthetic,

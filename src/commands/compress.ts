@@ -178,7 +178,7 @@ async function prepareCheck(host: Host, source: ModelFile, options: Options): Pr
   const { readModelFile } = await import("./model-files.js");
   const { parseShapeOptions } = await import("../data/shapes.js");
   const { readSamples } = await import("./samples.js");
-  const { compareOutputs, listed } = await import("../evaluate/agreement.js");
+  const { compareOutputs } = await import("../evaluate/agreement.js");
   const data = options["data"] as string | undefined;
   const shapes = parseShapeOptions((options["shape"] as readonly string[] | undefined) ?? []);
   const original = await openSession(absolute(host, source.path)).catch((error: unknown) => {
@@ -192,7 +192,7 @@ async function prepareCheck(host: Host, source: ModelFile, options: Options): Pr
       count: options["samples"] as number,
       seed: options["seed"] as number,
     });
-    await original.run(samples.batches[0]!).catch((error: Error) => {
+    await original.run(await samples.read(0)).catch((error: Error) => {
       const remedy = "random inputs do not suit every model: give --data with real ones, or --no-verify";
       throw samples.synthetic ? new UserError(`${error.message}; ${remedy}`) : error;
     });
@@ -210,8 +210,8 @@ async function prepareCheck(host: Host, source: ModelFile, options: Options): Pr
       throw new UserError(`the compressed model does not load in onnxruntime (${why}); nothing was written`);
     });
     try {
-      const agreement = await compareOutputs(original.run, compressed.run, listed(samples.batches), (done) =>
-        progress.update(done, samples.batches.length),
+      const agreement = await compareOutputs(original.run, compressed.run, samples, (done) =>
+        progress.update(done, samples.count),
       );
       const use = settings.optimizedModelPath
         ? runtimeUse(readModelFile(host, optimizedModelPath).model, tensors)
