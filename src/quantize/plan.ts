@@ -1,6 +1,7 @@
 import type { ModelProto } from "../formats/onnx.js";
 import { viewModel } from "../graph/scope.js";
 import { candidates } from "./choose.js";
+import { isQuantizable } from "./forms.js";
 import type { WeightPlan } from "./scheme.js";
 import { schemes } from "./schemes/index.js";
 import type { QuantizeSettings, SchemeId } from "./settings.js";
@@ -27,6 +28,7 @@ export interface PlannedTensor {
   readonly form: WeightPlan["form"] | null;
   /** The weight [N, K] of Gemm nodes with transB is stored as [K, N] and transB dropped. */
   readonly transpose?: true;
+  readonly opset?: WeightPlan["opset"];
   /** Why it is left, or what to know of a quantized one; empty where there is nothing to say. */
   readonly reason: string;
 }
@@ -35,6 +37,8 @@ export interface PlannedTensor {
 export interface QuantizationPlan {
   readonly settings: QuantizeSettings;
   readonly tensors: readonly PlannedTensor[];
+  /** The default opset the result needs; applying the plan raises the model to it. */
+  readonly opset: 13 | 21;
 }
 
 /** What a plan may be told beside the settings: tensors that stay floats whatever the rules say, by {@link siteKey}. */
@@ -50,7 +54,7 @@ export function planQuantization(
   kept: KeptFloat = new Map(),
 ): QuantizationPlan {
   const tensors = sitesOf(viewModel(model)).map((site) => planSite(site, settings, kept));
-  return { settings, tensors };
+  return { settings, tensors, opset: tensors.some(({ opset }) => opset === 21) ? 21 : 13 };
 }
 
 function planSite(site: Site, settings: QuantizeSettings, kept: KeptFloat): PlannedTensor {
@@ -72,17 +76,21 @@ function planSite(site: Site, settings: QuantizeSettings, kept: KeptFloat): Plan
   if (uses.length === 0) return leave(scope.outputs.has(name) ? "is an output itself" : "is not used");
   if (weightUses.length === 0) return leave(`no weight: read by ${list(usedBy)}`);
   if (elements < settings.minElements) return leave(`fewer than ${settings.minElements} elements`);
-  if (type !== "float32") return leave(`is ${type}; only float32 weights are quantized`);
+  if (!isQuantizable(info)) return leave(`is ${type}; float32, float16 and bfloat16 weights are quantized`);
   if (scope.inputs.has(name)) return leave("is also a graph input, so a caller may replace it");
   let refusal = "no scheme fits it";
-  for (const id of candidates(site, settings)) {
-    const plan = schemes[id].plan(site, settings);
+  const refused: string[] = [];
+  for (const { scheme, why } of candidates(site, settings)) {
+    if (scheme === "float") return leave(why);
+    const plan = schemes[scheme].plan(site, settings);
     if (typeof plan === "string") {
       refusal = plan;
+      refused.push(`not ${scheme}: ${plan}`);
     } else if (plan.bytesAfter >= bytes) {
       refusal = "scales would cost more than 8-bit elements save";
     } else {
-      return { ...shared, ...plan, action: "quantize", scheme: id, reason: notesOf(site).join("; ") };
+      const reason = [why, ...refused, ...notesOf(site)].filter((words) => words !== "").join("; ");
+      return { ...shared, ...plan, action: "quantize", scheme, reason };
     }
   }
   return leave(refusal);
