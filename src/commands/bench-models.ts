@@ -8,7 +8,7 @@ import { compareOutputs } from "../evaluate/agreement.js";
 import { absolute } from "./files.js";
 import { readModelFile } from "./model-files.js";
 import { startProgress } from "./progress.js";
-import { readSamples, type SyntheticSettings } from "./samples.js";
+import { readSamples, type SampleSettings } from "./samples.js";
 
 /** A model that can be measured: read, loaded once, its outputs compared with the baseline's. */
 export interface OpenedModel extends Omit<MeasuredModel, "rounds"> {
@@ -24,7 +24,7 @@ export async function openModels(
   paths: readonly string[],
   control: boolean,
   settings: SessionSettings,
-  data: { readonly path: string | undefined; readonly synthetic: SyntheticSettings },
+  data: { readonly path: string | undefined; readonly settings: SampleSettings },
 ): Promise<{ readonly models: readonly OpenedModel[]; readonly samples: SampleSet }> {
   const all = control ? [...paths, paths[0]!] : paths;
   const files = all.map((path, at): OpenedModel => {
@@ -36,7 +36,7 @@ export async function openModels(
   const baseline = await openSession(files[0]!.absolutePath, settings);
   const progress = startProgress(host, "comparing outputs", "samples");
   try {
-    const samples = await readSamples(host, data.path, baseline.inputs, data.synthetic);
+    const samples = await readSamples(host, data.path, baseline.inputs, data.settings);
     const models = [files[0]!];
     for (const file of files.slice(1)) {
       const candidate = await openSession(file.absolutePath, settings);
