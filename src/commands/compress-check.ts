@@ -1,7 +1,7 @@
 import type { Host, Options } from "../cli.js";
 import type { Batch } from "../data/batch.js";
 import { UserError } from "../errors.js";
-import { listed, type Run, type RunAt } from "../evaluate/agreement.js";
+import type { Run, RunAt } from "../evaluate/agreement.js";
 import type { ReadableSamples } from "../evaluate/drop.js";
 import type { Label, Metric } from "../evaluate/metric.js";
 import { absolute } from "./files.js";
@@ -52,18 +52,17 @@ export async function openCheck(host: Host, source: ModelFile, options: Options)
       count: options["samples"] as number,
       seed: options["seed"] as number,
     });
-    const first = samples.batches[0]!;
+    const first = await samples.read(0);
     await original.run(first).catch((error: Error) => {
       const remedy = "random inputs do not suit every model: give --data with real ones, or --no-verify";
       throw samples.synthetic ? new UserError(`${error.message}; ${remedy}`) : error;
     });
-    const all = listed(samples.batches);
     return {
       original: { run: rememberOutputs(original.run, maxRemembered), runAgain: original.run },
       source: samples.source,
       synthetic: samples.synthetic,
-      calibration: all,
-      heldOut: all,
+      calibration: samples,
+      heldOut: samples,
       first,
       measure: undefined,
       close: original.close,
