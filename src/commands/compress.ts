@@ -65,8 +65,9 @@ async function compress(host: Host, path: string, options: Options) {
     }
     checkOutput(host, output, forced);
   }
-  const { readModelFile, writeModelFile } = await import("./model-files.js");
-  const { liftConstants } = await import("../graph/constants.js");
+  const { readModelFile } = await import("./model-files.js");
+  const { writeModelFile } = await import("./write-model.js");
+  const { liftConstants } = await import("../graph/normalise/constants.js");
   const { raiseOpset } = await import("../graph/opset.js");
   const { planQuantization } = await import("../quantize/plan.js");
   const { applyPlan } = await import("../quantize/apply.js");
@@ -118,9 +119,10 @@ async function compress(host: Host, path: string, options: Options) {
     progress.stop();
     checkWork(path, tensors);
     const name = basename(output);
-    const bytes = writeModelFile(staging.pathOf(name), model, dataName, source.readExternal);
+    const { bytes, files } = writeModelFile(staging.pathOf(name), model, dataName, source.readExternal);
+    if (files.length > 1 && !dataName) checkOutput(host, join(dirname(output), files[0]!), forced);
     const verification = await check(staging, name, tensors);
-    staging.publish(dataName ? [dataName, name] : [name]);
+    staging.publish(files);
     const result: CompressResult = {
       schema: "deepseek/compress@2",
       ...shared,
@@ -176,7 +178,7 @@ async function prepareCheck(host: Host, source: ModelFile, options: Options): Pr
   const { readModelFile } = await import("./model-files.js");
   const { parseShapeOptions } = await import("../data/shapes.js");
   const { readSamples } = await import("./samples.js");
-  const { compareOutputs } = await import("../evaluate/agreement.js");
+  const { compareOutputs, listed } = await import("../evaluate/agreement.js");
   const data = options["data"] as string | undefined;
   const shapes = parseShapeOptions((options["shape"] as readonly string[] | undefined) ?? []);
   const original = await openSession(absolute(host, source.path)).catch((error: unknown) => {
@@ -208,7 +210,7 @@ async function prepareCheck(host: Host, source: ModelFile, options: Options): Pr
       throw new UserError(`the compressed model does not load in onnxruntime (${why}); nothing was written`);
     });
     try {
-      const agreement = await compareOutputs(original.run, compressed.run, samples.batches, (done) =>
+      const agreement = await compareOutputs(original.run, compressed.run, listed(samples.batches), (done) =>
         progress.update(done, samples.batches.length),
       );
       const use = settings.optimizedModelPath

@@ -40,7 +40,7 @@ export function absolute(host: Host, path: string): string {
 }
 
 /** Size in bytes of a file that must exist; `kind` names it in errors ("model"). */
-function fileSize(host: Host, path: string, kind: string): number {
+export function fileSize(host: Host, path: string, kind: string): number {
   try {
     const stats = statSync(absolute(host, path));
     if (stats.isDirectory()) throw new UserError(`${path}: is a folder; give a ${kind} file`);

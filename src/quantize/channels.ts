@@ -92,9 +92,12 @@ export function plainQuantizer(): Quantizer {
   return {
     quantize: async ({ data, shape }, form) => {
       const type = form.signed ? "int8" : "uint8";
-      const { values, scales, signal, noise } = quantizeChannels(data as Float32Array, shape, form.axis, type);
+      const rows = form.granularity === "block";
+      const [flat, axis] = rows ? [[data.length / shape.at(-1)!, shape.at(-1)!], 0] : [shape, form.axis];
+      const { values, scales, signal, noise } = quantizeChannels(data as Float32Array, flat, axis, type);
       const zeroPoints = form.signed ? null : new Uint8Array(scales.length).fill(128);
-      return { form, shape, values, scales, scaleShape: [scales.length], zeroPoints, signal, noise };
+      const scaleShape = rows ? [...shape.slice(0, -1), 1] : [scales.length];
+      return { form, shape, values, scales, scaleShape, zeroPoints, signal, noise };
     },
     close: async () => {},
   };

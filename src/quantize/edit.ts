@@ -1,3 +1,5 @@
+import { create } from "@bufbuild/protobuf";
+import { OperatorSetIdProtoSchema } from "onnx-buf";
 import type { GraphProto, ModelProto, NodeProto, TensorProto } from "../formats/onnx.js";
 import { type FreshName, freshNames } from "../graph/names.js";
 import type { Scope } from "../graph/scope.js";
@@ -11,8 +13,12 @@ export interface GraphEdit {
   drop(scope: Scope, tensor: TensorProto): void;
   /** Puts nodes at the head of a scope's graph, after those put there before. */
   prepend(scope: Scope, ...nodes: readonly NodeProto[]): void;
+  /** Puts nodes behind the one that makes a value, or at the head where that is none of this scope's nodes. */
+  follow(scope: Scope, value: string, ...nodes: readonly NodeProto[]): void;
   /** Puts nodes in the place of one. */
   replace(scope: Scope, node: NodeProto, nodes: readonly NodeProto[]): void;
+  /** Declares that the model uses operators of another domain. */
+  useDomain(domain: string, version: number): void;
   /** What was made under a key in a scope, or `make`s it: for what several weights share. */
   once<T>(scope: Scope, key: string, make: () => T): T;
   /** Carries everything out. */
@@ -23,6 +29,7 @@ interface Pending {
   readonly added: TensorProto[];
   readonly dropped: Set<TensorProto>;
   readonly head: NodeProto[];
+  readonly followers: Map<string, NodeProto[]>;
   readonly replaced: Map<NodeProto, readonly NodeProto[]>;
   readonly made: Map<string, unknown>;
 }
@@ -35,6 +42,7 @@ export function editModel(model: ModelProto): GraphEdit {
       added: [],
       dropped: new Set(),
       head: [],
+      followers: new Map(),
       replaced: new Map(),
       made: new Map(),
     };
@@ -46,6 +54,16 @@ export function editModel(model: ModelProto): GraphEdit {
     add: (scope, tensor) => void of(scope).added.push(tensor),
     drop: (scope, tensor) => void of(scope).dropped.add(tensor),
     prepend: (scope, ...nodes) => void of(scope).head.push(...nodes),
+    follow(scope, value, ...nodes) {
+      const { followers, head } = of(scope);
+      const made = scope.graph.node.some(({ output }) => output.includes(value));
+      if (made) followers.set(value, [...(followers.get(value) ?? []), ...nodes]);
+      else head.push(...nodes);
+    },
+    useDomain(domain, version) {
+      if (model.opsetImport.some((entry) => entry.domain === domain)) return;
+      model.opsetImport.push(create(OperatorSetIdProtoSchema, { domain, version: BigInt(version) }));
+    },
     replace: (scope, node, nodes) => void of(scope).replaced.set(node, nodes),
     once<T>(scope: Scope, key: string, make: () => T): T {
       const { made } = of(scope);
@@ -53,11 +71,17 @@ export function editModel(model: ModelProto): GraphEdit {
       return made.get(key) as T;
     },
     finish() {
-      for (const [graph, { added, dropped, head, replaced }] of pending) {
+      for (const [graph, { added, dropped, head, followers, replaced }] of pending) {
         const names = new Set([...dropped].map(({ name }) => name));
         graph.initializer = [...graph.initializer.filter((tensor) => !dropped.has(tensor)), ...added];
         graph.valueInfo = graph.valueInfo.filter(({ name }) => !names.has(name));
-        graph.node = [...head, ...graph.node.flatMap((node) => replaced.get(node) ?? [node])];
+        graph.node = [
+          ...head,
+          ...graph.node.flatMap((node) => [
+            ...(replaced.get(node) ?? [node]),
+            ...node.output.flatMap((value) => followers.get(value) ?? []),
+          ]),
+        ];
       }
     },
   };

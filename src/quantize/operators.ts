@@ -40,6 +40,9 @@ const weightSlots: readonly WeightSlot[] = [
   { opType: "Conv", input: 1, axis: () => 0 },
   // [input channels, output channels / group, ...kernel]
   { opType: "ConvTranspose", input: 1, axis: () => 1 },
+  // W [directions, 4 * hidden, input] and R [directions, 4 * hidden, hidden]
+  { opType: "LSTM", input: 1, axis: (_, rank) => (rank === 3 ? 1 : undefined) },
+  { opType: "LSTM", input: 2, axis: (_, rank) => (rank === 3 ? 1 : undefined) },
 ];
 
 /** The slot through which a node takes input number `input` as a weight. */

@@ -1,7 +1,7 @@
 import type { Clip } from "../tensor/quantized.js";
 
 /** The ways to store and compute with a weight; schemes/ has a file for each. */
-export const schemeIds = ["qdq", "unpack", "static"] as const;
+export const schemeIds = ["qdq", "unpack", "dynamic", "static"] as const;
 export type SchemeId = (typeof schemeIds)[number];
 
 /** What planning may be told. */

@@ -1,8 +1,9 @@
 import type { Scheme } from "../scheme.js";
 import type { SchemeId } from "../settings.js";
+import { dynamic } from "./dynamic.js";
 import { qdq } from "./qdq.js";
 import { staticScheme } from "./static.js";
 import { unpack } from "./unpack.js";
 
 /** Every scheme. */
-export const schemes: Readonly<Record<SchemeId, Scheme>> = { qdq, unpack, static: staticScheme };
+export const schemes: Readonly<Record<SchemeId, Scheme>> = { qdq, unpack, dynamic, static: staticScheme };

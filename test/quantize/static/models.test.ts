@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "@jest/globals";
 import { sqnrDb } from "../../../src/evaluate/metrics.js";
 import { decodeModel } from "../../../src/formats/onnx.js";
-import { liftConstants } from "../../../src/graph/constants.js";
+import { liftConstants } from "../../../src/graph/normalise/constants.js";
 import { raiseOpset } from "../../../src/graph/opset.js";
 import { ocrRecognition, readOcrLines } from "../../ocr-lines.js";
 import { observe, quantized, runOptimized } from "./observe.js";
