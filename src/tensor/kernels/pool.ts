@@ -28,7 +28,10 @@ export function createQuantizer(threads: number): Quantizer {
       last = result.catch(() => {});
       return result;
     },
-    close: () => crew.close(),
+    async close() {
+      await last;
+      await crew.close();
+    },
   };
 }
 

@@ -97,6 +97,28 @@ describe("the SIMD kernels", () => {
     expect(again.noise).toBe(results[0]!.noise);
   });
 
+  test("closing waits for what is under way", async () => {
+    const quantizer = createQuantizer(2);
+    const shape = [100, 2703];
+    const source: QuantizerSource = { dtype: "float32", shape, data: seededFloats(shape) };
+    const form: QuantizedForm = { ...shared, granularity: "channel", axis: 1 };
+    const result = quantizer.quantize(source, form, "mse");
+    await quantizer.close();
+    expect((await result).noise).toBe((await alone.quantize(source, form, "mse")).noise);
+  });
+
+  test("without WebAssembly the reference does the work", async () => {
+    const platform = globalThis as { WebAssembly?: unknown };
+    const { WebAssembly: kept } = platform;
+    platform.WebAssembly = undefined;
+    const quantizer = createQuantizer(2);
+    platform.WebAssembly = kept;
+    const source: QuantizerSource = { dtype: "float32", shape: [2, 2], data: Float32Array.of(1, 2, 3, 127) };
+    const form: QuantizedForm = { ...shared, granularity: "tensor", axis: 0 };
+    expect([...(await quantizer.quantize(source, form, "max")).values]).toEqual([1, 2, 3, 127]);
+    await quantizer.close();
+  });
+
   test("a source that is not finite shows in its signal", async () => {
     const form: QuantizedForm = { ...shared, granularity: "channel", axis: 0 };
     for (const [dtype, bits] of [
