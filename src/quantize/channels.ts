@@ -1,3 +1,6 @@
+import { quantizeReference } from "../tensor/kernels/reference.js";
+import type { Quantizer, QuantizerSource } from "../tensor/quantized.js";
+
 /** Stored type of 8-bit weights: unsigned with zero point 128, or signed with zero point 0. */
 export type WeightType = "uint8" | "int8";
 
@@ -83,4 +86,20 @@ export function isFiniteData(data: Float32Array): boolean {
   // x - x is NaN for exactly these
   for (let at = 0; at < data.length; at++) if (data[at]! - data[at]! !== 0) return false;
   return true;
+}
+
+/** {@link isFiniteData}, also of bit patterns. */
+export function isFiniteSource({ dtype, data }: QuantizerSource): boolean {
+  if (data instanceof Float32Array) return isFiniteData(data);
+  // all exponent bits set
+  const exponent = dtype === "float16" ? 0x7c00 : 0x7f80;
+  return !data.some((bits) => (bits & exponent) === exponent);
+}
+
+/** The plain reference as a {@link Quantizer}. */
+export function plainQuantizer(): Quantizer {
+  return {
+    quantize: async (source, form, clip) => quantizeReference(source, form, clip),
+    close: async () => {},
+  };
 }

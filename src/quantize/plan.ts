@@ -1,16 +1,12 @@
-import type { ModelProto, TensorProto } from "../formats/onnx.js";
-import { tensorInfo } from "../formats/onnx.js";
-import { intAttribute, isStandard } from "../graph/node.js";
-import { type ModelView, type Scope, type Use, viewModel } from "../graph/scope.js";
-import type { WeightType } from "./channels.js";
-import { weightSlot } from "./operators.js";
-
-/** What the plan may be told. */
-export interface WeightSettings {
-  readonly type: WeightType;
-  /** Tensors with fewer elements stay as they are: their scales and the node would cost what they save. */
-  readonly minElements: number;
-}
+import type { ModelProto } from "../formats/onnx.js";
+import { viewModel } from "../graph/scope.js";
+import type { QuantizedForm } from "../tensor/quantized.js";
+import { candidates } from "./choose.js";
+import { isQuantizable } from "./forms.js";
+import type { WeightPlan } from "./scheme.js";
+import { schemes } from "./schemes/index.js";
+import type { QuantizeSettings, SchemeId } from "./settings.js";
+import { type Site, siteKey, sitesOf } from "./sites.js";
 
 /** What is done with one tensor, and why. */
 export interface PlannedTensor {
@@ -27,75 +23,125 @@ export interface PlannedTensor {
   /** The operators that read it, each named once. */
   readonly usedBy: readonly string[];
   readonly action: "quantize" | "leave";
-  /** Why it is left, or what to know of a quantized one; empty where there is nothing to say. */
-  readonly reason: string;
-  /** Channel axis of a quantized tensor, as it is stored afterwards. */
-  readonly axis?: number;
+  /** How it is stored and computed with; null where it is left. */
+  readonly scheme: SchemeId | null;
+  /** Its form, with the axes of the stored layout; null where it is left. */
+  readonly form: WeightPlan["form"] | null;
   /** The weight [N, K] of Gemm nodes with transB is stored as [K, N] and transB dropped. */
   readonly transpose?: true;
+  readonly opset?: WeightPlan["opset"];
+  /** Why it is left, or what to know of a quantized one; empty where there is nothing to say. */
+  readonly reason: string;
 }
 
-/** The plan of weight-only 8-bit quantization: every float tensor of the model and its fate. */
-export interface WeightPlan {
-  readonly settings: WeightSettings;
+/** Every float tensor of a model and its fate. */
+export interface QuantizationPlan {
+  readonly settings: QuantizeSettings;
   readonly tensors: readonly PlannedTensor[];
+  /** The default opset the result needs; applying the plan raises the model to it. */
+  readonly opset: 13 | 21;
 }
+
+/** What a plan may be told beside the settings: tensors that stay floats whatever the rules say, by {@link siteKey}. */
+export type KeptFloat = ReadonlyMap<string, string>;
+
+/** Weights that a plan of static quantization needs, with their forms, by {@link siteKey}. */
+export type StaticWeights = ReadonlyMap<string, QuantizedForm>;
 
 /**
- * Plans which initializers become 8-bit: those that MatMul, Gemm, Conv or ConvTranspose use as weights, in the main
- * graph and in nested ones. Constants must have been lifted. Pure: the model is not changed and no weight is read.
+ * Plans what becomes of each float tensor, in the main graph and in nested ones. Constants must have been lifted. Pure:
+ * the model is not changed and no weight is read. `kept` gives tensors that are left, each with the reason;
+ * `staticWeights` those whose nodes a plan of static quantization has in 8 bits, whatever their size.
  */
-export function planWeights(model: ModelProto, settings: WeightSettings): WeightPlan {
-  const view = viewModel(model);
-  const tensors = view.scopes.flatMap((scope) =>
-    [...scope.initializers.values()]
-      .filter((tensor) => isFloat(tensor))
-      .map((tensor) => planTensor(view, scope, tensor, settings)),
-  );
-  return { settings, tensors };
+export function planQuantization(
+  model: ModelProto,
+  settings: QuantizeSettings,
+  kept: KeptFloat = new Map(),
+  staticWeights: StaticWeights = new Map(),
+): QuantizationPlan {
+  const tensors = sitesOf(viewModel(model)).map((site) => {
+    const form = staticWeights.get(siteKey(site.scope.path, site.info.name));
+    return form ? planStaticSite(site, form, settings) : planSite(site, settings, kept);
+  });
+  return { settings, tensors, opset: tensors.some(({ opset }) => opset === 21) ? 21 : 13 };
 }
 
-function isFloat(tensor: TensorProto): boolean {
-  return /^b?float/.test(tensorInfo(tensor).type);
+function describe({ scope, info, uses }: Site) {
+  const { name, type, shape, elements, bytes } = info;
+  return {
+    name,
+    graph: scope.path,
+    type,
+    shape,
+    elements,
+    bytes,
+    usedBy: [...new Set(uses.map(({ node }) => node.opType))],
+  };
 }
 
-function planTensor(view: ModelView, scope: Scope, tensor: TensorProto, settings: WeightSettings): PlannedTensor {
-  const { name, type, shape, elements, bytes } = tensorInfo(tensor);
-  const uses = view.usesOf(scope, name);
-  const usedBy = [...new Set(uses.map(({ node }) => node.opType))];
-  const shared = { name, graph: scope.path, type, shape, elements, bytes, usedBy };
-  const leave = (reason: string): PlannedTensor => ({ ...shared, bytesAfter: bytes, action: "leave", reason });
+function planStaticSite(site: Site, form: QuantizedForm, settings: QuantizeSettings): PlannedTensor {
+  const { bytesAfter } = schemes.static.plan(site, settings) as WeightPlan;
+  return {
+    ...describe(site),
+    form,
+    bytesAfter,
+    action: "quantize",
+    scheme: "static",
+    reason: notesOf(site).join("; "),
+  };
+}
 
+function planSite(site: Site, settings: QuantizeSettings, kept: KeptFloat): PlannedTensor {
+  const { scope, uses, weightUses } = site;
+  const shared = describe(site);
+  const { info } = site;
+  const { name, type, elements, bytes, usedBy } = shared;
+  const leave = (reason: string): PlannedTensor => ({
+    ...shared,
+    bytesAfter: bytes,
+    action: "leave",
+    scheme: null,
+    form: null,
+    reason,
+  });
+
+  const keep = kept.get(siteKey(scope.path, name));
+  if (keep !== undefined) return leave(keep);
   if (uses.length === 0) return leave(scope.outputs.has(name) ? "is an output itself" : "is not used");
-  const weightUses = uses.filter((use) => isStandard(use.node) && weightSlot(use.node, use.input));
-  if (weightUses.length === 0) return leave(`no weight: read by ${list(usedBy)}`);
+  const { reaches } = site;
+  if (weightUses.length + reaches.length === 0) return leave(`no weight: read by ${list(usedBy)}`);
   if (elements < settings.minElements) return leave(`fewer than ${settings.minElements} elements`);
-  if (type !== "float32") return leave(`is ${type}; only float32 weights are quantized`);
+  if (!isQuantizable(info)) return leave(`is ${type}; float32, float16 and bfloat16 weights are quantized`);
   if (scope.inputs.has(name)) return leave("is also a graph input, so a caller may replace it");
-  const axes = new Set(weightUses.map((use) => axisOf(use, shape.length)));
-  if (axes.size > 1) return leave("its uses need scales along different axes");
-  const [axis] = axes;
-  if (axis === undefined || axis >= shape.length) return leave(`has ${shape.length} axes, too few for a channel axis`);
-  const channels = shape[axis]!;
-  const bytesAfter = elements + channels * (4 + (settings.type === "uint8" ? 1 : 0));
-  if (bytesAfter >= bytes) return leave("scales would cost more than 8-bit elements save");
-  const others = uses.length - weightUses.length;
-  const notes = [
-    ...(scope.outputs.has(name) ? ["is an output too, which gets the dequantized values"] : []),
+  let refusal = "no scheme fits it";
+  const refused: string[] = [];
+  for (const { scheme, why } of candidates(site, settings)) {
+    if (scheme === "float") return leave(why);
+    const plan = weightUses.length > 0 || scheme === "unpack" ? schemes[scheme].plan(site, settings) : unmoved(site);
+    if (typeof plan === "string") {
+      refusal = plan;
+      refused.push(`not ${scheme}: ${plan}`);
+    } else if (plan.bytesAfter >= bytes) {
+      refusal = "scales would cost more than 8-bit elements save";
+    } else {
+      const reason = [why, ...refused, ...notesOf(site)].filter((words) => words !== "").join("; ");
+      return { ...shared, ...plan, action: "quantize", scheme, reason };
+    }
+  }
+  return leave(refusal);
+}
+
+/** Why only unpacking fits a weight that reaches its operators in pieces. */
+function unmoved({ uses, reaches }: Site): string {
+  return `reaches ${list(reaches)} through ${list([...new Set(uses.map(({ node }) => node.opType))])} only`;
+}
+
+function notesOf({ scope, info, uses, weightUses, reaches }: Site): readonly string[] {
+  const others = reaches.length > 0 ? 0 : uses.length - weightUses.length;
+  return [
+    ...(scope.outputs.has(info.name) ? ["is an output too, which gets the dequantized values"] : []),
     ...(others > 0 ? [`${others} other use${others > 1 ? "s" : ""} read the dequantized values`] : []),
   ];
-  const reason = notes.join("; ");
-  const quantize: PlannedTensor = { ...shared, bytesAfter, action: "quantize", reason, axis };
-  return uses.every(isTransposed) && !scope.outputs.has(name) ? { ...quantize, axis: 1, transpose: true } : quantize;
-}
-
-/** onnxruntime runs DequantizeLinear -> Gemm in 8 bits only where B is [K, N] (its DQ-MatMul fusion wants transB = 0). */
-function isTransposed({ node, input }: Use): boolean {
-  return node.opType === "Gemm" && isStandard(node) && input === 1 && intAttribute(node, "transB", 0) === 1;
-}
-
-function axisOf({ node, input }: Use, rank: number): number | undefined {
-  return weightSlot(node, input)!.axis(node, rank);
 }
 
 function list(names: readonly string[]): string {
