@@ -70,15 +70,14 @@ export async function gatherCalibration(
   };
   const progress = startProgress(host, "calibrating", "runs");
   try {
-    const samples = { count: check.calibration.count, read: async (at: number) => check.calibration.read(at) };
-    const { values: statistics } = await calibrate(open, samples, names, {
+    const { values: statistics } = await calibrate(open, check.calibration, names, {
       channelAxis: (name) => axes.get(name),
       onRun: (done, total) => progress.update(done, total),
     });
     const calibration: Calibration = {
       schema: "deepseek/calibration@1",
       model: { sha256: source.sha256 },
-      source: check.source,
+      source: check.calibration.source,
       samples: check.calibration.count,
       values: statistics,
     };

@@ -65,7 +65,7 @@ export async function makeCandidate(
 ): Promise<Candidate> {
   const model = cloneModel(base);
   const staticPlan =
-    activations && planStatic(model, activations.observed, activations.settings, readExternal, kept.nodes);
+    activations && planStatic(model, activations.observed, activations.settings, readExternal, { kept: kept.nodes });
   const plan = planQuantization(model, settings, kept.weights, staticPlan?.weights);
   const corrected = channelsOf ? await correctBiases(model, plan, weights, readExternal, channelsOf) : [];
   const tensors = await applyPlan(model, plan, {

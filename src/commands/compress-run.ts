@@ -213,7 +213,7 @@ async function verify(
     const speed = await compareSpeed(check.original.runAgain, session.run, check.first, speedSeconds);
     return {
       checked: true,
-      source: check.source,
+      source: check.heldOut.source,
       synthetic: check.synthetic,
       agreement,
       drop,

@@ -8,6 +8,7 @@ import { operatorCosts } from "../quantize/static/costs.js";
 import type { StaticSettings } from "../quantize/static/settings.js";
 import { detectTarget, type OrtVersion, signedFor, type Target } from "../quantize/target.js";
 import type { Clip } from "../tensor/quantized.js";
+import { rangeSettings } from "./sample-options.js";
 
 /** What the options ask for. */
 export interface CompressSettings {
@@ -50,7 +51,7 @@ export function settingsOf(options: Options, hasData: boolean): CompressSettings
   return {
     weights,
     activations: isStatic ? activations : undefined,
-    ranges: { method: options["ranges"] as RangeSettings["method"] },
+    ranges: rangeSettings(options),
   };
 }
 

@@ -4,6 +4,7 @@ import type { CommandSpec, ExitCode, Host, Options } from "../cli.js";
 import { UserError } from "../errors.js";
 import { repeated, seconds, share, whole } from "./option-values.js";
 import { outputOptions } from "./output.js";
+import { calibrationOptions, labelsOption, sampleOptions } from "./sample-options.js";
 
 export const compressCommand: CommandSpec = {
   name: "compress",
@@ -18,11 +19,9 @@ export const compressCommand: CommandSpec = {
     new Option("-o, --output <file>", "where to write (default: <model>.int8.onnx beside the model)"),
     new Option("--dry-run", "print the plan and write nothing"),
     new Option("--force", "replace the output if it exists"),
-    new Option("--data <path>", "samples to check with: an .npz file of one sample, or a folder of them"),
-    new Option(
-      "--shape <input=sizes>",
-      "sizes of a dynamic input for synthetic samples, e.g. x=1x3x224x224 (repeatable)",
-    ).argParser(repeated),
+    ...sampleOptions(),
+    labelsOption(),
+    new Option("--metric <file>", "a module (.js, .ts) whose `metric` scores the samples' outputs"),
     new Option("--samples <n>", "how many synthetic samples").argParser(whole(1, 10_000)).default(4),
     new Option("--seed <n>", "seed of the synthetic samples").argParser(whole(0)).default(1),
     new Option("--no-verify", "skip the check against the original"),
@@ -50,10 +49,7 @@ export const compressCommand: CommandSpec = {
       "--tensor <pattern=scheme>",
       "decide for tensors or nodes by name, e.g. head.*=float (repeatable)",
     ).argParser(repeated),
-    new Option("--ranges <method>", "how ranges of activations follow from the samples")
-      .choices(["minmax", "moving", "percentile", "entropy", "mse"])
-      .default("minmax"),
-    new Option("--calibration <file>", "statistics of the samples: read if the file exists, else written"),
+    ...calibrationOptions(),
     new Option("--no-bias-correction", "leave biases as they are"),
     new Option("--attention", "with --static: also products of two activations"),
     new Option("--everywhere", "with --static: every node that has an 8-bit kernel, not only where it pays"),
