@@ -4,9 +4,11 @@ import { runtimeVersion } from "../engine/session.js";
 import { UserError } from "../errors.js";
 import { isBroken } from "../evaluate/agreement.js";
 import { evaluateCandidate } from "../evaluate/drop.js";
+import type { ModelProto } from "../formats/onnx.js";
 import { checkGraphs } from "../graph/check.js";
 import { normalise } from "../graph/normalise/index.js";
 import { raiseOpset } from "../graph/opset.js";
+import { quantizationOf } from "../graph/quantization.js";
 import type { Calibration } from "../quantize/calibration.js";
 import type { Gate } from "../quantize/gate.js";
 import { planQuantization, type QuantizationPlan } from "../quantize/plan.js";
@@ -51,6 +53,7 @@ export async function runCompress(host: Host, path: string, options: Options): P
   const source = readModelFile(host, path);
   const dataName = dataNameOf(host, source, output, options);
   checkGraphs(source.model, path);
+  if (!options["requantize"]) refuseQuantized(path, source.model);
   // folded weights wait in a file where they would fill memory
   const scratch = openScratch(host, output, source.readExternal);
   const staging = dryRun ? undefined : openStaging(host, output);
@@ -235,6 +238,15 @@ function dataNameOf(host: Host, source: ModelFile, output: string, options: Opti
   }
   checkOutput(host, dataPath, options["force"] === true);
   return dataName;
+}
+
+/** Refuses a model that is quantized already: a second loss would be taken for the first. */
+function refuseQuantized(path: string, model: ModelProto): void {
+  const quantization = quantizationOf(model);
+  if (!quantization) return;
+  throw new UserError(
+    `${path}: is quantized already (${quantization.words}); nothing was done; --requantize goes on with what is still floats`,
+  );
 }
 
 /** Refuses a model of which nothing gets smaller. */

@@ -10,8 +10,6 @@ import type { NormaliseSettings, Pass } from "./pass.js";
 import { tiedPass } from "./tied.js";
 import { unusedPass } from "./unused.js";
 
-export type { NormaliseSettings, StoreBytes } from "./pass.js";
-
 /** What the passes did, those that changed nothing left out. */
 export interface Normalised {
   readonly passes: readonly { readonly name: string; readonly changes: number; readonly words: string }[];

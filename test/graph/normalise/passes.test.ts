@@ -381,6 +381,32 @@ const rows: readonly Row[] = [
     }),
   ),
   {
+    title: "BatchNormalization in a branch whose weight and statistics lie around it",
+    model: () =>
+      makeModel({
+        inputs: [image, ["c", "bool", []]],
+        outputs: [imageOut],
+        nodes: [
+          withGraphs(node("If", "if", ["c"], ["y"]), {
+            then_branch: makeGraph({
+              outputs: [["o", "float32", [1, 6, 3, 3]]],
+              nodes: [node("Conv", "conv", ["x", "w", "b"], ["h"]), ...normalisation(6, "h", "o").nodes],
+            }),
+            else_branch: makeGraph({
+              outputs: [["p", "float32", [1, 4, 5, 5]]],
+              nodes: [node("Neg", "neg", ["x"], ["p"])],
+            }),
+          }),
+        ],
+        initializers: [floats("w", [6, 4, 3, 3]), floats("b", [6]), ...bn6.initializers],
+      }),
+    feeds: { ...onImage, c: flag(true) },
+    changes: { affine: 1, unused: 4 },
+    operators: ["If", "Conv", "Neg"],
+    initializers: ["w", "b"],
+    rounds: true,
+  },
+  {
     title: "a Conv whose output somebody else reads keeps its BatchNormalization",
     model: picture(
       [
