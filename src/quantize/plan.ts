@@ -1,5 +1,6 @@
 import type { ModelProto } from "../formats/onnx.js";
 import { viewModel } from "../graph/scope.js";
+import type { QuantizedForm } from "../tensor/quantized.js";
 import { candidates } from "./choose.js";
 import { isQuantizable } from "./forms.js";
 import type { WeightPlan } from "./scheme.js";
@@ -44,24 +45,57 @@ export interface QuantizationPlan {
 /** What a plan may be told beside the settings: tensors that stay floats whatever the rules say, by {@link siteKey}. */
 export type KeptFloat = ReadonlyMap<string, string>;
 
+/** Weights that a plan of static quantization needs, with their forms, by {@link siteKey}. */
+export type StaticWeights = ReadonlyMap<string, QuantizedForm>;
+
 /**
  * Plans what becomes of each float tensor, in the main graph and in nested ones. Constants must have been lifted. Pure:
- * the model is not changed and no weight is read. `kept` gives tensors that are left, each with the reason.
+ * the model is not changed and no weight is read. `kept` gives tensors that are left, each with the reason;
+ * `staticWeights` those whose nodes a plan of static quantization has in 8 bits, whatever their size.
  */
 export function planQuantization(
   model: ModelProto,
   settings: QuantizeSettings,
   kept: KeptFloat = new Map(),
+  staticWeights: StaticWeights = new Map(),
 ): QuantizationPlan {
-  const tensors = sitesOf(viewModel(model)).map((site) => planSite(site, settings, kept));
+  const tensors = sitesOf(viewModel(model)).map((site) => {
+    const form = staticWeights.get(siteKey(site.scope.path, site.info.name));
+    return form ? planStaticSite(site, form, settings) : planSite(site, settings, kept);
+  });
   return { settings, tensors, opset: tensors.some(({ opset }) => opset === 21) ? 21 : 13 };
 }
 
-function planSite(site: Site, settings: QuantizeSettings, kept: KeptFloat): PlannedTensor {
-  const { scope, info, uses, weightUses } = site;
+function describe({ scope, info, uses }: Site) {
   const { name, type, shape, elements, bytes } = info;
-  const usedBy = [...new Set(uses.map(({ node }) => node.opType))];
-  const shared = { name, graph: scope.path, type, shape, elements, bytes, usedBy };
+  return {
+    name,
+    graph: scope.path,
+    type,
+    shape,
+    elements,
+    bytes,
+    usedBy: [...new Set(uses.map(({ node }) => node.opType))],
+  };
+}
+
+function planStaticSite(site: Site, form: QuantizedForm, settings: QuantizeSettings): PlannedTensor {
+  const { bytesAfter } = schemes.static.plan(site, settings) as WeightPlan;
+  return {
+    ...describe(site),
+    form,
+    bytesAfter,
+    action: "quantize",
+    scheme: "static",
+    reason: notesOf(site).join("; "),
+  };
+}
+
+function planSite(site: Site, settings: QuantizeSettings, kept: KeptFloat): PlannedTensor {
+  const { scope, uses, weightUses } = site;
+  const shared = describe(site);
+  const { info } = site;
+  const { name, type, elements, bytes, usedBy } = shared;
   const leave = (reason: string): PlannedTensor => ({
     ...shared,
     bytesAfter: bytes,
@@ -74,7 +108,8 @@ function planSite(site: Site, settings: QuantizeSettings, kept: KeptFloat): Plan
   const keep = kept.get(siteKey(scope.path, name));
   if (keep !== undefined) return leave(keep);
   if (uses.length === 0) return leave(scope.outputs.has(name) ? "is an output itself" : "is not used");
-  if (weightUses.length === 0) return leave(`no weight: read by ${list(usedBy)}`);
+  const { reaches } = site;
+  if (weightUses.length + reaches.length === 0) return leave(`no weight: read by ${list(usedBy)}`);
   if (elements < settings.minElements) return leave(`fewer than ${settings.minElements} elements`);
   if (!isQuantizable(info)) return leave(`is ${type}; float32, float16 and bfloat16 weights are quantized`);
   if (scope.inputs.has(name)) return leave("is also a graph input, so a caller may replace it");
@@ -82,7 +117,7 @@ function planSite(site: Site, settings: QuantizeSettings, kept: KeptFloat): Plan
   const refused: string[] = [];
   for (const { scheme, why } of candidates(site, settings)) {
     if (scheme === "float") return leave(why);
-    const plan = schemes[scheme].plan(site, settings);
+    const plan = weightUses.length > 0 || scheme === "unpack" ? schemes[scheme].plan(site, settings) : unmoved(site);
     if (typeof plan === "string") {
       refusal = plan;
       refused.push(`not ${scheme}: ${plan}`);
@@ -96,8 +131,13 @@ function planSite(site: Site, settings: QuantizeSettings, kept: KeptFloat): Plan
   return leave(refusal);
 }
 
-function notesOf({ scope, info, uses, weightUses }: Site): readonly string[] {
-  const others = uses.length - weightUses.length;
+/** Why only unpacking fits a weight that reaches its operators in pieces. */
+function unmoved({ uses, reaches }: Site): string {
+  return `reaches ${list(reaches)} through ${list([...new Set(uses.map(({ node }) => node.opType))])} only`;
+}
+
+function notesOf({ scope, info, uses, weightUses, reaches }: Site): readonly string[] {
+  const others = reaches.length > 0 ? 0 : uses.length - weightUses.length;
   return [
     ...(scope.outputs.has(info.name) ? ["is an output too, which gets the dequantized values"] : []),
     ...(others > 0 ? [`${others} other use${others > 1 ? "s" : ""} read the dequantized values`] : []),

@@ -2,7 +2,7 @@ import type { Clip } from "../tensor/quantized.js";
 import { defaultOrtMin, type Kernel, type OrtVersion, signedFor, type Target } from "./target.js";
 
 /** The ways to store and compute with a weight; schemes/ has a file for each. */
-export const schemeIds = ["qdq", "unpack", "nbits", "gather", "dynamic"] as const;
+export const schemeIds = ["qdq", "unpack", "nbits", "gather", "dynamic", "static"] as const;
 export type SchemeId = (typeof schemeIds)[number];
 
 /** What the choice of schemes aims at: a small file that is not slower, few rows at a time, or many. */

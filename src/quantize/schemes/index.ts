@@ -4,7 +4,15 @@ import { dynamic } from "./dynamic.js";
 import { gather } from "./gather.js";
 import { nbits } from "./nbits.js";
 import { qdq } from "./qdq.js";
+import { staticScheme } from "./static.js";
 import { unpack } from "./unpack.js";
 
 /** Every scheme. */
-export const schemes: Readonly<Record<SchemeId, Scheme>> = { qdq, unpack, nbits, gather, dynamic };
+export const schemes: Readonly<Record<SchemeId, Scheme>> = {
+  qdq,
+  unpack,
+  nbits,
+  gather,
+  dynamic,
+  static: staticScheme,
+};
