@@ -3,7 +3,11 @@ import fc from "fast-check";
 import type { Batch, SampleSet } from "../../src/data/batch.js";
 import { rowsOf, sampleRows } from "../../src/data/rows.js";
 import { fittedSamples, listedSamples, splitSamples } from "../../src/data/sample-set.js";
+import { openSession } from "../../src/engine/session.js";
+import { encodeModel } from "../../src/formats/onnx.js";
+import { makeNode } from "../../src/graph/node.js";
 import type { Tensor } from "../../src/tensor/tensor.js";
+import { makeModel } from "../onnx-model.js";
 
 const batch = (value: number, dtype: "float32" | "float64" = "float32"): Batch =>
   new Map([["x", { dtype, shape: [1], data: dtype === "float32" ? Float32Array.of(value) : Float64Array.of(value) }]]);
@@ -120,5 +124,17 @@ describe("rows of arrays as samples", () => {
     expect(part.get("i0")).toEqual({ dtype: "float32", shape: [2, 2], data: Float32Array.of(4, 5, 6, 7) });
     expect(part.get("i1")).toEqual({ dtype: "float32", shape: [1, 2], data: Float32Array.of(2, 3) });
     expect((part.get("i0")!.data as Float32Array).buffer).toBe((all.get("i0")!.data as Float32Array).buffer);
+  });
+
+  test("are what the runtime is fed, though they share memory", async () => {
+    const model = makeModel({
+      inputs: [["i0", "float32", [1, 2]]],
+      outputs: [["y", "float32", [1, 2]]],
+      nodes: [makeNode("Neg", "n", ["i0"], ["y"])],
+    });
+    const session = await openSession(encodeModel(model));
+    const found = await session.run(rowsOf(arrays([3, 2]), 1, 3));
+    await session.close();
+    expect(found.get("y")!.data).toEqual(Float32Array.of(-2, -3));
   });
 });
