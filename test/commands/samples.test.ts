@@ -36,6 +36,7 @@ const pb = (name: string, values: Tensor) => toBinary(TensorProtoSchema, makeTen
 
 for (const n of [10, 9, 1]) write(`many/line-${n}.npz`, npz(n, n === 9 ? "float64" : "float32"));
 write("many/labels.txt", "not a sample");
+write("many/labels.npy", encodeNpy(tensor([1, 2])));
 mkdirSync(join(cwd, "empty"));
 write("one.npz", npz(5));
 write("bad.npz", "no zip");
