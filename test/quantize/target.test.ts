@@ -35,4 +35,5 @@ test("large blocks win at every number of rows where there is VNNI, small ones w
   expect(fastRows("vnni", 128)).toBe(Number.POSITIVE_INFINITY);
   expect(fastRows("vnni", 32)).toBe(8);
   expect(fastRows("avx2", 256)).toBe(8);
+  expect(fastRows("web", 256)).toBe(0);
 });
