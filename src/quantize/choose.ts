@@ -58,14 +58,14 @@ function byRule(site: Site, kind: OperatorClass, settings: QuantizeSettings): re
 /** Rows decide: reading a quarter of the bytes wins while there are few, arithmetic counts where there are many. */
 function forMatMul(site: Site, settings: QuantizeSettings): readonly Candidate[] {
   const { target, ortMin } = targetOf(settings);
-  const { goal = "size", bits = 8 } = settings;
+  const { goal = "size" } = settings;
   const slow = `8-bit kernels are slower than floats from ${fastRows(target, 32) + 1} rows on`;
   const unpack: Candidate = { scheme: "unpack", why: slow };
   const nbits = (why: string): Candidate => ({ scheme: "nbits", why });
   if (target === "web" && goal !== "throughput") {
     return [{ ...unpack, why: "kernels for 8-bit weights are many times slower than floats in WebAssembly" }];
   }
-  const fusedSince = bits === 4 ? ortSince.fusedQdq4 : ortSince.fusedQdq8;
+  const fusedSince = ortSince.fusedQdq;
   const blocked = isAtLeast(ortMin, fusedSince) ? whyNotFused(site) : `onnxruntime fuses it from ${fusedSince} on only`;
   if (goal === "throughput") {
     const dynamic: Candidate = { scheme: "dynamic", why: "many rows: integer arithmetic is the fastest" };

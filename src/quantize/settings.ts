@@ -37,6 +37,8 @@ export interface QuantizeSettings {
   readonly asymmetric?: boolean;
   /** Elements that share a scale along the axis products are summed over; unset: a scale per channel, 32 for 4 bits. */
   readonly blockSize?: number;
+  /** One scale for each weight as a whole, for runtimes that know no others; costs accuracy. Default false. */
+  readonly perTensor?: boolean;
   /** Default "size". */
   readonly goal?: Goal;
   /** Default "avx2": right everywhere. */

@@ -76,9 +76,8 @@ export const ortSince = {
   /** MatMulNBits with bits = 8 (up to 1.22 with accuracy_level 4 only). */
   nbits8: "1.22",
   nbits4: "1.20",
-  /** DequantizeLinear -> MatMul or Gemm computed as MatMulNBits. */
-  fusedQdq8: "1.25",
-  fusedQdq4: "1.20",
+  /** DequantizeLinear -> MatMul or Gemm computed as MatMulNBits (of 4 bits, a MatMul with nothing added even before). */
+  fusedQdq: "1.25",
 } as const satisfies Record<string, OrtVersion>;
 
 /**

@@ -172,7 +172,7 @@ describe("the choice", () => {
       scheme: "nbits",
       reason: expect.stringMatching(/from 1\.25 on only/),
     });
-    expect(planned(modelOf([matmul("y")]), { ortMin: "1.24", bits: 4 }).scheme).toBe("qdq");
+    expect(planned(modelOf([matmul("y")]), { ortMin: "1.20", bits: 4 }).scheme).toBe("nbits");
     expect(planned(modelOf([matmul("y")]), { ortMin: "1.20" }).scheme).toBe("unpack");
   });
 
