@@ -5,8 +5,8 @@
 
 /** Float weights in pieces of this many elements have sums of their own (reference.ts: pieceLength). */
 const pieceLength: i32 = 65536;
-/** Elements whose errors are summed in float32 (reference.ts: searchLength). */
-const searchLength: i32 = 1024;
+/** Elements whose squares are summed in float32 (reference.ts: partLength). */
+const partLength: i32 = 1024;
 /** Clips tried: 1.00, 0.99 .. 0.80. */
 const clips: i32 = 21;
 const smallestScale: f32 = 1.1754943508222875e-38;
@@ -34,6 +34,7 @@ let errors: usize = 0;
 // what the functions about one group hand to each other
 let low: f32 = 0;
 let high: f32 = 0;
+let base: f64 = 0;
 let scale: f32 = 1;
 let zeroPoint: i32 = 0;
 let lowest: f32 = 0;
@@ -85,48 +86,43 @@ function findRange(from: usize, count: i32): void {
   }
   low0 = f32x4.pmin(low0, low1);
   high0 = f32x4.pmax(high0, high1);
-  low = min(
-    min(f32x4.extract_lane(low0, 0), f32x4.extract_lane(low0, 1)),
-    min(f32x4.extract_lane(low0, 2), f32x4.extract_lane(low0, 3)),
-  );
-  high = max(
-    max(f32x4.extract_lane(high0, 0), f32x4.extract_lane(high0, 1)),
-    max(f32x4.extract_lane(high0, 2), f32x4.extract_lane(high0, 3)),
-  );
+  low0 = f32x4.pmin(low0, v128.shuffle<f64>(low0, low0, 1, 1));
+  high0 = f32x4.pmax(high0, v128.shuffle<f64>(high0, high0, 1, 1));
+  low = f32x4.extract_lane(f32x4.pmin(low0, v128.shuffle<f32>(low0, low0, 1, 1, 1, 1)), 0);
+  high = f32x4.extract_lane(f32x4.pmax(high0, v128.shuffle<f32>(high0, high0, 1, 1, 1, 1)), 0);
 }
 
-/** The scale for a clip of `percent` of the range: 0 where it is too small to divide by. */
-function scaleOf(percent: i32): f32 {
-  const clip = f64(percent) / 100.0;
-  const chosen = symmetric
-    ? f32((clip * f64(max(-low, high))) / f64(i32(levels) >> 1))
-    : f32((clip * (f64(high) - f64(low))) / levels);
-  return chosen < smallestScale ? 0 : chosen;
-}
-
-/** Sets zero point and limits; they do not depend on the clip. */
+/** Sets the unclipped scale in float64, zero point and limits from low and high. */
 function choosePoint(): void {
   if (symmetric) {
     const half = i32(levels) >> 1;
+    const peak = -low > high ? -low : high;
+    base = f64(peak) / f64(half);
     zeroPoint = signedForm ? 0 : half + 1;
     lowest = f32(-half);
     highest = f32(half);
     return;
   }
-  const step = (f64(high) - f64(low)) / levels;
-  const point = scaleOf(100) === 0 ? 0 : nearest(f64(smallest) - f64(low) / step);
+  base = (f64(high) - f64(low)) / levels;
+  const point = scaleOf(100) === 0 ? 0 : nearest(f64(smallest) - f64(low) / base);
   zeroPoint = max(smallest, min(largest, i32(point)));
   lowest = f32(smallest - zeroPoint);
   highest = f32(largest - zeroPoint);
 }
 
+/** The scale for a clip of `percent` of the range: 0 where it is too small to divide by. */
+function scaleOf(percent: i32): f32 {
+  const chosen = f32(f64(percent) * 0.01 * base);
+  return chosen < smallestScale ? 0 : chosen;
+}
+
+/** Lanes 0 + 2 and 1 + 3, then both, in float64. */
 function sumLanes(lanes: v128): f64 {
-  return (
-    f64(f32x4.extract_lane(lanes, 0)) +
-    f64(f32x4.extract_lane(lanes, 1)) +
-    f64(f32x4.extract_lane(lanes, 2)) +
-    f64(f32x4.extract_lane(lanes, 3))
+  const pair = f64x2.add(
+    f64x2.promote_low_f32x4(lanes),
+    f64x2.promote_low_f32x4(v128.shuffle<f64>(lanes, lanes, 1, 1)),
   );
+  return f64x2.extract_lane(pair, 0) + f64x2.extract_lane(pair, 1);
 }
 
 /** The square of what is lost of `value` in steps of one scale, added to `sum`. */
@@ -135,6 +131,14 @@ function addError(sum: v128, value: v128, inverse: v128, limitLow: v128, limitHi
   const clamped = f32x4.pmin(f32x4.pmax(steps, limitLow), limitHigh);
   const magic = f32x4.splat(rounder);
   const lost = f32x4.sub(steps, f32x4.sub(f32x4.add(clamped, magic), magic));
+  return f32x4.add(sum, f32x4.mul(lost, lost));
+}
+
+/** The same for limits that are each other's negative and a value without its sign. */
+function addSymmetricError(sum: v128, magnitude: v128, inverse: v128, limitHigh: v128): v128 {
+  const steps = f32x4.mul(magnitude, inverse);
+  const magic = f32x4.splat(rounder);
+  const lost = f32x4.sub(steps, f32x4.sub(f32x4.add(f32x4.pmin(steps, limitHigh), magic), magic));
   return f32x4.add(sum, f32x4.mul(lost, lost));
 }
 
@@ -153,18 +157,27 @@ function addErrors(from: usize, count: i32): void {
     let total0: f64 = 0;
     let total1: f64 = 0;
     let total2: f64 = 0;
-    for (let start = 0; start < count; start += searchLength) {
-      const length = min(searchLength, count - start);
+    for (let start = 0; start < count; start += partLength) {
+      const length = min(partLength, count - start);
       let sum0 = f32x4.splat(0);
       let sum1 = sum0;
       let sum2 = sum0;
       let at = from + (usize(start) << 2);
       const end = at + (usize(length & ~3) << 2);
-      for (; at < end; at += 16) {
-        const value = v128.load(at);
-        sum0 = addError(sum0, value, inverse0, limitLow, limitHigh);
-        sum1 = addError(sum1, value, inverse1, limitLow, limitHigh);
-        sum2 = addError(sum2, value, inverse2, limitLow, limitHigh);
+      if (symmetric) {
+        for (; at < end; at += 16) {
+          const value = f32x4.abs(v128.load(at));
+          sum0 = addSymmetricError(sum0, value, inverse0, limitHigh);
+          sum1 = addSymmetricError(sum1, value, inverse1, limitHigh);
+          sum2 = addSymmetricError(sum2, value, inverse2, limitHigh);
+        }
+      } else {
+        for (; at < end; at += 16) {
+          const value = v128.load(at);
+          sum0 = addError(sum0, value, inverse0, limitLow, limitHigh);
+          sum1 = addError(sum1, value, inverse1, limitLow, limitHigh);
+          sum2 = addError(sum2, value, inverse2, limitLow, limitHigh);
+        }
       }
       if (length & 3) {
         const value = partial(at, length & 3);
@@ -203,27 +216,11 @@ function bestClip(): i32 {
   return best;
 }
 
-function addSquares(sum: v128, pair: v128): v128 {
-  const wide = f64x2.promote_low_f32x4(pair);
-  return f64x2.add(sum, f64x2.mul(wide, wide));
-}
+// sums of squares, in steps of the scale
+let signalSteps: f64 = 0;
+let noiseSteps: f64 = 0;
 
-// sums of squares over lanes 0, 1 and lanes 2, 3
-let signal01: v128 = f64x2.splat(0);
-let signal23: v128 = f64x2.splat(0);
-let noise01: v128 = f64x2.splat(0);
-let noise23: v128 = f64x2.splat(0);
-
-function fold(pair01: v128, pair23: v128): f64 {
-  return (
-    f64x2.extract_lane(pair01, 0) +
-    f64x2.extract_lane(pair01, 1) +
-    f64x2.extract_lane(pair23, 0) +
-    f64x2.extract_lane(pair23, 1)
-  );
-}
-
-/** Quantizes up to `pieceLength` floats to bytes and leaves its sums of squares in the four sums above. */
+/** Quantizes up to `pieceLength` floats to bytes and leaves its sums of squares in the two sums above. */
 function quantizePiece(from: usize, count: i32, to: usize): void {
   const scaleLanes = f32x4.splat(scale);
   const limitLow = f32x4.splat(lowest);
@@ -231,74 +228,71 @@ function quantizePiece(from: usize, count: i32, to: usize): void {
   const magic = f32x4.splat(rounder);
   const point = i32x4.splat(zeroPoint);
   const lowByte = i32x4.splat(255);
-  let s01 = f64x2.splat(0);
-  let s23 = s01;
-  let n01 = s01;
-  let n23 = s01;
+  let signal: f64 = 0;
+  let noise: f64 = 0;
   let at = from;
   let out = to;
-  const end16 = from + (usize(count & ~15) << 2);
-  for (; at < end16; at += 64) {
-    const v0 = v128.load(at);
-    const t0 = f32x4.add(f32x4.pmin(f32x4.pmax(f32x4.div(v0, scaleLanes), limitLow), limitHigh), magic);
-    const d0 = f32x4.sub(v0, f32x4.mul(f32x4.sub(t0, magic), scaleLanes));
-    const b0 = v128.and(i32x4.add(t0, point), lowByte);
-    s01 = addSquares(s01, v0);
-    s23 = addSquares(s23, v128.shuffle<f64>(v0, v0, 1, 1));
-    n01 = addSquares(n01, d0);
-    n23 = addSquares(n23, v128.shuffle<f64>(d0, d0, 1, 1));
+  for (let start = 0; start < count; start += partLength) {
+    const length = min(partLength, count - start);
+    let signalLanes = f32x4.splat(0);
+    let noiseLanes = signalLanes;
+    for (const end = at + (usize(length & ~15) << 2); at < end; at += 64) {
+      const v0 = f32x4.div(v128.load(at), scaleLanes);
+      const t0 = f32x4.add(f32x4.pmin(f32x4.pmax(v0, limitLow), limitHigh), magic);
+      const e0 = f32x4.sub(v0, f32x4.sub(t0, magic));
+      const b0 = v128.and(i32x4.add(t0, point), lowByte);
+      signalLanes = f32x4.add(signalLanes, f32x4.mul(v0, v0));
+      noiseLanes = f32x4.add(noiseLanes, f32x4.mul(e0, e0));
 
-    const v1 = v128.load(at, 16);
-    const t1 = f32x4.add(f32x4.pmin(f32x4.pmax(f32x4.div(v1, scaleLanes), limitLow), limitHigh), magic);
-    const d1 = f32x4.sub(v1, f32x4.mul(f32x4.sub(t1, magic), scaleLanes));
-    const b1 = v128.and(i32x4.add(t1, point), lowByte);
-    s01 = addSquares(s01, v1);
-    s23 = addSquares(s23, v128.shuffle<f64>(v1, v1, 1, 1));
-    n01 = addSquares(n01, d1);
-    n23 = addSquares(n23, v128.shuffle<f64>(d1, d1, 1, 1));
+      const v1 = f32x4.div(v128.load(at, 16), scaleLanes);
+      const t1 = f32x4.add(f32x4.pmin(f32x4.pmax(v1, limitLow), limitHigh), magic);
+      const e1 = f32x4.sub(v1, f32x4.sub(t1, magic));
+      const b1 = v128.and(i32x4.add(t1, point), lowByte);
+      signalLanes = f32x4.add(signalLanes, f32x4.mul(v1, v1));
+      noiseLanes = f32x4.add(noiseLanes, f32x4.mul(e1, e1));
 
-    const v2 = v128.load(at, 32);
-    const t2 = f32x4.add(f32x4.pmin(f32x4.pmax(f32x4.div(v2, scaleLanes), limitLow), limitHigh), magic);
-    const d2 = f32x4.sub(v2, f32x4.mul(f32x4.sub(t2, magic), scaleLanes));
-    const b2 = v128.and(i32x4.add(t2, point), lowByte);
-    s01 = addSquares(s01, v2);
-    s23 = addSquares(s23, v128.shuffle<f64>(v2, v2, 1, 1));
-    n01 = addSquares(n01, d2);
-    n23 = addSquares(n23, v128.shuffle<f64>(d2, d2, 1, 1));
+      const v2 = f32x4.div(v128.load(at, 32), scaleLanes);
+      const t2 = f32x4.add(f32x4.pmin(f32x4.pmax(v2, limitLow), limitHigh), magic);
+      const e2 = f32x4.sub(v2, f32x4.sub(t2, magic));
+      const b2 = v128.and(i32x4.add(t2, point), lowByte);
+      signalLanes = f32x4.add(signalLanes, f32x4.mul(v2, v2));
+      noiseLanes = f32x4.add(noiseLanes, f32x4.mul(e2, e2));
 
-    const v3 = v128.load(at, 48);
-    const t3 = f32x4.add(f32x4.pmin(f32x4.pmax(f32x4.div(v3, scaleLanes), limitLow), limitHigh), magic);
-    const d3 = f32x4.sub(v3, f32x4.mul(f32x4.sub(t3, magic), scaleLanes));
-    const b3 = v128.and(i32x4.add(t3, point), lowByte);
-    s01 = addSquares(s01, v3);
-    s23 = addSquares(s23, v128.shuffle<f64>(v3, v3, 1, 1));
-    n01 = addSquares(n01, d3);
-    n23 = addSquares(n23, v128.shuffle<f64>(d3, d3, 1, 1));
+      const v3 = f32x4.div(v128.load(at, 48), scaleLanes);
+      const t3 = f32x4.add(f32x4.pmin(f32x4.pmax(v3, limitLow), limitHigh), magic);
+      const e3 = f32x4.sub(v3, f32x4.sub(t3, magic));
+      const b3 = v128.and(i32x4.add(t3, point), lowByte);
+      signalLanes = f32x4.add(signalLanes, f32x4.mul(v3, v3));
+      noiseLanes = f32x4.add(noiseLanes, f32x4.mul(e3, e3));
 
-    // every lane holds 0 .. 255, so neither narrowing saturates
-    v128.store(out, i8x16.narrow_i16x8_u(i16x8.narrow_i32x4_s(b0, b1), i16x8.narrow_i32x4_s(b2, b3)));
-    out += 16;
+      // every lane holds 0 .. 255, so neither narrowing saturates
+      v128.store(out, i8x16.narrow_i16x8_u(i16x8.narrow_i32x4_s(b0, b1), i16x8.narrow_i32x4_s(b2, b3)));
+      out += 16;
+    }
+    // only the last part has a rest, so running past its end is no matter
+    for (let left = length & 15; left > 0; left -= 4) {
+      const v = f32x4.div(left >= 4 ? v128.load(at) : partial(at, left), scaleLanes);
+      const t = f32x4.add(f32x4.pmin(f32x4.pmax(v, limitLow), limitHigh), magic);
+      const e = f32x4.sub(v, f32x4.sub(t, magic));
+      const b = v128.and(i32x4.add(t, point), lowByte);
+      signalLanes = f32x4.add(signalLanes, f32x4.mul(v, v));
+      noiseLanes = f32x4.add(noiseLanes, f32x4.mul(e, e));
+      const word = i32x4.extract_lane(i8x16.narrow_i16x8_u(i16x8.narrow_i32x4_s(b, b), i16x8.splat(0)), 0);
+      if (left >= 4) {
+        store<i32>(out, word);
+      } else {
+        store<u8>(out, u8(word));
+        if (left > 1) store<u8>(out + 1, u8(word >> 8));
+        if (left > 2) store<u8>(out + 2, u8(word >> 16));
+      }
+      at += 16;
+      out += 4;
+    }
+    signal += sumLanes(signalLanes);
+    noise += sumLanes(noiseLanes);
   }
-  for (let left = count & 15; left > 0; left -= 4) {
-    const value = left >= 4 ? v128.load(at) : partial(at, left);
-    const t = f32x4.add(f32x4.pmin(f32x4.pmax(f32x4.div(value, scaleLanes), limitLow), limitHigh), magic);
-    const d = f32x4.sub(value, f32x4.mul(f32x4.sub(t, magic), scaleLanes));
-    const b = i32x4.add(t, point);
-    s01 = addSquares(s01, value);
-    s23 = addSquares(s23, v128.shuffle<f64>(value, value, 1, 1));
-    n01 = addSquares(n01, d);
-    n23 = addSquares(n23, v128.shuffle<f64>(d, d, 1, 1));
-    store<u8>(out, u8(i32x4.extract_lane(b, 0)));
-    if (left > 1) store<u8>(out + 1, u8(i32x4.extract_lane(b, 1)));
-    if (left > 2) store<u8>(out + 2, u8(i32x4.extract_lane(b, 2)));
-    if (left > 3) store<u8>(out + 3, u8(i32x4.extract_lane(b, 3)));
-    at += 16;
-    out += 4;
-  }
-  signal01 = s01;
-  signal23 = s23;
-  noise01 = n01;
-  noise23 = n23;
+  signalSteps = signal;
+  noiseSteps = noise;
 }
 
 /** Everything about one group of contiguous floats: its scale, zero point, bytes and sums. */
@@ -319,13 +313,14 @@ function quantizeGroup(from: usize, count: i32, to: usize, group: usize): void {
   let noise: f64 = 0;
   for (let start = 0; start < count; start += pieceLength) {
     quantizePiece(from + (usize(start) << 2), min(pieceLength, count - start), to + usize(start));
-    signal += fold(signal01, signal23);
-    noise += fold(noise01, noise23);
+    signal += signalSteps;
+    noise += noiseSteps;
   }
+  const square = f64(scale) * f64(scale);
   store<f32>(scales + (group << 2), scale);
   store<u8>(zeroPoints + group, u8(zeroPoint));
-  store<f64>(signals + (group << 3), signal);
-  store<f64>(noises + (group << 3), noise);
+  store<f64>(signals + (group << 3), signal * square);
+  store<f64>(noises + (group << 3), noise * square);
 }
 
 /** Groups that lie one after the other: `rows` rows of `length` floats, each cut into blocks, the last may be short. */
@@ -342,50 +337,74 @@ function contiguousGroups(from: usize, rows: i32, length: i32, block: i32, to: u
   }
 }
 
-/** Brings 4 columns of a row-major matrix, `stride` bytes a row, into 4 lines of `line` bytes. */
-function gatherFour(from: usize, stride: usize, rows: i32, to: usize, line: usize): void {
+/**
+ * Brings `width` columns of a row-major matrix, `stride` bytes a row, into as many lines of `line` bytes; 16 columns are
+ * a line of the cache, so all are taken from a row before the next is touched.
+ */
+function gatherColumns(from: usize, stride: usize, rows: i32, width: i32, to: usize, line: usize): void {
+  const whole = usize(width & ~3) << 2;
   let row = 0;
   for (; row + 4 <= rows; row += 4) {
-    const a = v128.load(from);
-    const b = v128.load(from + stride);
-    const c = v128.load(from + 2 * stride);
-    const d = v128.load(from + 3 * stride);
-    const ab0 = v128.shuffle<f32>(a, b, 0, 4, 1, 5);
-    const ab1 = v128.shuffle<f32>(a, b, 2, 6, 3, 7);
-    const cd0 = v128.shuffle<f32>(c, d, 0, 4, 1, 5);
-    const cd1 = v128.shuffle<f32>(c, d, 2, 6, 3, 7);
-    v128.store(to, v128.shuffle<f64>(ab0, cd0, 0, 2));
-    v128.store(to + line, v128.shuffle<f64>(ab0, cd0, 1, 3));
-    v128.store(to + 2 * line, v128.shuffle<f64>(ab1, cd1, 0, 2));
-    v128.store(to + 3 * line, v128.shuffle<f64>(ab1, cd1, 1, 3));
+    let target = to;
+    for (let at: usize = 0; at < whole; at += 16) {
+      const source = from + at;
+      const a = v128.load(source);
+      const b = v128.load(source + stride);
+      const c = v128.load(source + 2 * stride);
+      const d = v128.load(source + 3 * stride);
+      const ab0 = v128.shuffle<f32>(a, b, 0, 4, 1, 5);
+      const ab1 = v128.shuffle<f32>(a, b, 2, 6, 3, 7);
+      const cd0 = v128.shuffle<f32>(c, d, 0, 4, 1, 5);
+      const cd1 = v128.shuffle<f32>(c, d, 2, 6, 3, 7);
+      v128.store(target, v128.shuffle<f64>(ab0, cd0, 0, 2));
+      v128.store(target + line, v128.shuffle<f64>(ab0, cd0, 1, 3));
+      v128.store(target + 2 * line, v128.shuffle<f64>(ab1, cd1, 0, 2));
+      v128.store(target + 3 * line, v128.shuffle<f64>(ab1, cd1, 1, 3));
+      target += 4 * line;
+    }
+    for (let at = whole; at < usize(width) << 2; at += 4) {
+      for (let next: usize = 0; next < 4; next++)
+        store<f32>(target + (next << 2), load<f32>(from + at + next * stride));
+      target += line;
+    }
     from += 4 * stride;
     to += 16;
   }
   for (; row < rows; row++) {
-    for (let column: usize = 0; column < 4; column++) store<f32>(to + column * line, load<f32>(from + (column << 2)));
+    for (let at: usize = 0; at < usize(width); at++) store<f32>(to + at * line, load<f32>(from + (at << 2)));
     from += stride;
     to += 4;
   }
 }
 
-/** The way back for bytes: 4 lines of `line` bytes into 4 columns of a matrix, `stride` bytes a row. */
-function scatterFour(from: usize, line: usize, rows: i32, to: usize, stride: usize): void {
+/** The way back for bytes: lines of `line` bytes into `width` columns of a matrix, `stride` bytes a row. */
+function scatterColumns(from: usize, line: usize, rows: i32, width: i32, to: usize, stride: usize): void {
+  const whole = usize(width & ~3);
   let row = 0;
   for (; row + 4 <= rows; row += 4) {
-    let lines = v128.load32_zero(from);
-    lines = v128.load_lane<u32>(from + line, lines, 1);
-    lines = v128.load_lane<u32>(from + 2 * line, lines, 2);
-    lines = v128.load_lane<u32>(from + 3 * line, lines, 3);
-    const turned = v128.shuffle<u8>(lines, lines, 0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-    v128.store_lane<u32>(to, turned, 0);
-    v128.store_lane<u32>(to + stride, turned, 1);
-    v128.store_lane<u32>(to + 2 * stride, turned, 2);
-    v128.store_lane<u32>(to + 3 * stride, turned, 3);
+    let source = from;
+    for (let at: usize = 0; at < whole; at += 4) {
+      let lines = v128.load32_zero(source);
+      lines = v128.load_lane<u32>(source + line, lines, 1);
+      lines = v128.load_lane<u32>(source + 2 * line, lines, 2);
+      lines = v128.load_lane<u32>(source + 3 * line, lines, 3);
+      const turned = v128.shuffle<u8>(lines, lines, 0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+      const target = to + at;
+      v128.store_lane<u32>(target, turned, 0);
+      v128.store_lane<u32>(target + stride, turned, 1);
+      v128.store_lane<u32>(target + 2 * stride, turned, 2);
+      v128.store_lane<u32>(target + 3 * stride, turned, 3);
+      source += 4 * line;
+    }
+    for (let at = whole; at < usize(width); at++) {
+      for (let next: usize = 0; next < 4; next++) store<u8>(to + at + next * stride, load<u8>(source + next));
+      source += line;
+    }
     from += 4;
     to += 4 * stride;
   }
   for (; row < rows; row++) {
-    for (let column: usize = 0; column < 4; column++) store<u8>(to + column, load<u8>(from + column * line));
+    for (let at: usize = 0; at < usize(width); at++) store<u8>(to + at, load<u8>(from + at * line));
     from++;
     to += stride;
   }
@@ -408,28 +427,11 @@ function columnGroups(from: usize, outer: i32, length: i32, block: i32, columns:
       const rows = min(block, length - start);
       for (let column = 0; column < columns; column += 16) {
         const width = min(16, columns - column);
-        const source = from + (usize(column) << 2);
-        let at = 0;
-        for (; at + 4 <= width; at += 4) {
-          gatherFour(source + (usize(at) << 2), stride, rows, work + usize(at) * line, line);
-        }
-        for (; at < width; at++) {
-          for (let row: usize = 0; row < usize(rows); row++) {
-            store<f32>(work + usize(at) * line + (row << 2), load<f32>(source + (usize(at) << 2) + row * stride));
-          }
-        }
-        for (at = 0; at < width; at++) {
+        gatherColumns(from + (usize(column) << 2), stride, rows, width, work, line);
+        for (let at = 0; at < width; at++) {
           quantizeGroup(work + usize(at) * line, rows, bytes + usize(at) * byteLine, group + usize(column + at));
         }
-        const target = to + usize(column);
-        for (at = 0; at + 4 <= width; at += 4) {
-          scatterFour(bytes + usize(at) * byteLine, byteLine, rows, target + usize(at), usize(columns));
-        }
-        for (; at < width; at++) {
-          for (let row: usize = 0; row < usize(rows); row++) {
-            store<u8>(target + usize(at) + row * usize(columns), load<u8>(bytes + usize(at) * byteLine + row));
-          }
-        }
+        scatterColumns(bytes, byteLine, rows, width, to + usize(column), usize(columns));
       }
       from += usize(rows) * stride;
       to += usize(rows) * usize(columns);
@@ -586,7 +588,7 @@ export function errorsOfPart(
   }
 }
 
-/** Last pass, with the clip chosen: bytes, and signal and noise (float64 pairs) at `results` for each piece. */
+/** Last pass, with the clip chosen: bytes, and signal and noise in steps (float64 pairs) at `results` for each piece. */
 export function quantizePart(
   flags: i32,
   partLow: f32,
@@ -613,8 +615,8 @@ export function quantizePart(
   if (scale === 0) scale = 1;
   for (let start = 0; start < count; start += pieceLength) {
     quantizePiece(from + (usize(start) << 2), min(pieceLength, count - start), bytes + usize(start));
-    store<f64>(results, fold(signal01, signal23));
-    store<f64>(results + 8, fold(noise01, noise23));
+    store<f64>(results, signalSteps);
+    store<f64>(results + 8, noiseSteps);
     results += 16;
   }
   if (packed !== 0) pack(bytes, count, packed);

@@ -153,6 +153,8 @@ export function checkUnchanged(host: Host, path: string, ...expected: readonly s
 export interface Staging {
   /** Absolute path a file of this name has until it is published. */
   pathOf(name: string): string;
+  /** Removes files of these names. */
+  remove(names: readonly string[]): void;
   /** Moves the named files to their place, in this order, replacing what was there; then removes the folder. */
   publish(names: readonly string[]): void;
   /** Removes the folder and all in it; nothing happens once it is published. */
@@ -175,6 +177,9 @@ export function openStaging(host: Host, path: string): Staging {
   const forget = host.onInterrupt(discard);
   return {
     pathOf: (name) => join(folder, name),
+    remove(names) {
+      for (const name of names) rmSync(join(folder, name), { force: true });
+    },
     publish(names) {
       try {
         for (const name of names) renameSync(join(folder, name), join(home, name));

@@ -1,4 +1,5 @@
 import type { ModelProto, ReadExternal } from "../formats/onnx.js";
+import { defaultOpset, raiseOpset } from "../graph/opset.js";
 import { viewModel } from "../graph/scope.js";
 import type { Quantizer } from "../tensor/quantized.js";
 import { editModel } from "./edit.js";
@@ -28,7 +29,8 @@ export interface ApplyContext {
 
 /**
  * Carries out a plan made of this model. A weight with NaN or infinite elements is left, with that reason. Changes
- * `model`, but none of its tensors: they are replaced. Returns the plan's tensors with the outcome.
+ * `model`, but none of its tensors: they are replaced. Returns the plan's tensors with the outcome. Throws UserError
+ * where the plan needs a higher opset and a node cannot be raised to it.
  */
 export async function applyPlan(
   model: ModelProto,
@@ -38,6 +40,7 @@ export async function applyPlan(
   const planned = new Map(plan.tensors.map((tensor) => [siteKey(tensor.graph, tensor.name), tensor]));
   const total = plan.tensors.filter(({ action }) => action === "quantize").length;
   const weights = given ?? startWeights(quantizer, readExternal, plan.settings.clip, { keep: false });
+  if (plan.opset > defaultOpset(model)) raiseOpset(model, "the model", plan.opset, readExternal);
   const edit = editModel(model);
   const applied: AppliedTensor[] = [];
   let done = 0;
@@ -53,7 +56,7 @@ export async function applyPlan(
     const weight = await weights.quantized(site, weightPlan);
     if (weight === null) {
       const reason = "holds NaN or infinite elements";
-      const { transpose: _, ...rest } = tensor;
+      const { transpose: _, opset: __, ...rest } = tensor;
       const left = { action: "leave", scheme: null, form: null, reason, bytesAfter: tensor.bytes } as const;
       applied.push({ ...rest, ...left, sqnrDb: null, storedAs: null });
     } else {

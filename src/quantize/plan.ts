@@ -2,6 +2,7 @@ import type { ModelProto } from "../formats/onnx.js";
 import { viewModel } from "../graph/scope.js";
 import type { QuantizedForm } from "../tensor/quantized.js";
 import { candidates } from "./choose.js";
+import { isQuantizable } from "./forms.js";
 import type { WeightPlan } from "./scheme.js";
 import { schemes } from "./schemes/index.js";
 import type { QuantizeSettings, SchemeId } from "./settings.js";
@@ -28,6 +29,7 @@ export interface PlannedTensor {
   readonly form: WeightPlan["form"] | null;
   /** The weight [N, K] of Gemm nodes with transB is stored as [K, N] and transB dropped. */
   readonly transpose?: true;
+  readonly opset?: WeightPlan["opset"];
   /** Why it is left, or what to know of a quantized one; empty where there is nothing to say. */
   readonly reason: string;
 }
@@ -36,6 +38,8 @@ export interface PlannedTensor {
 export interface QuantizationPlan {
   readonly settings: QuantizeSettings;
   readonly tensors: readonly PlannedTensor[];
+  /** The default opset the result needs; applying the plan raises the model to it. */
+  readonly opset: 13 | 21;
 }
 
 /** What a plan may be told beside the settings: tensors that stay floats whatever the rules say, by {@link siteKey}. */
@@ -59,7 +63,7 @@ export function planQuantization(
     const form = staticWeights.get(siteKey(site.scope.path, site.info.name));
     return form ? planStaticSite(site, form, settings) : planSite(site, settings, kept);
   });
-  return { settings, tensors };
+  return { settings, tensors, opset: tensors.some(({ opset }) => opset === 21) ? 21 : 13 };
 }
 
 function describe({ scope, info, uses }: Site) {
@@ -90,6 +94,7 @@ function planStaticSite(site: Site, form: QuantizedForm, settings: QuantizeSetti
 function planSite(site: Site, settings: QuantizeSettings, kept: KeptFloat): PlannedTensor {
   const { scope, uses, weightUses } = site;
   const shared = describe(site);
+  const { info } = site;
   const { name, type, elements, bytes, usedBy } = shared;
   const leave = (reason: string): PlannedTensor => ({
     ...shared,
@@ -103,26 +108,36 @@ function planSite(site: Site, settings: QuantizeSettings, kept: KeptFloat): Plan
   const keep = kept.get(siteKey(scope.path, name));
   if (keep !== undefined) return leave(keep);
   if (uses.length === 0) return leave(scope.outputs.has(name) ? "is an output itself" : "is not used");
-  if (weightUses.length === 0) return leave(`no weight: read by ${list(usedBy)}`);
+  const { reaches } = site;
+  if (weightUses.length + reaches.length === 0) return leave(`no weight: read by ${list(usedBy)}`);
   if (elements < settings.minElements) return leave(`fewer than ${settings.minElements} elements`);
-  if (type !== "float32") return leave(`is ${type}; only float32 weights are quantized`);
+  if (!isQuantizable(info)) return leave(`is ${type}; float32, float16 and bfloat16 weights are quantized`);
   if (scope.inputs.has(name)) return leave("is also a graph input, so a caller may replace it");
   let refusal = "no scheme fits it";
-  for (const id of candidates(site, settings)) {
-    const plan = schemes[id].plan(site, settings);
+  const refused: string[] = [];
+  for (const { scheme, why } of candidates(site, settings)) {
+    if (scheme === "float") return leave(why);
+    const plan = weightUses.length > 0 || scheme === "unpack" ? schemes[scheme].plan(site, settings) : unmoved(site);
     if (typeof plan === "string") {
       refusal = plan;
+      refused.push(`not ${scheme}: ${plan}`);
     } else if (plan.bytesAfter >= bytes) {
       refusal = "scales would cost more than 8-bit elements save";
     } else {
-      return { ...shared, ...plan, action: "quantize", scheme: id, reason: notesOf(site).join("; ") };
+      const reason = [why, ...refused, ...notesOf(site)].filter((words) => words !== "").join("; ");
+      return { ...shared, ...plan, action: "quantize", scheme, reason };
     }
   }
   return leave(refusal);
 }
 
-function notesOf({ scope, info, uses, weightUses }: Site): readonly string[] {
-  const others = uses.length - weightUses.length;
+/** Why only unpacking fits a weight that reaches its operators in pieces. */
+function unmoved({ uses, reaches }: Site): string {
+  return `reaches ${list(reaches)} through ${list([...new Set(uses.map(({ node }) => node.opType))])} only`;
+}
+
+function notesOf({ scope, info, uses, weightUses, reaches }: Site): readonly string[] {
+  const others = reaches.length > 0 ? 0 : uses.length - weightUses.length;
   return [
     ...(scope.outputs.has(info.name) ? ["is an output too, which gets the dequantized values"] : []),
     ...(others > 0 ? [`${others} other use${others > 1 ? "s" : ""} read the dequantized values`] : []),

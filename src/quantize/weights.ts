@@ -1,6 +1,6 @@
 import { type ReadExternal, readTensor } from "../formats/onnx.js";
 import type { Clip, QuantizedWeight, Quantizer, QuantizerSource } from "../tensor/quantized.js";
-import { isFiniteData } from "./channels.js";
+import { isFiniteSource } from "./channels.js";
 import type { WeightPlan } from "./scheme.js";
 import { type Site, siteKey } from "./sites.js";
 
@@ -38,8 +38,7 @@ export function startWeights(
       const found = known.get(key);
       if (found !== undefined) return found;
       const floats = source(site, plan);
-      const finite = !(floats.data instanceof Float32Array) || isFiniteData(floats.data);
-      const made = finite ? await quantizer.quantize(floats, plan.form, clip) : null;
+      const made = isFiniteSource(floats) ? await quantizer.quantize(floats, plan.form, clip) : null;
       if (keep) known.set(key, made);
       return made;
     },

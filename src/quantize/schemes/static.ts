@@ -1,7 +1,8 @@
 import { makeNode } from "../../graph/node.js";
 import type { Scheme } from "../scheme.js";
+import { isSigned } from "../settings.js";
 import { channelAxis } from "../sites.js";
-import { storeWeight } from "./qdq.js";
+import { storeWeight } from "../store.js";
 
 /**
  * The weight of a node that computes in 8 bits with scales known beforehand: a DequantizeLinear per channel takes over
@@ -16,7 +17,7 @@ export const staticScheme: Scheme = {
     if (typeof axis === "string") return axis;
     const { shape, elements } = site.info;
     return {
-      form: { bits: 8, signed: settings.signed, symmetric: true, granularity: "channel", axis },
+      form: { bits: 8, signed: isSigned("QLinearConv", settings), symmetric: true, granularity: "channel", axis },
       bytesAfter: elements + shape[axis]! * 5,
     };
   },

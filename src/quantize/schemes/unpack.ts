@@ -1,38 +1,185 @@
-import { makeTensor } from "../../formats/onnx.js";
+import { makeTensor, type NodeProto, type TensorProto } from "../../formats/onnx.js";
 import { makeNode } from "../../graph/node.js";
+import { halfBits } from "../../tensor/numbers.js";
+import type { QuantizedForm, QuantizedWeight } from "../../tensor/quantized.js";
+import { elementCount } from "../../tensor/tensor.js";
+import type { GraphEdit } from "../edit.js";
+import { packedBytes, scaleCount, weightForm } from "../forms.js";
 import type { Scheme } from "../scheme.js";
-import { channelAxis } from "../sites.js";
+import type { QuantizeSettings } from "../settings.js";
+import { type Site, sumAxis } from "../sites.js";
 
 /**
- * Unpacked at load: Cast and Mul turn the integers back into floats. Unlike DequantizeLinear, runtimes fold these two
- * while they load a model, so that it runs exactly as fast as with float weights, without any session option.
+ * Unpacked at load: Cast and Mul turn the integers back into floats. Unlike DequantizeLinear, runtimes fold these while
+ * they load a model, so that it runs exactly as fast as with float weights, without any session option. Held against
+ * onnxruntime 1.22 to 1.30: folded before every operator, in bodies of If and Loop, for weights in an outer graph and
+ * for tensors of any size. Standard operators of opset 13 in every form: 4-bit values are looked up by byte.
  */
 export const unpack: Scheme = {
   id: "unpack",
   words: "unpacked to floats once, at load (Cast, Mul)",
-  plan(site) {
-    const axis = channelAxis(site);
-    if (typeof axis === "string") return axis;
+  plan(site, settings) {
     const { shape, elements } = site.info;
-    return {
-      form: { bits: 8, signed: true, symmetric: true, granularity: "channel", axis },
-      bytesAfter: elements + shape[axis]! * 4,
-    };
+    const own = site.weightUses.length > 0 ? weightForm(firstUse(site), settings, true) : looseForm(site, settings);
+    if (typeof own === "string") return own;
+    const form = byRow(site, own);
+    const scales = scaleCount(shape, form);
+    // zero points are whole bytes here
+    const bytesOfScale = (scales >= leastHalved ? 2 : 4) + (form.symmetric ? 0 : 1);
+    const bytesAfter = packedBytes(elements, form.bits) + scales * bytesOfScale;
+    return { form, bytesAfter };
   },
-  apply({ scope, tensor, info: { name } }, { form }, { values, shape, scales }, edit) {
-    const integers = makeTensor(edit.fresh(`${name}_quantized`), { dtype: "int8", shape, data: values });
-    // scales stretch along the channel axis
-    const scaleShape = shape.map((size, at) => (at === form.axis ? size : 1));
-    const scale = makeTensor(edit.fresh(`${name}_scale`), { dtype: "float32", shape: scaleShape, data: scales });
-    edit.drop(scope, tensor);
-    edit.add(scope, integers);
-    edit.add(scope, scale);
-    const unscaled = edit.fresh(`${name}_unscaled`);
-    edit.prepend(
-      scope,
-      makeNode("Cast", edit.fresh(`${name}_cast`), [integers.name], [unscaled], { to: 1 }),
-      makeNode("Mul", edit.fresh(`${name}_unpack`), [unscaled, scale.name], [name]),
-    );
-    return integers;
+  apply(site, _, weight, edit) {
+    edit.drop(site.scope, site.tensor);
+    return unpackWeight(site, weight, edit, site.info.name);
   },
 };
+
+/** As many scales as pay for the nodes that turn them from float16 into float32. */
+export const leastHalved = 64;
+
+/**
+ * Scales in float16, which loses less than 0.05 % of each: `scale = half * 2^exponent`, where the exponent is 0 unless
+ * some would leave the range in which halves are that exact. It is a multiple of 4, so that weights share factors.
+ */
+export function halvesOf(scales: Float32Array): { readonly bits: Uint16Array<ArrayBuffer>; readonly exponent: number } {
+  let [least, most] = [Number.POSITIVE_INFINITY, 0];
+  for (const scale of scales) {
+    if (scale < least) least = scale;
+    if (scale > most) most = scale;
+  }
+  const fits = least >= 2 ** -14 && most < 2 ** 15;
+  const exponent = fits ? 0 : Math.ceil((Math.log2(most) - 15) / 4) * 4;
+  return { bits: Uint16Array.from(scales, (scale) => halfBits(scale / 2 ** exponent)), exponent };
+}
+
+/** The form of a weight whose pieces are moved first: a scale for each row, or what stands for one. */
+function looseForm({ info: { shape } }: Site, { asymmetric }: QuantizeSettings): QuantizedForm | string {
+  const axis = shape.findIndex((size, at) => size > 1 && at < shape.length - 1);
+  if (axis < 0) return "has no rows";
+  return { bits: 8, signed: !asymmetric, symmetric: !asymmetric, granularity: "channel", axis };
+}
+
+/** The floats do not mind along which axis their scales run: where the uses disagree, the first one decides. */
+function firstUse(site: Site): Site {
+  return { ...site, weightUses: site.weightUses.slice(0, 1) };
+}
+
+/**
+ * A scale for each row that products are summed along, instead of one for each index of the channel axis, where a third
+ * axis would share them: the directions of an LSTM, the batches of MatMul.
+ */
+function byRow(site: Site, form: QuantizedForm): QuantizedForm {
+  const { shape, elements } = site.info;
+  const axis = site.weightUses.length > 0 ? sumAxis(firstUse(site)) : undefined;
+  if (form.granularity !== "channel" || axis === undefined || elements === shape[axis]! * shape[form.axis]!)
+    return form;
+  return { ...form, granularity: "block", axis, blockSize: shape[axis]! };
+}
+
+/** Puts in a weight's integers and the nodes that turn them into the floats called `result`. */
+export function unpackWeight(
+  { scope, info }: Pick<Site, "scope" | "info">,
+  weight: QuantizedWeight,
+  edit: GraphEdit,
+  result: string,
+): TensorProto {
+  const { form, shape, values, scales, zeroPoints } = weight;
+  // short names, and none for nodes: there are several of each for every weight
+  const name = (part: string) => edit.fresh(`${info.name}_${part}`);
+  const nodes: NodeProto[] = [];
+  const put = (opType: string, part: string, input: readonly string[], attributes = {}): string => {
+    const output = name(part);
+    nodes.push(makeNode(opType, "", input, [output], attributes));
+    return output;
+  };
+  const add = (tensor: TensorProto): string => {
+    edit.add(scope, tensor);
+    return tensor.name;
+  };
+  const ints = (sizes: readonly number[]): string =>
+    edit.once(scope, `unpack:${sizes}`, () =>
+      add(
+        makeTensor(edit.fresh(`unpack_${sizes.join("x")}`), {
+          dtype: "int64",
+          shape: [sizes.length],
+          data: BigInt64Array.from(sizes, BigInt),
+        }),
+      ),
+    );
+  const integers =
+    form.bits === 4
+      ? makeTensor(name("q"), { dtype: "uint8", shape: [values.length], data: values })
+      : makeTensor(name("q"), { dtype: form.signed ? "int8" : "uint8", shape, data: values });
+  add(integers);
+  let floats: string;
+  if (form.bits === 4) {
+    const bytes = put("Cast", "b", [integers.name], { to: 6 });
+    const pairs = put("Gather", "p", [nibbleTable(scope, form, edit), bytes]);
+    const count = elementCount(shape);
+    const even =
+      count % 2 === 0 ? pairs : put("Slice", "e", [put("Reshape", "r", [pairs, ints([-1])]), ints([0]), ints([count])]);
+    floats = put("Reshape", "f", [even, ints(shape)]);
+  } else floats = put("Cast", "f", [integers.name], { to: 1 });
+
+  // symmetric 4-bit values had theirs taken away by the table, 8-bit ones are signed
+  if (zeroPoints && !form.symmetric) {
+    const zero = makeTensor(name("z"), { dtype: "uint8", shape: stretchShape(weight), data: zeroPoints });
+    floats = put("Sub", "d", [floats, stretch(put("Cast", "c", [add(zero)], { to: 1 }))]);
+  }
+  const scaleShape = stretchShape(weight);
+  const { bits, exponent } = halvesOf(scales);
+  const halved = scales.length >= leastHalved;
+  const scale = halved
+    ? makeTensor(name("s"), { dtype: "float16", shape: scaleShape, data: bits })
+    : makeTensor(name("s"), { dtype: "float32", shape: scaleShape, data: scales });
+  let factor = halved ? put("Cast", "g", [add(scale)], { to: 1 }) : add(scale);
+  if (halved && exponent !== 0) factor = put("Mul", "h", [factor, powerOfTwo(exponent)]);
+  const to = info.type === "float16" ? 10 : info.type === "bfloat16" ? 16 : 1;
+  const product = put("Mul", "u", [floats, stretch(factor)]);
+  if (to !== 1) put("Cast", "n", [product], { to });
+  nodes.at(-1)!.output = [result];
+  edit.prepend(scope, ...nodes);
+  return integers;
+
+  function powerOfTwo(power: number): string {
+    return edit.once(scope, `power:${power}`, () =>
+      add(
+        makeTensor(edit.fresh(`unpack_2e${power}`), { dtype: "float32", shape: [], data: Float32Array.of(2 ** power) }),
+      ),
+    );
+  }
+
+  /** Scales as wide as the weight, or such that they stretch by themselves. */
+  function stretch(value: string): string {
+    const { axis, blockSize } = form;
+    const size = shape[axis]!;
+    if (form.granularity !== "block" || blockSize! >= size) return value;
+    const blocks = Math.ceil(size / blockSize!);
+    const before = shape.slice(0, axis);
+    const after = shape.slice(axis + 1);
+    const wide = put("Expand", "w", [value, ints([...before, blocks, blockSize!, ...after])]);
+    const long = put("Reshape", "l", [wide, ints([...before, blocks * blockSize!, ...after])]);
+    return blocks * blockSize! === size ? long : put("Slice", "t", [long, ints([0]), ints([size]), ints([axis])]);
+  }
+}
+
+/** The shape in which scales are stored: 1 where they stretch, and behind each block an axis that does. */
+function stretchShape({ form, shape, scaleShape }: QuantizedWeight): readonly number[] {
+  const { granularity, axis, blockSize } = form;
+  if (granularity === "tensor") return [];
+  if (granularity === "channel") return shape.map((size, at) => (at === axis ? size : 1));
+  if (blockSize! >= shape[axis]!) return scaleShape;
+  return [...scaleShape.slice(0, axis + 1), 1, ...scaleShape.slice(axis + 1)];
+}
+
+/** The two floats a byte of 4-bit values stands for, by byte: [256, 2]; of symmetric ones, the zero point taken away. */
+function nibbleTable(scope: Site["scope"], { signed, symmetric }: QuantizedForm, edit: GraphEdit): string {
+  return edit.once(scope, `nibbles:${signed}:${symmetric}`, () => {
+    const value = (nibble: number) => (signed ? (nibble ^ 8) - 8 : nibble - (symmetric ? 8 : 0));
+    const data = Float32Array.from({ length: 512 }, (_, at) => value(((at >> 1) >> ((at & 1) * 4)) & 15));
+    const tensor = makeTensor(edit.fresh("nibbles"), { dtype: "float32", shape: [256, 2], data });
+    edit.add(scope, tensor);
+    return tensor.name;
+  });
+}

@@ -253,10 +253,11 @@ async function quantizeInParts(run: Run): Promise<boolean> {
         sums.set(new Float64Array(buffer, slot.results, piecesOf(part) * 2), at * perPart * 2);
       },
     );
-    run.scales[index] = scaleOf(low, high, form, percent) || 1;
+    const scale = scaleOf(low, high, form, percent) || 1;
+    run.scales[index] = scale;
     run.zeroPoints[index] = pointOf(low, high, form).zeroPoint;
-    run.signals[index] = sum(sums, 0, 2);
-    run.noises[index] = sum(sums, 1, 2);
+    run.signals[index] = sum(sums, 0, 2) * (scale * scale);
+    run.noises[index] = sum(sums, 1, 2) * (scale * scale);
   }
   return true;
 }

@@ -5,8 +5,8 @@ import { type Group, groupAt, groupLayout } from "./groups.js";
 
 /** Elements of a group whose squares are summed by themselves: parts of a large group can then be done in any order. */
 export const pieceLength = 65536;
-/** Elements whose errors are summed in float32 while a clip is searched. */
-const searchLength = 1024;
+/** Elements whose squares are summed in float32. */
+const partLength = 1024;
 /** Clips tried: 100 %, 99 % .. 80 %. */
 export const clipCount = 21;
 /** Below this a scale is no normal float32, and division by it is not exact any more (FLT_MIN). */
@@ -29,17 +29,18 @@ interface GroupRange {
 /**
  * The definition of quantization here, in plain TypeScript; the SIMD kernels agree with it bit for bit.
  *
- * Scale, in float64 and then rounded to float32: `clip * max|w| / (127 or 7)`, or `clip * (max(w, 0) - min(w, 0)) / (255
- * or 15)`; 1 where that is below FLT_MIN. Zero point of asymmetric forms: round(qmin - min / scale) of the unclipped
- * range in float64. q = clamp(round(w / scale)) + zero point with the quotient in float32 and halves to even: what
+ * Scale: `max|w| / (127 or 7)`, or `(max(w, 0) - min(w, 0)) / (255 or 15)`, times the clip, in float64 and then rounded to
+ * float32; 1 where that is below FLT_MIN. Zero point of asymmetric forms: round(qmin - min / scale), of the unclipped
+ * range and in float64. q = clamp(round(w / scale)) + zero point with the quotient in float32 and halves to even: what
  * QuantizeLinear of ONNX makes with these scales.
  *
- * Signal and noise are float64 sums of squares, the noise of float32 differences to what DequantizeLinear makes. A group
- * is taken in row-major order, in pieces of `pieceLength`; element p of a piece is added to sum p mod 4, then the four
- * are added up; pieces, then groups are added in order. A source that is not finite gives a signal that is not.
+ * Signal and noise are sums of squares of w / scale and of what rounding and clamping take from it, times scale^2. The
+ * elements of a group in row-major order are cut into pieces of `pieceLength` and those into parts of `partLength`. In a
+ * part, element p is squared and added to sum p mod 4 in float32; (sum 0 + sum 2) + (sum 1 + sum 3), parts, pieces and
+ * groups are added in float64 and in order. A source that is not finite gives a signal that is not.
  *
- * The clip is searched per group from 1.00 down to 0.80: least sum of squared errors wins, the larger clip among equals.
- * The sums are made of float32 squares of errors in steps, in four lanes for each 1024 elements, then in float64.
+ * The clip is searched per group from 1.00 down to 0.80 in steps of 0.01: the least sum of squared errors wins, the larger
+ * clip among equals. Those sums are made like the noise, but with w * (1 / scale) in float32 instead of a division.
  */
 export function quantizeReference(source: QuantizerSource, form: QuantizedForm, clip: Clip): QuantizedWeight {
   const { shape } = source;
@@ -68,9 +69,9 @@ export function quantizeReference(source: QuantizerSource, form: QuantizedForm, 
     const scale = scaleOf(range.low, range.high, form, percent) || 1;
     scales[index] = scale;
     zeroPoints[index] = range.zeroPoint;
-    const sums = quantizeGroup(values, start, count, scale, range, bytes, group);
-    signal += sums.signal;
-    noise += sums.noise;
+    const done = quantizeGroup(values, start, count, scale, range, bytes, group);
+    signal += done.signal;
+    noise += done.noise;
   }
   return {
     form,
@@ -110,11 +111,15 @@ function limitsOf(form: QuantizedForm): readonly [smallest: number, largest: num
   return form.signed ? [-count / 2, count / 2 - 1] : [0, count - 1];
 }
 
+/** The unclipped scale in float64. */
+function baseOf(low: number, high: number, form: QuantizedForm): number {
+  const levels = form.bits === 4 ? 15 : 255;
+  return form.symmetric ? max(-low, high) / ((levels - 1) / 2) : (high - low) / levels;
+}
+
 /** The scale of a range clipped to `percent` of itself; 0 where it is too small to divide by. */
 export function scaleOf(low: number, high: number, form: QuantizedForm, percent: number): number {
-  const clip = percent / 100;
-  const levels = form.bits === 4 ? 15 : 255;
-  const scale = fround(form.symmetric ? (clip * max(-low, high)) / ((levels - 1) / 2) : (clip * (high - low)) / levels);
+  const scale = fround(percent * 0.01 * baseOf(low, high, form));
   return scale < smallestScale ? 0 : scale;
 }
 
@@ -125,8 +130,7 @@ export function pointOf(low: number, high: number, form: QuantizedForm): GroupRa
     const half = form.bits === 4 ? 7 : 127;
     return { low, high, zeroPoint: form.signed ? 0 : half + 1, lowest: -half, highest: half };
   }
-  const step = (high - low) / (largest - smallest);
-  const point = scaleOf(low, high, form, 100) === 0 ? 0 : roundEven(smallest - low / step);
+  const point = scaleOf(low, high, form, 100) === 0 ? 0 : roundEven(smallest - low / baseOf(low, high, form));
   const zeroPoint = max(smallest, min(largest, point));
   return { low, high, zeroPoint, lowest: smallest - zeroPoint, highest: largest - zeroPoint };
 }
@@ -183,34 +187,24 @@ function errorOfPiece(values: Float32Array, start: number, count: number, scale:
   const { lowest, highest } = range;
   const inverse = fround(1 / scale);
   let total = 0;
-  for (let part = start; part < start + count; part += searchLength) {
-    const end = min(part + searchLength, start + count);
-    let a = fround(0);
-    let b = a;
-    let c = a;
-    let d = a;
+  for (let part = 0; part < count; part += partLength) {
+    const end = min(part + partLength, count);
+    sums.fill(0);
     for (let at = part; at < end; at++) {
-      const steps = fround(values[at]! * inverse);
-      const clamped = max(lowest, min(highest, steps));
-      const lost = fround(steps - (clamped + rounder - rounder));
-      const sum = fround(a + fround(lost * lost));
-      // the four sums take turns
-      a = b;
-      b = c;
-      c = d;
-      d = sum;
+      const steps = fround(values[start + at]! * inverse);
+      const lost = fround(steps - (max(lowest, min(highest, steps)) + rounder - rounder));
+      sums[at & 3]! += fround(lost * lost);
     }
-    // on to the end of the round, where they are in order again
-    for (let turn = end - part; turn % 4 !== 0; turn++) {
-      const first = a;
-      a = b;
-      b = c;
-      c = d;
-      d = first;
-    }
-    total += a + b + c + d;
+    total += fold(sums);
   }
   return total;
+}
+
+const sums = new Float32Array(4);
+const signalSums = new Float32Array(4);
+
+function fold(four: Float32Array): number {
+  return four[0]! + four[2]! + (four[1]! + four[3]!);
 }
 
 function quantizeGroup(
@@ -224,34 +218,37 @@ function quantizeGroup(
 ): { readonly signal: number; readonly noise: number } {
   const { lowest, highest, zeroPoint } = range;
   const { runLength, runStride } = group;
-  const signals = new Float64Array(4);
-  const noises = new Float64Array(4);
   let signal = 0;
   let noise = 0;
   let to = group.base;
   let runEnd = to + runLength;
   for (let piece = 0; piece < count; piece += pieceLength) {
-    const end = min(piece + pieceLength, count);
-    signals.fill(0);
-    noises.fill(0);
-    for (let at = piece; at < end; at++) {
-      const value = values[start + at]!;
-      const steps = fround(value / scale);
-      const q = max(lowest, min(highest, steps)) + rounder - rounder;
-      bytes[to] = q + zeroPoint;
-      const lost = fround(value - fround(q * scale));
-      // pieces begin at multiples of 4
-      signals[at & 3]! += value * value;
-      noises[at & 3]! += lost * lost;
-      if (++to === runEnd) {
-        to += runStride - runLength;
-        runEnd += runStride;
+    let pieceSignal = 0;
+    let pieceNoise = 0;
+    for (let part = piece; part < min(piece + pieceLength, count); part += partLength) {
+      const end = min(part + partLength, count);
+      sums.fill(0);
+      signalSums.fill(0);
+      for (let at = part; at < end; at++) {
+        const steps = fround(values[start + at]! / scale);
+        const q = max(lowest, min(highest, steps)) + rounder - rounder;
+        bytes[to] = q + zeroPoint;
+        const lost = fround(steps - q);
+        signalSums[at & 3]! += fround(steps * steps);
+        sums[at & 3]! += fround(lost * lost);
+        if (++to === runEnd) {
+          to += runStride - runLength;
+          runEnd += runStride;
+        }
       }
+      pieceSignal += fold(signalSums);
+      pieceNoise += fold(sums);
     }
-    signal += signals[0]! + signals[1]! + signals[2]! + signals[3]!;
-    noise += noises[0]! + noises[1]! + noises[2]! + noises[3]!;
+    signal += pieceSignal;
+    noise += pieceNoise;
   }
-  return { signal, noise };
+  const square = scale * scale;
+  return { signal: signal * square, noise: noise * square };
 }
 
 /** Two values in a byte, the earlier in the low half. */
