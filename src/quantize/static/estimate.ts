@@ -28,17 +28,22 @@ export function multiplying(node: NodeProto, facts: StaticFacts, products: numbe
   return { float: one("float"), int8: one("int8") };
 }
 
+/** Whether a convolution with a weight of this shape has one input channel per group. */
+export function isDepthwise(node: NodeProto, [, perGroup]: readonly number[]): boolean {
+  return perGroup === 1 && intAttribute(node, "group", 1) > 1;
+}
+
 export function convolving(node: NodeProto, facts: StaticFacts, [channels, perGroup, ...kernel]: readonly number[]) {
   const { costs } = facts.settings;
   const outputs = facts.elements(node.output[0]!);
   const products = perGroup! * elementCount(kernel);
-  const isDepthwise = perGroup === 1 && intAttribute(node, "group", 1) > 1;
+  const thin = isDepthwise(node, [channels!, perGroup!]);
   const blocks = Math.ceil(channels! / costs.block) * costs.block;
   const isOdd = blocks !== channels;
-  const { perProduct, perOutput } = isDepthwise ? costs[isOdd ? "oddDepthwise" : "depthwise"] : costs.product;
+  const { perProduct, perOutput } = thin ? costs[isOdd ? "oddDepthwise" : "depthwise"] : costs.product;
   let float = costs.node + outputs * (products * perProduct.float * (blocks / channels!) + perOutput.float);
   let int8 = costs.node + outputs * (products * perProduct.int8 + perOutput.int8);
-  if (!isDepthwise && elementCount(kernel) > 1) int8 += costs.gather * (outputs / channels!);
+  if (!thin && elementCount(kernel) > 1) int8 += costs.gather * (outputs / channels!);
   const isBlocked = (other: NodeProto | undefined) => other !== undefined && blockedOperators.has(other.opType);
   const input = node.input[0]!;
   if (!isBlocked(facts.producer(input)) && perGroup! > 3) float += costs.reorder * facts.elements(input);

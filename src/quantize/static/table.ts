@@ -1,7 +1,7 @@
 import type { NodeProto } from "../../formats/onnx.js";
 import { floatAttribute, intAttribute, isStandard, stringAttribute } from "../../graph/node.js";
 import { elementCount } from "../../tensor/tensor.js";
-import { convolving, type Estimate, multiplying, pairwise, passing } from "./estimate.js";
+import { convolving, type Estimate, isDepthwise, multiplying, pairwise, passing } from "./estimate.js";
 import { type StaticFacts, scalar } from "./facts.js";
 
 /** How a node runs in 8 bits. */
@@ -17,6 +17,8 @@ export interface EightBitForm {
   readonly operands?: readonly number[];
   /** The input that is a weight, and its channel axis. */
   readonly weight?: { readonly input: number; readonly axis: number };
+  /** Signed weights are exact on every processor, and faster. */
+  readonly neverSaturates?: true;
   /** The input that is a bias, stored in 32 bits. */
   readonly bias?: number;
   /** For `relabel`: real output = factor * real input. */
@@ -67,6 +69,7 @@ const conv: StaticRow = {
       activations: [0],
       weight: { input: 1, axis: 0 },
       ...(node.input[2] ? { bias: 2 } : {}),
+      ...(isDepthwise(node, shape) ? { neverSaturates: true } : {}),
       cost: convolving(node, facts, shape),
     };
   },
