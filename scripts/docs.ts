@@ -41,13 +41,13 @@ const results: readonly ResultType[] = [
   },
   {
     command: "deepseek compress",
-    schema: "deepseek/compress@1",
+    schema: "deepseek/compress@2",
     file: "src/render/compress.ts",
     type: "CompressResult",
   },
   {
     command: "deepseek compress --dry-run",
-    schema: "deepseek/compress-plan@1",
+    schema: "deepseek/compress-plan@2",
     file: "src/render/compress.ts",
     type: "PlanResult",
   },

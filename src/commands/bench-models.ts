@@ -4,7 +4,7 @@ import type { MeasuredModel } from "../bench/summarise.js";
 import type { Host } from "../cli.js";
 import type { Samples } from "../data/batch.js";
 import { openSession, type SessionSettings } from "../engine/session.js";
-import { compareOutputs } from "../evaluate/agreement.js";
+import { compareOutputs, listed } from "../evaluate/agreement.js";
 import { absolute } from "./files.js";
 import { readModelFile } from "./model-files.js";
 import { startProgress } from "./progress.js";
@@ -45,7 +45,7 @@ export async function openModels(
           { path: paths[0]!, inputs: baseline.inputs, outputs: baseline.outputs },
           { path: file.path, inputs: candidate.inputs, outputs: candidate.outputs },
         );
-        const agreement = await compareOutputs(baseline.run, candidate.run, samples.batches, (done) =>
+        const agreement = await compareOutputs(baseline.run, candidate.run, listed(samples.batches), (done) =>
           progress.update(done, samples.batches.length),
         );
         models.push({ ...file, agreement });

@@ -2,7 +2,7 @@ import { basename, dirname, join, parse } from "node:path";
 import { Argument, Option } from "commander";
 import { type CommandSpec, exitCode, type Host, type Options } from "../cli.js";
 import { UserError } from "../errors.js";
-import type { AppliedTensor } from "../quantize/weights.js";
+import type { AppliedTensor } from "../quantize/apply.js";
 import type { CompressResult, Verification } from "../render/compress.js";
 import { absolute, checkOutput, isSameFile, openStaging, type Staging } from "./files.js";
 import type { ModelFile } from "./model-files.js";
@@ -68,8 +68,9 @@ async function compress(host: Host, path: string, options: Options) {
   const { readModelFile, writeModelFile } = await import("./model-files.js");
   const { liftConstants } = await import("../graph/constants.js");
   const { raiseOpset } = await import("../graph/opset.js");
-  const { planWeights } = await import("../quantize/plan.js");
-  const { applyWeightPlan } = await import("../quantize/weights.js");
+  const { planQuantization } = await import("../quantize/plan.js");
+  const { applyPlan } = await import("../quantize/apply.js");
+  const { plainQuantizer } = await import("../quantize/channels.js");
   const { isBroken } = await import("../evaluate/agreement.js");
   const { compressForms, planForms, warningsOf } = await import("../render/compress.js");
 
@@ -87,10 +88,15 @@ async function compress(host: Host, path: string, options: Options) {
   const constantsLifted = liftConstants(model);
   const opset = raiseOpset(model, path);
   const x86 = options["target"] === "x86" || (options["target"] === "auto" && process.arch === "x64");
-  const plan = planWeights(model, { type: x86 ? "uint8" : "int8", minElements: options["minElements"] as number });
+  const plan = planQuantization(model, {
+    scheme: "auto",
+    signed: !x86,
+    clip: "max",
+    minElements: options["minElements"] as number,
+  });
   const shared = { model: { path, bytes: source.bytes, sha256: source.sha256 }, opset, constantsLifted };
   if (options["dryRun"]) {
-    await writeResult(host, options, planForms({ schema: "deepseek/compress-plan@1", ...shared, plan }));
+    await writeResult(host, options, planForms({ schema: "deepseek/compress-plan@2", ...shared, plan }));
     return exitCode.ok;
   }
   checkWork(path, plan.tensors);
@@ -100,9 +106,14 @@ async function compress(host: Host, path: string, options: Options) {
   const progress = startProgress(host, "quantizing", "tensors");
   const staging = openStaging(host, output);
   try {
-    const tensors = await applyWeightPlan(model, plan, source.readExternal, (done, total) => {
-      progress.update(done, total);
-      return new Promise((resolve) => setImmediate(resolve));
+    const { readExternal } = source;
+    const tensors = await applyPlan(model, plan, {
+      quantizer: plainQuantizer(),
+      readExternal,
+      onTensor(done, total) {
+        progress.update(done, total);
+        return new Promise((resolve) => setImmediate(resolve));
+      },
     });
     progress.stop();
     checkWork(path, tensors);
@@ -111,7 +122,7 @@ async function compress(host: Host, path: string, options: Options) {
     const verification = await check(staging, name, tensors);
     staging.publish(dataName ? [dataName, name] : [name]);
     const result: CompressResult = {
-      schema: "deepseek/compress@1",
+      schema: "deepseek/compress@2",
       ...shared,
       output: { path: output, bytes, ratio: bytes / source.bytes },
       settings: plan.settings,
@@ -165,7 +176,7 @@ async function prepareCheck(host: Host, source: ModelFile, options: Options): Pr
   const { readModelFile } = await import("./model-files.js");
   const { parseShapeOptions } = await import("../data/shapes.js");
   const { readSamples } = await import("./samples.js");
-  const { compareOutputs } = await import("../evaluate/agreement.js");
+  const { compareOutputs, listed } = await import("../evaluate/agreement.js");
   const data = options["data"] as string | undefined;
   const shapes = parseShapeOptions((options["shape"] as readonly string[] | undefined) ?? []);
   const original = await openSession(absolute(host, source.path)).catch((error: unknown) => {
@@ -197,7 +208,7 @@ async function prepareCheck(host: Host, source: ModelFile, options: Options): Pr
       throw new UserError(`the compressed model does not load in onnxruntime (${why}); nothing was written`);
     });
     try {
-      const agreement = await compareOutputs(original.run, compressed.run, samples.batches, (done) =>
+      const agreement = await compareOutputs(original.run, compressed.run, listed(samples.batches), (done) =>
         progress.update(done, samples.batches.length),
       );
       const use = settings.optimizedModelPath

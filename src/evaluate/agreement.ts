@@ -61,12 +61,12 @@ interface OutputState {
 export async function compareOutputs(
   reference: Run,
   candidate: Run,
-  batches: readonly Batch[],
+  samples: { readonly count: number; read(at: number): Batch | Promise<Batch> },
   onSample: (done: number) => void = () => {},
 ): Promise<Agreement> {
   const states = new Map<string, OutputState>();
-  let done = 0;
-  for (const batch of batches) {
+  for (let at = 0; at < samples.count; at++) {
+    const batch = await samples.read(at);
     const expected = await reference(batch);
     const found = await candidate(batch);
     for (const [name, tensor] of expected) {
@@ -74,7 +74,7 @@ export async function compareOutputs(
       states.set(name, state);
       addOutput(state, tensor, found.get(name));
     }
-    onSample(++done);
+    onSample(at + 1);
   }
   const total = emptySums();
   let totalTopOne: TopOne | undefined;
@@ -83,7 +83,12 @@ export async function compareOutputs(
     totalTopOne = addTopOne(totalTopOne, topOne);
     return { name, ...summary(sums, topOne), ...(problem === undefined ? {} : { problem }) };
   });
-  return { samples: batches.length, outputs, total: summary(total, totalTopOne) };
+  return { samples: samples.count, outputs, total: summary(total, totalTopOne) };
+}
+
+/** Samples that are all at hand. */
+export function listed(batches: readonly Batch[]): { readonly count: number; read(at: number): Batch } {
+  return { count: batches.length, read: (at) => batches[at]! };
 }
 
 function addOutput(state: OutputState, reference: Tensor, candidate: Tensor | undefined): void {

@@ -1,3 +1,5 @@
+import type { Quantizer } from "../tensor/quantized.js";
+
 /** Stored type of 8-bit weights: unsigned with zero point 128, or signed with zero point 0. */
 export type WeightType = "uint8" | "int8";
 
@@ -83,4 +85,20 @@ export function isFiniteData(data: Float32Array): boolean {
   // x - x is NaN for exactly these
   for (let at = 0; at < data.length; at++) if (data[at]! - data[at]! !== 0) return false;
   return true;
+}
+
+/** Per-channel 8-bit quantization in plain TypeScript, as a {@link Quantizer}. */
+export function plainQuantizer(): Quantizer {
+  return {
+    quantize: async ({ data, shape }, form) => {
+      const type = form.signed ? "int8" : "uint8";
+      const rows = form.granularity === "block";
+      const [flat, axis] = rows ? [[data.length / shape.at(-1)!, shape.at(-1)!], 0] : [shape, form.axis];
+      const { values, scales, signal, noise } = quantizeChannels(data as Float32Array, flat, axis, type);
+      const zeroPoints = form.signed ? null : new Uint8Array(scales.length).fill(128);
+      const scaleShape = rows ? [...shape.slice(0, -1), 1] : [scales.length];
+      return { form, shape, values, scales, scaleShape, zeroPoints, signal, noise };
+    },
+    close: async () => {},
+  };
 }

@@ -1,28 +1,48 @@
 import type { NodeProto } from "../formats/onnx.js";
 import { intAttribute } from "../graph/node.js";
 
-/** Where an operator takes a weight, and along which axis of it each output channel has its own scale. */
+/** Where an operator takes a weight, and what its axes mean. */
 export interface WeightSlot {
   readonly opType: string;
   readonly input: number;
-  /** Channel axis of a weight of `rank` axes; undefined where this node cannot use it per channel. */
+  /** Axis of a weight of `rank` axes that holds the output channels; undefined where this node has none. */
   axis(node: NodeProto, rank: number): number | undefined;
+  /** Axis that products are summed over, where it is a single one: the axis that may be cut into blocks. */
+  sumAxis?(node: NodeProto, rank: number): number | undefined;
 }
 
 /**
  * The operators whose weights are quantized. A weight that reaches any other operator is read there through the same
- * DequantizeLinear, so an operator that is not listed is never changed.
+ * dequantized value, so an operator that is not listed is never changed.
  */
 const weightSlots: readonly WeightSlot[] = [
   // A [.., M, K] x B [.., K, N]: a scale for each column of B, or for each row of A
-  { opType: "MatMul", input: 1, axis: (_, rank) => (rank >= 2 ? rank - 1 : undefined) },
-  { opType: "MatMul", input: 0, axis: (_, rank) => (rank >= 2 ? rank - 2 : undefined) },
+  {
+    opType: "MatMul",
+    input: 1,
+    axis: (_, rank) => (rank >= 2 ? rank - 1 : undefined),
+    sumAxis: (_, rank) => (rank >= 2 ? rank - 2 : undefined),
+  },
+  {
+    opType: "MatMul",
+    input: 0,
+    axis: (_, rank) => (rank >= 2 ? rank - 2 : undefined),
+    sumAxis: (_, rank) => (rank >= 2 ? rank - 1 : undefined),
+  },
   // B is [K, N], or [N, K] with transB
-  { opType: "Gemm", input: 1, axis: (node) => (intAttribute(node, "transB", 0) ? 0 : 1) },
+  {
+    opType: "Gemm",
+    input: 1,
+    axis: (node) => (intAttribute(node, "transB", 0) ? 0 : 1),
+    sumAxis: (node) => (intAttribute(node, "transB", 0) ? 1 : 0),
+  },
   // [output channels, input channels / group, ...kernel]
   { opType: "Conv", input: 1, axis: () => 0 },
   // [input channels, output channels / group, ...kernel]
   { opType: "ConvTranspose", input: 1, axis: () => 1 },
+  // W [directions, 4 * hidden, input] and R [directions, 4 * hidden, hidden]
+  { opType: "LSTM", input: 1, axis: (_, rank) => (rank === 3 ? 1 : undefined) },
+  { opType: "LSTM", input: 2, axis: (_, rank) => (rank === 3 ? 1 : undefined) },
 ];
 
 /** The slot through which a node takes input number `input` as a weight. */

@@ -1,5 +1,5 @@
 import { graphsOf, type ModelProto } from "../formats/onnx.js";
-import type { AppliedTensor } from "./weights.js";
+import type { AppliedTensor } from "./apply.js";
 
 /** What a runtime makes of the 8-bit weights of a model: how many it computes with, how many it unpacks each time. */
 export interface RuntimeUse {

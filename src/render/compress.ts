@@ -1,8 +1,9 @@
 import { type Agreement, type AgreementSummary, disagreement, isBroken } from "../evaluate/agreement.js";
 import type { OpsetChange } from "../graph/opset.js";
-import type { PlannedTensor, WeightPlan, WeightSettings } from "../quantize/plan.js";
+import type { AppliedTensor } from "../quantize/apply.js";
+import type { PlannedTensor, QuantizationPlan } from "../quantize/plan.js";
 import type { RuntimeUse } from "../quantize/runtime.js";
-import type { AppliedTensor } from "../quantize/weights.js";
+import type { QuantizeSettings } from "../quantize/settings.js";
 import { formatShape } from "../tensor/tensor.js";
 import type { Forms } from "./forms.js";
 import { formatBytes, formatCount, formatDecibels, formatNumberOf, formatPercent } from "./quantities.js";
@@ -21,10 +22,10 @@ interface Source {
   readonly constantsLifted: number;
 }
 
-/** The result of `deepseek compress --dry-run`, schema deepseek/compress-plan@1. */
+/** The result of `deepseek compress --dry-run`, schema deepseek/compress-plan@2. */
 export interface PlanResult extends Source {
-  readonly schema: "deepseek/compress-plan@1";
-  readonly plan: WeightPlan;
+  readonly schema: "deepseek/compress-plan@2";
+  readonly plan: QuantizationPlan;
 }
 
 /** How the finished file was held against the original. */
@@ -40,15 +41,15 @@ export type Verification =
       readonly runtime: ({ readonly version: string } & RuntimeUse) | null;
     };
 
-/** The result of `deepseek compress`, schema deepseek/compress@1. */
+/** The result of `deepseek compress`, schema deepseek/compress@2. */
 export interface CompressResult extends Source {
-  readonly schema: "deepseek/compress@1";
+  readonly schema: "deepseek/compress@2";
   readonly output: {
     readonly path: string;
     readonly bytes: number /** Output bytes / input bytes. */;
     readonly ratio: number;
   };
-  readonly settings: WeightSettings;
+  readonly settings: QuantizeSettings;
   readonly tensors: readonly AppliedTensor[];
   readonly verification: Verification;
 }
@@ -97,7 +98,7 @@ export function planForms(result: PlanResult): Forms {
           tensor.action,
           tensor.graph === "main" ? tensor.name : `${tensor.graph}: ${tensor.name}`,
           formatShape(tensor.shape),
-          tensor.axis === undefined ? "" : String(tensor.axis),
+          tensor.form === null ? "" : String(tensor.form.axis),
           formatBytes(tensor.bytes),
           formatBytes(tensor.bytesAfter),
           tensor.usedBy.join(", "),
@@ -113,7 +114,7 @@ export function compressForms(result: CompressResult): Forms {
   const { model, output, tensors, verification } = result;
   const lead = [
     `wrote ${output.path}`,
-    `8-bit weights (${result.settings.type}${result.settings.type === "uint8" ? ", zero point 128" : ""}), one scale per output channel`,
+    `8-bit weights (${result.settings.signed ? "int8" : "uint8, zero point 128"}), one scale per output channel`,
     ...preparation(result),
     ...runtimeNote(verification),
   ];

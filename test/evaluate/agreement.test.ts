@@ -1,7 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import type { Batch } from "../../src/data/batch.js";
 import { openSession } from "../../src/engine/session.js";
-import { compareOutputs, type Run } from "../../src/evaluate/agreement.js";
+import { compareOutputs, listed, type Run } from "../../src/evaluate/agreement.js";
 import { halfBits } from "../../src/tensor/numbers.js";
 import type { Tensor } from "../../src/tensor/tensor.js";
 import { ocrRecognition, readOcrLines } from "../ocr-lines.js";
@@ -24,7 +24,7 @@ describe("agreement of outputs", () => {
     const result = await compareOutputs(
       giving({ y: floats([1, 2], 1, 2), z: floats([1], 3) }, { y: floats([1, 2], 5, 4), z: floats([1], 3) }),
       giving({ y: floats([1, 2], 1, 2), z: floats([1], 3) }, { y: floats([1, 2], 4, 5), z: floats([1], 3) }),
-      samples(2),
+      listed(samples(2)),
       (count) => done.push(count),
     );
     const [y, z] = result.outputs;
@@ -45,11 +45,13 @@ describe("agreement of outputs", () => {
 
   test("compares across dtypes by value", async () => {
     const half: Tensor = { dtype: "float16", shape: [2], data: Uint16Array.of(halfBits(0.5), halfBits(-3)) };
-    const result = await compareOutputs(giving({ y: floats([2], 0.5, -3) }), giving({ y: half }), samples(1));
+    const result = await compareOutputs(giving({ y: floats([2], 0.5, -3) }), giving({ y: half }), listed(samples(1)));
     expect(result.outputs[0]!.identical).toBe(true);
     const long: Tensor = { dtype: "int64", shape: [2], data: BigInt64Array.of(1n, -2n) };
     const other: Tensor = { dtype: "int64", shape: [2], data: BigInt64Array.of(1n, -5n) };
-    expect((await compareOutputs(giving({ y: long }), giving({ y: other }), samples(1))).total.maxAbsError).toBe(3);
+    expect(
+      (await compareOutputs(giving({ y: long }), giving({ y: other }), listed(samples(1)))).total.maxAbsError,
+    ).toBe(3);
   });
 
   test.each<[string, Record<string, Tensor>, RegExp]>([
@@ -57,13 +59,13 @@ describe("agreement of outputs", () => {
     ["another shape", { y: floats([2, 1], 1, 2) }, /shape 1x2 in the baseline, 2x1 in the candidate/],
     ["text where numbers were", { y: { dtype: "string", shape: [1, 2], data: ["a", "b"] } }, /holds other text/],
   ])("%s is reported, and not taken for equal", async (_, candidate, problem) => {
-    const result = await compareOutputs(giving({ y: floats([1, 2], 1, 2) }), giving(candidate), samples(1));
+    const result = await compareOutputs(giving({ y: floats([1, 2], 1, 2) }), giving(candidate), listed(samples(1)));
     expect(result.outputs[0]).toMatchObject({ elements: 0, identical: false, problem: expect.stringMatching(problem) });
   });
 
   test("counts what is not finite", async () => {
     const broken = floats([1, 2], Number.NaN, 2);
-    const result = await compareOutputs(giving({ y: floats([1, 2], 1, 2) }), giving({ y: broken }), samples(1));
+    const result = await compareOutputs(giving({ y: floats([1, 2], 1, 2) }), giving({ y: broken }), listed(samples(1)));
     expect(result.outputs[0]).toMatchObject({
       nonFinite: { reference: 0, candidate: 1 },
       sqnrDb: Number.NEGATIVE_INFINITY,
@@ -77,7 +79,7 @@ describe("agreement of outputs", () => {
     const batches = readOcrLines()
       .slice(0, 2)
       .map(({ batch }) => batch);
-    const { total } = await compareOutputs(reference.run, candidate.run, batches);
+    const { total } = await compareOutputs(reference.run, candidate.run, listed(batches));
     await Promise.all([reference.close(), candidate.close()]);
     expect(total.sqnrDb).toBeGreaterThan(80);
     expect(total.topOne!.agree).toBe(total.topOne!.total);

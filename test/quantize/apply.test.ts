@@ -3,23 +3,28 @@ import { openSession } from "../../src/engine/session.js";
 import { sqnrDb } from "../../src/evaluate/metrics.js";
 import { decodeModel, encodeModel, type ModelProto, makeTensor, type NodeProto } from "../../src/formats/onnx.js";
 import { intAttribute, makeNode } from "../../src/graph/node.js";
-import { type PlannedTensor, planWeights, type WeightSettings } from "../../src/quantize/plan.js";
+import { applyPlan } from "../../src/quantize/apply.js";
+import { plainQuantizer } from "../../src/quantize/channels.js";
+import { type PlannedTensor, planQuantization } from "../../src/quantize/plan.js";
 import { runtimeUse } from "../../src/quantize/runtime.js";
-import { applyWeightPlan } from "../../src/quantize/weights.js";
+import type { QuantizeSettings } from "../../src/quantize/settings.js";
 import { elementCount, type Tensor } from "../../src/tensor/tensor.js";
 import { floats, ints, makeGraph, makeModel, withGraphs } from "../onnx-model.js";
 
-const settings: WeightSettings = { type: "uint8", minElements: 16 };
+const settings: QuantizeSettings = { scheme: "qdq", signed: false, clip: "max", minElements: 16 };
 const noExternal = () => {
   throw new Error("no external data here");
 };
-const planOf = (model: ModelProto, changed: Partial<WeightSettings> = {}): Map<string, PlannedTensor> =>
-  new Map(planWeights(model, { ...settings, ...changed }).tensors.map((tensor) => [tensor.name, tensor]));
+const planOf = (model: ModelProto, changed: Partial<QuantizeSettings> = {}): Map<string, PlannedTensor> =>
+  new Map(planQuantization(model, { ...settings, ...changed }).tensors.map((tensor) => [tensor.name, tensor]));
 const copyOf = (model: ModelProto) => decodeModel(encodeModel(model), "copy");
 
-async function compressed(model: ModelProto, changed: Partial<WeightSettings> = {}): Promise<ModelProto> {
+async function compressed(model: ModelProto, changed: Partial<QuantizeSettings> = {}): Promise<ModelProto> {
   const copy = copyOf(model);
-  await applyWeightPlan(copy, planWeights(copy, { ...settings, ...changed }), noExternal);
+  await applyPlan(copy, planQuantization(copy, { ...settings, ...changed }), {
+    quantizer: plainQuantizer(),
+    readExternal: noExternal,
+  });
   return decodeModel(encodeModel(copy), "compressed");
 }
 
@@ -100,8 +105,11 @@ describe("every quantizable operator", () => {
     "$title, $type: one scale per output channel, and onnxruntime agrees with the original",
     async (row) => {
       const model = modelOf(row);
-      expect(planOf(model, { type: row.type }).get("w")).toMatchObject({ action: "quantize", axis: row.axis });
-      const result = await compressed(model, { type: row.type });
+      expect(planOf(model, { signed: row.type === "int8" }).get("w")).toMatchObject({
+        action: "quantize",
+        form: { axis: row.axis },
+      });
+      const result = await compressed(model, { signed: row.type === "int8" });
       const [head] = result.graph!.node;
       expect(head).toMatchObject({ opType: "DequantizeLinear", output: ["w"] });
       expect(intAttribute(head!, "axis", -9)).toBe(row.axis);
@@ -274,7 +282,10 @@ describe("what is left alone, and why", () => {
   test("weights with NaN, found when they are read", async () => {
     const values = Array.from({ length: 48 }, (_, at) => (at === 5 ? Number.NaN : at));
     const model = makeModel({ ...base, nodes: [matmul], initializers: [floats("w", [8, 6], values)] });
-    const applied = await applyWeightPlan(model, planWeights(model, settings), noExternal);
+    const applied = await applyPlan(model, planQuantization(model, settings), {
+      quantizer: plainQuantizer(),
+      readExternal: noExternal,
+    });
     expect(applied).toMatchObject([{ action: "leave", reason: "holds NaN or infinite elements", bytesAfter: 192 }]);
     expect(model.graph!.node).toHaveLength(1);
   });
@@ -305,7 +316,7 @@ describe("what is left alone, and why", () => {
       });
     expect(planned(build())).toMatchObject({
       action: "quantize",
-      axis: 0,
+      form: { axis: 0 },
       reason: expect.stringMatching(/is an output too/),
     });
     expect(planned(build()).transpose).toBeUndefined();
@@ -327,7 +338,7 @@ describe("what is left alone, and why", () => {
       nodes: [makeNode("Gemm", "n", ["x", "w"], ["y"], { transB: 1 }), makeNode("Abs", "a", ["w"], ["z"])],
       initializers: [floats("w", [6, 8])],
     });
-    expect(planned(model)).toMatchObject({ action: "quantize", axis: 0 });
+    expect(planned(model)).toMatchObject({ action: "quantize", form: { axis: 0 } });
     expect(planned(model).transpose).toBeUndefined();
   });
 });
@@ -355,7 +366,10 @@ test("the runtime's use counts weights, not the nodes that read them", async () 
     ],
     initializers: [floats("w", [4, 4, 3, 3])],
   });
-  const applied = await applyWeightPlan(model, planWeights(model, settings), noExternal);
+  const applied = await applyPlan(model, planQuantization(model, settings), {
+    quantizer: plainQuantizer(),
+    readExternal: noExternal,
+  });
   // as onnxruntime leaves it: each use with a DequantizeLinear of its own
   model.graph!.node.unshift(
     makeNode("DequantizeLinear", "again", [...model.graph!.node[0]!.input], ["w2"], { axis: 0 }),
