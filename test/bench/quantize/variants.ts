@@ -1,0 +1,31 @@
+// What is made of every model, by us and by Python's onnxruntime.quantization.
+
+/** One way to quantize a model. */
+export interface Variant {
+  /** As in `--variants`. */
+  readonly id: string;
+  readonly by: "deepseek" | "python";
+  /** Variants of one family do the same kind of thing, so ours is held against the peer's. */
+  readonly family: "default" | "weights" | "dynamic" | "static" | "4 bits";
+  /** Options of `deepseek compress`, or the scheme of peer.py; `data` is the folder of calibration samples. */
+  readonly args: (data: string) => readonly string[];
+}
+
+function ours(id: string, family: Variant["family"], ...options: readonly string[]): Variant {
+  const args = (data: string) => options.map((option) => (option === "DATA" ? data : option));
+  return { id, by: "deepseek", family, args };
+}
+
+function theirs(scheme: string, family: Variant["family"], data = false): Variant {
+  return { id: `py-${scheme}`, by: "python", family, args: (folder) => (data ? [scheme, folder] : [scheme]) };
+}
+
+export const variants: readonly Variant[] = [
+  ours("int8", "default", "--int8", "--no-verify"),
+  theirs("nbits8", "weights"),
+  theirs("dynamic", "dynamic"),
+  theirs("dynamic-channel", "dynamic"),
+  theirs("static", "static", true),
+  theirs("static-u8", "static", true),
+  theirs("nbits4", "4 bits"),
+];
