@@ -1,14 +1,9 @@
-import { basename, dirname, join, parse } from "node:path";
+import { availableParallelism } from "node:os";
 import { Argument, Option } from "commander";
-import { type CommandSpec, exitCode, type Host, type Options } from "../cli.js";
+import type { CommandSpec, ExitCode, Host, Options } from "../cli.js";
 import { UserError } from "../errors.js";
-import type { AppliedTensor } from "../quantize/apply.js";
-import type { CompressResult, Verification } from "../render/compress.js";
-import { absolute, checkOutput, isSameFile, openStaging, type Staging } from "./files.js";
-import type { ModelFile } from "./model-files.js";
-import { repeated, whole } from "./option-values.js";
-import { checkReports, outputOptions, warn, writeResult } from "./output.js";
-import { startProgress } from "./progress.js";
+import { repeated, seconds, share, whole } from "./option-values.js";
+import { outputOptions } from "./output.js";
 
 export const compressCommand: CommandSpec = {
   name: "compress",
@@ -34,6 +29,17 @@ export const compressCommand: CommandSpec = {
     new Option("--target <cpu>", "processor family the file is for; x86 gets unsigned weights, arm64 signed ones")
       .choices(["auto", "x86", "arm64"])
       .default("auto"),
+    new Option("--clip <way>", "range of a scale: the largest weight, or the clip of it with the least squared error")
+      .choices(["max", "mse"])
+      .default("mse"),
+    new Option("--max-drop <share>", "loss that --data may show; weights stay floats, or the run fails, to keep it")
+      .argParser(share)
+      .default(0.02, "2%"),
+    new Option("--search-seconds <n>", "time for measuring which weights cost the most")
+      .argParser(seconds)
+      .default(120),
+    new Option("--freeze-inputs", "take weights that are graph inputs too for constants"),
+    new Option("--threads <n>", "threads to quantize with").argParser(whole(1, 256)).default(availableParallelism()),
     new Option("--min-elements <n>", "leave smaller tensors as they are").argParser(whole(0)).default(1024),
     ...outputOptions(),
   ],
@@ -51,174 +57,11 @@ export const compressCommand: CommandSpec = {
   run: (host, [model], options) => compress(host, model as string, options),
 };
 
-async function compress(host: Host, path: string, options: Options) {
+async function compress(host: Host, path: string, options: Options): Promise<ExitCode> {
   if (!options["int8"]) throw new UserError("say how to compress: --int8");
-  checkReports(host, options);
-  const output = outputPath(path, options);
   if (options["verify"] === false && (options["data"] || options["shape"])) {
     throw new UserError("--no-verify: leave it out to check with --data or --shape, or leave those out");
   }
-  const forced = options["force"] === true;
-  if (!options["dryRun"]) {
-    if (isSameFile(host, path, output)) {
-      throw new UserError(`${output}: is the input itself, which is never changed; give -o another name`);
-    }
-    checkOutput(host, output, forced);
-  }
-  const { readModelFile, writeModelFile } = await import("./model-files.js");
-  const { liftConstants } = await import("../graph/constants.js");
-  const { raiseOpset } = await import("../graph/opset.js");
-  const { planQuantization } = await import("../quantize/plan.js");
-  const { applyPlan } = await import("../quantize/apply.js");
-  const { plainQuantizer } = await import("../quantize/channels.js");
-  const { isBroken } = await import("../evaluate/agreement.js");
-  const { compressForms, planForms, warningsOf } = await import("../render/compress.js");
-
-  const source = readModelFile(host, path);
-  const { model } = source;
-  const dataName = source.externalFiles.length > 0 ? `${basename(output)}.data` : null;
-  if (dataName && !options["dryRun"]) {
-    const dataPath = join(dirname(output), dataName);
-    const inputs = source.externalFiles.map((file) => join(dirname(path), file));
-    if (inputs.some((file) => isSameFile(host, file, dataPath))) {
-      throw new UserError(`${dataPath}: holds the input's own weights, which are never changed; give -o another name`);
-    }
-    checkOutput(host, dataPath, forced);
-  }
-  const constantsLifted = liftConstants(model);
-  const opset = raiseOpset(model, path);
-  const x86 = options["target"] === "x86" || (options["target"] === "auto" && process.arch === "x64");
-  const plan = planQuantization(model, {
-    scheme: "auto",
-    signed: !x86,
-    clip: "max",
-    minElements: options["minElements"] as number,
-  });
-  const shared = { model: { path, bytes: source.bytes, sha256: source.sha256 }, opset, constantsLifted };
-  if (options["dryRun"]) {
-    await writeResult(host, options, planForms({ schema: "deepseek/compress-plan@2", ...shared, plan }));
-    return exitCode.ok;
-  }
-  checkWork(path, plan.tensors);
-
-  // samples first: a --shape that does not fit must not cost the user the wait
-  const check = options["verify"] === false ? notChecked("--no-verify") : await prepareCheck(host, source, options);
-  const progress = startProgress(host, "quantizing", "tensors");
-  const staging = openStaging(host, output);
-  try {
-    const { readExternal } = source;
-    const tensors = await applyPlan(model, plan, {
-      quantizer: plainQuantizer(),
-      readExternal,
-      onTensor(done, total) {
-        progress.update(done, total);
-        return new Promise((resolve) => setImmediate(resolve));
-      },
-    });
-    progress.stop();
-    checkWork(path, tensors);
-    const name = basename(output);
-    const bytes = writeModelFile(staging.pathOf(name), model, dataName, source.readExternal);
-    const verification = await check(staging, name, tensors);
-    staging.publish(dataName ? [dataName, name] : [name]);
-    const result: CompressResult = {
-      schema: "deepseek/compress@2",
-      ...shared,
-      output: { path: output, bytes, ratio: bytes / source.bytes },
-      settings: plan.settings,
-      tensors,
-      verification,
-    };
-    for (const warning of warningsOf(verification)) await warn(host, warning);
-    await writeResult(host, options, compressForms(result));
-    return verification.checked && isBroken(verification.agreement) ? exitCode.found : exitCode.ok;
-  } finally {
-    progress.stop();
-    staging.discard();
-  }
-}
-
-/** Refuses a model of which nothing gets smaller. */
-function checkWork(
-  path: string,
-  tensors: readonly { readonly action: "quantize" | "leave"; readonly reason: string }[],
-) {
-  if (tensors.some(({ action }) => action === "quantize")) return;
-  const [first] = tensors;
-  const held = first
-    ? `all ${tensors.length} float tensors are left, the first: ${first.reason}`
-    : "holds no float tensors";
-  throw new UserError(`${path}: has no weights to quantize (${held}; --dry-run lists them); nothing was written`);
-}
-
-function outputPath(path: string, options: Options): string {
-  const { dir, name } = parse(path);
-  return (options["output"] as string | undefined) ?? join(dir, `${name}.int8.onnx`);
-}
-
-/** Runs the finished file, which is called `name` in the staging folder, against the original. */
-type Check = (staging: Staging, name: string, tensors: readonly AppliedTensor[]) => Promise<Verification>;
-
-/** Above this the graph as the runtime optimized it, a second copy of the file, is not asked for. */
-const maxOptimizedBytes = 1e9;
-
-function notChecked(reason: string): Check {
-  return async () => ({ checked: false, reason });
-}
-
-/**
- * Opens the original, gets the samples and tries one. Without --data and --shape the sizes may be unknowable: then the
- * check is left out with that reason, while a wrong --data or --shape is an error.
- */
-async function prepareCheck(host: Host, source: ModelFile, options: Options): Promise<Check> {
-  const { openSession, runtimeVersion } = await import("../engine/session.js");
-  const { runtimeUse } = await import("../quantize/runtime.js");
-  const { readModelFile } = await import("./model-files.js");
-  const { parseShapeOptions } = await import("../data/shapes.js");
-  const { readSamples } = await import("./samples.js");
-  const { compareOutputs, listed } = await import("../evaluate/agreement.js");
-  const data = options["data"] as string | undefined;
-  const shapes = parseShapeOptions((options["shape"] as readonly string[] | undefined) ?? []);
-  const original = await openSession(absolute(host, source.path)).catch((error: unknown) => {
-    if (!(error instanceof UserError)) throw error;
-    throw new UserError(`${error.message}; without a check against it: --no-verify`);
-  });
-  let samples: Awaited<ReturnType<typeof readSamples>>;
-  try {
-    samples = await readSamples(host, data, original.inputs, {
-      shapes,
-      count: options["samples"] as number,
-      seed: options["seed"] as number,
-    });
-    await original.run(samples.batches[0]!).catch((error: Error) => {
-      const remedy = "random inputs do not suit every model: give --data with real ones, or --no-verify";
-      throw samples.synthetic ? new UserError(`${error.message}; ${remedy}`) : error;
-    });
-  } catch (error) {
-    await original.close();
-    if (!(error instanceof UserError) || data !== undefined || shapes.size > 0) throw error;
-    return notChecked(error.message);
-  }
-  return async (staging, name, tensors) => {
-    const progress = startProgress(host, "checking", "samples");
-    const optimizedModelPath = staging.pathOf("optimized.onnx");
-    const settings = source.bytes < maxOptimizedBytes ? { optimizedModelPath } : {};
-    const compressed = await openSession(staging.pathOf(name), settings).catch((error: unknown) => {
-      const why = (error as Error).message.split(": ").slice(1).join(": ");
-      throw new UserError(`the compressed model does not load in onnxruntime (${why}); nothing was written`);
-    });
-    try {
-      const agreement = await compareOutputs(original.run, compressed.run, listed(samples.batches), (done) =>
-        progress.update(done, samples.batches.length),
-      );
-      const use = settings.optimizedModelPath
-        ? runtimeUse(readModelFile(host, optimizedModelPath).model, tensors)
-        : null;
-      const runtime = use && { version: await runtimeVersion(), ...use };
-      return { checked: true, source: samples.source, synthetic: samples.synthetic, agreement, runtime };
-    } finally {
-      progress.stop();
-      await Promise.all([original.close(), compressed.close()]);
-    }
-  };
+  const { runCompress } = await import("./compress-run.js");
+  return runCompress(host, path, options);
 }

@@ -40,7 +40,7 @@ export function absolute(host: Host, path: string): string {
 }
 
 /** Size in bytes of a file that must exist; `kind` names it in errors ("model"). */
-function fileSize(host: Host, path: string, kind: string): number {
+export function fileSize(host: Host, path: string, kind: string): number {
   try {
     const stats = statSync(absolute(host, path));
     if (stats.isDirectory()) throw new UserError(`${path}: is a folder; give a ${kind} file`);
@@ -153,6 +153,8 @@ export function checkUnchanged(host: Host, path: string, ...expected: readonly s
 export interface Staging {
   /** Absolute path a file of this name has until it is published. */
   pathOf(name: string): string;
+  /** Removes files of these names. */
+  remove(names: readonly string[]): void;
   /** Moves the named files to their place, in this order, replacing what was there; then removes the folder. */
   publish(names: readonly string[]): void;
   /** Removes the folder and all in it; nothing happens once it is published. */
@@ -175,6 +177,9 @@ export function openStaging(host: Host, path: string): Staging {
   const forget = host.onInterrupt(discard);
   return {
     pathOf: (name) => join(folder, name),
+    remove(names) {
+      for (const name of names) rmSync(join(folder, name), { force: true });
+    },
     publish(names) {
       try {
         for (const name of names) renameSync(join(folder, name), join(home, name));

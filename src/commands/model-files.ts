@@ -1,21 +1,19 @@
 import { createHash } from "node:crypto";
-import { closeSync, openSync, readSync, statSync, writeFileSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { dirname, isAbsolute, join, relative, resolve } from "node:path";
 import type { Host } from "../cli.js";
 import { FormatError, UserError } from "../errors.js";
 import {
   decodeModel,
   type ExternalPlace,
-  encodeModel,
-  graphsOf,
+  everyTensor,
   type ModelProto,
   type ReadExternal,
-  setExternal,
   type TensorProto,
   tensorInfo,
-  tensorsOf,
 } from "../formats/onnx.js";
-import { absolute, readInput, reason } from "./files.js";
+import { inModelFile, type ReadAt, skeletonOf } from "../formats/onnx-skeleton.js";
+import { absolute, fileSize, readInput, reason } from "./files.js";
 
 /** A model as it was found on disk. */
 export interface ModelFile {
@@ -29,22 +27,37 @@ export interface ModelFile {
   readonly readExternal: ReadExternal;
 }
 
-/** Reads and checks an ONNX model; external data is checked for presence and size, and read only when asked for. */
-export function readModelFile(host: Host, path: string): ModelFile {
-  const content = readInput(host, path, "model");
-  if (content.length === 0) throw new FormatError(`${path}: is empty, not an ONNX model`);
-  const model = decodeModel(content, path);
+/** How a model file is read. */
+export interface ReadSettings {
+  /** Larger files are not read whole: their weights stay in the file until they are asked for. */
+  readonly maxWholeBytes?: number;
+}
+
+/**
+ * Reads and checks an ONNX model. Weights in external data, and those of a large file, are checked for presence and
+ * size, and read only when asked for; a file that changes in between is an error then.
+ */
+export function readModelFile(host: Host, path: string, { maxWholeBytes = 1 << 26 }: ReadSettings = {}): ModelFile {
+  const content = fileSize(host, path, "model") > maxWholeBytes ? readLazily(host, path) : readWhole(host, path);
+  const { model } = content;
   const folder = dirname(absolute(host, path));
-  const files = new Map<string, number>();
+  const sizes = new Map<string, number>();
+  const readers = new Map<string, ReadAt>([[inModelFile, content.readAt]]);
   let externalBytes = 0;
-  for (const tensor of allTensors(model)) {
+  for (const tensor of everyTensor(model)) {
     const { external, bytes } = tensorInfo(tensor);
     if (!external) continue;
-    const size = files.get(external.location) ?? externalSize(folder, external, tensor, path);
-    files.set(external.location, size);
+    const { location } = external;
+    if (location === inModelFile && content.lazy) {
+      if (external.offset + bytes <= content.size) continue;
+      throw new FormatError(`${path}: tensor ${tensor.name} lies beyond the end of the file`);
+    }
+    const size = sizes.get(location) ?? externalSize(folder, external, tensor, path);
+    if (!sizes.has(location)) readers.set(location, fileReader(join(folder, location), `${path}: ${location}`));
+    sizes.set(location, size);
     if (external.offset + bytes > size) {
       throw new FormatError(
-        `${path}: tensor ${tensor.name} needs bytes ${external.offset} to ${external.offset + bytes} of ${external.location}, which has ${size}; the file is cut off or not the right one`,
+        `${path}: tensor ${tensor.name} needs bytes ${external.offset} to ${external.offset + bytes} of ${location}, which has ${size}; the file is cut off or not the right one`,
       );
     }
     externalBytes += bytes;
@@ -52,15 +65,76 @@ export function readModelFile(host: Host, path: string): ModelFile {
   return {
     path,
     model,
-    bytes: content.length + externalBytes,
-    sha256: createHash("sha256").update(content).digest("hex"),
-    externalFiles: [...files.keys()],
-    readExternal: (place, length) => readPart(join(folder, place.location), place.offset, length),
+    bytes: content.size + externalBytes,
+    sha256: content.sha256,
+    externalFiles: [...sizes.keys()],
+    readExternal({ location, offset }, length) {
+      const read = readers.get(location);
+      if (!read) throw new Error(`no tensor of ${path} lies in ${JSON.stringify(location)}`);
+      return read(offset, length);
+    },
   };
 }
 
-function* allTensors(model: ModelProto): Generator<TensorProto> {
-  for (const graph of graphsOf(model.graph!)) yield* tensorsOf(graph);
+interface Content {
+  readonly model: ModelProto;
+  readonly size: number;
+  readonly sha256: string;
+  readonly readAt: ReadAt;
+  /** Whether tensors may lie in the file itself. */
+  readonly lazy: boolean;
+}
+
+function readWhole(host: Host, path: string): Content {
+  const content = readInput(host, path, "model");
+  if (content.length === 0) throw new FormatError(`${path}: is empty, not an ONNX model`);
+  return {
+    model: decodeModel(content, path),
+    size: content.length,
+    sha256: createHash("sha256").update(content).digest("hex"),
+    readAt: (offset, length) => content.slice(offset, offset + length),
+    lazy: false,
+  };
+}
+
+/** How much of a file is hashed or copied at once. */
+const chunkBytes = 1 << 23;
+
+function readLazily(host: Host, path: string): Content {
+  const size = fileSize(host, path, "model");
+  const readAt = fileReader(absolute(host, path), path);
+  const model = decodeModel(skeletonOf(readAt, size, path), path);
+  const hash = createHash("sha256");
+  for (let at = 0; at < size; at += chunkBytes) hash.update(readAt(at, Math.min(chunkBytes, size - at)));
+  return { model, size, sha256: hash.digest("hex"), readAt, lazy: true };
+}
+
+/** Reads parts of a file; `label` names it in errors. Throws a UserError once it is not the file it was any more. */
+function fileReader(file: string, label: string): (offset: number, length: number) => Uint8Array<ArrayBuffer> {
+  let first: string | undefined;
+  return (offset, length) => {
+    const part = new Uint8Array(length);
+    let descriptor: number;
+    try {
+      descriptor = openSync(file, "r");
+    } catch (error) {
+      throw new UserError(`${label}: cannot be read: ${reason(error)}`);
+    }
+    try {
+      const { ino, size, mtimeMs } = fstatSync(descriptor);
+      const now = `${ino} ${size} ${mtimeMs}`;
+      first ??= now;
+      if (now !== first) throw new UserError(`${label}: was changed by something else while it was read; run again`);
+      for (let at = 0; at < length; ) {
+        const count = readSync(descriptor, part, at, length - at, offset + at);
+        if (count === 0) throw new FormatError(`${label}: ends before byte ${offset + length}`);
+        at += count;
+      }
+    } finally {
+      closeSync(descriptor);
+    }
+    return part;
+  };
 }
 
 function externalSize(folder: string, { location }: ExternalPlace, tensor: TensorProto, path: string): number {
@@ -68,64 +142,11 @@ function externalSize(folder: string, { location }: ExternalPlace, tensor: Tenso
   if (isAbsolute(location) || way === ".." || way.startsWith("../") || way.startsWith("..\\")) {
     throw new FormatError(`${path}: tensor ${tensor.name} points outside the model's folder (${location}); refused`);
   }
+  if (location.includes("\0"))
+    throw new FormatError(`${path}: tensor ${tensor.name} lies in a file no system can have`);
   try {
     return statSync(join(folder, location)).size;
   } catch (error) {
     throw new UserError(`${path}: its external data file ${location} cannot be read: ${reason(error)}`);
   }
-}
-
-function readPart(file: string, offset: number, length: number): Uint8Array<ArrayBuffer> {
-  const part = new Uint8Array(length);
-  const descriptor = openSync(file, "r");
-  try {
-    for (let at = 0; at < length; ) {
-      const count = readSync(descriptor, part, at, length - at, offset + at);
-      if (count === 0) throw new FormatError(`${file}: ends before byte ${offset + length}`);
-      at += count;
-    }
-  } finally {
-    closeSync(descriptor);
-  }
-  return part;
-}
-
-/** Tensors below this stay in the model file. */
-const minExternalBytes = 1024;
-
-/** Offsets of external tensors are multiples of this, so that a runtime can map them (ONNX ExternalData.md). */
-const externalAlignment = 4096;
-
-/**
- * Writes a model to `path`. With `dataName`, all larger tensors go to a data file of that name beside it, wherever
- * they were before; `readExternal` gives those that lie in the source's data files. Returns the bytes written.
- */
-export function writeModelFile(
-  path: string,
-  model: ModelProto,
-  dataName: string | null,
-  readExternal: ReadExternal,
-): number {
-  let dataBytes = 0;
-  if (dataName) {
-    const descriptor = openSync(join(dirname(path), dataName), "wx");
-    try {
-      for (const tensor of allTensors(model)) {
-        const { external, bytes } = tensorInfo(tensor);
-        if (!external && tensor.rawData.length < minExternalBytes) continue;
-        const content = external ? readExternal(external, bytes) : tensor.rawData;
-        const offset = Math.ceil(dataBytes / externalAlignment) * externalAlignment;
-        for (let at = 0; at < content.length; ) {
-          at += writeSync(descriptor, content, at, content.length - at, offset + at);
-        }
-        dataBytes = offset + content.length;
-        setExternal(tensor, dataName, offset, content.length);
-      }
-    } finally {
-      closeSync(descriptor);
-    }
-  }
-  const content = encodeModel(model);
-  writeFileSync(path, content, { flag: "wx", flush: true });
-  return content.length + dataBytes;
 }

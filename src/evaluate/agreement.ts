@@ -48,6 +48,9 @@ const otherText = "holds other text";
 /** One inference: a session's `run`. */
 export type Run = (feeds: Batch) => Promise<ReadonlyMap<string, Tensor>>;
 
+/** A run that is told which sample it gets, so that it can remember what came of it. */
+export type RunAt = (feeds: Batch, at: number) => Promise<ReadonlyMap<string, Tensor>>;
+
 interface OutputState {
   readonly sums: ErrorSums;
   topOne: TopOne | undefined;
@@ -59,16 +62,16 @@ interface OutputState {
  * the candidate's of the same name. `onSample` is told how many samples are done.
  */
 export async function compareOutputs(
-  reference: Run,
-  candidate: Run,
+  reference: RunAt,
+  candidate: RunAt,
   samples: { readonly count: number; read(at: number): Batch | Promise<Batch> },
   onSample: (done: number) => void = () => {},
 ): Promise<Agreement> {
   const states = new Map<string, OutputState>();
   for (let at = 0; at < samples.count; at++) {
     const batch = await samples.read(at);
-    const expected = await reference(batch);
-    const found = await candidate(batch);
+    const expected = await reference(batch, at);
+    const found = await candidate(batch, at);
     for (const [name, tensor] of expected) {
       const state = states.get(name) ?? { sums: emptySums(), topOne: undefined, problem: undefined };
       states.set(name, state);

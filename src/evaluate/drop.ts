@@ -1,6 +1,6 @@
 import type { Batch } from "../data/batch.js";
 import type { Tensor } from "../tensor/tensor.js";
-import { type Agreement, compareOutputs, type Run } from "./agreement.js";
+import { type Agreement, compareOutputs, type Run, type RunAt } from "./agreement.js";
 import type { Label, Metric } from "./metric.js";
 
 /** What a candidate lost against the reference, as one number. */
@@ -33,25 +33,21 @@ export interface Evaluation {
 
 /** Runs both models on the samples. With a metric the loss is that of its score, else that of the agreement. */
 export async function evaluateCandidate(
-  reference: Run,
+  reference: RunAt,
   candidate: Run,
   samples: ReadableSamples,
   measure: { readonly metric: Metric; readonly labels: readonly Label[] } | undefined,
   onSample: (done: number) => void = () => {},
 ): Promise<Evaluation> {
   const [before, after] = [emptyScore(), emptyScore()];
-  let at = 0;
   const scored =
-    (run: Run, score: Score): Run =>
-    async (feeds) => {
-      const outputs = await run(feeds);
+    (run: RunAt, score: Score): RunAt =>
+    async (feeds, at) => {
+      const outputs = await run(feeds, at);
       if (measure) addScore(score, measure.metric, { at, feeds, outputs, label: measure.labels[at] });
       return outputs;
     };
-  const agreement = await compareOutputs(scored(reference, before), scored(candidate, after), samples, (done) => {
-    at = done;
-    onSample(done);
-  });
+  const agreement = await compareOutputs(scored(reference, before), scored(candidate, after), samples, onSample);
   if (!measure) return { agreement, drop: dropOfAgreement(agreement) };
   const { name, higherIsBetter } = measure.metric;
   const scores = { reference: meanOf(before), candidate: meanOf(after) };
@@ -77,7 +73,7 @@ export function dropOfAgreement({ total }: Agreement): Drop {
 }
 
 /** A model's outputs for each sample, kept while they are few, so that later candidates need no second run of it. */
-export function rememberOutputs(run: Run, maxBytes: number): (feeds: Batch, at: number) => ReturnType<Run> {
+export function rememberOutputs(run: Run, maxBytes: number): RunAt {
   const kept = new Map<number, ReadonlyMap<string, Tensor>>();
   let bytes = 0;
   return async (feeds, at) => {

@@ -1,4 +1,4 @@
-import { clearField, create, fromBinary, isFieldSet, toBinary } from "@bufbuild/protobuf";
+import { clearField, create, fromBinary, isFieldSet } from "@bufbuild/protobuf";
 import {
   type GraphProto,
   type ModelProto,
@@ -10,9 +10,11 @@ import {
 } from "onnx-buf";
 import { FormatError } from "../errors.js";
 import { elementCount, type Tensor, type TensorData, typedArrays } from "../tensor/tensor.js";
+import { encodePieces, type Storage } from "./onnx-pieces.js";
+import { inModelFile } from "./onnx-skeleton.js";
 import { onnxType, onnxTypeOf, typeName } from "./onnx-types.js";
 
-export type { GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto } from "onnx-buf";
+export type { FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto } from "onnx-buf";
 
 /**
  * Decodes an ONNX file. Unknown fields ride along and are written again by {@link encodeModel}; raw tensor bytes are
@@ -24,13 +26,15 @@ export function decodeModel(bytes: Uint8Array<ArrayBuffer>, name: string): Model
   try {
     model = fromBinary(ModelProtoSchema, bytes);
   } catch (error) {
-    throw new FormatError(`${name}: is not an ONNX model, or is cut off (${firstLine(error)})`);
+    const why = firstLine(error);
+    if (/recursion depth/.test(why)) throw new FormatError(`${name}: graphs or types in it are nested absurdly deep`);
+    throw new FormatError(`${name}: is not an ONNX model, or is cut off (${why})`);
   }
   if (!model.graph || model.opsetImport.length === 0 || model.irVersion <= 0n || model.irVersion > 1000n) {
     throw new FormatError(`${name}: is not an ONNX model (no graph or no operator set in it)`);
   }
+  for (const tensor of everyTensor(model)) checkTensor(tensor, name);
   for (const graph of graphsOf(model.graph)) {
-    for (const tensor of tensorsOf(graph)) checkTensor(tensor, name);
     // protobuf puts U+FFFD for bytes that are no UTF-8; written again, such a name would be another one
     const names = graph.node.flatMap((node) => [node.name, ...node.input, ...node.output]);
     const bad = names.find((text) => text.includes("\uFFFD"));
@@ -39,9 +43,28 @@ export function decodeModel(bytes: Uint8Array<ArrayBuffer>, name: string): Model
   return model;
 }
 
-/** The bytes of a model; an unchanged model of a usual exporter comes out byte-identical. */
-export function encodeModel(model: ModelProto): Uint8Array<ArrayBuffer> {
-  return toBinary(ModelProtoSchema, model) as Uint8Array<ArrayBuffer>;
+/**
+ * The bytes of a model; an unchanged model of a usual exporter comes out byte-identical. With `readExternal` all tensor
+ * bytes that lie elsewhere are taken in, so that the bytes stand alone (in memory, at most 2 GiB); without it, external
+ * tensors stay so, and tensors whose bytes lie in no file of their own (see `inModelFile`) are an error of ours.
+ */
+export function encodeModel(model: ModelProto, readExternal?: ReadExternal): Uint8Array<ArrayBuffer> {
+  const storageOf = (tensor: TensorProto): Storage => {
+    const { external, bytes } = tensorInfo(tensor);
+    if (!external) return undefined;
+    if (readExternal) return { kind: "inline", from: external, length: bytes };
+    if (!external.location.startsWith("\0")) return undefined;
+    throw new Error(`tensor ${tensor.name}: its bytes are in ${external.location.slice(1)}; encode with readExternal`);
+  };
+  const { size, pieces } = encodePieces(model, storageOf);
+  const bytes = new Uint8Array(size);
+  let at = 0;
+  for (const piece of pieces) {
+    const part = piece instanceof Uint8Array ? piece : readExternal!(piece.place, piece.length);
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
 }
 
 /** A graph and every graph nested in its nodes' attributes (If, Loop, Scan bodies), outermost first. */
@@ -62,6 +85,17 @@ export function* tensorsOf(graph: GraphProto): Generator<TensorProto> {
     for (const attribute of node.attribute) {
       if (attribute.t) yield attribute.t;
       yield* attribute.tensors;
+    }
+  }
+}
+
+/** Every tensor a model holds anywhere: in graphs, sparse tensors, local functions, training graphs. */
+export function* everyTensor(part: ModelProto | object): Generator<TensorProto> {
+  if (ArrayBuffer.isView(part)) return;
+  if ((part as TensorProto).$typeName === "onnx.TensorProto") yield part as TensorProto;
+  else {
+    for (const value of Object.values(part)) {
+      if (typeof value === "object" && value !== null) yield* everyTensor(value);
     }
   }
 }
@@ -136,7 +170,12 @@ function checkTensor(tensor: TensorProto, file: string): void {
     const { length } = externalPlace(tensor);
     const need = Math.ceil((elements * type.bits) / 8);
     if (length !== null && length !== need) {
-      throw new FormatError(`${where} needs ${need} bytes, its external data has ${length}`);
+      const own = tensor.externalData.some(({ value }) => value === inModelFile);
+      throw new FormatError(
+        own
+          ? `${where} needs ${need} bytes, the file has ${length}; it is damaged`
+          : `${where} needs ${need} bytes, its external data has ${length}`,
+      );
     }
     return;
   }
@@ -155,7 +194,7 @@ function checkTensor(tensor: TensorProto, file: string): void {
   }
 }
 
-/** Reads the bytes of an external tensor: exactly `length` of them. */
+/** Reads exactly `length` bytes from the offset of a place, which may be part of a tensor's. */
 export type ReadExternal = (place: ExternalPlace, length: number) => Uint8Array<ArrayBuffer>;
 
 /**

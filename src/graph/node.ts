@@ -5,7 +5,7 @@ import {
   AttributeProto_AttributeType as AttributeType,
   NodeProtoSchema,
 } from "onnx-buf";
-import type { NodeProto } from "../formats/onnx.js";
+import type { GraphProto, NodeProto } from "../formats/onnx.js";
 
 /** Attribute values a new node can be given: numbers are ints, `{ float }` a float, arrays are ints. */
 type AttributeValue = number | string | readonly number[] | { readonly float: number };
@@ -33,6 +33,11 @@ function makeAttribute(name: string, value: AttributeValue): AttributeProto {
 /** Whether a node is the standard operator of that name (default domain). */
 export function isStandard(node: NodeProto): boolean {
   return node.domain === "" || node.domain === "ai.onnx";
+}
+
+/** The graphs a node holds in its attributes (If, Loop, Scan bodies). */
+export function graphsIn(node: NodeProto): GraphProto[] {
+  return node.attribute.flatMap(({ g, graphs }) => (g ? [g, ...graphs] : graphs));
 }
 
 function attributeOf(node: NodeProto, name: string): AttributeProto | undefined {

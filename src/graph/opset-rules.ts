@@ -110,10 +110,14 @@ function resize(node: NodeProto, context: RaiseContext): undefined {
   if (nearest) setAttribute(node, "nearest_mode", rounding);
 }
 
+const reductions = ["L1", "L2", "LogSum", "LogSumExp", "Max", "Mean", "Min", "Prod", "SumSquare"].map(
+  (kind) => `Reduce${kind}`,
+);
+
 /**
- * The operators whose meaning or form changed incompatibly between opset 7 and 13; all others of that span only
- * gained types, inputs or attributes. Source: ONNX Operators.md and Changelog.md, and the adapters of ONNX's version
- * converter; each row is held against onnxruntime by a test.
+ * The operators whose meaning or form changed incompatibly between opset 7 and 21, those of one operator in the order of
+ * their versions; all others of that span only gained types, inputs or attributes. Source: ONNX Operators.md and
+ * Changelog.md, and the adapters of ONNX's version converter; each row is held against onnxruntime by a test.
  */
 export const opsetRules: readonly OpsetRule[] = [
   ...["Softmax", "LogSoftmax", "Hardmax"].map((opType) => ({ opType, since: 13, raise: softmax })),
@@ -212,5 +216,57 @@ export const opsetRules: readonly OpsetRule[] = [
     opType: "Scan",
     since: 9,
     raise: (_, { refuse }) => refuse("the Scan of opset 8 works on batches and has no successor"),
+  },
+  ...reductions.map((opType) => ({ opType, since: 18, raise: intsToInput("axes", 1) })),
+  {
+    opType: "Split",
+    since: 18,
+    raise(node) {
+      // equal parts have to be counted from here on
+      if (!node.input[1]) setAttribute(node, "num_outputs", node.output.length);
+      return undefined;
+    },
+  },
+  {
+    opType: "BatchNormalization",
+    since: 14,
+    raise: (node, { refuse }) => (node.output.length > 1 ? refuse("it is in training mode") : undefined),
+  },
+  {
+    opType: "RoiAlign",
+    since: 16,
+    raise(node) {
+      setAttribute(node, "coordinate_transformation_mode", "output_half_pixel");
+      return undefined;
+    },
+  },
+  {
+    opType: "AveragePool",
+    since: 19,
+    raise(node, { refuse }) {
+      // windows that hang over the edge are divided by another count since
+      const both = intAttribute(node, "ceil_mode", 0) === 1 && intAttribute(node, "count_include_pad", 0) === 1;
+      return both ? refuse("it counts padding in windows that hang over the edge (ceil_mode)") : undefined;
+    },
+  },
+  {
+    opType: "GridSample",
+    since: 20,
+    raise(node) {
+      const mode = stringAttribute(node, "mode", "bilinear");
+      if (mode === "bilinear") setAttribute(node, "mode", "linear");
+      if (mode === "bicubic") setAttribute(node, "mode", "cubic");
+      return undefined;
+    },
+  },
+  {
+    opType: "DFT",
+    since: 20,
+    raise: (_, { refuse }) => refuse("its axis became an input and counts from the other end"),
+  },
+  {
+    opType: "GroupNormalization",
+    since: 21,
+    raise: (_, { refuse }) => refuse("its scale and bias went from one per group to one per channel"),
   },
 ];

@@ -6,6 +6,7 @@ import {
   graphsOf,
   type ModelProto,
   makeTensor,
+  type NodeProto,
   readTensor,
   type TensorProto,
   tensorsOf,
@@ -35,24 +36,28 @@ function isDefault({ domain }: { readonly domain: string }): boolean {
   return domain === "" || domain === "ai.onnx";
 }
 
-/** IR versions that came with opset 13 and with constant initializers that are no graph inputs. */
-const minIrVersion = 7;
+/** IR versions that came with these opsets. */
+const irVersionOf: Readonly<Record<RaisedOpset, number>> = { 13: 7, 21: 10 };
+
+/** The opsets a model can be raised to: 13 brought scales per channel, 21 scales per block and 4-bit integers. */
+export type RaisedOpset = 13 | 21;
 
 /**
- * Raises the default operator set to 13, rewriting the operators whose definition changed, and the IR version to 7.
- * Does nothing where the model is there already. Works on a model whose constants are lifted. Changes `model`.
+ * Raises the default operator set (to 13 unless told otherwise), rewriting the operators whose definition changed, and
+ * the IR version to the one that goes with it. Does nothing where the model is there already. Works on a model whose
+ * constants are lifted. Changes `model`, but none of its tensors.
  *
  * Throws UserError (naming the node) where a node cannot keep its meaning, for models below opset 7, and for models
- * with local functions below 13.
+ * with local functions below the opset wanted.
  */
-export function raiseOpset(model: ModelProto, name: string): OpsetChange {
-  const [from, to] = [defaultOpset(model), 13];
+export function raiseOpset(model: ModelProto, name: string, to: RaisedOpset = 13): OpsetChange {
+  const from = defaultOpset(model);
   if (model.opsetImport.filter(isDefault).length > 1) {
     throw new UserError(`${name}: imports the default operator set twice; which version holds is not defined`);
   }
   const irFrom = Number(model.irVersion);
   if (irFrom < 4) dropInitializerInputs(model.graph!);
-  const irTo = Math.max(irFrom, minIrVersion);
+  const irTo = Math.max(irFrom, irVersionOf[to]);
   model.irVersion = BigInt(irTo);
   if (from === 0) {
     model.opsetImport.push(create(OperatorSetIdProtoSchema, { domain: "", version: BigInt(to) }));
@@ -71,8 +76,10 @@ export function raiseOpset(model: ModelProto, name: string): OpsetChange {
   for (const graph of graphsOf(model.graph!)) {
     const facts = factsOf(graph);
     graph.node = graph.node.flatMap((node) => {
-      const rule = opsetRules.find(({ opType, since }) => opType === node.opType && from < since);
-      if (!rule || !isStandard(node)) return [node];
+      const rules = opsetRules.filter(
+        ({ opType, since }) => opType === node.opType && from < since && since <= to && isStandard(node),
+      );
+      if (rules.length === 0) return [node];
       rewritten[node.opType] = (rewritten[node.opType] ?? 0) + 1;
       const label = node.name || node.output[0] || node.opType;
       const add = (tensor: TensorProto): string => {
@@ -114,7 +121,9 @@ export function raiseOpset(model: ModelProto, name: string): OpsetChange {
           );
         },
       };
-      return rule.raise(node, context) ?? [node];
+      let nodes: readonly NodeProto[] = [node];
+      for (const rule of rules) nodes = rule.raise(node, context) ?? nodes;
+      return nodes;
     });
   }
   for (const entry of model.opsetImport) if (isDefault(entry)) entry.version = BigInt(to);

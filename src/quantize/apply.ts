@@ -1,12 +1,13 @@
-import { type ModelProto, type ReadExternal, readTensor, type TensorProto } from "../formats/onnx.js";
+import type { ModelProto, ReadExternal } from "../formats/onnx.js";
+import { defaultOpset, raiseOpset } from "../graph/opset.js";
 import { viewModel } from "../graph/scope.js";
-import type { QuantizedWeight, Quantizer, QuantizerSource } from "../tensor/quantized.js";
-import { isFiniteData } from "./channels.js";
+import type { Quantizer } from "../tensor/quantized.js";
 import { editModel } from "./edit.js";
 import type { PlannedTensor, QuantizationPlan } from "./plan.js";
 import type { WeightPlan } from "./scheme.js";
 import { schemes } from "./schemes/index.js";
 import { siteKey, sitesOf } from "./sites.js";
+import { startWeights, type Weights } from "./weights.js";
 
 /** A planned tensor after the work: what was done, and how near the integers are to the source. */
 export interface AppliedTensor extends PlannedTensor {
@@ -20,23 +21,26 @@ export interface AppliedTensor extends PlannedTensor {
 export interface ApplyContext {
   readonly quantizer: Quantizer;
   readonly readExternal: ReadExternal;
-  /** Weights made elsewhere (AdaRound), in the planned form, by {@link siteKey}. */
-  readonly made?: ReadonlyMap<string, QuantizedWeight>;
+  /** Weights that were quantized before; without them each is read and quantized here. */
+  readonly weights?: Weights;
   /** Told after each tensor: how many of `total` are done. */
   readonly onTensor?: (done: number, total: number) => void | Promise<void>;
 }
 
 /**
  * Carries out a plan made of this model. A weight with NaN or infinite elements is left, with that reason. Changes
- * `model`, but none of its tensors: they are replaced. Returns the plan's tensors with the outcome.
+ * `model`, but none of its tensors: they are replaced. Returns the plan's tensors with the outcome. Throws UserError
+ * where the plan needs a higher opset and a node cannot be raised to it.
  */
 export async function applyPlan(
   model: ModelProto,
   plan: QuantizationPlan,
-  { quantizer, readExternal, made, onTensor }: ApplyContext,
+  { quantizer, readExternal, weights: given, onTensor }: ApplyContext,
 ): Promise<readonly AppliedTensor[]> {
   const planned = new Map(plan.tensors.map((tensor) => [siteKey(tensor.graph, tensor.name), tensor]));
   const total = plan.tensors.filter(({ action }) => action === "quantize").length;
+  const weights = given ?? startWeights(quantizer, readExternal, plan.settings.clip, { keep: false });
+  if (plan.opset > defaultOpset(model)) raiseOpset(model, "the model", plan.opset);
   const edit = editModel(model);
   const applied: AppliedTensor[] = [];
   let done = 0;
@@ -49,14 +53,13 @@ export async function applyPlan(
       continue;
     }
     const weightPlan = tensor as PlannedTensor & WeightPlan;
-    const source = made?.has(key) ? undefined : sourceOf(site.tensor, readExternal, tensor.transpose === true);
-    if (source && !isFiniteData(source.data as Float32Array)) {
+    const weight = await weights.quantized(site, weightPlan);
+    if (weight === null) {
       const reason = "holds NaN or infinite elements";
-      const { transpose: _, ...rest } = tensor;
+      const { transpose: _, opset: __, ...rest } = tensor;
       const left = { action: "leave", scheme: null, form: null, reason, bytesAfter: tensor.bytes } as const;
       applied.push({ ...rest, ...left, sqnrDb: null, storedAs: null });
     } else {
-      const weight = source ? await quantizer.quantize(source, weightPlan.form, plan.settings.clip) : made!.get(key)!;
       const stored = schemes[tensor.scheme!].apply(site, weightPlan, weight, edit);
       const { signal, noise } = weight;
       applied.push({
@@ -70,19 +73,4 @@ export async function applyPlan(
   }
   edit.finish();
   return applied;
-}
-
-function sourceOf(tensor: TensorProto, readExternal: ReadExternal, transpose: boolean): QuantizerSource {
-  const { dtype, shape, data } = readTensor(tensor, readExternal) as QuantizerSource;
-  return transpose ? transposed({ dtype, shape, data }) : { dtype, shape, data };
-}
-
-/** A matrix [N, K] as [K, N]. */
-function transposed({ dtype, shape, data }: QuantizerSource): QuantizerSource {
-  const [rows, columns] = shape as [number, number];
-  const result = data instanceof Float32Array ? new Float32Array(data.length) : new Uint16Array(data.length);
-  for (let row = 0; row < rows; row++) {
-    for (let column = 0; column < columns; column++) result[column * rows + row] = data[row * columns + column]!;
-  }
-  return { dtype, shape: [columns, rows], data: result };
 }

@@ -1,4 +1,5 @@
-import type { Quantizer } from "../tensor/quantized.js";
+import { quantizeReference } from "../tensor/kernels/reference.js";
+import type { Quantizer, QuantizerSource } from "../tensor/quantized.js";
 
 /** Stored type of 8-bit weights: unsigned with zero point 128, or signed with zero point 0. */
 export type WeightType = "uint8" | "int8";
@@ -87,18 +88,18 @@ export function isFiniteData(data: Float32Array): boolean {
   return true;
 }
 
-/** Per-channel 8-bit quantization in plain TypeScript, as a {@link Quantizer}. */
+/** {@link isFiniteData}, also of bit patterns. */
+export function isFiniteSource({ dtype, data }: QuantizerSource): boolean {
+  if (data instanceof Float32Array) return isFiniteData(data);
+  // all exponent bits set
+  const exponent = dtype === "float16" ? 0x7c00 : 0x7f80;
+  return !data.some((bits) => (bits & exponent) === exponent);
+}
+
+/** The plain reference as a {@link Quantizer}. */
 export function plainQuantizer(): Quantizer {
   return {
-    quantize: async ({ data, shape }, form) => {
-      const type = form.signed ? "int8" : "uint8";
-      const rows = form.granularity === "block";
-      const [flat, axis] = rows ? [[data.length / shape.at(-1)!, shape.at(-1)!], 0] : [shape, form.axis];
-      const { values, scales, signal, noise } = quantizeChannels(data as Float32Array, flat, axis, type);
-      const zeroPoints = form.signed ? null : new Uint8Array(scales.length).fill(128);
-      const scaleShape = rows ? [...shape.slice(0, -1), 1] : [scales.length];
-      return { form, shape, values, scales, scaleShape, zeroPoints, signal, noise };
-    },
+    quantize: async (source, form, clip) => quantizeReference(source, form, clip),
     close: async () => {},
   };
 }

@@ -1,3 +1,5 @@
+import type { Sensitivity } from "./sensitivity.js";
+
 /** One attempt of a search: how many of the worst weights stayed floats, and what was lost. */
 export interface GateTrial {
   readonly floats: number;
@@ -13,6 +15,15 @@ export interface GateOutcome {
   readonly floats: readonly string[];
   readonly drop: number;
   readonly trials: readonly GateTrial[];
+}
+
+/** What was done to keep a limit. */
+export interface Gate extends GateOutcome {
+  readonly maxDrop: number;
+  /** The weights, the worst first. */
+  readonly ranking: readonly Sensitivity[];
+  /** Whether there was time to measure every weight alone. */
+  readonly rankedWhole: boolean;
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { NodeProto } from "../formats/onnx.js";
 import { intAttribute } from "../graph/node.js";
+import type { OperatorClass } from "./settings.js";
 
 /** Where an operator takes a weight, and what its axes mean. */
 export interface WeightSlot {
@@ -40,12 +41,36 @@ const weightSlots: readonly WeightSlot[] = [
   { opType: "Conv", input: 1, axis: () => 0 },
   // [input channels, output channels / group, ...kernel]
   { opType: "ConvTranspose", input: 1, axis: () => 1 },
-  // W [directions, 4 * hidden, input] and R [directions, 4 * hidden, hidden]
-  { opType: "LSTM", input: 1, axis: (_, rank) => (rank === 3 ? 1 : undefined) },
-  { opType: "LSTM", input: 2, axis: (_, rank) => (rank === 3 ? 1 : undefined) },
+  // W [directions, gates * hidden, input] and R [directions, gates * hidden, hidden]
+  ...["LSTM", "GRU", "RNN"].flatMap((opType) =>
+    [1, 2].map((input) => ({
+      opType,
+      input,
+      axis: (_: NodeProto, rank: number) => (rank === 3 ? 1 : undefined),
+      sumAxis: (_: NodeProto, rank: number) => (rank === 3 ? 2 : undefined),
+    })),
+  ),
+  // a table of rows: a scale for each of them
+  {
+    opType: "Gather",
+    input: 0,
+    axis(node, rank) {
+      const axis = intAttribute(node, "axis", 0);
+      return rank >= 2 ? (axis < 0 ? axis + rank : axis) : undefined;
+    },
+  },
 ];
 
 /** The slot through which a node takes input number `input` as a weight. */
 export function weightSlot(node: NodeProto, input: number): WeightSlot | undefined {
   return weightSlots.find((slot) => slot.opType === node.opType && slot.input === input);
+}
+
+/** The class of an operator that reads a weight of these sizes. */
+export function operatorClass(node: NodeProto, shape: readonly number[]): OperatorClass {
+  const { opType } = node;
+  if (opType === "Gather") return "embedding";
+  if (opType === "LSTM" || opType === "GRU" || opType === "RNN") return "recurrent";
+  if (opType === "Conv") return shape[1] === 1 && intAttribute(node, "group", 1) > 1 ? "depthwise" : "conv";
+  return opType === "ConvTranspose" ? "conv" : "matmul";
 }

@@ -1,6 +1,8 @@
 import type { ModelProto } from "../formats/onnx.js";
 import { viewModel } from "../graph/scope.js";
+import type { QuantizedForm } from "../tensor/quantized.js";
 import { candidates } from "./choose.js";
+import { isQuantizable } from "./forms.js";
 import type { WeightPlan } from "./scheme.js";
 import { schemes } from "./schemes/index.js";
 import type { QuantizeSettings, SchemeId } from "./settings.js";
@@ -27,6 +29,7 @@ export interface PlannedTensor {
   readonly form: WeightPlan["form"] | null;
   /** The weight [N, K] of Gemm nodes with transB is stored as [K, N] and transB dropped. */
   readonly transpose?: true;
+  readonly opset?: WeightPlan["opset"];
   /** Why it is left, or what to know of a quantized one; empty where there is nothing to say. */
   readonly reason: string;
 }
@@ -35,29 +38,64 @@ export interface PlannedTensor {
 export interface QuantizationPlan {
   readonly settings: QuantizeSettings;
   readonly tensors: readonly PlannedTensor[];
+  /** The default opset the result needs; applying the plan raises the model to it. */
+  readonly opset: 13 | 21;
 }
 
 /** What a plan may be told beside the settings: tensors that stay floats whatever the rules say, by {@link siteKey}. */
 export type KeptFloat = ReadonlyMap<string, string>;
 
+/** Weights that a plan of static quantization needs, with their forms, by {@link siteKey}. */
+export type StaticWeights = ReadonlyMap<string, QuantizedForm>;
+
 /**
  * Plans what becomes of each float tensor, in the main graph and in nested ones. Constants must have been lifted. Pure:
- * the model is not changed and no weight is read. `kept` gives tensors that are left, each with the reason.
+ * the model is not changed and no weight is read. `kept` gives tensors that are left, each with the reason;
+ * `staticWeights` those whose nodes a plan of static quantization has in 8 bits, whatever their size.
  */
 export function planQuantization(
   model: ModelProto,
   settings: QuantizeSettings,
   kept: KeptFloat = new Map(),
+  staticWeights: StaticWeights = new Map(),
 ): QuantizationPlan {
-  const tensors = sitesOf(viewModel(model)).map((site) => planSite(site, settings, kept));
-  return { settings, tensors };
+  const tensors = sitesOf(viewModel(model)).map((site) => {
+    const form = staticWeights.get(siteKey(site.scope.path, site.info.name));
+    return form ? planStaticSite(site, form, settings) : planSite(site, settings, kept);
+  });
+  return { settings, tensors, opset: tensors.some(({ opset }) => opset === 21) ? 21 : 13 };
+}
+
+function describe({ scope, info, uses }: Site) {
+  const { name, type, shape, elements, bytes } = info;
+  return {
+    name,
+    graph: scope.path,
+    type,
+    shape,
+    elements,
+    bytes,
+    usedBy: [...new Set(uses.map(({ node }) => node.opType))],
+  };
+}
+
+function planStaticSite(site: Site, form: QuantizedForm, settings: QuantizeSettings): PlannedTensor {
+  const { bytesAfter } = schemes.static.plan(site, settings) as WeightPlan;
+  return {
+    ...describe(site),
+    form,
+    bytesAfter,
+    action: "quantize",
+    scheme: "static",
+    reason: notesOf(site).join("; "),
+  };
 }
 
 function planSite(site: Site, settings: QuantizeSettings, kept: KeptFloat): PlannedTensor {
-  const { scope, info, uses, weightUses } = site;
-  const { name, type, shape, elements, bytes } = info;
-  const usedBy = [...new Set(uses.map(({ node }) => node.opType))];
-  const shared = { name, graph: scope.path, type, shape, elements, bytes, usedBy };
+  const { scope, uses, weightUses } = site;
+  const shared = describe(site);
+  const { info } = site;
+  const { name, type, elements, bytes, usedBy } = shared;
   const leave = (reason: string): PlannedTensor => ({
     ...shared,
     bytesAfter: bytes,
@@ -72,17 +110,21 @@ function planSite(site: Site, settings: QuantizeSettings, kept: KeptFloat): Plan
   if (uses.length === 0) return leave(scope.outputs.has(name) ? "is an output itself" : "is not used");
   if (weightUses.length === 0) return leave(`no weight: read by ${list(usedBy)}`);
   if (elements < settings.minElements) return leave(`fewer than ${settings.minElements} elements`);
-  if (type !== "float32") return leave(`is ${type}; only float32 weights are quantized`);
+  if (!isQuantizable(info)) return leave(`is ${type}; float32, float16 and bfloat16 weights are quantized`);
   if (scope.inputs.has(name)) return leave("is also a graph input, so a caller may replace it");
   let refusal = "no scheme fits it";
-  for (const id of candidates(site, settings)) {
-    const plan = schemes[id].plan(site, settings);
+  const refused: string[] = [];
+  for (const { scheme, why } of candidates(site, settings)) {
+    if (scheme === "float") return leave(why);
+    const plan = schemes[scheme].plan(site, settings);
     if (typeof plan === "string") {
       refusal = plan;
+      refused.push(`not ${scheme}: ${plan}`);
     } else if (plan.bytesAfter >= bytes) {
       refusal = "scales would cost more than 8-bit elements save";
     } else {
-      return { ...shared, ...plan, action: "quantize", scheme: id, reason: notesOf(site).join("; ") };
+      const reason = [why, ...refused, ...notesOf(site)].filter((words) => words !== "").join("; ");
+      return { ...shared, ...plan, action: "quantize", scheme, reason };
     }
   }
   return leave(refusal);

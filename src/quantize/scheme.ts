@@ -12,6 +12,8 @@ export interface WeightPlan {
   readonly bytesAfter: number;
   /** The weight [N, K] is stored as [K, N]. */
   readonly transpose?: true;
+  /** The default opset its nodes need, where that is more than 13. */
+  readonly opset?: 21;
 }
 
 /** One way to store and compute with weights: one file in schemes/, one line in schemes/index.ts. */

@@ -1,16 +1,62 @@
 import type { Clip } from "../tensor/quantized.js";
+import { defaultOrtMin, type Kernel, type OrtVersion, signedFor, type Target } from "./target.js";
 
 /** The ways to store and compute with a weight; schemes/ has a file for each. */
-export const schemeIds = ["qdq", "unpack", "dynamic"] as const;
+export const schemeIds = ["qdq", "unpack", "nbits", "gather", "dynamic", "static"] as const;
 export type SchemeId = (typeof schemeIds)[number];
+
+/** What the choice of schemes aims at: a small file that is not slower, few rows at a time, or many. */
+export const goals = ["size", "latency", "throughput"] as const;
+export type Goal = (typeof goals)[number];
+
+/** Operators that are alike for the choice of a scheme. */
+export const operatorClasses = ["matmul", "conv", "depthwise", "recurrent", "embedding"] as const;
+export type OperatorClass = (typeof operatorClasses)[number];
+
+/** A decision the user took for tensors by name. */
+export interface Override {
+  /** The tensor's name, the place and name (`main/If_2.then_branch:w`), or a node's name; `*` and `?` stand for any. */
+  readonly pattern: string;
+  readonly scheme: SchemeId | "float";
+}
 
 /** What planning may be told. */
 export interface QuantizeSettings {
   /** The scheme for every weight it fits; `auto` chooses by operator. */
   readonly scheme: SchemeId | "auto";
-  /** Stored type of symmetric 8-bit weights: signed, or unsigned with zero point 128. */
-  readonly signed: boolean;
+  /** Forces the stored type of symmetric 8-bit weights: signed, or unsigned with zero point 128. Unset: by target. */
+  readonly signed?: boolean;
   readonly clip: Clip;
   /** Tensors with fewer elements stay as they are: their scales and the node would cost what they save. */
   readonly minElements: number;
+  /** Bits of the weights of MatMul and Gemm; others have 8. Default 8. */
+  readonly bits?: 8 | 4;
+  /** A zero point for every scale instead of a range around 0. Default false. */
+  readonly asymmetric?: boolean;
+  /** Elements that share a scale along the axis products are summed over; unset: a scale per channel, 32 for 4 bits. */
+  readonly blockSize?: number;
+  /** Default "size". */
+  readonly goal?: Goal;
+  /** Default "avx2": right everywhere. */
+  readonly target?: Target;
+  /** The oldest onnxruntime that must run the file well; default {@link defaultOrtMin}. */
+  readonly ortMin?: OrtVersion;
+  /** The scheme for a class of operators, e.g. as measured. */
+  readonly classes?: Readonly<Partial<Record<OperatorClass, SchemeId>>>;
+  /** The first that matches holds, whatever the rules say. */
+  readonly overrides?: readonly Override[];
+}
+
+/** Target and oldest runtime of settings. */
+export function targetOf({ target = "avx2", ortMin = defaultOrtMin }: QuantizeSettings): {
+  readonly target: Target;
+  readonly ortMin: OrtVersion;
+} {
+  return { target, ortMin };
+}
+
+/** Whether weights for a kernel are stored signed. */
+export function isSigned(kernel: Kernel, settings: QuantizeSettings): boolean {
+  const { target, ortMin } = targetOf(settings);
+  return settings.signed ?? signedFor(kernel, target, ortMin);
 }

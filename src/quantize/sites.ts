@@ -1,6 +1,7 @@
 import { type TensorInfo, type TensorProto, tensorInfo } from "../formats/onnx.js";
 import { isStandard } from "../graph/node.js";
 import type { ModelView, Scope, Use } from "../graph/scope.js";
+import { type ShapeLookup, shapeLookup } from "../graph/shapes.js";
 import { type WeightSlot, weightSlot } from "./operators.js";
 
 /** A use of a tensor as a weight. */
@@ -17,10 +18,14 @@ export interface Site {
   readonly uses: readonly Use[];
   /** Those of the uses that take it as a weight. */
   readonly weightUses: readonly WeightUse[];
+  /** The model it stands in. */
+  readonly view: ModelView;
+  readonly shapeOf: ShapeLookup;
 }
 
 /** Every float tensor of a model. Constants must have been lifted. */
 export function sitesOf(view: ModelView): readonly Site[] {
+  const shapeOf = shapeLookup(view);
   return view.scopes.flatMap((scope) =>
     [...scope.initializers.values()].flatMap((tensor) => {
       const info = tensorInfo(tensor);
@@ -30,7 +35,7 @@ export function sitesOf(view: ModelView): readonly Site[] {
         const slot = isStandard(use.node) ? weightSlot(use.node, use.input) : undefined;
         return slot ? [{ ...use, slot }] : [];
       });
-      return [{ scope, tensor, info, uses, weightUses }];
+      return [{ scope, tensor, info, uses, weightUses, view, shapeOf }];
     }),
   );
 }
@@ -49,4 +54,11 @@ export function channelAxis({ info, weightUses }: Site): number | string {
     return `has ${info.shape.length} axes, too few for a channel axis`;
   }
   return axis;
+}
+
+/** The axis that all uses as a weight sum products over; undefined where they disagree or have no single one. */
+export function sumAxis({ info, weightUses }: Site): number | undefined {
+  const axes = new Set(weightUses.map(({ slot, node }) => slot.sumAxis?.(node, info.shape.length)));
+  const [axis] = axes;
+  return axes.size === 1 ? axis : undefined;
 }

@@ -1,6 +1,10 @@
+import type { RatioVerdict } from "../bench/verdict.js";
 import { type Agreement, type AgreementSummary, disagreement, isBroken } from "../evaluate/agreement.js";
+import type { Drop } from "../evaluate/drop.js";
+import type { Normalised } from "../graph/normalise/index.js";
 import type { OpsetChange } from "../graph/opset.js";
 import type { AppliedTensor } from "../quantize/apply.js";
+import type { Gate } from "../quantize/gate.js";
 import type { PlannedTensor, QuantizationPlan } from "../quantize/plan.js";
 import type { RuntimeUse } from "../quantize/runtime.js";
 import type { QuantizeSettings } from "../quantize/settings.js";
@@ -19,7 +23,8 @@ interface Source {
     readonly sha256: string;
   };
   readonly opset: OpsetChange;
-  readonly constantsLifted: number;
+  /** What brought the file into the form that compression works on. */
+  readonly normalised: Normalised["passes"];
 }
 
 /** The result of `deepseek compress --dry-run`, schema deepseek/compress-plan@2. */
@@ -37,13 +42,17 @@ export type Verification =
       readonly source: string;
       readonly synthetic: boolean;
       readonly agreement: Agreement;
+      readonly drop: Drop;
       /** What onnxruntime made of the 8-bit weights; null where its optimized graph could not be had. */
-      readonly runtime: ({ readonly version: string } & RuntimeUse) | null;
+      readonly runtime: RuntimeUse | null;
+      /** CPU time over the original's, one thread: a quick look. */
+      readonly speed: RatioVerdict;
     };
 
 /** The result of `deepseek compress`, schema deepseek/compress@2. */
 export interface CompressResult extends Source {
   readonly schema: "deepseek/compress@2";
+  readonly versions: { readonly "deepseek-compat": string; readonly onnxruntime: string; readonly node: string };
   readonly output: {
     readonly path: string;
     readonly bytes: number /** Output bytes / input bytes. */;
@@ -51,20 +60,36 @@ export interface CompressResult extends Source {
   };
   readonly settings: QuantizeSettings;
   readonly tensors: readonly AppliedTensor[];
+  /** Nodes whose bias makes up for what rounding moved. */
+  readonly correctedBiases: number;
   readonly verification: Verification;
+  /** What was done to keep --max-drop; null where the first result kept it, or nothing was measured on real samples. */
+  readonly gate: Gate | null;
 }
 
+/** Slower than this times the original is said. */
+const slowRatio = 1.05;
+
 /** What limits a result, each with its remedy. */
-export function warningsOf(verification: Verification): readonly string[] {
+export function warningsOf({ verification, gate }: CompressResult): readonly string[] {
   if (!verification.checked) return [`not checked against the original: ${verification.reason}`];
-  const { agreement, synthetic } = verification;
+  const { agreement, synthetic, speed } = verification;
   const difference = disagreement(agreement);
+  const slow = speed.ratio !== null && speed.interval !== null && speed.interval.lower > slowRatio;
   return [
+    ...(gate && !gate.reached
+      ? [
+          `the loss stays at ${formatPercent(gate.drop, false, 2)} or above, --max-drop allows ${formatPercent(gate.maxDrop, false, 2)}: nothing was written`,
+        ]
+      : []),
     ...(synthetic
       ? ["checked on random numbers only: this says little about accuracy; give --data with real samples"]
       : []),
     ...(isBroken(agreement) ? ["the outputs are broken; see the agreement table, and do not ship this file"] : []),
-    ...(difference && !isBroken(agreement) ? [`${difference}; check its accuracy before you ship it`] : []),
+    ...(difference && !isBroken(agreement) && (synthetic || (gate && !gate.reached))
+      ? [`${difference}; check its accuracy before you ship it`]
+      : []),
+    ...(slow ? [`takes ${speed.ratio!.toFixed(2)} times the original's CPU time`] : []),
   ];
 }
 
@@ -113,10 +138,14 @@ export function planForms(result: PlanResult): Forms {
 export function compressForms(result: CompressResult): Forms {
   const { model, output, tensors, verification } = result;
   const lead = [
-    `wrote ${output.path}`,
+    result.gate && !result.gate.reached ? `not written: ${output.path}` : `wrote ${output.path}`,
     `8-bit weights (${result.settings.signed ? "int8" : "uint8, zero point 128"}), one scale per output channel`,
     ...preparation(result),
-    ...runtimeNote(verification),
+    ...(result.correctedBiases > 0
+      ? [`${formatNumberOf(result.correctedBiases, "constant bias term")} corrected by what rounding moved`]
+      : []),
+    ...lossNote(result),
+    ...runtimeNote(result),
   ];
   const sections = [
     {
@@ -152,12 +181,8 @@ function forms(json: Forms["json"], title: string, lead: readonly string[], sect
   };
 }
 
-function preparation({ opset, constantsLifted }: Source): string[] {
-  const lines: string[] = [];
-  if (constantsLifted > 0)
-    lines.push(
-      `${formatNumberOf(constantsLifted, "Constant node")} turned into ${constantsLifted === 1 ? "an initializer" : "initializers"}`,
-    );
+function preparation({ opset, normalised }: Source): string[] {
+  const lines = normalised.map(({ words }) => words);
   if (opset.from !== opset.to) {
     const rewritten = Object.entries(opset.rewritten).map(([operator, nodes]) => `${nodes} ${operator}`);
     lines.push(
@@ -167,10 +192,34 @@ function preparation({ opset, constantsLifted }: Source): string[] {
   return lines;
 }
 
+/** The loss as one number, what was done to keep the limit, and the speed. */
+function lossNote({ verification, gate }: CompressResult): string[] {
+  if (!verification.checked) return [];
+  const { drop, synthetic, speed } = verification;
+  const scores =
+    drop.reference === null || drop.candidate === null
+      ? ""
+      : ` (${formatPercent(drop.reference, false, 2)} before, ${formatPercent(drop.candidate, false, 2)} after)`;
+  const kept = gate ? gate.floats.length : 0;
+  return [
+    `loss ${formatPercent(drop.value, false, 2)}: ${drop.name}${scores}${synthetic ? ", on random numbers" : ""}`,
+    ...(gate
+      ? [
+          `${formatPercent(gate.trials[0]!.drop, false, 2)} with all of them in 8 bits; ${formatNumberOf(kept, "weight")} left as floats after ${formatNumberOf(gate.trials.length, "trial")}, the limit is ${formatPercent(gate.maxDrop, false, 2)}`,
+        ]
+      : []),
+    ...(speed.ratio === null || speed.interval === null
+      ? []
+      : [
+          `CPU time ${speed.ratio.toFixed(2)} of the original's (95 % interval ${speed.interval.lower.toFixed(2)} to ${speed.interval.upper.toFixed(2)}, one thread)`,
+        ]),
+  ];
+}
+
 /** What the runtime on this machine makes of the 8-bit weights, where that was looked at. */
-function runtimeNote(verification: Verification): string[] {
+function runtimeNote({ verification, versions: { onnxruntime: version } }: CompressResult): string[] {
   if (!verification.checked || !verification.runtime) return [];
-  const { version, eightBit, dequantizedEachRun: slow } = verification.runtime;
+  const { eightBit, dequantizedEachRun: slow } = verification.runtime;
   const kernels = `onnxruntime ${version} computes with ${eightBit} of the weights in 8 bits`;
   if (slow === 0) return [kernels];
   return [

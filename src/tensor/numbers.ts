@@ -38,11 +38,20 @@ function roundEven(value: number): number {
  */
 export function numbersOf(tensor: Tensor): ArrayLike<number> {
   const { dtype, data } = tensor;
-  if (dtype === "float16") return Float32Array.from(data as Uint16Array, halfValue);
-  if (dtype === "bfloat16") return Float32Array.from(data as Uint16Array, bfloat16Value);
+  if (dtype === "float16") return widened(data as Uint16Array, halfValue);
+  if (dtype === "bfloat16") return widened(data as Uint16Array, bfloat16Value);
   if (dtype === "string") throw new TypeError("text has no numbers");
   if (data instanceof BigInt64Array || data instanceof BigUint64Array) return Float64Array.from(data as never, Number);
   return data as Float32Array;
+}
+
+function widened(halves: Uint16Array, decode: (half: number) => number): Float32Array {
+  const values = new Float32Array(halves.length);
+  // all 65536 values first, where there are more than those to decode
+  const table = halves.length > 65536 ? Float32Array.from({ length: 65536 }, (_, half) => decode(half)) : undefined;
+  if (table) for (let at = 0; at < halves.length; at++) values[at] = table[halves[at]!]!;
+  else for (let at = 0; at < halves.length; at++) values[at] = decode(halves[at]!);
+  return values;
 }
 
 function bfloat16Value(half: number): number {

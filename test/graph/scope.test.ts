@@ -1,8 +1,8 @@
 import { describe, expect, test } from "@jest/globals";
 import { decodeModel, encodeModel } from "../../src/formats/onnx.js";
-import { liftConstants } from "../../src/graph/constants.js";
 import { freshNames } from "../../src/graph/names.js";
 import { makeNode } from "../../src/graph/node.js";
+import { liftConstants } from "../../src/graph/normalise/constants.js";
 import { viewModel } from "../../src/graph/scope.js";
 import { summarizeModel } from "../../src/graph/summary.js";
 import { constant, floats, makeGraph, makeModel, withGraphs } from "../onnx-model.js";

@@ -4,7 +4,7 @@ import type { Use } from "../../graph/scope.js";
 import type { QuantizedWeight } from "../../tensor/quantized.js";
 import type { GraphEdit } from "../edit.js";
 import type { WeightPlan } from "../scheme.js";
-import type { QuantizeSettings } from "../settings.js";
+import { isSigned, type QuantizeSettings } from "../settings.js";
 import type { Site } from "../sites.js";
 
 /** Inputs of DynamicQuantizeLSTM that replace W (1) and R (2) of LSTM: the first of scale and zero point. */
@@ -28,7 +28,7 @@ export function planLstm({ scope, info, weightUses }: Site, settings: QuantizeSe
     // one scale for each row: a block as long as the row
     form: {
       bits: 8,
-      signed: settings.signed,
+      signed: isSigned("DynamicQuantizeLSTM", settings),
       symmetric: true,
       granularity: "block",
       axis: 2,

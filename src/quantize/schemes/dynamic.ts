@@ -4,7 +4,7 @@ import type { Scope, Use } from "../../graph/scope.js";
 import type { QuantizedWeight } from "../../tensor/quantized.js";
 import type { GraphEdit } from "../edit.js";
 import type { Scheme, WeightPlan } from "../scheme.js";
-import type { QuantizeSettings } from "../settings.js";
+import { isSigned, type QuantizeSettings } from "../settings.js";
 import type { Site } from "../sites.js";
 import { applyLstm, planLstm } from "./dynamic-lstm.js";
 
@@ -60,7 +60,7 @@ function whyNot({ info }: Site) {
 function planOf({ info }: Site, settings: QuantizeSettings, axis: number, transpose: boolean): WeightPlan {
   const channels = info.shape[transpose ? 0 : axis]!;
   // ConvInteger takes unsigned weights in every version; where both exist, unsigned never saturate on x86
-  const signed = settings.signed && axis === 1;
+  const signed = axis === 1 && isSigned("MatMulInteger", settings);
   const zeroPoints = axis === 1 ? channels : 1;
   return {
     form: { bits: 8, signed, symmetric: true, granularity: "channel", axis },

@@ -1,5 +1,14 @@
-import { graphsOf, type ModelProto } from "../formats/onnx.js";
-import { isStandard } from "./node.js";
+import { graphsOf, type ModelProto } from "../../formats/onnx.js";
+import { shallowCopy } from "../clone.js";
+import { isStandard } from "../node.js";
+import { counted, type Pass } from "./pass.js";
+
+/** Constants become initializers, see {@link liftConstants}. */
+export const constantsPass: Pass = {
+  name: "constants",
+  words: (changes) => `${counted(changes, "Constant node")} became initializers`,
+  run: (model) => liftConstants(model),
+};
 
 /**
  * Turns every Constant node that holds a dense tensor into an initializer of the same graph and name, so that passes
@@ -16,8 +25,9 @@ export function liftConstants(model: ModelProto): number {
       const value = node.attribute.find((attribute) => attribute.name === "value")?.t;
       const output = node.output[0];
       if (node.opType !== "Constant" || !isStandard(node) || !value || !output || outputs.has(output)) return true;
-      value.name = output;
-      graph.initializer.push(value);
+      const tensor = shallowCopy(value);
+      tensor.name = output;
+      graph.initializer.push(tensor);
       lifted += 1;
       return false;
     });

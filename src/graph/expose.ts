@@ -1,0 +1,46 @@
+import { create } from "@bufbuild/protobuf";
+import { TensorShapeProto_DimensionSchema, TensorShapeProtoSchema, ValueInfoProtoSchema } from "onnx-buf";
+import { UserError } from "../errors.js";
+import type { GraphProto, ModelProto, ValueInfoProto } from "../formats/onnx.js";
+
+/**
+ * A model that also outputs the named values of its main graph; the model itself stays as it is, and all that is the
+ * same is shared. The new outputs carry no type: onnxruntime infers it. With `inputShapes` the model takes inputs of
+ * just these shapes, so that the runtime can infer more. Throws a UserError for a name no node of the main graph makes.
+ */
+export function exposeValues(
+  model: ModelProto,
+  names: Iterable<string>,
+  inputShapes: ReadonlyMap<string, readonly number[]> = new Map(),
+): ModelProto {
+  const graph = model.graph!;
+  const made = new Set(graph.node.flatMap(({ output }) => output));
+  const outputs = new Set(graph.output.map(({ name }) => name));
+  const added: ValueInfoProto[] = [];
+  for (const name of new Set(names)) {
+    if (!made.has(name)) throw new UserError(`value "${name}" is computed by no node of the main graph`);
+    if (!outputs.has(name)) added.push(create(ValueInfoProtoSchema, { name }));
+  }
+  const input = graph.input.map((value) => {
+    const shape = inputShapes.get(value.name);
+    return shape ? withShape(value, shape) : value;
+  });
+  return changed<ModelProto>(model, {
+    graph: changed<GraphProto>(graph, { input, output: [...graph.output, ...added] }),
+  });
+}
+
+function withShape(value: ValueInfoProto, shape: readonly number[]): ValueInfoProto {
+  const { type } = value;
+  if (type?.value.case !== "tensorType") return value;
+  const dim = shape.map((size) =>
+    create(TensorShapeProto_DimensionSchema, { value: { case: "dimValue", value: BigInt(size) } }),
+  );
+  const tensorType = changed(type.value.value, { shape: create(TensorShapeProtoSchema, { dim }) });
+  return changed(value, { type: changed(type, { value: { case: "tensorType", value: tensorType } }) });
+}
+
+/** A shallow copy with some fields replaced; it keeps the prototype, which holds the defaults of unset fields. */
+function changed<T extends object>(message: T, fields: Partial<T>): T {
+  return Object.assign(Object.create(Object.getPrototypeOf(message)), message, fields);
+}

@@ -1,0 +1,58 @@
+import type { TensorInfo } from "../formats/onnx.js";
+import type { QuantizedForm } from "../tensor/quantized.js";
+import { elementCount } from "../tensor/tensor.js";
+import type { QuantizeSettings } from "./settings.js";
+import { channelAxis, type Site, sumAxis } from "./sites.js";
+
+/** Elements that share a scale in 4 bits unless told otherwise. */
+const defaultBlock4 = 32;
+
+/**
+ * The form a site's weight takes under the settings, with the axes of its own layout; a reason where it has none. Only
+ * weights with a single axis that products are summed over are cut into blocks or stored in 4 bits: in the few products
+ * of a convolution's channel 16 steps are too coarse, and a table's rows are blocks already.
+ */
+export function weightForm(site: Site, settings: QuantizeSettings, signed: boolean): QuantizedForm | string {
+  const channel = channelAxis(site);
+  if (typeof channel === "string") return channel;
+  const sum = sumAxis(site);
+  const symmetric = !settings.asymmetric;
+  const bits = settings.bits === 4 && sum !== undefined ? 4 : 8;
+  // a zero point of its own only pays where all values of the type count
+  const base = { bits, signed: signed && symmetric, symmetric } as const;
+  const blockSize = settings.blockSize ?? (bits === 4 ? defaultBlock4 : undefined);
+  if (sum === undefined || blockSize === undefined) return { ...base, granularity: "channel", axis: channel };
+  return { ...base, granularity: "block", axis: sum, blockSize };
+}
+
+/** Whether a form needs a zero point per scale. */
+export function hasZeroPoints({ signed, symmetric }: QuantizedForm): boolean {
+  return !signed || !symmetric;
+}
+
+/** How many scales a tensor of these sizes has. */
+export function scaleCount(shape: readonly number[], { granularity, axis, blockSize }: QuantizedForm): number {
+  if (granularity === "tensor") return 1;
+  if (granularity === "channel") return shape[axis]!;
+  return elementCount(shape.map((size, at) => (at === axis ? Math.ceil(size / blockSize!) : size)));
+}
+
+/** Bytes of `count` integers of some bits. */
+export function packedBytes(count: number, bits: 8 | 4): number {
+  return Math.ceil((count * bits) / 8);
+}
+
+/** The 4-bit values of packed bytes, one an element: 0 to 15, or -8 to 7 where they are signed. */
+export function unpackNibbles(packed: Uint8Array | Int8Array, count: number, signed: boolean): Int8Array<ArrayBuffer> {
+  const values = new Int8Array(count);
+  for (let at = 0; at < count; at++) {
+    const nibble = (packed[at >> 1]! >> ((at & 1) * 4)) & 15;
+    values[at] = signed && nibble > 7 ? nibble - 16 : nibble;
+  }
+  return values;
+}
+
+/** Whether a stored tensor is of a type that can be quantized. */
+export function isQuantizable({ type }: TensorInfo): boolean {
+  return type === "float32" || type === "float16" || type === "bfloat16";
+}

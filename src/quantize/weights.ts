@@ -1,0 +1,57 @@
+import { type ReadExternal, readTensor } from "../formats/onnx.js";
+import type { Clip, QuantizedWeight, Quantizer, QuantizerSource } from "../tensor/quantized.js";
+import { isFiniteSource } from "./channels.js";
+import type { WeightPlan } from "./scheme.js";
+import { type Site, siteKey } from "./sites.js";
+
+/** The weights of one model, read and quantized when they are asked for. */
+export interface Weights {
+  /** The floats of a site in the layout of its plan. */
+  source(site: Site, plan: WeightPlan): QuantizerSource;
+  /** The integers of a site in the form of its plan; null where it holds NaN or infinite elements. */
+  quantized(site: Site, plan: WeightPlan): Promise<QuantizedWeight | null>;
+  /** Takes integers made in another way (AdaRound) for those of a site in that form. */
+  put(site: Site, plan: WeightPlan, weight: QuantizedWeight): void;
+}
+
+/**
+ * `keep` remembers what was quantized, for callers that apply one plan after another: a quarter of the model's floats
+ * in memory.
+ */
+export function startWeights(
+  quantizer: Quantizer,
+  readExternal: ReadExternal,
+  clip: Clip,
+  { keep }: { readonly keep: boolean },
+): Weights {
+  const known = new Map<string, QuantizedWeight | null>();
+  const keyOf = ({ scope, info }: Site, { form, transpose }: WeightPlan) =>
+    JSON.stringify([siteKey(scope.path, info.name), form, transpose]);
+  const source: Weights["source"] = ({ tensor }, { transpose }) => {
+    const { dtype, shape, data } = readTensor(tensor, readExternal) as QuantizerSource;
+    return transpose ? transposed({ dtype, shape, data }) : { dtype, shape, data };
+  };
+  return {
+    source,
+    async quantized(site, plan) {
+      const key = keyOf(site, plan);
+      const found = known.get(key);
+      if (found !== undefined) return found;
+      const floats = source(site, plan);
+      const made = isFiniteSource(floats) ? await quantizer.quantize(floats, plan.form, clip) : null;
+      if (keep) known.set(key, made);
+      return made;
+    },
+    put: (site, plan, weight) => void known.set(keyOf(site, plan), weight),
+  };
+}
+
+/** A matrix [N, K] as [K, N]. */
+function transposed({ dtype, shape, data }: QuantizerSource): QuantizerSource {
+  const [rows, columns] = shape as [number, number];
+  const result = data instanceof Float32Array ? new Float32Array(data.length) : new Uint16Array(data.length);
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) result[column * rows + row] = data[row * columns + column]!;
+  }
+  return { dtype, shape: [columns, rows], data: result };
+}

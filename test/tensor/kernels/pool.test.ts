@@ -1,0 +1,122 @@
+import { afterAll, describe, expect, test } from "@jest/globals";
+import fc from "fast-check";
+import { createQuantizer } from "../../../src/tensor/kernels/pool.js";
+import { quantizeReference } from "../../../src/tensor/kernels/reference.js";
+import type { QuantizedForm, QuantizerSource } from "../../../src/tensor/quantized.js";
+import { elementCount } from "../../../src/tensor/tensor.js";
+import { floatsFor, formFor, plain, seededFloats, sourceOf } from "./forms.js";
+
+const alone = createQuantizer(1);
+const crew = createQuantizer(3);
+afterAll(async () => {
+  await alone.close();
+  await crew.close();
+});
+
+const clips = ["max", "mse"] as const;
+const dtypes = ["float32", "float16", "bfloat16"] as const;
+
+describe("the SIMD kernels", () => {
+  test("equal the reference bit for bit, whatever shape, form, dtype and values", async () => {
+    const cases = fc
+      .array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 4 })
+      .chain((shape) => {
+        // rows that end anywhere between two vectors
+        const long = fc.constantFrom(1, 7, 13, 33).map((last) => [...shape.slice(0, 2), last]);
+        return fc.oneof(fc.constant(shape), long);
+      })
+      .chain((shape) =>
+        fc.record({
+          shape: fc.constant(shape),
+          data: floatsFor(elementCount(shape)),
+          form: formFor(shape),
+          dtype: fc.constantFrom(...dtypes),
+          clip: fc.constantFrom(...clips),
+        }),
+      );
+    await fc.assert(
+      fc.asyncProperty(cases, async ({ shape, data, form, dtype, clip }) => {
+        const source = sourceOf(data, shape, dtype);
+        expect(plain(await alone.quantize(source, form, clip))).toEqual(plain(quantizeReference(source, form, clip)));
+      }),
+      { numRuns: 600 },
+    );
+  });
+
+  const shared = { bits: 8, signed: true, symmetric: true } as const;
+  const large: readonly [name: string, shape: readonly number[], form: QuantizedForm][] = [
+    ["rows", [700, 1501], { ...shared, granularity: "channel", axis: 0 }],
+    ["columns, in strips", [600, 901], { ...shared, granularity: "channel", axis: 1 }],
+    ["runs", [64, 65, 3, 43], { ...shared, granularity: "channel", axis: 1 }],
+    [
+      "rows in blocks, the last of each short",
+      [3, 300001],
+      { ...shared, granularity: "block", axis: 1, blockSize: 64 },
+    ],
+    ["columns in blocks, the last short", [1025, 523], { ...shared, granularity: "block", axis: 0, blockSize: 128 }],
+    [
+      "columns in blocks too large for a slab",
+      [9000, 60],
+      { ...shared, granularity: "block", axis: 0, blockSize: 8192 },
+    ],
+    ["one scale", [1100000], { ...shared, granularity: "tensor", axis: 0 }],
+    ["two channels too large for a slab", [2, 1048579], { ...shared, granularity: "channel", axis: 0 }],
+    [
+      "4 bits, asymmetric, odd rows",
+      [1001, 601],
+      { ...shared, bits: 4, symmetric: false, granularity: "channel", axis: 0 },
+    ],
+    ["4 bits, one scale, an odd end", [1100001], { ...shared, bits: 4, signed: false, granularity: "tensor", axis: 0 }],
+  ];
+  test.each(large)("equal it on many threads and slabs: %s", async (_, shape, form) => {
+    const source: QuantizerSource = { dtype: "float32", shape, data: seededFloats(shape) };
+    // the search goes the same ways; it is slow here
+    const clip = form.granularity === "tensor" ? "mse" : "max";
+    const expected = JSON.stringify(plain(quantizeReference(source, form, clip)));
+    // nothing but "equal" would be readable here
+    expect(JSON.stringify(plain(await alone.quantize(source, form, clip))) === expected).toBe(true);
+    expect(JSON.stringify(plain(await crew.quantize(source, form, clip))) === expected).toBe(true);
+  });
+
+  test("calls at the same time do not get into each other's way, nor does closing twice", async () => {
+    const quantizer = createQuantizer(2);
+    const form: QuantizedForm = { ...shared, granularity: "channel", axis: 0 };
+    const sources = [1, 2, 3].map((seed): QuantizerSource => {
+      const shape = [300, 2000 + seed];
+      return { dtype: "float32", shape, data: seededFloats(shape, seed) };
+    });
+    const results = await Promise.all(sources.map((source) => quantizer.quantize(source, form, "mse")));
+    results.forEach((result, at) => {
+      const expected = plain(quantizeReference(sources[at]!, form, "mse"));
+      expect(JSON.stringify(plain(result)) === JSON.stringify(expected)).toBe(true);
+    });
+    await quantizer.close();
+    await quantizer.close();
+    // still answers, in this thread
+    const again = await quantizer.quantize(sources[0]!, form, "mse");
+    expect(again.noise).toBe(results[0]!.noise);
+  });
+
+  test("a source that is not finite shows in its signal", async () => {
+    const form: QuantizedForm = { ...shared, granularity: "channel", axis: 0 };
+    for (const [dtype, bits] of [
+      ["float16", 0x7c00],
+      ["float16", 0xfe00],
+      ["bfloat16", 0xff80],
+    ] as const) {
+      const data = Uint16Array.of(0, 0, 0, 0, 0, bits, 0, 0);
+      const { signal } = await alone.quantize({ dtype, shape: [2, 4], data }, form, "max");
+      expect(Number.isFinite(signal)).toBe(false);
+      expect(Number.isFinite(quantizeReference({ dtype, shape: [2, 4], data }, form, "max").signal)).toBe(false);
+    }
+    const data = Float32Array.of(1, 2, Number.NaN, 4);
+    expect((await alone.quantize({ dtype: "float32", shape: [1, 4], data }, form, "mse")).signal).toBeNaN();
+  });
+
+  test("a tensor without elements, and an axis the shape does not have", async () => {
+    const empty: QuantizerSource = { dtype: "float32", shape: [0, 4], data: new Float32Array(0) };
+    const form: QuantizedForm = { ...shared, granularity: "channel", axis: 1 };
+    expect([...(await alone.quantize(empty, form, "mse")).scales]).toEqual([1, 1, 1, 1]);
+    await expect(alone.quantize(empty, { ...form, axis: 2 }, "max")).rejects.toThrow("shape 0x4 has no axis 2");
+  });
+});
