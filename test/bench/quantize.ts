@@ -122,7 +122,7 @@ async function measure(harness: Harness, chosen: readonly Variant[], result: Res
   const [calibration, heldOut] = ["calibration", "held-out"].map((name) => join(work, "data", harness.id, name));
   writeSamples(calibration!, prepared.calibration);
   writeSamples(heldOut!, prepared.heldOut);
-  const scores = await prepared.score(session.run);
+  const scores = prepared.baseline ?? (await prepared.score(session.run));
   await session.close();
   say("fp32", scores, harness);
   for (const [at, value] of (harness.expected ?? []).entries()) {

@@ -13,6 +13,8 @@ export interface Prepared {
   readonly calibration: readonly Batch[];
   /** For times and for `--data` of a check; never among those above. */
   readonly heldOut: readonly Batch[];
+  /** What the fp32 model scores, where that needs no run: those judged by agreement with it. */
+  readonly baseline?: readonly number[];
   /** The measures of the harness, in its order, from runs of the model on data that calibration has not. */
   score(run: Run): Promise<readonly number[]>;
 }

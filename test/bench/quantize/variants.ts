@@ -22,6 +22,7 @@ function theirs(scheme: string, family: Variant["family"], data = false): Varian
 
 export const variants: readonly Variant[] = [
   ours("int8", "default", "--int8", "--no-verify"),
+  ours("int8-max", "default", "--int8", "--clip", "max", "--no-verify"),
   theirs("nbits8", "weights"),
   theirs("dynamic", "dynamic"),
   theirs("dynamic-channel", "dynamic"),
