@@ -337,50 +337,74 @@ function contiguousGroups(from: usize, rows: i32, length: i32, block: i32, to: u
   }
 }
 
-/** Brings 4 columns of a row-major matrix, `stride` bytes a row, into 4 lines of `line` bytes. */
-function gatherFour(from: usize, stride: usize, rows: i32, to: usize, line: usize): void {
+/**
+ * Brings `width` columns of a row-major matrix, `stride` bytes a row, into as many lines of `line` bytes; 16 columns are
+ * a line of the cache, so all are taken from a row before the next is touched.
+ */
+function gatherColumns(from: usize, stride: usize, rows: i32, width: i32, to: usize, line: usize): void {
+  const whole = usize(width & ~3) << 2;
   let row = 0;
   for (; row + 4 <= rows; row += 4) {
-    const a = v128.load(from);
-    const b = v128.load(from + stride);
-    const c = v128.load(from + 2 * stride);
-    const d = v128.load(from + 3 * stride);
-    const ab0 = v128.shuffle<f32>(a, b, 0, 4, 1, 5);
-    const ab1 = v128.shuffle<f32>(a, b, 2, 6, 3, 7);
-    const cd0 = v128.shuffle<f32>(c, d, 0, 4, 1, 5);
-    const cd1 = v128.shuffle<f32>(c, d, 2, 6, 3, 7);
-    v128.store(to, v128.shuffle<f64>(ab0, cd0, 0, 2));
-    v128.store(to + line, v128.shuffle<f64>(ab0, cd0, 1, 3));
-    v128.store(to + 2 * line, v128.shuffle<f64>(ab1, cd1, 0, 2));
-    v128.store(to + 3 * line, v128.shuffle<f64>(ab1, cd1, 1, 3));
+    let target = to;
+    for (let at: usize = 0; at < whole; at += 16) {
+      const source = from + at;
+      const a = v128.load(source);
+      const b = v128.load(source + stride);
+      const c = v128.load(source + 2 * stride);
+      const d = v128.load(source + 3 * stride);
+      const ab0 = v128.shuffle<f32>(a, b, 0, 4, 1, 5);
+      const ab1 = v128.shuffle<f32>(a, b, 2, 6, 3, 7);
+      const cd0 = v128.shuffle<f32>(c, d, 0, 4, 1, 5);
+      const cd1 = v128.shuffle<f32>(c, d, 2, 6, 3, 7);
+      v128.store(target, v128.shuffle<f64>(ab0, cd0, 0, 2));
+      v128.store(target + line, v128.shuffle<f64>(ab0, cd0, 1, 3));
+      v128.store(target + 2 * line, v128.shuffle<f64>(ab1, cd1, 0, 2));
+      v128.store(target + 3 * line, v128.shuffle<f64>(ab1, cd1, 1, 3));
+      target += 4 * line;
+    }
+    for (let at = whole; at < usize(width) << 2; at += 4) {
+      for (let next: usize = 0; next < 4; next++)
+        store<f32>(target + (next << 2), load<f32>(from + at + next * stride));
+      target += line;
+    }
     from += 4 * stride;
     to += 16;
   }
   for (; row < rows; row++) {
-    for (let column: usize = 0; column < 4; column++) store<f32>(to + column * line, load<f32>(from + (column << 2)));
+    for (let at: usize = 0; at < usize(width); at++) store<f32>(to + at * line, load<f32>(from + (at << 2)));
     from += stride;
     to += 4;
   }
 }
 
-/** The way back for bytes: 4 lines of `line` bytes into 4 columns of a matrix, `stride` bytes a row. */
-function scatterFour(from: usize, line: usize, rows: i32, to: usize, stride: usize): void {
+/** The way back for bytes: lines of `line` bytes into `width` columns of a matrix, `stride` bytes a row. */
+function scatterColumns(from: usize, line: usize, rows: i32, width: i32, to: usize, stride: usize): void {
+  const whole = usize(width & ~3);
   let row = 0;
   for (; row + 4 <= rows; row += 4) {
-    let lines = v128.load32_zero(from);
-    lines = v128.load_lane<u32>(from + line, lines, 1);
-    lines = v128.load_lane<u32>(from + 2 * line, lines, 2);
-    lines = v128.load_lane<u32>(from + 3 * line, lines, 3);
-    const turned = v128.shuffle<u8>(lines, lines, 0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-    v128.store_lane<u32>(to, turned, 0);
-    v128.store_lane<u32>(to + stride, turned, 1);
-    v128.store_lane<u32>(to + 2 * stride, turned, 2);
-    v128.store_lane<u32>(to + 3 * stride, turned, 3);
+    let source = from;
+    for (let at: usize = 0; at < whole; at += 4) {
+      let lines = v128.load32_zero(source);
+      lines = v128.load_lane<u32>(source + line, lines, 1);
+      lines = v128.load_lane<u32>(source + 2 * line, lines, 2);
+      lines = v128.load_lane<u32>(source + 3 * line, lines, 3);
+      const turned = v128.shuffle<u8>(lines, lines, 0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+      const target = to + at;
+      v128.store_lane<u32>(target, turned, 0);
+      v128.store_lane<u32>(target + stride, turned, 1);
+      v128.store_lane<u32>(target + 2 * stride, turned, 2);
+      v128.store_lane<u32>(target + 3 * stride, turned, 3);
+      source += 4 * line;
+    }
+    for (let at = whole; at < usize(width); at++) {
+      for (let next: usize = 0; next < 4; next++) store<u8>(to + at + next * stride, load<u8>(source + next));
+      source += line;
+    }
     from += 4;
     to += 4 * stride;
   }
   for (; row < rows; row++) {
-    for (let column: usize = 0; column < 4; column++) store<u8>(to + column, load<u8>(from + column * line));
+    for (let at: usize = 0; at < usize(width); at++) store<u8>(to + at, load<u8>(from + at * line));
     from++;
     to += stride;
   }
@@ -403,28 +427,11 @@ function columnGroups(from: usize, outer: i32, length: i32, block: i32, columns:
       const rows = min(block, length - start);
       for (let column = 0; column < columns; column += 16) {
         const width = min(16, columns - column);
-        const source = from + (usize(column) << 2);
-        let at = 0;
-        for (; at + 4 <= width; at += 4) {
-          gatherFour(source + (usize(at) << 2), stride, rows, work + usize(at) * line, line);
-        }
-        for (; at < width; at++) {
-          for (let row: usize = 0; row < usize(rows); row++) {
-            store<f32>(work + usize(at) * line + (row << 2), load<f32>(source + (usize(at) << 2) + row * stride));
-          }
-        }
-        for (at = 0; at < width; at++) {
+        gatherColumns(from + (usize(column) << 2), stride, rows, width, work, line);
+        for (let at = 0; at < width; at++) {
           quantizeGroup(work + usize(at) * line, rows, bytes + usize(at) * byteLine, group + usize(column + at));
         }
-        const target = to + usize(column);
-        for (at = 0; at + 4 <= width; at += 4) {
-          scatterFour(bytes + usize(at) * byteLine, byteLine, rows, target + usize(at), usize(columns));
-        }
-        for (; at < width; at++) {
-          for (let row: usize = 0; row < usize(rows); row++) {
-            store<u8>(target + usize(at) + row * usize(columns), load<u8>(bytes + usize(at) * byteLine + row));
-          }
-        }
+        scatterColumns(bytes, byteLine, rows, width, to + usize(column), usize(columns));
       }
       from += usize(rows) * stride;
       to += usize(rows) * usize(columns);

@@ -2,13 +2,13 @@ import { basename } from "node:path";
 import { checkSignatures } from "../bench/signature.js";
 import type { MeasuredModel } from "../bench/summarise.js";
 import type { Host } from "../cli.js";
-import type { Samples } from "../data/batch.js";
+import type { SampleSet } from "../data/batch.js";
 import { openSession, type SessionSettings } from "../engine/session.js";
-import { compareOutputs, listed } from "../evaluate/agreement.js";
+import { compareOutputs } from "../evaluate/agreement.js";
 import { absolute } from "./files.js";
 import { readModelFile } from "./model-files.js";
 import { startProgress } from "./progress.js";
-import { readSamples, type SyntheticSettings } from "./samples.js";
+import { readSamples, type SampleSettings } from "./samples.js";
 
 /** A model that can be measured: read, loaded once, its outputs compared with the baseline's. */
 export interface OpenedModel extends Omit<MeasuredModel, "rounds"> {
@@ -24,8 +24,8 @@ export async function openModels(
   paths: readonly string[],
   control: boolean,
   settings: SessionSettings,
-  data: { readonly path: string | undefined; readonly synthetic: SyntheticSettings },
-): Promise<{ readonly models: readonly OpenedModel[]; readonly samples: Samples }> {
+  data: { readonly path: string | undefined; readonly settings: SampleSettings },
+): Promise<{ readonly models: readonly OpenedModel[]; readonly samples: SampleSet }> {
   const all = control ? [...paths, paths[0]!] : paths;
   const files = all.map((path, at): OpenedModel => {
     const { bytes, sha256 } = readModelFile(host, path);
@@ -36,7 +36,7 @@ export async function openModels(
   const baseline = await openSession(files[0]!.absolutePath, settings);
   const progress = startProgress(host, "comparing outputs", "samples");
   try {
-    const samples = await readSamples(host, data.path, baseline.inputs, data.synthetic);
+    const samples = await readSamples(host, data.path, baseline.inputs, data.settings);
     const models = [files[0]!];
     for (const file of files.slice(1)) {
       const candidate = await openSession(file.absolutePath, settings);
@@ -45,8 +45,8 @@ export async function openModels(
           { path: paths[0]!, inputs: baseline.inputs, outputs: baseline.outputs },
           { path: file.path, inputs: candidate.inputs, outputs: candidate.outputs },
         );
-        const agreement = await compareOutputs(baseline.run, candidate.run, listed(samples.batches), (done) =>
-          progress.update(done, samples.batches.length),
+        const agreement = await compareOutputs(baseline.run, candidate.run, samples, (done) =>
+          progress.update(done, samples.count),
         );
         models.push({ ...file, agreement });
       } finally {

@@ -7,6 +7,7 @@ import { UserError } from "../errors.js";
 import type { MeasuringProcess, Worker } from "./bench-process.js";
 import { repeated, seconds, share, whole } from "./option-values.js";
 import { checkReports, outputOptions, writeResult } from "./output.js";
+import { sampleOptions, sampleSettings } from "./sample-options.js";
 
 /** Samples made up when there is no --data, and how many samples are timed at most. */
 const syntheticCount = 4;
@@ -30,11 +31,7 @@ export function benchCommandWith(worker: Worker | undefined): CommandSpec {
       new Argument("[candidates...]", ".onnx files to compare with it; none: only measure the first"),
     ],
     options: [
-      new Option("--data <path>", "samples: an .npz file, or a folder of them (default: random input)"),
-      new Option(
-        "--shape <name=sizes>",
-        "sizes for dynamic axes of random input, e.g. x=1x3x48x320; repeatable",
-      ).argParser(repeated),
+      ...sampleOptions(),
       new Option("--rounds <n>", "fresh processes per model; an interval needs 6").argParser(whole(1, 200)).default(6),
       new Option("--time <seconds>", "measuring time of each process").argParser(seconds).default(0.8),
       new Option("--warmup <seconds>", "running time before that counts for nothing").argParser(seconds).default(0.25),
@@ -110,24 +107,20 @@ async function measure(
   const { startProcess } = await import("./bench-process.js");
   const { schedule, takeTurns } = await import("../bench/schedule.js");
   const { summarise } = await import("../bench/summarise.js");
-  const { parseShapeOptions } = await import("../data/shapes.js");
   const { startProgress } = await import("./progress.js");
 
   // before anything of ours loads the machine
   const environment = await environmentOf();
   const session = { threads: settings.threads, config: settings.session };
-  const synthetic = {
-    shapes: parseShapeOptions((options["shape"] as string[] | undefined) ?? []),
-    count: syntheticCount,
-    seed: settings.seed,
-  };
   const { models, samples } = await openModels(host, paths, settings.control, session, {
     path: options["data"] as string | undefined,
-    synthetic,
+    settings: sampleSettings(options, { count: syntheticCount, seed: settings.seed }),
   });
 
   // made-up samples all have one shape, so one of them times as well as all
-  const batches = samples.batches.slice(0, samples.synthetic ? 1 : maxTimed);
+  const timed = Math.min(samples.count, samples.synthetic ? 1 : maxTimed);
+  const batches: Batch[] = [];
+  for (let at = 0; at < timed; at++) batches.push(await samples.read(at));
   const rounds: Round[][] = models.map(() => []);
   const progress = startProgress(host, "measuring", "rounds");
   const processes = new Map<number, MeasuringProcess>();
@@ -156,7 +149,7 @@ async function measure(
       environment,
       settings,
       samples: {
-        count: samples.batches.length,
+        count: samples.count,
         timed: batches.length,
         source: samples.source,
         synthetic: samples.synthetic,

@@ -7,6 +7,9 @@ import { correctBiases } from "../quantize/bias-correction.js";
 import { type KeptFloat, planQuantization, type QuantizationPlan } from "../quantize/plan.js";
 import { type RuntimeUse, runtimeUse } from "../quantize/runtime.js";
 import type { QuantizeSettings } from "../quantize/settings.js";
+import { applyStatic } from "../quantize/static/apply.js";
+import { planStatic, type StaticPlan } from "../quantize/static/plan.js";
+import type { ObservedValue, StaticSettings } from "../quantize/static/settings.js";
 import type { InputChannels } from "../quantize/weight-error.js";
 import type { Weights } from "../quantize/weights.js";
 import type { Quantizer } from "../tensor/quantized.js";
@@ -24,12 +27,28 @@ export interface Workshop {
   readonly readExternal: ReadExternal;
   /** Statistics of calibration, where biases are to be corrected. */
   readonly channelsOf: ((value: string) => InputChannels | undefined) | undefined;
+  /** Static quantization of activations, where it is wanted. */
+  readonly activations:
+    | { readonly settings: StaticSettings; readonly observed: ReadonlyMap<string, ObservedValue> }
+    | undefined;
   readonly staging: Staging;
 }
+
+/** What stays as it is, each with the reason. */
+export interface Kept {
+  /** Weights that stay floats, by site key. */
+  readonly weights: KeptFloat;
+  /** Nodes that compute with floats, by their first output; their weights may be stored as integers all the same. */
+  readonly nodes: ReadonlyMap<string, string>;
+}
+
+/** Nothing is kept. */
+export const keptNothing: Kept = { weights: new Map(), nodes: new Map() };
 
 /** A compressed model, written to the staging folder. */
 export interface Candidate extends WrittenModel {
   readonly plan: QuantizationPlan;
+  readonly activations: StaticPlan | undefined;
   readonly tensors: readonly AppliedTensor[];
   /** Values whose bias was corrected. */
   readonly corrected: readonly string[];
@@ -38,14 +57,16 @@ export interface Candidate extends WrittenModel {
 
 /** Quantizes all that the settings and rules choose, but what `kept` names, and writes it as `name`. */
 export async function makeCandidate(
-  { base, settings, quantizer, weights, readExternal, channelsOf, staging }: Workshop,
-  kept: KeptFloat,
+  { base, settings, quantizer, weights, readExternal, channelsOf, activations, staging }: Workshop,
+  kept: Kept,
   name: string,
   dataName: string | null,
   onTensor?: (done: number, total: number) => void | Promise<void>,
 ): Promise<Candidate> {
   const model = cloneModel(base);
-  const plan = planQuantization(model, settings, kept);
+  const staticPlan =
+    activations && planStatic(model, activations.observed, activations.settings, readExternal, { kept: kept.nodes });
+  const plan = planQuantization(model, settings, kept.weights, staticPlan?.weights);
   const corrected = channelsOf ? await correctBiases(model, plan, weights, readExternal, channelsOf) : [];
   const tensors = await applyPlan(model, plan, {
     quantizer,
@@ -53,9 +74,10 @@ export async function makeCandidate(
     weights,
     ...(onTensor ? { onTensor } : {}),
   });
+  if (staticPlan) applyStatic(model, staticPlan, readExternal);
   const path = staging.pathOf(name);
   const written = writeModelFile(path, model, dataName, readExternal);
-  return { ...written, plan, tensors, corrected, path };
+  return { ...written, plan, activations: staticPlan, tensors, corrected, path };
 }
 
 /** Above this the graph as the runtime optimized it, a second copy of the file, is not asked for. */

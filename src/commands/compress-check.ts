@@ -1,9 +1,9 @@
 import type { Host, Options } from "../cli.js";
-import type { Batch } from "../data/batch.js";
+import type { Batch, SampleSet } from "../data/batch.js";
+import type { Label } from "../data/labels.js";
 import { UserError } from "../errors.js";
-import { listed, type Run, type RunAt } from "../evaluate/agreement.js";
-import type { ReadableSamples } from "../evaluate/drop.js";
-import type { Label, Metric } from "../evaluate/metric.js";
+import type { Run, RunAt } from "../evaluate/agreement.js";
+import type { Metric } from "../evaluate/metric.js";
 import { absolute } from "./files.js";
 import type { ModelFile } from "./model-files.js";
 
@@ -15,16 +15,16 @@ export interface Check {
     /** Runs it really. */
     readonly runAgain: Run;
   };
-  /** In words. */
-  readonly source: string;
+  /** Which samples are for what, in words. */
+  readonly note: string;
   readonly synthetic: boolean;
   /** For calibration and rankings. */
-  readonly calibration: ReadableSamples;
+  readonly calibration: SampleSet;
   /** For the verdict; the same as for calibration where there is one sample only. */
-  readonly heldOut: ReadableSamples;
+  readonly heldOut: SampleSet;
   readonly first: Batch;
   /** Labels are those of the held-out samples. */
-  readonly measure: { readonly metric: Metric; readonly labels: readonly Label[] } | undefined;
+  readonly measure: { readonly metric: Metric; readonly labels: readonly (Label | undefined)[] } | undefined;
   close(): Promise<void>;
 }
 
@@ -38,39 +38,53 @@ const maxRemembered = 256e6;
 export async function openCheck(host: Host, source: ModelFile, options: Options): Promise<Check | string> {
   const { openSession } = await import("../engine/session.js");
   const { rememberOutputs } = await import("../evaluate/drop.js");
-  const { parseShapeOptions } = await import("../data/shapes.js");
-  const { readSamples } = await import("./samples.js");
+  const { topOneAccuracy } = await import("../evaluate/metric.js");
+  const { sampleSettings } = await import("./sample-options.js");
+  const { readLabels, readSamples } = await import("./samples.js");
+  const { splitSamples } = await import("../data/sample-set.js");
   const data = options["data"] as string | undefined;
-  const shapes = parseShapeOptions((options["shape"] as readonly string[] | undefined) ?? []);
+  const settings = sampleSettings(options, {
+    count: options["samples"] as number,
+    seed: options["seed"] as number,
+  });
   const original = await openSession(absolute(host, source.path)).catch((error: unknown) => {
     if (!(error instanceof UserError)) throw error;
     throw new UserError(`${error.message}; without a check against it: --no-verify`);
   });
   try {
-    const samples = await readSamples(host, data, original.inputs, {
-      shapes,
-      count: options["samples"] as number,
-      seed: options["seed"] as number,
-    });
-    const first = samples.batches[0]!;
+    const samples = await readSamples(host, data, original.inputs, settings, original.outputs);
+    const labelled = options["labels"] as string | undefined;
+    const labels = labelled === undefined ? undefined : await readLabels(host, labelled, samples);
+    const metric = await readMetric(host, options);
+    const first = await samples.read(0);
     await original.run(first).catch((error: Error) => {
       const remedy = "random inputs do not suit every model: give --data with real ones, or --no-verify";
       throw samples.synthetic ? new UserError(`${error.message}; ${remedy}`) : error;
     });
-    const all = listed(samples.batches);
+    const { calibration, heldOut, note } = splitSamples(samples, options["seed"] as number);
+    const measured = labels === undefined ? metric : (metric ?? topOneAccuracy);
     return {
       original: { run: rememberOutputs(original.run, maxRemembered), runAgain: original.run },
-      source: samples.source,
+      note,
       synthetic: samples.synthetic,
-      calibration: all,
-      heldOut: all,
+      calibration,
+      heldOut,
       first,
-      measure: undefined,
+      measure: measured && { metric: measured, labels: heldOut.indices.map((at) => labels?.[at]) },
       close: original.close,
     };
   } catch (error) {
     await original.close();
-    if (!(error instanceof UserError) || data !== undefined || shapes.size > 0) throw error;
+    if (!(error instanceof UserError) || data !== undefined || settings.shapes.size > 0) throw error;
     return error.message;
   }
+}
+
+/** The metric of --metric. */
+async function readMetric(host: Host, options: Options): Promise<Metric | undefined> {
+  const path = options["metric"] as string | undefined;
+  if (path === undefined) return undefined;
+  const { metricOfModule } = await import("../evaluate/metric.js");
+  const { importModule } = await import("./modules.js");
+  return metricOfModule(await importModule(host, absolute(host, path), `--metric ${path}`, "it"), path);
 }

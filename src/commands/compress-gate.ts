@@ -1,21 +1,30 @@
 import type { Host } from "../cli.js";
-import { evaluateCandidate } from "../evaluate/drop.js";
+import type { RunAt } from "../evaluate/agreement.js";
+import { evaluateCandidate, type ReadableSamples, rememberOutputs } from "../evaluate/drop.js";
 import { type Gate, searchFloats } from "../quantize/gate.js";
-import type { KeptFloat, QuantizationPlan } from "../quantize/plan.js";
 import { estimateNoise, rankSites, type Sensitivity } from "../quantize/sensitivity.js";
 import { siteKey } from "../quantize/sites.js";
-import { type Candidate, makeCandidate, openCandidate, type Workshop } from "./compress-candidates.js";
+import { type Candidate, type Kept, makeCandidate, openCandidate, type Workshop } from "./compress-candidates.js";
 import type { Check } from "./compress-check.js";
 import { startProgress } from "./progress.js";
 
 /** Samples on which each weight is measured alone. */
 const rankingSamples = 4;
 
-const keptReason = "left by the gate: its quantization costs too much";
+const weightReason = "left by the gate: its quantization costs too much";
+const nodeReason = "computes with floats by decision of the gate: 8 bits cost too much here";
 
-/** Names weights that stay floats by decision of the gate. */
-export function keptByGate(keys: readonly string[]): KeptFloat {
-  return new Map(keys.map((key) => [key, keptReason]));
+/** A node that computes with integers, as one of the things the gate may take back. */
+const nodePrefix = "node ";
+
+/** What is kept when the gate takes these back: nodes by `node <first output>`, weights by site key. */
+export function keptByGate(keys: readonly string[]): Kept {
+  const nodes = keys.filter((key) => key.startsWith(nodePrefix));
+  const weights = keys.filter((key) => !key.startsWith(nodePrefix));
+  return {
+    nodes: new Map(nodes.map((key) => [key.slice(nodePrefix.length), nodeReason])),
+    weights: new Map(weights.map((key) => [key, weightReason])),
+  };
 }
 
 /**
@@ -26,12 +35,12 @@ export async function searchGate(
   host: Host,
   workshop: Workshop,
   check: Check,
-  plan: QuantizationPlan,
+  first: Candidate,
   dropOfNone: number,
   maxDrop: number,
   seconds: number,
 ): Promise<Gate> {
-  const ranking = await rank(host, workshop, check, plan, seconds);
+  const ranking = await rank(host, workshop, check, first, seconds);
   const progress = startProgress(host, "searching weights that must stay floats", "trials");
   try {
     const keys = ranking.map(({ key }) => key);
@@ -65,45 +74,64 @@ async function dropOf(candidate: Candidate, check: Check): Promise<number> {
   }
 }
 
+/**
+ * Nodes that compute with integers come before all weights: taken back, they cost speed but no bytes. Each is measured
+ * alone, against a model in which no other node does so; a weight against a model of floats.
+ */
 async function rank(
   host: Host,
   workshop: Workshop,
   check: Check,
-  plan: QuantizationPlan,
+  { plan, activations }: Candidate,
   seconds: number,
 ): Promise<readonly Sensitivity[]> {
-  const estimates = await estimateNoise(
-    workshop.base,
-    plan,
-    workshop.weights,
-    workshop.channelsOf ?? (() => undefined),
+  const { channelsOf = () => undefined } = workshop;
+  const weights = await estimateNoise(workshop.base, plan, workshop.weights, channelsOf);
+  const nodes = new Map(
+    [...(activations?.nodes ?? [])].flatMap(([output, { runs }]) =>
+      runs === "int8" ? [[`${nodePrefix}${output}`, weightNoise(output)] as const] : [],
+    ),
   );
-  const all = plan.tensors.flatMap(({ action, graph, name }) => (action === "quantize" ? [siteKey(graph, name)] : []));
   const { count, read } = check.calibration;
   const samples = { count: Math.min(count, rankingSamples), read };
-  const { rememberOutputs } = await import("../evaluate/drop.js");
   const original = rememberOutputs(check.original.runAgain, 64e6);
-  const progress = startProgress(host, "measuring each weight alone", "weights");
+  const progress = startProgress(host, "measuring each alone", "parts");
+  const total = weights.size + nodes.size;
   const end = performance.now() + seconds * 1000;
-  try {
-    return await rankSites(
-      estimates,
+  let done = 0;
+  const measured = (parts: ReadonlyMap<string, number>, integers: boolean) =>
+    rankSites(
+      parts,
       async (key) => {
-        const others = keptByGate(all.filter((other) => other !== key));
-        const candidate = await makeCandidate(workshop, others, "alone.onnx", null);
-        const session = await openCandidate(candidate);
-        try {
-          const { agreement } = await evaluateCandidate(original, session.run, samples, undefined);
-          return 10 ** (-agreement.total.sqnrDb / 10);
-        } finally {
-          await session.close();
-          workshop.staging.remove(candidate.files);
-        }
+        const others = [...parts.keys()].filter((other) => other !== key);
+        const shop = integers ? workshop : { ...workshop, activations: undefined };
+        const noise = await noiseOf(shop, keptByGate(others), original, samples);
+        progress.update(++done, total);
+        return noise;
       },
       () => performance.now() < end,
-      (done, total) => progress.update(done, total),
     );
+  try {
+    return [...(await measured(nodes, true)), ...(await measured(weights, false))];
   } finally {
     progress.stop();
+  }
+
+  /** Without a better estimate, a node suffers like the weight it reads. */
+  function weightNoise(output: string): number {
+    const node = workshop.base.graph!.node.find((candidate) => candidate.output[0] === output);
+    return Math.max(0, ...(node?.input ?? []).map((name) => weights.get(siteKey("main", name)) ?? 0));
+  }
+}
+
+async function noiseOf(workshop: Workshop, kept: Kept, original: RunAt, samples: ReadableSamples): Promise<number> {
+  const candidate = await makeCandidate(workshop, kept, "alone.onnx", null);
+  const session = await openCandidate(candidate);
+  try {
+    const { agreement } = await evaluateCandidate(original, session.run, samples, undefined);
+    return 10 ** (-agreement.total.sqnrDb / 10);
+  } finally {
+    await session.close();
+    workshop.staging.remove(candidate.files);
   }
 }

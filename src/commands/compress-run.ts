@@ -7,12 +7,23 @@ import { evaluateCandidate } from "../evaluate/drop.js";
 import { checkGraphs } from "../graph/check.js";
 import { normalise } from "../graph/normalise/index.js";
 import { raiseOpset } from "../graph/opset.js";
+import type { Calibration } from "../quantize/calibration.js";
 import type { Gate } from "../quantize/gate.js";
 import { planQuantization, type QuantizationPlan } from "../quantize/plan.js";
+import { type RangeSettings, rangesOf } from "../quantize/ranges.js";
+import type { ObservedValue } from "../quantize/static/settings.js";
 import { startWeights } from "../quantize/weights.js";
 import { type CompressResult, compressForms, planForms, type Verification, warningsOf } from "../render/compress.js";
 import { createQuantizer } from "../tensor/kernels/pool.js";
-import { type Candidate, makeCandidate, openCandidate, useByRuntime, type Workshop } from "./compress-candidates.js";
+import { gatherCalibration, readCalibration } from "./compress-calibrate.js";
+import {
+  type Candidate,
+  keptNothing,
+  makeCandidate,
+  openCandidate,
+  useByRuntime,
+  type Workshop,
+} from "./compress-candidates.js";
 import { type Check, openCheck } from "./compress-check.js";
 import { keptByGate, searchGate } from "./compress-gate.js";
 import { settingsOf } from "./compress-settings.js";
@@ -50,8 +61,8 @@ export async function runCompress(host: Host, path: string, options: Options): P
       constantInputs: options["freezeInputs"] ? "freeze" : "keep",
       ...(source.bytes > largeBytes ? { store: scratch.put } : {}),
     });
-    const opset = raiseOpset(source.model, path);
-    const settings = settingsOf(host, options);
+    const opset = raiseOpset(source.model, path, 13, scratch.readExternal);
+    const { weights: settings, activations, ranges } = settingsOf(options, options["data"] !== undefined);
     const shared = {
       model: { path, bytes: source.bytes, sha256: source.sha256 },
       opset,
@@ -67,14 +78,33 @@ export async function runCompress(host: Host, path: string, options: Options): P
     check = options["verify"] === false ? "--no-verify" : await openCheck(host, source, options);
     const maxDrop = options["maxDrop"] as number;
     const gated = typeof check !== "string" && !check.synthetic;
-    const weights = startWeights(quantizer, scratch.readExternal, settings.clip, { keep: gated });
+    const calibration =
+      typeof check === "string" || (check.synthetic && !activations)
+        ? undefined
+        : ((await readCalibration(host, options, source)) ??
+          (await gatherCalibration(
+            host,
+            options,
+            source,
+            source.model,
+            scratch.readExternal,
+            check,
+            staging,
+            activations !== undefined,
+          )));
+    if (activations && !calibration) {
+      throw new UserError("--static: needs samples to calibrate on; give --data, or --shape for made-up ones");
+    }
+    const correct = calibration !== undefined && gated && options["biasCorrection"] !== false;
     const workshop: Workshop = {
       base: source.model,
       settings,
       quantizer,
-      weights,
+      weights: startWeights(quantizer, scratch.readExternal, settings.clip, { keep: gated }),
       readExternal: scratch.readExternal,
-      channelsOf: undefined,
+      channelsOf: correct ? (value) => calibration.values.get(value)?.channels ?? undefined : undefined,
+      activations:
+        activations && calibration ? { settings: activations, observed: observedOf(calibration, ranges) } : undefined,
       staging,
     };
     const name = basename(output);
@@ -87,7 +117,7 @@ export async function runCompress(host: Host, path: string, options: Options): P
       const { drop } = checked;
       if (gated && drop.value > maxDrop) {
         const seconds = options["searchSeconds"] as number;
-        gate = await searchGate(host, workshop, check, candidate.plan, drop.value, maxDrop, seconds);
+        gate = await searchGate(host, workshop, check, candidate, drop.value, maxDrop, seconds);
         staging.remove([...candidate.files, "optimized.onnx"]);
         candidate = await makeCandidate(workshop, keptByGate(gate.floats), name, dataName);
         checked = await verify(host, staging.pathOf("optimized.onnx"), candidate, check);
@@ -107,6 +137,19 @@ export async function runCompress(host: Host, path: string, options: Options): P
       tensors: candidate.tensors,
       correctedBiases: candidate.corrected.length,
       verification,
+      calibration: calibration && {
+        source: calibration.source,
+        samples: calibration.samples,
+        values: calibration.values.size,
+        ranges: activations ? ranges.method : null,
+      },
+      nodes: [...(candidate.activations?.nodes.values() ?? [])].map(({ name, opType, output, runs, reason }) => ({
+        name,
+        opType,
+        output,
+        runs,
+        reason,
+      })),
       gate,
     };
     const failed = gate !== null && !gate.reached;
@@ -122,13 +165,21 @@ export async function runCompress(host: Host, path: string, options: Options): P
   }
 }
 
+/** Ranges and sizes of the activations. */
+function observedOf({ values }: Calibration, ranges: RangeSettings): ReadonlyMap<string, ObservedValue> {
+  const found = rangesOf(values, ranges);
+  return new Map(
+    [...values].map(([name, { elements, samples }]) => [name, { ...found.get(name)!, elements: elements / samples }]),
+  );
+}
+
 /** Above this, weights that normalisation makes anew wait on disk. */
 const largeBytes = 256e6;
 
 async function quantize(host: Host, workshop: Workshop, name: string, dataName: string | null): Promise<Candidate> {
   const progress = startProgress(host, "quantizing", "tensors");
   try {
-    return await makeCandidate(workshop, new Map(), name, dataName, (done, total) => {
+    return await makeCandidate(workshop, keptNothing, name, dataName, (done, total) => {
       progress.update(done, total);
       return new Promise((resolve) => setImmediate(resolve));
     });
@@ -159,7 +210,7 @@ async function verify(
     const speed = await compareSpeed(check.original.runAgain, session.run, check.first, speedSeconds);
     return {
       checked: true,
-      source: check.source,
+      source: check.heldOut.source,
       synthetic: check.synthetic,
       agreement,
       drop,

@@ -1,14 +1,95 @@
-import type { Host, Options } from "../cli.js";
-import type { QuantizeSettings } from "../quantize/settings.js";
+import { readFileSync } from "node:fs";
+import type { Options } from "../cli.js";
+import { UserError } from "../errors.js";
+import type { RangeSettings } from "../quantize/ranges.js";
+import type { Goal, Override, QuantizeSettings, SchemeId } from "../quantize/settings.js";
+import { schemeIds } from "../quantize/settings.js";
+import { operatorCosts } from "../quantize/static/costs.js";
+import type { StaticSettings } from "../quantize/static/settings.js";
+import { detectTarget, type OrtVersion, signedFor, type Target } from "../quantize/target.js";
 import type { Clip } from "../tensor/quantized.js";
+import { rangeSettings } from "./sample-options.js";
 
-/** What the options ask of the plan. */
-export function settingsOf(_host: Host, options: Options): QuantizeSettings {
-  const x86 = options["target"] === "x86" || (options["target"] === "auto" && process.arch === "x64");
-  return {
-    scheme: "auto",
-    signed: !x86,
+/** What the options ask for. */
+export interface CompressSettings {
+  readonly weights: QuantizeSettings;
+  /** Static quantization of activations; undefined where it is not wanted. */
+  readonly activations: StaticSettings | undefined;
+  readonly ranges: RangeSettings;
+}
+
+/** Reads the options; `hasData` tells whether activations can be calibrated on real samples. */
+export function settingsOf(options: Options, hasData: boolean): CompressSettings {
+  const target = targetOf(options["target"] as string);
+  const ortMin = options["ortMin"] as OrtVersion | undefined;
+  const goal = options["optimizeFor"] as Goal;
+  const forced = forcedScheme(options);
+  const block = options["block"] as number | undefined;
+  // fast convolutions need activations in 8 bits, whose ranges need samples
+  const isStatic = forced === "static" || (forced === undefined && goal !== "size" && hasData);
+  const weights: QuantizeSettings = {
+    scheme: forced === undefined || forced === "static" ? "auto" : forced,
     clip: options["clip"] as Clip,
     minElements: options["minElements"] as number,
+    bits: options["int4"] ? 4 : 8,
+    asymmetric: options["asymmetric"] === true,
+    goal,
+    target,
+    overrides: overridesOf(options),
+    ...(block === undefined ? {} : { blockSize: block }),
+    ...(ortMin === undefined ? {} : { ortMin }),
   };
+  const activations: StaticSettings = {
+    activationSigned: false,
+    weightSigned: signedFor("QLinearConv", target, ortMin ?? "1.25"),
+    symmetric: options["symmetricActivations"] === true,
+    minRealRange: 0,
+    matmulOfActivations: options["attention"] === true,
+    placement: options["everywhere"] === true ? "everywhere" : "cheapest",
+    costs: target === "vnni" ? operatorCosts.vnni : operatorCosts.avx2,
+  };
+  return {
+    weights,
+    activations: isStatic ? activations : undefined,
+    ranges: rangeSettings(options),
+  };
+}
+
+function forcedScheme(options: Options): SchemeId | undefined {
+  const asked = [
+    ...(options["dynamic"] ? (["dynamic"] as const) : []),
+    ...(options["static"] ? (["static"] as const) : []),
+    ...(options["scheme"] === undefined ? [] : [options["scheme"] as SchemeId]),
+  ];
+  if (new Set(asked).size > 1) throw new UserError(`--${asked[0]} and ${asked[1]}: choose one scheme`);
+  return asked[0];
+}
+
+/** The target of an option; `auto` is this machine. */
+function targetOf(option: string): Target {
+  if (option !== "auto") return option === "x86" ? "avx2" : (option as Target);
+  return detectTarget(process.arch, cpuFlags());
+}
+
+/** What Linux says the processor can do; empty where that is not known. */
+function cpuFlags(): readonly string[] {
+  try {
+    return /^flags\s*:\s*(.*)$/m.exec(readFileSync("/proc/cpuinfo", "utf8"))?.[1]?.split(" ") ?? [];
+  } catch {
+    return [];
+  }
+}
+
+function overridesOf(options: Options): readonly Override[] {
+  const given = (options["tensor"] as readonly string[] | undefined) ?? [];
+  return given.map((text): Override => {
+    const at = text.lastIndexOf("=");
+    const scheme = text.slice(at + 1);
+    if (at > 0 && (scheme === "float" || schemeIds.includes(scheme as SchemeId)) && scheme !== "static") {
+      return { pattern: text.slice(0, at), scheme: scheme as Override["scheme"] };
+    }
+    throw new UserError(
+      `--tensor ${text}: write it as <pattern>=<scheme>; schemes: float, ${schemeIds.filter((id) => id !== "static").join(", ")}`,
+    );
+  });
 }

@@ -1,9 +1,10 @@
 import { availableParallelism } from "node:os";
-import { Argument, Option } from "commander";
+import { Argument, InvalidArgumentError, Option } from "commander";
 import type { CommandSpec, ExitCode, Host, Options } from "../cli.js";
 import { UserError } from "../errors.js";
 import { repeated, seconds, share, whole } from "./option-values.js";
 import { outputOptions } from "./output.js";
+import { calibrationOptions, labelsOption, sampleOptions } from "./sample-options.js";
 
 export const compressCommand: CommandSpec = {
   name: "compress",
@@ -18,17 +19,41 @@ export const compressCommand: CommandSpec = {
     new Option("-o, --output <file>", "where to write (default: <model>.int8.onnx beside the model)"),
     new Option("--dry-run", "print the plan and write nothing"),
     new Option("--force", "replace the output if it exists"),
-    new Option("--data <path>", "samples to check with: an .npz file of one sample, or a folder of them"),
-    new Option(
-      "--shape <input=sizes>",
-      "sizes of a dynamic input for synthetic samples, e.g. x=1x3x224x224 (repeatable)",
-    ).argParser(repeated),
+    ...sampleOptions(),
+    labelsOption(),
+    new Option("--metric <file>", "a module (.js, .ts) whose `metric` scores the samples' outputs"),
     new Option("--samples <n>", "how many synthetic samples").argParser(whole(1, 10_000)).default(4),
     new Option("--seed <n>", "seed of the synthetic samples").argParser(whole(0)).default(1),
     new Option("--no-verify", "skip the check against the original"),
-    new Option("--target <cpu>", "processor family the file is for; x86 gets unsigned weights, arm64 signed ones")
-      .choices(["auto", "x86", "arm64"])
+    new Option("--int4", "4-bit weights for MatMul and Gemm, in blocks; others get 8 bits"),
+    new Option("--dynamic", "quantize activations at each run: integer arithmetic without samples"),
+    new Option("--static", "quantize activations with ranges from --data: the fastest convolutions"),
+    new Option("--scheme <id>", "one way for every weight it fits (default: chosen by operator)").choices([
+      "qdq",
+      "unpack",
+      "nbits",
+      "gather",
+      "dynamic",
+      "static",
+    ]),
+    new Option("--block <n>", "weights of MatMul and Gemm: elements that share a scale").argParser(blockSize),
+    new Option("--asymmetric", "weights with a zero point of their own for every scale"),
+    new Option("--optimize-for <goal>", "size: small and not slower; latency: few rows; throughput: many")
+      .choices(["size", "latency", "throughput"])
+      .default("size"),
+    new Option("--target <cpu>", "processor the file is for; auto: this machine")
+      .choices(["auto", "avx2", "vnni", "arm64", "web", "x86"])
       .default("auto"),
+    new Option("--ort-min <version>", "oldest onnxruntime that must run the file well").argParser(ortVersion),
+    new Option(
+      "--tensor <pattern=scheme>",
+      "decide for tensors or nodes by name, e.g. head.*=float (repeatable)",
+    ).argParser(repeated),
+    ...calibrationOptions(),
+    new Option("--no-bias-correction", "leave biases as they are"),
+    new Option("--attention", "with --static: also products of two activations"),
+    new Option("--everywhere", "with --static: every node that has an 8-bit kernel, not only where it pays"),
+    new Option("--symmetric-activations", "with --static: ranges as long on both sides of 0"),
     new Option("--clip <way>", "range of a scale: the largest weight, or the clip of it with the least squared error")
       .choices(["max", "mse"])
       .default("mse"),
@@ -57,8 +82,21 @@ export const compressCommand: CommandSpec = {
   run: (host, [model], options) => compress(host, model as string, options),
 };
 
+function blockSize(text: string): number {
+  const size = Number(text);
+  if ([16, 32, 64, 128, 256].includes(size)) return size;
+  throw new InvalidArgumentError("It must be 16, 32, 64, 128 or 256.");
+}
+
+function ortVersion(text: string): string {
+  const found = /^1\.(\d+)(\.\d+)?$/.exec(text);
+  if (found && Number(found[1]) >= 20) return `1.${found[1]}`;
+  throw new InvalidArgumentError("It must be a version from 1.20 on, such as 1.22.");
+}
+
 async function compress(host: Host, path: string, options: Options): Promise<ExitCode> {
-  if (!options["int8"]) throw new UserError("say how to compress: --int8");
+  if (!options["int8"] && !options["int4"]) throw new UserError("say how to compress: --int8 or --int4");
+  if (options["int8"] && options["int4"]) throw new UserError("--int8 and --int4: choose one");
   if (options["verify"] === false && (options["data"] || options["shape"])) {
     throw new UserError("--no-verify: leave it out to check with --data or --shape, or leave those out");
   }

@@ -1,12 +1,11 @@
-import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { dirname, join, relative, resolve, sep } from "node:path";
-import { pathToFileURL } from "node:url";
+import { statSync } from "node:fs";
+import { relative, resolve, sep } from "node:path";
 import type { Host } from "../cli.js";
 import type { Facts } from "../compat/facts.js";
 import { redactText } from "../compat/redact.js";
 import type { Problem, Rule } from "../compat/rule.js";
 import { UserError } from "../errors.js";
-import { reason } from "./files.js";
+import { importModule } from "./modules.js";
 
 /**
  * The rules of a user's own files (.js, .mjs, .ts), which export `rule` or `rules`. A .ts file is one module: its types
@@ -24,7 +23,7 @@ export async function loadPlugins(
     const name = relative(host.cwd, absolute).split(sep).join("/");
     if (!/\.([cm]?js|m?ts)$/.test(path)) throw new UserError(`${name}: a file with rules ends in .js, .mjs or .ts`);
     if (!statSync(absolute, { throwIfNoEntry: false })?.isFile()) throw new UserError(`${name}: no such file of rules`);
-    const module = await importModule(host, absolute, name);
+    const module = await importModule(host, absolute, name, "the rules");
     for (const rule of rulesOf(module, name)) {
       const other = [...known, ...found].find(({ id, code }) => id === rule.id || code === rule.code);
       if (other)
@@ -33,37 +32,6 @@ export async function loadPlugins(
     }
   }
   return found;
-}
-
-async function importModule(host: Host, path: string, name: string): Promise<Record<string, unknown>> {
-  try {
-    if (!/ts$/.test(path)) return await import(pathToFileURL(path).href);
-    const { transpile } = await import("../compat/readers/typescript-transpile.js");
-    return await importText(host, path, transpile(readFileSync(path, "utf8"), path));
-  } catch (error) {
-    const why = error instanceof Error ? error.message.split("\n")[0] : String(error);
-    throw new UserError(`${name}: cannot load the rules: ${why}`);
-  }
-}
-
-/** Imports JavaScript that stands in no file: from one beside `path` for a moment, so that its imports resolve. */
-async function importText(host: Host, path: string, text: string): Promise<Record<string, unknown>> {
-  const temporary = join(dirname(path), `.deepseek-compat-${process.pid}-${process.hrtime.bigint()}.mjs`);
-  const discard = () => rmSync(temporary, { force: true });
-  const forget = host.onInterrupt(discard);
-  try {
-    try {
-      writeFileSync(temporary, text, { flag: "wx" });
-    } catch (error) {
-      // a read-only checkout: without a place of its own it can import nothing but Node's modules
-      if (/^\s*import\b.*["']\.{1,2}\//m.test(text)) throw new Error(`its folder cannot be written: ${reason(error)}`);
-      return await import(`data:text/javascript;base64,${Buffer.from(text).toString("base64")}`);
-    }
-    return await import(pathToFileURL(temporary).href);
-  } finally {
-    discard();
-    forget();
-  }
 }
 
 function rulesOf(module: Record<string, unknown>, name: string): readonly Rule[] {

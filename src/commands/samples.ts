@@ -1,13 +1,15 @@
-import { readdirSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Host } from "../cli.js";
-import type { Batch, Samples } from "../data/batch.js";
-import { checkBatch } from "../data/npz-batch.js";
+import type { Batch, DeclaredInput, SampleSet } from "../data/batch.js";
+import type { ImageSettings } from "../data/images.js";
+import type { Label } from "../data/labels.js";
+import { fittedSamples, listedSamples, type RawSamples } from "../data/sample-set.js";
 import { resolveShapes } from "../data/shapes.js";
 import { syntheticBatches } from "../data/synthetic.js";
 import { UserError } from "../errors.js";
-import type { DType } from "../tensor/tensor.js";
-import { absolute, readInput, statsOf } from "./files.js";
+import type { Tensor } from "../tensor/tensor.js";
+import { readInput, statsOf } from "./files.js";
+import { findSamples, indexLines } from "./sample-files.js";
 
 /** How samples are made up when the user has none. */
 export interface SyntheticSettings {
@@ -17,48 +19,217 @@ export interface SyntheticSettings {
   readonly seed: number;
 }
 
+/** How samples are read; only what the user says. */
+export interface SampleSettings extends SyntheticSettings {
+  readonly image?: ImageSettings;
+  /** Path of a tokenizer.json. */
+  readonly tokenizer?: string;
+  readonly maxLength?: number;
+  /** Whether each row of the first axis of .npz and .npy arrays is a sample. */
+  readonly rows?: boolean;
+}
+
 /**
- * The samples of `--data`: an .npz file is one, a folder has one in each of its .npz files (in the order of their
- * names); without a path they are made up. All fit the model's inputs, or a UserError says what does not.
+ * The samples of `--data` (see sample-files.ts for the forms); without a path they are made up. They are read one at a
+ * time; the first is read at once, so that data of another model are refused before any work. A UserError says what does
+ * not fit. `outputs` are the names of the model's outputs, which test data may hold as well.
  */
 export async function readSamples(
   host: Host,
   path: string | undefined,
-  inputs: readonly {
-    readonly name: string;
-    readonly dtype: DType;
-    readonly shape: readonly (number | string | null)[];
-  }[],
-  synthetic: SyntheticSettings,
-): Promise<Samples> {
+  inputs: readonly DeclaredInput[],
+  settings: SampleSettings,
+  outputs: readonly { readonly name: string }[] = [],
+): Promise<SampleSet> {
+  const { shapes, count, seed, image, tokenizer, maxLength, rows } = settings;
   if (path === undefined) {
-    const { shapes, count, seed } = synthetic;
+    if (tokenizer !== undefined) throw new UserError("--tokenizer: give the text with --data");
     const batches = syntheticBatches(inputs, resolveShapes(inputs, shapes), count, seed);
-    return { batches, source: `synthetic, seed ${seed}`, synthetic: true, notes: [] };
+    return listedSamples(batches, `synthetic, seed ${seed}`, true);
   }
-  if (synthetic.shapes.size > 0)
-    throw new UserError("--shape: leave it out with --data; the samples have their own shapes");
-  const { decodeNpz } = await import("../formats/npz.js");
-  const batches: Batch[] = [];
-  const notes: string[] = [];
-  for (const file of sampleFiles(host, path)) {
-    const fitted = checkBatch(inputs, decodeNpz(readInput(host, file, "sample"), file), file);
-    batches.push(fitted.batch);
-    notes.push(...fitted.notes);
+  if (shapes.size > 0) throw new UserError("--shape: leave it out with --data; the samples have their own shapes");
+  const { form, paths } = findSamples(host, path, tokenizer !== undefined);
+  if (form !== "image" && Object.keys(image ?? {}).length > 0) {
+    throw new UserError(`--image-...: the samples of --data ${path} are no images; leave these options out`);
   }
-  return { batches, source: path, synthetic: false, notes };
+  if (form !== "text" && maxLength !== undefined) throw new UserError("--max-length: is for text, with --tokenizer");
+  if (rows && form !== "npz" && form !== "npy") throw new UserError("--rows: is for .npz and .npy samples");
+  const found = { host, source: path, paths, inputs };
+  let raw: RawSamples;
+  switch (form) {
+    case "npz":
+    case "npy":
+      raw = await arraySamples(found, form, rows ?? false);
+      break;
+    case "pb":
+      raw = await tensorSamples(found);
+      break;
+    case "test data":
+      raw = await testData(found, outputs);
+      break;
+    case "jsonl":
+      raw = await jsonSamples(found);
+      break;
+    case "image":
+      raw = await imageSamples(found, image ?? {});
+      break;
+    case "text":
+      raw = await textSamples(found, tokenizer!, maxLength);
+  }
+  if (raw.count === 0) throw new UserError(`--data ${path}: holds no samples`);
+  const set = fittedSamples(raw, inputs);
+  await set.read(0);
+  return set;
 }
 
-function sampleFiles(host: Host, path: string): readonly string[] {
-  const stats = statsOf(host, path);
-  if (!stats) throw new UserError(`--data ${path}: no such file or folder`);
-  if (!stats.isDirectory()) {
-    if (path.endsWith(".npz")) return [path];
-    throw new UserError(`--data ${path}: samples are .npz files (numpy.savez with one array per model input)`);
+/** The labels of `--labels`, one a sample. */
+export async function readLabels(host: Host, path: string, samples: SampleSet): Promise<readonly Label[]> {
+  const { parseLabels } = await import("../data/labels.js");
+  return parseLabels(readInput(host, path, "label"), path, samples);
+}
+
+/** Files of one form that lie on disk, and the model they are for. */
+interface Found {
+  readonly host: Host;
+  readonly source: string;
+  readonly paths: readonly string[];
+  readonly inputs: readonly DeclaredInput[];
+}
+
+/** The name of the model's only input, which files without names are for. */
+function onlyInput({ inputs, source }: Found, what: string): string {
+  if (inputs.length === 1) return inputs[0]!.name;
+  const names = inputs.map(({ name }) => name).join(", ") || "none";
+  throw new UserError(`--data ${source}: ${what} hold one input each, but the model takes ${names}; give .npz files`);
+}
+
+/** .npz and .npy files: a sample each, or a sample for each row where the model takes fewer rows than the file has. */
+async function arraySamples(found: Found, form: "npz" | "npy", byRow: boolean): Promise<RawSamples> {
+  const { host, paths, inputs, source } = found;
+  const { decodeNpz } = await import("../formats/npz.js");
+  const { decodeNpy } = await import("../formats/npy.js");
+  const { rowsOf, sampleRows } = await import("../data/rows.js");
+  const name = form === "npy" ? onlyInput(found, ".npy files") : "";
+  const load = (path: string): Batch => {
+    const bytes = readInput(host, path, "sample");
+    return form === "npz" ? decodeNpz(bytes, path) : new Map([[name, decodeNpy(bytes, path)]]);
+  };
+  // samples of one file come one after another
+  let latest: { readonly path: string; readonly batch: Batch } | undefined;
+  const cached = (path: string): Batch => {
+    if (latest?.path !== path) latest = { path, batch: load(path) };
+    return latest.batch;
+  };
+  const rows = sampleRows(cached(paths[0]!), inputs, byRow, paths[0]!);
+  if (rows === null) {
+    return { count: paths.length, source, nameOf: (at) => paths[at]!, read: async (at) => load(paths[at]!) };
   }
-  const names = readdirSync(absolute(host, path)).filter((name) => name.endsWith(".npz") && !name.startsWith("."));
-  if (names.length === 0) throw new UserError(`--data ${path}: the folder holds no .npz files`);
-  // as people count: line-2 before line-10
-  const collator = new Intl.Collator("en", { numeric: true });
-  return names.sort(collator.compare).map((name) => join(path, name));
+  const places = paths.flatMap((path) => {
+    const count = sampleRows(cached(path), inputs, byRow, path)?.samples ?? 1;
+    return Array.from({ length: count }, (_, at) => ({ path, at, count }));
+  });
+  const each = rows.rows === 1 ? "one row" : `${rows.rows} rows`;
+  return {
+    count: places.length,
+    source: `${source} (${places.length} samples of ${each})`,
+    nameOf: (at) => `${places[at]!.path}[${places[at]!.at}]`,
+    read: async (at) => {
+      const place = places[at]!;
+      return rowsOf(cached(place.path), place.at, place.count);
+    },
+  };
+}
+
+/** .pb files of one tensor each, for models of one input. */
+async function tensorSamples(found: Found): Promise<RawSamples> {
+  const { host, paths, source } = found;
+  const name = onlyInput(found, ".pb files");
+  const { decodeTensor } = await import("../formats/onnx.js");
+  return {
+    count: paths.length,
+    source,
+    nameOf: (at) => paths[at]!,
+    read: async (at) => new Map([[name, decodeTensor(readInput(host, paths[at]!, "sample"), paths[at]!).tensor]]),
+  };
+}
+
+/** Folders with input_0.pb, input_1.pb, ... and perhaps output_0.pb, ..., as ONNX models are tested with. */
+async function testData({ host, paths, inputs, source }: Found, outputs: readonly { readonly name: string }[]) {
+  const { decodeTensor } = await import("../formats/onnx.js");
+  const load = (folder: string, kind: "input" | "output", declared: readonly { readonly name: string }[]): Batch => {
+    const tensors = new Map<string, Tensor>();
+    for (let at = 0; ; at++) {
+      const file = join(folder, `${kind}_${at}.pb`);
+      if (!statsOf(host, file)) return tensors;
+      const { name, tensor } = decodeTensor(readInput(host, file, "sample"), file);
+      // the name counts where the model has it, else the number
+      const known = declared.some((value) => value.name === name) ? name : declared[at]?.name;
+      tensors.set(known ?? (name || `${kind}_${at}`), tensor);
+    }
+  };
+  return {
+    count: paths.length,
+    source,
+    nameOf: (at: number) => paths[at]!,
+    read: async (at: number) => load(paths[at]!, "input", inputs),
+    expected: async (at: number) => {
+      const tensors = load(paths[at]!, "output", outputs);
+      return tensors.size > 0 ? tensors : undefined;
+    },
+  };
+}
+
+/** The lines of all files, one after another. */
+function linesOf({ host, paths }: Found) {
+  const places = paths.flatMap((path) => {
+    const lines = indexLines(host, path);
+    return Array.from({ length: lines.count }, (_, at) => ({ path, lines, at }));
+  });
+  return {
+    count: places.length,
+    nameOf: (at: number) => `${places[at]!.path}:${places[at]!.lines.numberOf(places[at]!.at)}`,
+    textOf: (at: number) => places[at]!.lines.read(places[at]!.at),
+  };
+}
+
+async function jsonSamples(found: Found): Promise<RawSamples> {
+  const { parseJsonSample } = await import("../data/json-sample.js");
+  const { count, nameOf, textOf } = linesOf(found);
+  return {
+    count,
+    source: found.source,
+    nameOf,
+    read: async (at) => parseJsonSample(textOf(at), found.inputs, nameOf(at)),
+  };
+}
+
+async function imageSamples({ host, paths, inputs, source }: Found, settings: ImageSettings): Promise<RawSamples> {
+  const { decodeImage, planImages, tensorOfPixels } = await import("../data/images.js");
+  const plan = planImages(inputs, settings);
+  return {
+    count: paths.length,
+    source: `${source} (images: ${plan.words})`,
+    nameOf: (at) => paths[at]!,
+    async read(at) {
+      const pixels = await decodeImage(readInput(host, paths[at]!, "image"), plan, paths[at]!);
+      return new Map([[plan.input.name, tensorOfPixels(pixels, plan)]]);
+    },
+  };
+}
+
+async function textSamples(found: Found, tokenizer: string, maxLength: number | undefined): Promise<RawSamples> {
+  const { prepareText } = await import("../data/text.js");
+  const { host, inputs } = found;
+  const read = (path: string) => new TextDecoder().decode(readInput(host, path, "tokenizer"));
+  const config = join(dirname(tokenizer), "tokenizer_config.json");
+  const own = statsOf(host, config) ? read(config) : null;
+  const settings = maxLength === undefined ? {} : { maxLength };
+  const text = await prepareText(read(tokenizer), own, inputs, settings, `--tokenizer ${tokenizer}`);
+  const { count, nameOf, textOf } = linesOf(found);
+  return {
+    count,
+    source: `${found.source} (text: ${text.words})`,
+    nameOf,
+    read: async (at) => text.encode(textOf(at)),
+  };
 }

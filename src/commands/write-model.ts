@@ -101,7 +101,8 @@ function layOut(model: ModelProto, name: string): DataFile {
   for (const graph of graphsOf(model.graph!)) {
     for (const tensor of tensorsOf(graph)) {
       const { external, bytes } = tensorInfo(tensor);
-      if (!external && tensor.rawData.length < minExternalBytes) continue;
+      // sizes and axes must be in the model file, wherever they were: runtimes look at them while they load it
+      if (external ? bytes < minExternalBytes : tensor.rawData.length < minExternalBytes) continue;
       const key = external && [external.location, external.offset, bytes].join("\0");
       let position = key === undefined ? undefined : shared.get(key);
       if (position === undefined) {

@@ -1,7 +1,8 @@
 import type { Batch } from "../data/batch.js";
+import type { Label } from "../data/labels.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { type Agreement, compareOutputs, type Run, type RunAt } from "./agreement.js";
-import type { Label, Metric } from "./metric.js";
+import type { Metric } from "./metric.js";
 
 /** What a candidate lost against the reference, as one number. */
 export interface Drop {
@@ -36,7 +37,7 @@ export async function evaluateCandidate(
   reference: RunAt,
   candidate: Run,
   samples: ReadableSamples,
-  measure: { readonly metric: Metric; readonly labels: readonly Label[] } | undefined,
+  measure: { readonly metric: Metric; readonly labels: readonly (Label | undefined)[] } | undefined,
   onSample: (done: number) => void = () => {},
 ): Promise<Evaluation> {
   const [before, after] = [emptyScore(), emptyScore()];

@@ -1,10 +1,8 @@
 import type { Batch } from "../data/batch.js";
+import type { Label } from "../data/labels.js";
 import { UserError } from "../errors.js";
 import { numbersOf } from "../tensor/numbers.js";
 import type { Tensor } from "../tensor/tensor.js";
-
-/** What a label can be: a class, several (one a row of the batch), or a text. */
-export type Label = number | string | readonly number[];
 
 /** One sample with what the model made of it. */
 export interface Scored {

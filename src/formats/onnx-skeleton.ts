@@ -132,9 +132,16 @@ function reaches(desc: DescMessage, seen: Set<DescMessage>): boolean {
   return desc.fields.some((field) => field.message && reaches(field.message, seen));
 }
 
+/** Lists whose packed form is the little-endian bytes that raw data would have, by the data type that uses them. */
+const listsLikeRaw = new Map([
+  [1, TensorProtoSchema.field.floatData.number],
+  [11, TensorProtoSchema.field.doubleData.number],
+]);
+
 /** What is taken out of a tensor while it is walked, and what is put in its place. */
 class TensorFields {
-  #cut: Field | undefined;
+  #raw: Field | undefined;
+  readonly #lists: Field[] = [];
   #dataType = 0;
   #isExternal = false;
 
@@ -146,23 +153,30 @@ class TensorFields {
       if (field.number === dataType.number) this.#dataType = value;
       if (field.number === dataLocation.number) this.#isExternal = value === 1;
     }
-    // of a field that is there twice, the last one counts
-    const isCut = field.number === rawData.number && field.wireType === 2;
-    if (isCut) this.#cut = field;
-    return isCut;
+    if (field.wireType !== 2) return false;
+    // of raw data that is there twice, the last one counts
+    if (field.number === rawData.number) this.#raw = field;
+    const isList = [...listsLikeRaw.values()].includes(field.number);
+    if (isList) this.#lists.push(field);
+    return isList || field.number === rawData.number;
   }
 
   finish(chunks: Chunks, readAt: ReadAt): void {
-    const cut = this.#cut;
-    if (!cut) return;
-    const length = cut.end - cut.start;
-    const { rawData, externalData, dataLocation } = TensorProtoSchema.field;
-    if (this.#isExternal || length < minCutBytes || this.#dataType === 8) {
-      chunks.push(header(rawData.number, length));
-      chunks.push(readAt(cut.start, length));
-      return;
+    const [list, ...more] = this.#lists;
+    const isWhole = more.length === 0 && list?.number === listsLikeRaw.get(this.#dataType);
+    const cut = this.#raw ?? (isWhole ? list : undefined);
+    const stays = !cut || this.#isExternal || cut.end - cut.start < minCutBytes || this.#dataType === 8;
+    for (const field of [...(this.#raw ? [this.#raw] : []), ...this.#lists]) {
+      if (!stays && field === cut) continue;
+      chunks.push(header(field.number, field.end - field.start));
+      chunks.push(readAt(field.start, field.end - field.start));
     }
-    for (const [key, value] of Object.entries({ location: inModelFile, offset: cut.start, length })) {
+    if (!stays) this.#refer(cut, chunks);
+  }
+
+  #refer({ start, end }: Field, chunks: Chunks): void {
+    const { externalData, dataLocation } = TensorProtoSchema.field;
+    for (const [key, value] of Object.entries({ location: inModelFile, offset: start, length: end - start })) {
       const texts = [key, String(value)].map((text) => new TextEncoder().encode(text));
       const entry = texts.flatMap((text, at) => [...header(at + 1, text.length), ...text]);
       chunks.push(header(externalData.number, entry.length));

@@ -221,6 +221,29 @@ export function readTensor(tensor: TensorProto, readExternal: ReadExternal): Ten
   return { dtype, shape, data: new View(list as never) as TensorData };
 }
 
+/**
+ * Decodes a TensorProto of its own, as test data of ONNX models has them (input_0.pb), with the name it carries, which
+ * may be empty. Throws FormatError for what is none, lies about its size, or keeps its data elsewhere; `where` names it.
+ */
+export function decodeTensor(bytes: Uint8Array, where: string): { readonly name: string; readonly tensor: Tensor } {
+  let proto: TensorProto;
+  try {
+    proto = fromBinary(TensorProtoSchema, bytes);
+  } catch (error) {
+    throw new FormatError(`${where}: is no ONNX tensor, or is cut off (${firstLine(error)})`);
+  }
+  // anything else may still have its shape: a tensor always has a type
+  if (proto.dataType === 0) throw new FormatError(`${where}: is no ONNX tensor`);
+  checkTensor(proto, where);
+  if (!onnxType(proto.dataType)?.dtype) {
+    throw new FormatError(`${where}: holds ${typeName(proto.dataType)} elements, which cannot be fed to a model`);
+  }
+  const tensor = readTensor(proto, () => {
+    throw new FormatError(`${where}: keeps its data in another file, which is not read`);
+  });
+  return { name: proto.name, tensor };
+}
+
 /** A named tensor to store, its elements as raw little-endian bytes (not copied). */
 export function makeTensor(name: string, tensor: Tensor): TensorProto {
   const { dtype, shape, data } = tensor;

@@ -2,6 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { TensorShapeProto_DimensionSchema, TensorShapeProtoSchema, ValueInfoProtoSchema } from "onnx-buf";
 import { UserError } from "../errors.js";
 import type { GraphProto, ModelProto, ValueInfoProto } from "../formats/onnx.js";
+import { shallowCopy } from "./clone.js";
 
 /**
  * A model that also outputs the named values of its main graph; the model itself stays as it is, and all that is the
@@ -40,7 +41,6 @@ function withShape(value: ValueInfoProto, shape: readonly number[]): ValueInfoPr
   return changed(value, { type: changed(type, { value: { case: "tensorType", value: tensorType } }) });
 }
 
-/** A shallow copy with some fields replaced; it keeps the prototype, which holds the defaults of unset fields. */
 function changed<T extends object>(message: T, fields: Partial<T>): T {
-  return Object.assign(Object.create(Object.getPrototypeOf(message)), message, fields);
+  return Object.assign(shallowCopy(message), fields);
 }

@@ -7,6 +7,7 @@ import {
   type ModelProto,
   makeTensor,
   type NodeProto,
+  type ReadExternal,
   readTensor,
   type TensorProto,
   tensorsOf,
@@ -47,10 +48,19 @@ export type RaisedOpset = 13 | 21;
  * the IR version to the one that goes with it. Does nothing where the model is there already. Works on a model whose
  * constants are lifted. Changes `model`, but none of its tensors.
  *
+ * `readExternal` gives scales that lie in another file.
+ *
  * Throws UserError (naming the node) where a node cannot keep its meaning, for models below opset 7, and for models
  * with local functions below the opset wanted.
  */
-export function raiseOpset(model: ModelProto, name: string, to: RaisedOpset = 13): OpsetChange {
+export function raiseOpset(
+  model: ModelProto,
+  name: string,
+  to: RaisedOpset = 13,
+  readExternal: ReadExternal = () => {
+    throw new UserError(`${name}: scales in an external file are not supported`);
+  },
+): OpsetChange {
   const from = defaultOpset(model);
   if (model.opsetImport.filter(isDefault).length > 1) {
     throw new UserError(`${name}: imports the default operator set twice; which version holds is not defined`);
@@ -74,7 +84,7 @@ export function raiseOpset(model: ModelProto, name: string, to: RaisedOpset = 13
   const used = usedNames(model);
   const onlyFloat = onlyFloatType(model);
   for (const graph of graphsOf(model.graph!)) {
-    const facts = factsOf(graph);
+    const facts = factsOf(graph, readExternal);
     graph.node = graph.node.flatMap((node) => {
       const rules = opsetRules.filter(
         ({ opType, since }) => opType === node.opType && from < since && since <= to && isStandard(node),
@@ -160,7 +170,7 @@ function dropInitializerInputs(graph: GraphProto): void {
 }
 
 /** What the file itself states of a graph's values. */
-function factsOf(graph: GraphProto): Pick<RaiseContext, "rankOf" | "dtypeOf" | "floatsOf"> {
+function factsOf(graph: GraphProto, readExternal: ReadExternal): Pick<RaiseContext, "rankOf" | "dtypeOf" | "floatsOf"> {
   const stated = new Map(
     [...graph.input, ...graph.valueInfo, ...graph.output].flatMap(({ name, type }) =>
       type?.value.case === "tensorType" ? [[name, type.value.value] as const] : [],
@@ -174,10 +184,7 @@ function factsOf(graph: GraphProto): Pick<RaiseContext, "rankOf" | "dtypeOf" | "
     floatsOf(name) {
       const tensor = initializers.get(name);
       if (!tensor || onnxType(tensor.dataType)?.dtype !== "float32") return undefined;
-      const { data } = readTensor(tensor, () => {
-        throw new UserError(`tensor ${name}: scales in an external file are not supported`);
-      });
-      return [...(data as Float32Array)];
+      return [...(readTensor(tensor, readExternal).data as Float32Array)];
     },
   };
 }

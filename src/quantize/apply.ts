@@ -40,7 +40,7 @@ export async function applyPlan(
   const planned = new Map(plan.tensors.map((tensor) => [siteKey(tensor.graph, tensor.name), tensor]));
   const total = plan.tensors.filter(({ action }) => action === "quantize").length;
   const weights = given ?? startWeights(quantizer, readExternal, plan.settings.clip, { keep: false });
-  if (plan.opset > defaultOpset(model)) raiseOpset(model, "the model", plan.opset);
+  if (plan.opset > defaultOpset(model)) raiseOpset(model, "the model", plan.opset, readExternal);
   const edit = editModel(model);
   const applied: AppliedTensor[] = [];
   let done = 0;

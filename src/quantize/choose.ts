@@ -24,6 +24,11 @@ export function candidates(site: Site, settings: QuantizeSettings): readonly Can
   const override = settings.overrides?.find((entry) => matches(entry, site));
   if (override) return [{ scheme: override.scheme, why: `as told for ${override.pattern}` }];
   if (settings.scheme !== "auto") return [{ scheme: settings.scheme, why: "" }];
+  if (site.weightUses.length === 0) {
+    return [
+      { scheme: "unpack", why: `its pieces reach ${site.reaches.join(" and ")}; all of it is carried out at load` },
+    ];
+  }
   const kind = classOf(site);
   const chosen = settings.classes?.[kind];
   const rules = byRule(site, kind, settings);

@@ -108,7 +108,8 @@ function planSite(site: Site, settings: QuantizeSettings, kept: KeptFloat): Plan
   const keep = kept.get(siteKey(scope.path, name));
   if (keep !== undefined) return leave(keep);
   if (uses.length === 0) return leave(scope.outputs.has(name) ? "is an output itself" : "is not used");
-  if (weightUses.length === 0) return leave(`no weight: read by ${list(usedBy)}`);
+  const { reaches } = site;
+  if (weightUses.length + reaches.length === 0) return leave(`no weight: read by ${list(usedBy)}`);
   if (elements < settings.minElements) return leave(`fewer than ${settings.minElements} elements`);
   if (!isQuantizable(info)) return leave(`is ${type}; float32, float16 and bfloat16 weights are quantized`);
   if (scope.inputs.has(name)) return leave("is also a graph input, so a caller may replace it");
@@ -116,7 +117,7 @@ function planSite(site: Site, settings: QuantizeSettings, kept: KeptFloat): Plan
   const refused: string[] = [];
   for (const { scheme, why } of candidates(site, settings)) {
     if (scheme === "float") return leave(why);
-    const plan = schemes[scheme].plan(site, settings);
+    const plan = weightUses.length > 0 || scheme === "unpack" ? schemes[scheme].plan(site, settings) : unmoved(site);
     if (typeof plan === "string") {
       refusal = plan;
       refused.push(`not ${scheme}: ${plan}`);
@@ -130,8 +131,13 @@ function planSite(site: Site, settings: QuantizeSettings, kept: KeptFloat): Plan
   return leave(refusal);
 }
 
-function notesOf({ scope, info, uses, weightUses }: Site): readonly string[] {
-  const others = uses.length - weightUses.length;
+/** Why only unpacking fits a weight that reaches its operators in pieces. */
+function unmoved({ uses, reaches }: Site): string {
+  return `reaches ${list(reaches)} through ${list([...new Set(uses.map(({ node }) => node.opType))])} only`;
+}
+
+function notesOf({ scope, info, uses, weightUses, reaches }: Site): readonly string[] {
+  const others = reaches.length > 0 ? 0 : uses.length - weightUses.length;
   return [
     ...(scope.outputs.has(info.name) ? ["is an output too, which gets the dequantized values"] : []),
     ...(others > 0 ? [`${others} other use${others > 1 ? "s" : ""} read the dequantized values`] : []),

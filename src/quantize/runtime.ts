@@ -1,25 +1,105 @@
-import { graphsOf, type ModelProto } from "../formats/onnx.js";
+import { graphsOf, type ModelProto, type NodeProto } from "../formats/onnx.js";
 import type { AppliedTensor } from "./apply.js";
+import type { SchemeId } from "./settings.js";
 
-/** What a runtime makes of the 8-bit weights of a model: how many it computes with, how many it unpacks each time. */
-export interface RuntimeUse {
-  /** Weights that 8-bit kernels read as they are. */
-  readonly eightBit: number;
-  /** Weights that are turned back into floats on every run. */
-  readonly dequantizedEachRun: number;
+/** What a runtime makes of a quantized weight while it loads a model. */
+export type Became = "integers" | "floats" | "unpacked on every run";
+
+/** One quantized weight as the runtime computes with it. */
+export interface WeightUseAtRun {
+  readonly name: string;
+  readonly graph: string;
+  readonly scheme: SchemeId;
+  readonly usedBy: readonly string[];
+  readonly became: Became;
+  /** The operators of the optimized graph that read it, or its floats; empty where they cannot be told. */
+  readonly kernels: readonly string[];
 }
 
+/** What a runtime makes of the quantized weights of a model. */
+export interface RuntimeUse {
+  /** Weights that integer kernels read as they are. */
+  readonly eightBit: number;
+  /** Weights that became floats once, while the model was loaded. */
+  readonly floatsAtLoad: number;
+  /** Weights that are turned back into floats on every run. */
+  readonly dequantizedEachRun: number;
+  readonly weights: readonly WeightUseAtRun[];
+  /** A line for each operator: how many of its weights are computed with as integers, and what became of the others. */
+  readonly words: readonly string[];
+}
+
+/** Operators that only turn integers back into floats, by the scheme that puts them in. */
+const unpackers: Readonly<Partial<Record<string, ReadonlySet<string>>>> = {
+  unpack: new Set(["Cast", "Gather"]),
+};
+const dequantize: ReadonlySet<string> = new Set(["DequantizeLinear"]);
+
 /**
- * Reads from the graph as the runtime optimized it which of the quantized tensors still pass through a
- * DequantizeLinear; the others were fused into 8-bit kernels.
+ * Reads from the graph as the runtime optimized it what became of the quantized tensors: whether an operator still turns
+ * their integers into floats, whether an integer kernel reads them, or whether they are gone, repacked or folded.
  */
 export function runtimeUse(optimized: ModelProto, tensors: readonly AppliedTensor[]): RuntimeUse {
-  const stored = new Set(tensors.flatMap(({ storedAs }) => storedAs ?? []));
-  const unpacked = new Set<string>();
-  for (const graph of graphsOf(optimized.graph!)) {
-    for (const { opType, input } of graph.node) {
-      if (opType === "DequantizeLinear" && stored.has(input[0]!)) unpacked.add(input[0]!);
+  const readers = readersOf(optimized);
+  const weights = tensors.flatMap((tensor): readonly WeightUseAtRun[] => {
+    const { name, graph, scheme, usedBy, storedAs } = tensor;
+    if (!storedAs || !scheme) return [];
+    return [{ name, graph, scheme, usedBy, ...outcome(scheme, storedAs, readers) }];
+  });
+  const count = (became: Became) => weights.filter((weight) => weight.became === became).length;
+  return {
+    eightBit: count("integers"),
+    floatsAtLoad: count("floats"),
+    dequantizedEachRun: count("unpacked on every run"),
+    weights,
+    words: wordsOf(weights),
+  };
+}
+
+type Readers = ReadonlyMap<string, readonly NodeProto[]>;
+
+function outcome(scheme: SchemeId, storedAs: string, readers: Readers): Pick<WeightUseAtRun, "became" | "kernels"> {
+  const nodes = readers.get(storedAs) ?? [];
+  const kinds = unpackers[scheme] ?? dequantize;
+  const unpacking = nodes.filter(({ opType }) => kinds.has(opType));
+  if (unpacking.length > 0) {
+    const kernels = unpacking.flatMap(({ output }) => (readers.get(output[0]!) ?? []).map(({ opType }) => opType));
+    return { became: "unpacked on every run", kernels: [...new Set(kernels)] };
+  }
+  // a runtime that repacks a weight gives it another name
+  const kernels = [...new Set(nodes.map(({ opType }) => opType))];
+  return { became: scheme === "unpack" ? "floats" : "integers", kernels };
+}
+
+function readersOf(model: ModelProto): Readers {
+  const readers = new Map<string, NodeProto[]>();
+  for (const graph of graphsOf(model.graph!)) {
+    for (const node of graph.node) {
+      for (const name of node.input) {
+        const list = readers.get(name);
+        if (list) list.push(node);
+        else readers.set(name, [node]);
+      }
     }
   }
-  return { eightBit: stored.size - unpacked.size, dequantizedEachRun: unpacked.size };
+  return readers;
+}
+
+function wordsOf(weights: readonly WeightUseAtRun[]): readonly string[] {
+  const operators = [...new Set(weights.flatMap(({ usedBy }) => usedBy))];
+  return operators.map((operator) => {
+    const own = weights.filter(({ usedBy }) => usedBy.includes(operator));
+    const as = (became: Became) => own.filter((weight) => weight.became === became);
+    const slow = as("unpacked on every run");
+    const floats = as("floats").length;
+    const parts = [`${as("integers").length} of ${own.length} weights of ${operator} are computed with as integers`];
+    if (floats > 0) parts.push(`${floats} became floats at load, as planned`);
+    if (slow.length > 0) {
+      const into = [...new Set(slow.flatMap(({ kernels }) => kernels))].join(", ");
+      const which = slow.slice(0, 3).map(({ name }) => name);
+      const more = slow.length > 3 ? ", ..." : "";
+      parts.push(`${slow.length} unpacked on every run${into ? ` for ${into}` : ""} (${which.join(", ")}${more})`);
+    }
+    return parts.join("; ");
+  });
 }

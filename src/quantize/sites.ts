@@ -1,4 +1,5 @@
 import { type TensorInfo, type TensorProto, tensorInfo } from "../formats/onnx.js";
+import { movedConstants } from "../graph/moved.js";
 import { isStandard } from "../graph/node.js";
 import type { ModelView, Scope, Use } from "../graph/scope.js";
 import { type ShapeLookup, shapeLookup } from "../graph/shapes.js";
@@ -18,6 +19,8 @@ export interface Site {
   readonly uses: readonly Use[];
   /** Those of the uses that take it as a weight. */
   readonly weightUses: readonly WeightUse[];
+  /** Operators that take it as a weight after its elements were moved (Slice, Concat, ...), where none takes it itself. */
+  readonly reaches: readonly string[];
   /** The model it stands in. */
   readonly view: ModelView;
   readonly shapeOf: ShapeLookup;
@@ -26,16 +29,21 @@ export interface Site {
 /** Every float tensor of a model. Constants must have been lifted. */
 export function sitesOf(view: ModelView): readonly Site[] {
   const shapeOf = shapeLookup(view);
+  const moved = movedConstants(view);
+  const weightUsesOf = (uses: readonly Use[]) =>
+    uses.flatMap((use) => {
+      const slot = isStandard(use.node) ? weightSlot(use.node, use.input) : undefined;
+      return slot ? [{ ...use, slot }] : [];
+    });
   return view.scopes.flatMap((scope) =>
     [...scope.initializers.values()].flatMap((tensor) => {
       const info = tensorInfo(tensor);
       if (!/^b?float/.test(info.type)) return [];
       const uses = view.usesOf(scope, info.name);
-      const weightUses = uses.flatMap((use) => {
-        const slot = isStandard(use.node) ? weightSlot(use.node, use.input) : undefined;
-        return slot ? [{ ...use, slot }] : [];
-      });
-      return [{ scope, tensor, info, uses, weightUses, view, shapeOf }];
+      const weightUses = weightUsesOf(uses);
+      const behind = weightUses.length > 0 ? [] : weightUsesOf(moved.usesOf(scope, info.name));
+      const reaches = [...new Set(behind.map(({ node }) => node.opType))];
+      return [{ scope, tensor, info, uses, weightUses, reaches, view, shapeOf }];
     }),
   );
 }

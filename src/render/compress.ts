@@ -62,6 +62,26 @@ export interface CompressResult extends Source {
   readonly tensors: readonly AppliedTensor[];
   /** Nodes whose bias makes up for what rounding moved. */
   readonly correctedBiases: number;
+  /** What was gathered for bias correction and static quantization; missing where nothing was. */
+  readonly calibration:
+    | {
+        readonly source: string;
+        readonly samples: number;
+        /** How many values have statistics. */
+        readonly values: number;
+        /** How ranges of activations follow from them; null where no activation is quantized beforehand. */
+        readonly ranges: string | null;
+      }
+    | undefined;
+  /** Nodes of the main graph under static quantization; empty without it. */
+  readonly nodes: readonly {
+    readonly name: string;
+    readonly opType: string;
+    readonly output: string;
+    readonly runs: "int8" | "float";
+    /** Why it stays in floats. */
+    readonly reason: string;
+  }[];
   readonly verification: Verification;
   /** What was done to keep --max-drop; null where the first result kept it, or nothing was measured on real samples. */
   readonly gate: Gate | null;

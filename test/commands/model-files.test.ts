@@ -123,6 +123,20 @@ describe("large model files", () => {
     expect(bytesOf("shared2.onnx.data").length).toBe(16384 + 2 * 8192);
   });
 
+  test("small external tensors come into the model file", async () => {
+    const source = model();
+    const b = source.graph!.initializer[1]!;
+    writeFileSync(at("b.bin"), b.rawData);
+    setExternal(b, "b.bin", 0, 256);
+    writeFileSync(at("tiny.onnx"), encodeModel(source));
+    const { model: read, readExternal } = readModelFile(host(), "tiny.onnx");
+    writeModelFile(at("tiny2.onnx"), read, "tiny2.onnx.data", readExternal);
+    expect(readModelFile(host(), "tiny2.onnx").model.graph!.initializer[1]!.rawData).toEqual(
+      new Uint8Array(bytesOf("b.bin")),
+    );
+    expect(await outputOf("tiny2.onnx")).toEqual(await outputOf("m.onnx"));
+  });
+
   test("that change while they are read are noticed", () => {
     writeFileSync(at("changing.onnx"), encodeModel(model()));
     const { model: read, readExternal } = lazily("changing.onnx");

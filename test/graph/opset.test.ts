@@ -1,6 +1,14 @@
 import { describe, expect, test } from "@jest/globals";
 import { openSession } from "../../src/engine/session.js";
-import { decodeModel, encodeModel, type ModelProto, type NodeProto, type TensorProto } from "../../src/formats/onnx.js";
+import {
+  decodeModel,
+  encodeModel,
+  type ModelProto,
+  type NodeProto,
+  setExternal,
+  type TensorProto,
+} from "../../src/formats/onnx.js";
+import { cloneModel } from "../../src/graph/clone.js";
 import { isStandard, makeNode, setAttribute } from "../../src/graph/node.js";
 import { defaultOpset, raiseOpset } from "../../src/graph/opset.js";
 import type { DType, Tensor } from "../../src/tensor/tensor.js";
@@ -278,6 +286,25 @@ describe("raising the opset keeps what the model computes", () => {
     expect(defaultOpset(model)).toBe(13);
     expect(Number(model.irVersion)).toBeGreaterThanOrEqual(7);
     expect(await outputsOf(model, row.shape)).toEqual(before);
+  });
+
+  test("scales in an external file are read", () => {
+    const build = () =>
+      modelOf({
+        title: "",
+        opset: 10,
+        shape: [1, 1, 3, 4],
+        node: node("Resize", { mode: "nearest" }, ["s"]),
+        initializers: [floats("s", [4], [1, 1, 2, 1.7])],
+      });
+    const [inline, external] = [build(), build()];
+    const [scales] = external.graph!.initializer;
+    const bytes = scales!.rawData;
+    setExternal(scales!, "s.data", 0, bytes.length);
+    expect(() => raiseOpset(cloneModel(external), "m.onnx")).toThrow(/^m\.onnx: scales in an external file/);
+    raiseOpset(inline, "m.onnx");
+    raiseOpset(external, "m.onnx", 13, () => bytes);
+    expect(external.graph!.node).toEqual(inline.graph!.node);
   });
 
   test("nodes of nested graphs are raised too", async () => {

@@ -13,10 +13,11 @@ import {
 import { makeNode } from "../../src/graph/node.js";
 import { applyPlan } from "../../src/quantize/apply.js";
 import { planQuantization } from "../../src/quantize/plan.js";
+import { halvesOf, leastHalved } from "../../src/quantize/schemes/unpack.js";
 import type { QuantizeSettings } from "../../src/quantize/settings.js";
 import { dequantize } from "../../src/tensor/dequantize.js";
 import { quantizeReference } from "../../src/tensor/kernels/reference.js";
-import { halfBits, numbersOf } from "../../src/tensor/numbers.js";
+import { halfBits, halfValue, numbersOf } from "../../src/tensor/numbers.js";
 import type { QuantizedWeight, Quantizer } from "../../src/tensor/quantized.js";
 import { elementCount, type Tensor } from "../../src/tensor/tensor.js";
 import { floats, ints, makeGraph, makeModel, type Value, withGraphs } from "../onnx-model.js";
@@ -189,6 +190,13 @@ function forgetShape(model: ModelProto) {
 const decodeNode = (node: NodeProto) =>
   decodeModel(encodeModel(makeModel({ outputs: [], nodes: [node] })), "node").graph!.node[0]!;
 
+/** A weight whose scales are the ones that are stored: many of them lie in a file as float16. */
+function asStored(weight: QuantizedWeight): QuantizedWeight {
+  if (weight.scales.length < leastHalved) return weight;
+  const { bits, exponent } = halvesOf(weight.scales);
+  return { ...weight, scales: Float32Array.from(bits, (half) => halfValue(half) * 2 ** exponent) };
+}
+
 /** The model with other floats in the place of its weights. */
 function withWeights(
   model: ModelProto,
@@ -241,7 +249,7 @@ describe.each(["qdq", "unpack", "nbits", "gather"] as const)("%s", (scheme) => {
     const feeds = inputsOf(row);
     const result = await run(model, feeds);
     expect(sqnrDb(await run(original, feeds), result)).toBeGreaterThan(form.least);
-    const same = withWeights(original, made, tensors);
+    const same = withWeights(original, scheme === "unpack" ? made.map(asStored) : made, tensors);
     if (scheme === "nbits") {
       // the kernel rounds activations to 8 bits
       expect(sqnrDb(await run(same, feeds), result)).toBeGreaterThan(32);
@@ -408,7 +416,7 @@ test("a table that is also read as a matrix keeps one copy: rows gathered as int
     initializers: [floats("w", [40, 24]), ints("shape", [3, 24])],
   });
   const { model: result, tensors } = await compressed(model, { scheme: "auto" });
-  expect(tensors[0]).toMatchObject({ scheme: "gather", bytesAfter: 40 * 24 + 40 * 4 });
+  expect(tensors[0]).toMatchObject({ scheme: "gather", bytesAfter: 40 * 24 + 40 * 4 * 2 });
   expect(storedBytes(result)).toBe(tensors[0]!.bytesAfter + 16);
   expect(sqnrDb(await run(model, inputs), await run(result, inputs))).toBeGreaterThan(34);
 });
@@ -438,5 +446,76 @@ test("Gemm nodes that scale one weight differently each get their scales", async
     initializers: [floats("w", [32, 8])],
   });
   const { model: result } = await compressed(model, { scheme: "nbits" });
+  expect(sqnrDb(await run(model, inputs), await run(result, inputs))).toBeGreaterThan(34);
+});
+
+test("a weight whose pieces reach an LSTM in another order is unpacked, pieces and all, at load", async () => {
+  const inputs: readonly Value[] = [["x", "float32", [4, 1, 12]]];
+  const slice = (from: number, to: number) =>
+    makeNode("Slice", `s${from}`, ["w", `i${from}`, `i${to}`, "i0"], [`p${from}`]);
+  const build = () => {
+    const model = makeModel({
+      inputs,
+      outputs: [["y", "float32", []]],
+      nodes: [
+        slice(0, 8),
+        slice(8, 24),
+        slice(24, 32),
+        makeNode("Concat", "c", ["p0", "p24", "p8"], ["order"], { axis: 0 }),
+        makeNode("Unsqueeze", "u", ["order", "i0"], ["lw"]),
+        makeNode("LSTM", "l", ["x", "lw", "r"], ["y"], { hidden_size: 8 }),
+      ],
+      initializers: [
+        floats("w", [32, 12]),
+        floats("r", [1, 32, 8]),
+        ...[0, 8, 24, 32].map((at) => ints(`i${at}`, [at])),
+      ],
+    });
+    forgetShape(model);
+    return model;
+  };
+  const { model, tensors } = await compressed(build(), { scheme: "auto" });
+  expect(tensors.find(({ name }) => name === "w")).toMatchObject({
+    scheme: "unpack",
+    reason: "its pieces reach LSTM; all of it is carried out at load",
+  });
+  expect(sqnrDb(await run(build(), inputs), await run(model, inputs))).toBeGreaterThan(32);
+  const forced = planQuantization(build(), { ...settings, scheme: "qdq" });
+  expect(forced.tensors.find(({ name }) => name === "w")).toMatchObject({
+    action: "leave",
+    reason: "reaches LSTM through Slice only",
+  });
+});
+
+test("scales that are too small or far apart for float16 are stored with a power of two", async () => {
+  for (const sizes of [
+    [1e-6, 1e-3],
+    [1, 1],
+    [3e4, 1e2],
+  ]) {
+    const scales = Float32Array.from(
+      { length: 100 },
+      (_, at) => (sizes[0]! + (sizes[1]! - sizes[0]!) * (at / 99)) * 1.003,
+    );
+    const { bits, exponent } = halvesOf(scales);
+    scales.forEach((scale, at) => {
+      expect(Math.abs((halfValue(bits[at]!) * 2 ** exponent) / scale - 1)).toBeLessThan(1 / 2000);
+    });
+  }
+  const inputs: readonly Value[] = [["x", "float32", [2, 16]]];
+  const model = makeModel({
+    inputs,
+    outputs: [["y", "float32", [2, 80]]],
+    nodes: [makeNode("MatMul", "n", ["x", "w"], ["y"])],
+    initializers: [
+      floats(
+        "w",
+        [16, 80],
+        Array.from({ length: 16 * 80 }, (_, at) => Math.sin(at) * 1e-5),
+      ),
+    ],
+  });
+  const { model: result } = await compressed(model, { scheme: "unpack" });
+  expect(result.graph!.initializer.some(({ name }) => name.startsWith("unpack_2e-"))).toBe(true);
   expect(sqnrDb(await run(model, inputs), await run(result, inputs))).toBeGreaterThan(34);
 });

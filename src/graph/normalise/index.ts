@@ -1,5 +1,6 @@
 import { graphsOf, type ModelProto, type ReadExternal } from "../../formats/onnx.js";
 import { affinePass } from "./affine.js";
+import { bypassPass } from "./bypass.js";
 import { constantsPass } from "./constants.js";
 import { foldPass } from "./fold.js";
 import { functionsPass } from "./functions.js";
@@ -23,6 +24,7 @@ const passes: readonly Pass[] = [
   constantsPass,
   inputsPass,
   foldPass,
+  bypassPass,
   affinePass,
   tiedPass,
   unusedPass,

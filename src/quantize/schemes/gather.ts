@@ -1,10 +1,10 @@
-import { makeTensor } from "../../formats/onnx.js";
+import { makeTensor, type TensorProto } from "../../formats/onnx.js";
 import { makeNode } from "../../graph/node.js";
 import type { QuantizedWeight } from "../../tensor/quantized.js";
 import type { GraphEdit } from "../edit.js";
 import type { Scheme } from "../scheme.js";
 import type { Site, WeightUse } from "../sites.js";
-import { unpackWeight } from "./unpack.js";
+import { leastHalved, unpackWeight } from "./unpack.js";
 
 /**
  * Tables of rows (embeddings): Gather takes 8-bit rows and their scales, and only these become floats. Standard operators
@@ -23,15 +23,22 @@ export const gather: Scheme = {
     if (axis === undefined) return "has one axis, so each element would need a scale";
     return {
       form: { bits: 8, signed: true, symmetric: true, granularity: "channel", axis },
-      bytesAfter: elements + shape[axis]! * 4,
+      bytesAfter: elements + shape[axis]! * (4 + (isShared(site) ? (shape[axis]! >= leastHalved ? 2 : 4) : 0)),
     };
   },
   apply(site, { form }, weight, edit) {
     const { scope, tensor, info } = site;
     const uses = gathers(site);
     edit.drop(scope, tensor);
-    const others = uses.length < site.uses.length || scope.outputs.has(info.name);
-    const { integers, scale } = others ? unpackWeight(site, weight, edit, info.name) : storeRows(site, weight, edit);
+    const others = isShared(site);
+    // one copy of the integers, while the scales, which differ in type, are stored for each way to read them
+    const integers = others ? unpackWeight(site, weight, edit, info.name) : storeRows(site, weight, edit);
+    const scale = makeTensor(edit.fresh(`${info.name}_row_scale`), {
+      dtype: "float32",
+      shape: weight.shape.map((size, at) => (at === form.axis ? size : 1)),
+      data: weight.scales,
+    });
+    edit.add(scope, scale);
     for (const { node, scope: home } of uses) {
       const label = node.name || node.output[0]!;
       const [rows, scales, floats] = ["rows", "scales", "floats"].map((part) => edit.fresh(`${label}_${part}`));
@@ -51,13 +58,15 @@ export const gather: Scheme = {
   },
 };
 
-function storeRows({ scope, info }: Site, { form, shape, values, scales }: QuantizedWeight, edit: GraphEdit) {
-  const sizes = shape.map((size, at) => (at === form.axis ? size : 1));
+/** Whether something else reads the table too. */
+function isShared(site: Site): boolean {
+  return gathers(site).length < site.uses.length || site.scope.outputs.has(site.info.name);
+}
+
+function storeRows({ scope, info }: Site, { shape, values }: QuantizedWeight, edit: GraphEdit): TensorProto {
   const integers = makeTensor(edit.fresh(`${info.name}_quantized`), { dtype: "int8", shape, data: values });
-  const scale = makeTensor(edit.fresh(`${info.name}_scale`), { dtype: "float32", shape: sizes, data: scales });
   edit.add(scope, integers);
-  edit.add(scope, scale);
-  return { integers, scale };
+  return integers;
 }
 
 function gathers(site: Site): readonly WeightUse[] {

@@ -1,10 +1,12 @@
 import { makeTensor, type NodeProto, type TensorProto } from "../../formats/onnx.js";
 import { makeNode } from "../../graph/node.js";
+import { halfBits } from "../../tensor/numbers.js";
 import type { QuantizedForm, QuantizedWeight } from "../../tensor/quantized.js";
 import { elementCount } from "../../tensor/tensor.js";
 import type { GraphEdit } from "../edit.js";
 import { packedBytes, scaleCount, weightForm } from "../forms.js";
 import type { Scheme } from "../scheme.js";
+import type { QuantizeSettings } from "../settings.js";
 import { type Site, sumAxis } from "../sites.js";
 
 /**
@@ -18,19 +20,45 @@ export const unpack: Scheme = {
   words: "unpacked to floats once, at load (Cast, Mul)",
   plan(site, settings) {
     const { shape, elements } = site.info;
-    const own = weightForm(firstUse(site), settings, true);
+    const own = site.weightUses.length > 0 ? weightForm(firstUse(site), settings, true) : looseForm(site, settings);
     if (typeof own === "string") return own;
     const form = byRow(site, own);
     const scales = scaleCount(shape, form);
     // zero points are whole bytes here
-    const bytesAfter = packedBytes(elements, form.bits) + scales * (form.symmetric ? 4 : 5);
+    const bytesOfScale = (scales >= leastHalved ? 2 : 4) + (form.symmetric ? 0 : 1);
+    const bytesAfter = packedBytes(elements, form.bits) + scales * bytesOfScale;
     return { form, bytesAfter };
   },
   apply(site, _, weight, edit) {
     edit.drop(site.scope, site.tensor);
-    return unpackWeight(site, weight, edit, site.info.name).integers;
+    return unpackWeight(site, weight, edit, site.info.name);
   },
 };
+
+/** As many scales as pay for the nodes that turn them from float16 into float32. */
+export const leastHalved = 64;
+
+/**
+ * Scales in float16, which loses less than 0.05 % of each: `scale = half * 2^exponent`, where the exponent is 0 unless
+ * some would leave the range in which halves are that exact. It is a multiple of 4, so that weights share factors.
+ */
+export function halvesOf(scales: Float32Array): { readonly bits: Uint16Array<ArrayBuffer>; readonly exponent: number } {
+  let [least, most] = [Number.POSITIVE_INFINITY, 0];
+  for (const scale of scales) {
+    if (scale < least) least = scale;
+    if (scale > most) most = scale;
+  }
+  const fits = least >= 2 ** -14 && most < 2 ** 15;
+  const exponent = fits ? 0 : Math.ceil((Math.log2(most) - 15) / 4) * 4;
+  return { bits: Uint16Array.from(scales, (scale) => halfBits(scale / 2 ** exponent)), exponent };
+}
+
+/** The form of a weight whose pieces are moved first: a scale for each row, or what stands for one. */
+function looseForm({ info: { shape } }: Site, { asymmetric }: QuantizeSettings): QuantizedForm | string {
+  const axis = shape.findIndex((size, at) => size > 1 && at < shape.length - 1);
+  if (axis < 0) return "has no rows";
+  return { bits: 8, signed: !asymmetric, symmetric: !asymmetric, granularity: "channel", axis };
+}
 
 /** The floats do not mind along which axis their scales run: where the uses disagree, the first one decides. */
 function firstUse(site: Site): Site {
@@ -43,7 +71,7 @@ function firstUse(site: Site): Site {
  */
 function byRow(site: Site, form: QuantizedForm): QuantizedForm {
   const { shape, elements } = site.info;
-  const axis = sumAxis(firstUse(site));
+  const axis = site.weightUses.length > 0 ? sumAxis(firstUse(site)) : undefined;
   if (form.granularity !== "channel" || axis === undefined || elements === shape[axis]! * shape[form.axis]!)
     return form;
   return { ...form, granularity: "block", axis, blockSize: shape[axis]! };
@@ -55,13 +83,14 @@ export function unpackWeight(
   weight: QuantizedWeight,
   edit: GraphEdit,
   result: string,
-): { readonly integers: TensorProto; readonly scale: TensorProto } {
+): TensorProto {
   const { form, shape, values, scales, zeroPoints } = weight;
+  // short names, and none for nodes: there are several of each for every weight
   const name = (part: string) => edit.fresh(`${info.name}_${part}`);
   const nodes: NodeProto[] = [];
   const put = (opType: string, part: string, input: readonly string[], attributes = {}): string => {
     const output = name(part);
-    nodes.push(makeNode(opType, name(opType.toLowerCase()), input, [output], attributes));
+    nodes.push(makeNode(opType, "", input, [output], attributes));
     return output;
   };
   const add = (tensor: TensorProto): string => {
@@ -80,33 +109,46 @@ export function unpackWeight(
     );
   const integers =
     form.bits === 4
-      ? makeTensor(name("quantized"), { dtype: "uint8", shape: [values.length], data: values })
-      : makeTensor(name("quantized"), { dtype: form.signed ? "int8" : "uint8", shape, data: values });
+      ? makeTensor(name("q"), { dtype: "uint8", shape: [values.length], data: values })
+      : makeTensor(name("q"), { dtype: form.signed ? "int8" : "uint8", shape, data: values });
   add(integers);
   let floats: string;
   if (form.bits === 4) {
-    const bytes = put("Cast", "bytes", [integers.name], { to: 6 });
-    const pairs = put("Gather", "pairs", [nibbleTable(scope, form, edit), bytes]);
+    const bytes = put("Cast", "b", [integers.name], { to: 6 });
+    const pairs = put("Gather", "p", [nibbleTable(scope, form, edit), bytes]);
     const count = elementCount(shape);
     const even =
-      count % 2 === 0
-        ? pairs
-        : put("Slice", "even", [put("Reshape", "flat", [pairs, ints([-1])]), ints([0]), ints([count])]);
-    floats = put("Reshape", "unscaled", [even, ints(shape)]);
-  } else floats = put("Cast", "unscaled", [integers.name], { to: 1 });
+      count % 2 === 0 ? pairs : put("Slice", "e", [put("Reshape", "r", [pairs, ints([-1])]), ints([0]), ints([count])]);
+    floats = put("Reshape", "f", [even, ints(shape)]);
+  } else floats = put("Cast", "f", [integers.name], { to: 1 });
 
   // symmetric 4-bit values had theirs taken away by the table, 8-bit ones are signed
   if (zeroPoints && !form.symmetric) {
-    const zero = makeTensor(name("zero_point"), { dtype: "uint8", shape: stretchShape(weight), data: zeroPoints });
-    floats = put("Sub", "centred", [floats, stretch(put("Cast", "zero", [add(zero)], { to: 1 }))]);
+    const zero = makeTensor(name("z"), { dtype: "uint8", shape: stretchShape(weight), data: zeroPoints });
+    floats = put("Sub", "d", [floats, stretch(put("Cast", "c", [add(zero)], { to: 1 }))]);
   }
-  const scale = makeTensor(name("scale"), { dtype: "float32", shape: stretchShape(weight), data: scales });
+  const scaleShape = stretchShape(weight);
+  const { bits, exponent } = halvesOf(scales);
+  const halved = scales.length >= leastHalved;
+  const scale = halved
+    ? makeTensor(name("s"), { dtype: "float16", shape: scaleShape, data: bits })
+    : makeTensor(name("s"), { dtype: "float32", shape: scaleShape, data: scales });
+  let factor = halved ? put("Cast", "g", [add(scale)], { to: 1 }) : add(scale);
+  if (halved && exponent !== 0) factor = put("Mul", "h", [factor, powerOfTwo(exponent)]);
   const to = info.type === "float16" ? 10 : info.type === "bfloat16" ? 16 : 1;
-  const product = put("Mul", "unpacked", [floats, stretch(add(scale))]);
-  if (to !== 1) put("Cast", "narrowed", [product], { to });
+  const product = put("Mul", "u", [floats, stretch(factor)]);
+  if (to !== 1) put("Cast", "n", [product], { to });
   nodes.at(-1)!.output = [result];
   edit.prepend(scope, ...nodes);
-  return { integers, scale };
+  return integers;
+
+  function powerOfTwo(power: number): string {
+    return edit.once(scope, `power:${power}`, () =>
+      add(
+        makeTensor(edit.fresh(`unpack_2e${power}`), { dtype: "float32", shape: [], data: Float32Array.of(2 ** power) }),
+      ),
+    );
+  }
 
   /** Scales as wide as the weight, or such that they stretch by themselves. */
   function stretch(value: string): string {
@@ -116,9 +158,9 @@ export function unpackWeight(
     const blocks = Math.ceil(size / blockSize!);
     const before = shape.slice(0, axis);
     const after = shape.slice(axis + 1);
-    const wide = put("Expand", "wide", [value, ints([...before, blocks, blockSize!, ...after])]);
-    const long = put("Reshape", "long", [wide, ints([...before, blocks * blockSize!, ...after])]);
-    return blocks * blockSize! === size ? long : put("Slice", "cut", [long, ints([0]), ints([size]), ints([axis])]);
+    const wide = put("Expand", "w", [value, ints([...before, blocks, blockSize!, ...after])]);
+    const long = put("Reshape", "l", [wide, ints([...before, blocks * blockSize!, ...after])]);
+    return blocks * blockSize! === size ? long : put("Slice", "t", [long, ints([0]), ints([size]), ints([axis])]);
   }
 }
 

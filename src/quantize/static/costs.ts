@@ -23,9 +23,17 @@ export interface OperatorCosts {
   readonly reorder: number;
   /** Of starting any node. */
   readonly node: number;
+  /** Channels that float convolutions compute at a time: fewer take as long. */
+  readonly block: number;
+  /** For each place of an 8-bit convolution whose kernel is larger than 1: gathering what it covers. */
+  readonly gather: number;
+  /** For each stretch of an 8-bit sum or product with one number per channel. */
+  readonly stretch: number;
   readonly product: ProductCost;
-  /** Convolutions with one input channel per group. */
+  /** Convolutions with one input channel per group, a multiple of `block` in all. */
   readonly depthwise: ProductCost;
+  /** The same with another number of channels. */
+  readonly oddDepthwise: ProductCost;
   readonly operators: Readonly<Record<string, Pair>>;
 }
 
@@ -39,8 +47,12 @@ const vnni: OperatorCosts = {
   transpose: 0.08,
   reorder: 0.28,
   node: 3000,
+  block: 16,
+  gather: 17,
+  stretch: 18,
   product: { perProduct: { float: 0.0115, int8: 0.0031 }, perOutput: { float: 0.04, int8: 0.14 } },
   depthwise: { perProduct: { float: 0.013, int8: 0.025 }, perOutput: { float: 0.2, int8: 0.25 } },
+  oddDepthwise: { perProduct: { float: 0.013, int8: 0.075 }, perOutput: { float: 0.2, int8: 0.25 } },
   operators: {
     Add: { float: 0.32, int8: 0.14 },
     Mul: { float: 0.35, int8: 0.22 },
@@ -51,13 +63,15 @@ const vnni: OperatorCosts = {
     Clip: { float: 0.25, int8: 0 },
     Relu: { float: 0.25, int8: 0.21 },
     Softmax: { float: 0.31, int8: 1.8 },
-    MaxPool: { float: 0.7, int8: 1 },
-    AveragePool: { float: 0.7, int8: 7.5 },
+    MaxPool: { float: 0.7, int8: 14 },
+    // right after a convolution
+    NhwcMaxPool: { float: 0.7, int8: 0.3 },
+    AveragePool: { float: 0.7, int8: 8 },
     GlobalAveragePool: { float: 0.13, int8: 0.05 },
     Concat: { float: 0.29, int8: 0.05 },
     Where: { float: 0.5, int8: 0.3 },
     Transpose: { float: 0.58, int8: 0.08 },
-    Resize: { float: 0.19, int8: 0.05 },
+    Resize: { float: 0.19, int8: 1.1 },
     Slice: { float: 0.3, int8: 0.08 },
     Gather: { float: 0.3, int8: 0.08 },
     Split: { float: 0.3, int8: 0.08 },
@@ -72,6 +86,7 @@ const vnni: OperatorCosts = {
  */
 const avx2: OperatorCosts = {
   ...vnni,
+  block: 8,
   product: { perProduct: { float: 0.042, int8: 0.029 }, perOutput: { float: 0.04, int8: 0.14 } },
 };
 

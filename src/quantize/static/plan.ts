@@ -33,6 +33,17 @@ export interface StaticPlan {
   readonly weights: ReadonlyMap<string, QuantizedForm>;
 }
 
+/** What a plan may be told beside the settings. */
+export interface StaticWishes {
+  /** Nodes that must stay in floats, by their first output, each with the reason. */
+  readonly kept?: ReadonlyMap<string, string>;
+  /**
+   * Noise that the 8-bit form of a value brings into the outputs, as share of their power (see noise.ts); what is not
+   * given is taken for 0.
+   */
+  readonly noise?: ReadonlyMap<string, number>;
+}
+
 interface Unit {
   readonly node: NodeProto;
   readonly form: EightBitForm | string;
@@ -42,19 +53,18 @@ interface Unit {
 
 /**
  * Plans static quantization: which nodes of the main graph run in 8 bits, and the scale of every activation they touch.
- * Nested graphs stay in floats. Pure. `observed` holds what calibration saw of the float values of the main graph;
- * `kept` names values whose node must stay in floats, each with the reason.
+ * Nested graphs stay in floats. Pure. `observed` holds what calibration saw of the float values of the main graph.
  */
 export function planStatic(
   model: ModelProto,
   observed: ReadonlyMap<string, ObservedValue>,
   settings: StaticSettings,
   readExternal: ReadExternal,
-  kept: ReadonlyMap<string, string> = new Map(),
+  { kept = new Map(), noise = new Map() }: StaticWishes = {},
 ): StaticPlan {
   const facts = staticFacts(model, observed, settings, readExternal);
   const units = unitsOf(model, facts, kept);
-  const eightBit = place(units, facts);
+  const eightBit = place(units, facts, noise);
   const values = scalesOf(units, eightBit, facts);
   const nodes = new Map<string, StaticNode>();
   const weights = new Map<string, QuantizedForm>();
@@ -121,7 +131,7 @@ function whole(cost: number): number {
  * The units that run in 8 bits: the choice that costs least in all, conversions between floats and 8 bits included. Each
  * unit lies on one side of a cut; a value that one side makes and the other reads is converted once.
  */
-function place(units: readonly Unit[], facts: StaticFacts): ReadonlySet<Unit> {
+function place(units: readonly Unit[], facts: StaticFacts, noise: ReadonlyMap<string, number>): ReadonlySet<Unit> {
   const { settings } = facts;
   const possible = units.filter(({ form }) => typeof form !== "string");
   if (settings.placement === "everywhere") return new Set(possible);
@@ -152,6 +162,15 @@ function place(units: readonly Unit[], facts: StaticFacts): ReadonlySet<Unit> {
     const made = (maker && vertices.get(maker)) ?? cut.sink;
     const elements = facts.elements(name);
     const taking = [...(readers.get(name) ?? [])].map((unit) => vertices.get(unit)!);
+    const maker8 = maker && vertices.has(maker) ? (maker.form as EightBitForm) : undefined;
+    const loss = whole((noise.get(name) ?? 0) * (settings.noisePrice ?? 0));
+    // values that are moved about or relabelled have the integers of another
+    if (loss > 0 && (!maker8 || maker8.kind === "kernel")) {
+      const rounded = cut.vertex();
+      cut.edge(rounded, cut.sink, loss);
+      for (const vertex of taking) cut.edge(vertex, rounded, Number.POSITIVE_INFINITY);
+      if (maker8 && !canPutOutFloats(maker!, facts)) cut.edge(made, rounded, Number.POSITIVE_INFINITY);
+    }
     if (taking.length > 0) {
       const anyInt8 = cut.vertex();
       for (const vertex of taking) cut.edge(vertex, anyInt8, Number.POSITIVE_INFINITY);
@@ -218,6 +237,14 @@ function rangeOf({ form, absorbed }: Unit, name: string, facts: StaticFacts): { 
 function within(seen: ObservedValue, name: string, facts: StaticFacts): { min: number; max: number } {
   const useful = usefulRange(name, facts);
   return { min: Math.max(seen.min, useful.min), max: Math.min(seen.max, useful.max) };
+}
+
+/** The values of a plan that have a scale of their own: others share the integers of one of these. */
+export function ownScales({ nodes, values }: StaticPlan): readonly string[] {
+  const shared = new Set(
+    [...nodes].flatMap(([first, { form, output }]) => (form && form.kind !== "kernel" ? [first, output] : [])),
+  );
+  return [...values.keys()].filter((name) => !shared.has(name));
 }
 
 /** Real numbers that the 8-bit form of each value reaches, for reports. */

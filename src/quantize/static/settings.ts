@@ -27,4 +27,6 @@ export interface StaticSettings {
   readonly placement: "cheapest" | "everywhere";
   /** What operators cost on the target. */
   readonly costs: OperatorCosts;
+  /** What noise costs where the cheapest placement is sought: nanoseconds for noise as strong as the outputs; default 0. */
+  readonly noisePrice?: number;
 }

@@ -66,18 +66,29 @@ function passing(node: NodeProto, { elements, settings: { costs } }: StaticFacts
 const blockedOperators = new Set(["Conv", "MaxPool", "AveragePool", "GlobalAveragePool", "Concat", "Resize"]);
 
 /** A convolution or matrix product with `products` multiplications for each output element. */
-function multiplying(node: NodeProto, facts: StaticFacts, products: number, depthwise: boolean) {
+function multiplying(node: NodeProto, facts: StaticFacts, products: number) {
   const { costs } = facts.settings;
-  const { perProduct, perOutput } = depthwise ? costs.depthwise : costs.product;
+  const { perProduct, perOutput } = costs.product;
   const outputs = facts.elements(node.output[0]!);
-  let float = costs.node + outputs * (products * perProduct.float + perOutput.float);
-  const int8 = costs.node + outputs * (products * perProduct.int8 + perOutput.int8);
-  if (node.opType === "Conv") {
-    const isBlocked = (other: NodeProto | undefined) => other !== undefined && blockedOperators.has(other.opType);
-    const input = node.input[0]!;
-    if (!isBlocked(facts.producer(input))) float += costs.reorder * facts.elements(input);
-    if (!facts.readers(node.output[0]!).every(isBlocked)) float += costs.reorder * outputs;
-  }
+  const one = (kind: "float" | "int8") => costs.node + outputs * (products * perProduct[kind] + perOutput[kind]);
+  return { float: one("float"), int8: one("int8") };
+}
+
+function convolving(node: NodeProto, facts: StaticFacts, [channels, perGroup, ...kernel]: readonly number[]) {
+  const { costs } = facts.settings;
+  const outputs = facts.elements(node.output[0]!);
+  const products = perGroup! * elementCount(kernel);
+  const isDepthwise = perGroup === 1 && intAttribute(node, "group", 1) > 1;
+  const blocks = Math.ceil(channels! / costs.block) * costs.block;
+  const isOdd = blocks !== channels;
+  const { perProduct, perOutput } = isDepthwise ? costs[isOdd ? "oddDepthwise" : "depthwise"] : costs.product;
+  let float = costs.node + outputs * (products * perProduct.float * (blocks / channels!) + perOutput.float);
+  let int8 = costs.node + outputs * (products * perProduct.int8 + perOutput.int8);
+  if (!isDepthwise && elementCount(kernel) > 1) int8 += costs.gather * (outputs / channels!);
+  const isBlocked = (other: NodeProto | undefined) => other !== undefined && blockedOperators.has(other.opType);
+  const input = node.input[0]!;
+  if (!isBlocked(facts.producer(input)) && perGroup! > 3) float += costs.reorder * facts.elements(input);
+  if (!facts.readers(node.output[0]!).every(isBlocked)) float += costs.reorder * outputs;
   return { float, int8 };
 }
 
@@ -88,13 +99,12 @@ const conv: StaticRow = {
     if (!weight) return "its weight is no constant";
     if (node.input[2] && !facts.constant(node.input[2])) return "its bias is no constant";
     const shape = facts.shape(weight);
-    const group = intAttribute(node, "group", 1);
     return {
       kind: "kernel",
       activations: [0],
       weight: { input: 1, axis: 0 },
       ...(node.input[2] ? { bias: 2 } : {}),
-      cost: multiplying(node, facts, elementCount(shape.slice(1)), group > 1 && shape[1] === 1),
+      cost: convolving(node, facts, shape),
     };
   },
 };
@@ -120,7 +130,7 @@ const gemm: StaticRow = {
       weight: { input: 1, axis },
       ...(node.input[2] ? { bias: 2 } : {}),
       floatOutput: true,
-      cost: multiplying(node, facts, shape[1 - axis]!, false),
+      cost: multiplying(node, facts, shape[1 - axis]!),
     };
   },
 };
@@ -134,13 +144,13 @@ const matmul: StaticRow = {
       const shape = facts.shape(weight);
       // a scale for each column only where there are no batches of matrices
       if (shape.length !== 2) return "its weight is not a matrix";
-      const cost = multiplying(node, facts, shape[0]!, false);
+      const cost = multiplying(node, facts, shape[0]!);
       return { kind: "kernel", activations: [0], weight: { input: 1, axis: 1 }, floatOutput: true, cost };
     }
     if (facts.constant(left)) return "its weight stands on the left";
     if (!facts.settings.matmulOfActivations) return "a product of two activations, which 8 bits harm most";
     const summed = Math.sqrt((facts.elements(left) * facts.elements(right)) / facts.elements(node.output[0]!));
-    return { kind: "kernel", activations: [0, 1], floatOutput: true, cost: multiplying(node, facts, summed, false) };
+    return { kind: "kernel", activations: [0, 1], floatOutput: true, cost: multiplying(node, facts, summed) };
   },
 };
 
@@ -168,14 +178,23 @@ function relabel(node: NodeProto, facts: StaticFacts, activation: number, factor
   return { kind: "relabel", activations: [activation], factor, cost: { float, int8: 0 } };
 }
 
+/** Cost of a sum or product: 8-bit kernels start anew for each stretch of one number per channel. */
+function pairwise(node: NodeProto, facts: StaticFacts) {
+  const { float, int8 } = passing(node, facts);
+  const sizes = node.input.map((name) => facts.values(name)?.length ?? facts.elements(name));
+  const [outputs, least] = [facts.elements(node.output[0]!), Math.min(...sizes)];
+  const stretches = least > 1 && least < outputs ? outputs / least : 0;
+  return { float, int8: int8 + stretches * facts.settings.costs.stretch };
+}
+
 const add: StaticRow = {
   opType: "Add",
   form(node, facts) {
     const constant = withConstant(node, facts);
-    const cost = passing(node, facts);
-    if (!constant) return { kind: "kernel", activations: [0, 1], cost };
-    if (!facts.values(node.input[constant[1]])) return "its constant is too large";
-    return { kind: "kernel", activations: [constant[0]], operands: [constant[1]], cost };
+    if (constant && !facts.values(node.input[constant[1]])) return "its constant is too large";
+    return constant
+      ? { kind: "kernel", activations: [constant[0]], operands: [constant[1]], cost: pairwise(node, facts) }
+      : { kind: "kernel", activations: [0, 1], cost: pairwise(node, facts) };
   },
 };
 
@@ -183,12 +202,8 @@ const mul: StaticRow = {
   opType: "Mul",
   form(node, facts) {
     const constant = withConstant(node, facts);
-    const cost = passing(node, facts);
-    if (!constant) return { kind: "kernel", activations: [0, 1], cost };
-    const factor = scalar(facts, node.input[constant[1]]);
-    if (isFinitePositive(factor)) return relabel(node, facts, constant[0], factor);
-    if (!facts.values(node.input[constant[1]])) return "its constant is too large";
-    return { kind: "kernel", activations: [constant[0]], operands: [constant[1]], cost };
+    const factor = constant ? scalar(facts, node.input[constant[1]]) : undefined;
+    return isFinitePositive(factor) ? relabel(node, facts, constant![0], factor) : add.form(node, facts);
   },
 };
 
@@ -267,6 +282,18 @@ function through(opType: string, refusal: (node: NodeProto) => string | undefine
   };
 }
 
+/** After a convolution there is a kernel for its layout; the other one is slow. */
+const maxPool: StaticRow = {
+  opType: "MaxPool",
+  form(node, facts) {
+    if (node.output[1]) return "its second output has no 8-bit form";
+    let maker = facts.producer(node.input[0]!);
+    if (maker && isSaturation(maker, facts)) maker = facts.producer(maker.input[0]!);
+    const kernel = maker?.opType === "Conv" ? "NhwcMaxPool" : "MaxPool";
+    return { kind: "through", activations: [0], cost: passing(node, facts, kernel) };
+  },
+};
+
 /**
  * The operators that onnxruntime runs in 8 bits, read from its graph after loading. Others stay in floats, with no
  * conversion put around them: that would cost and gain nothing (ConvTranspose, normalisations, Tanh, Erf, Gelu,
@@ -290,7 +317,7 @@ const rows = new Map(
     kernel("GlobalAveragePool"),
     kernel("Concat", "all"),
     kernel("Where", [1, 2]),
-    through("MaxPool", (node) => (node.output[1] ? "its second output has no 8-bit form" : undefined)),
+    maxPool,
     through("ReduceMax"),
     through("ReduceMin"),
     through("Resize", (node) =>

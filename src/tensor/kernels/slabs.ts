@@ -2,6 +2,8 @@ import type { GroupLayout } from "./groups.js";
 
 /** Elements a slab aims at: its floats fit the second-level cache of a core. A multiple of the reference's pieces. */
 const slabElements = 262144;
+/** Strips of columns may have more, so that their rows are not too short to copy one by one. */
+const stripElements = 4 * slabElements;
 /** A contiguous group above this many elements is worked on in parts instead. */
 const largestGroup = 4 * slabElements;
 
@@ -101,7 +103,7 @@ function columnSlabs(outer: number, length: number, block: number, columns: numb
   }
   const step = share(perStack, block * columns);
   // narrower than the matrix only where not even one fits
-  const wide = block * columns <= slabElements ? columns : Math.max(16, Math.floor(slabElements / block / 16) * 16);
+  const wide = block * columns <= slabElements ? columns : Math.max(16, Math.floor(stripElements / block / 16) * 16);
   for (let stack = 0; stack < outer; stack++) {
     for (let at = 0; at < perStack; at += step) {
       const start = at * block;

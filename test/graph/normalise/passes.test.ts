@@ -506,6 +506,65 @@ const rows: readonly Row[] = [
     initializers: ["v_1"],
   },
   {
+    title: "Constant nodes that hold lists and single numbers",
+    model: linear(
+      [
+        node("Constant", "k1", [], ["shape"], { value_ints: [4, -1] }),
+        node("Constant", "k2", [], ["half"], { value_float: { float: 0.5 } }),
+        node("Constant", "k3", [], ["axis"], { value_int: 0 }),
+        node("Reshape", "r", ["w", "shape"], ["w2"]),
+        node("MatMul", "m", ["x", "w2"], ["h"]),
+        node("Mul", "half_of", ["h", "half"], ["k"]),
+        node("CumSum", "sum", ["k", "axis"], ["y"]),
+      ],
+      [floats("w", [20])],
+    ),
+    feeds: onRows,
+    changes: { constants: 3, fold: 1, unused: 1 },
+    operators: ["MatMul", "Mul", "CumSum"],
+    initializers: ["half", "axis", "w2"],
+  },
+  {
+    title: "nodes that pass a value on, in a row and into a branch; not one that a graph puts out",
+    model: () =>
+      makeModel({
+        inputs: [x, ["c", "bool", []]],
+        outputs: [y],
+        nodes: [
+          node("Cast", "c1", ["x"], ["a"], { to: 1 }),
+          node("Cast", "c2", ["a"], ["b"], { to: 1 }),
+          node("Dropout", "d", ["b"], ["e", "mask"]),
+          node("Neg", "neg", ["e"], ["g"]),
+          node("Identity", "i", ["g"], ["h"]),
+          withGraphs(node("If", "if", ["c"], ["k"]), {
+            then_branch: makeGraph({
+              outputs: [["o", "float32", ["n", 4]]],
+              nodes: [node("Abs", "abs", ["h"], ["o"])],
+            }),
+            else_branch: makeGraph({
+              outputs: [["p", "float32", ["n", 4]]],
+              nodes: [node("Identity", "out", ["h"], ["p"])],
+            }),
+          }),
+          node("Identity", "last", ["k"], ["y"]),
+        ],
+      }),
+    feeds: { ...onRows, c: flag(true) },
+    changes: { bypass: 4 },
+    operators: ["Neg", "If", "Abs", "Identity", "Identity"],
+  },
+  {
+    title: "Dropout whose mask is read stays",
+    model: () => {
+      const model = linear([node("Dropout", "d", ["x"], ["h", "mask"]), node("Abs", "a", ["h"], ["y"])], [])();
+      model.graph!.output.push(makeModel({ outputs: [["mask", "bool", ["n", 4]]], nodes: [] }).graph!.output[0]!);
+      return model;
+    },
+    feeds: onRows,
+    changes: {},
+    operators: ["Dropout", "Abs"],
+  },
+  {
     title: "nodes out of order, unused initializers",
     model: linear([node("Neg", "b", ["h"], ["y"]), node("Abs", "a", ["x"], ["h"])], [floats("nobody", [3])]),
     feeds: onRows,
@@ -605,7 +664,7 @@ describe("normalising keeps what the model computes", () => {
 test("a function's output may be its own input, and a call may leave inputs and outputs out", () => {
   const call = node("Pass", "call", ["x", ""], ["", "same", "y"]);
   call.domain = "local";
-  const model = makeModel({ inputs: [x], outputs: [y], nodes: [call] });
+  const model = makeModel({ inputs: [x], outputs: [y, ["same", "float32", ["n", 4]]], nodes: [call] });
   model.functions.push(
     create(FunctionProtoSchema, {
       name: "Pass",

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import { checkBatch } from "../../src/data/npz-batch.js";
+import { checkBatch } from "../../src/data/fit.js";
 import { UserError } from "../../src/errors.js";
 import type { Tensor } from "../../src/tensor/tensor.js";
 
@@ -26,8 +26,8 @@ describe("a sample", () => {
     expect(batch.get("x")).toEqual({ dtype: "float32", shape: [1, 2], data: Float32Array.of(0.1, 2) });
     expect(batch.get("ids")).toEqual({ dtype: "int64", shape: [1], data: BigInt64Array.of(-7n) });
     expect(notes).toEqual([
-      'a.npz: array "x" converted from float64 to float32',
-      'a.npz: array "ids" converted from int32 to int64',
+      'array "x" converted from float64 to float32',
+      'array "ids" converted from int32 to int64',
     ]);
   });
 

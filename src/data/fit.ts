@@ -1,15 +1,8 @@
 import { UserError } from "../errors.js";
 import { type DType, formatShape, type Tensor } from "../tensor/tensor.js";
-import type { Batch } from "./batch.js";
+import type { Batch, DeclaredInput } from "./batch.js";
 
-/** An input as a model declares it; an engine's ValueInfo fits. */
-interface Declared {
-  readonly name: string;
-  readonly dtype: DType;
-  readonly shape: readonly (number | string | null)[];
-}
-
-/** A batch made to fit, and what was converted for it, one line each. */
+/** A batch made to fit, and what was converted for it, without the place. */
 export interface FittedBatch {
   readonly batch: Batch;
   readonly notes: readonly string[];
@@ -20,7 +13,7 @@ export interface FittedBatch {
  * converted (float64 -> float32, int32 -> int64) and noted; everything else that differs is a UserError naming file
  * (`where`), array, what was expected and what was found.
  */
-export function checkBatch(inputs: readonly Declared[], batch: Batch, where: string): FittedBatch {
+export function checkBatch(inputs: readonly DeclaredInput[], batch: Batch, where: string): FittedBatch {
   const names = (list: Iterable<string>) => [...list].join(", ") || "none";
   for (const name of batch.keys()) {
     if (inputs.some((input) => input.name === name)) continue;
@@ -46,14 +39,13 @@ export function checkBatch(inputs: readonly Declared[], batch: Batch, where: str
         `${where}: array "${input.name}": the model expects ${input.dtype}, found ${tensor.dtype}; save it as ${input.dtype}`,
       );
     }
-    if (converted !== tensor)
-      notes.push(`${where}: array "${input.name}" converted from ${tensor.dtype} to ${input.dtype}`);
+    if (converted !== tensor) notes.push(`array "${input.name}" converted from ${tensor.dtype} to ${input.dtype}`);
     fitted.set(input.name, converted);
   }
   return { batch: fitted, notes };
 }
 
-function shapeFits(declared: Declared["shape"], shape: readonly number[]): boolean {
+function shapeFits(declared: DeclaredInput["shape"], shape: readonly number[]): boolean {
   // rank 0 may also stand for "rank unknown"
   if (declared.length === 0) return true;
   return (
