@@ -33,7 +33,8 @@ function costOf(argv: readonly string[], failed: (code: number) => boolean): { c
   const [wall, user, system, kilobytes] = line.split(" ").map(Number) as [number, number, number, number];
   const cost = { wallSeconds: wall, cpuSeconds: user + system, peakBytes: kilobytes * 1024 };
   if (!failed(done.status ?? -1)) return { cost };
-  const said = done.stderr.trim().split("\n").at(-1) ?? "";
+  const all = done.stderr.trim().split("\n");
+  const said = all.find((line) => line.startsWith("error:")) ?? all.at(-1) ?? "";
   return { cost, error: said.replaceAll(work, "").slice(0, 300) || `exit code ${done.status}` };
 }
 

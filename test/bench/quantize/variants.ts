@@ -20,13 +20,25 @@ function theirs(scheme: string, family: Variant["family"], data = false): Varian
   return { id: `py-${scheme}`, by: "python", family, args: (folder) => (data ? [scheme, folder] : [scheme]) };
 }
 
+/** Weights go back to floats until the samples show a loss of less than this. */
+const strict = ["--data", "DATA", "--max-drop", "0.5%", "--search-seconds", "60"] as const;
+/** What the scheme makes, whatever it loses. */
+const loose = ["--data", "DATA", "--max-drop", "99%"] as const;
+
 export const variants: readonly Variant[] = [
   ours("int8", "default", "--int8", "--no-verify"),
   ours("int8-max", "default", "--int8", "--clip", "max", "--no-verify"),
-  theirs("nbits8", "weights"),
+  ours("int8-data", "default", "--int8", ...strict),
+  ours("qdq", "weights", "--int8", "--scheme", "qdq", "--no-verify"),
+  ours("dynamic", "dynamic", "--int8", "--dynamic", "--no-verify"),
   theirs("dynamic", "dynamic"),
   theirs("dynamic-channel", "dynamic"),
+  ours("static", "static", "--int8", "--static", ...loose),
+  ours("static-percentile", "static", "--int8", "--static", "--range", "percentile", ...loose),
+  ours("static-data", "static", "--int8", "--static", ...strict),
   theirs("static", "static", true),
   theirs("static-u8", "static", true),
+  ours("int4", "4 bits", "--int4", "--no-verify"),
+  theirs("nbits8", "weights"),
   theirs("nbits4", "4 bits"),
 ];
