@@ -1,6 +1,7 @@
 import type { ModelProto, ReadExternal } from "../formats/onnx.js";
 import { defaultOpset, raiseOpset } from "../graph/opset.js";
 import { viewModel } from "../graph/scope.js";
+import type { StoreBytes } from "../graph/stored.js";
 import type { Quantizer } from "../tensor/quantized.js";
 import { editModel } from "./edit.js";
 import type { PlannedTensor, QuantizationPlan } from "./plan.js";
@@ -23,6 +24,8 @@ export interface ApplyContext {
   readonly readExternal: ReadExternal;
   /** Weights that were quantized before; without them each is read and quantized here. */
   readonly weights?: Weights;
+  /** Where the bytes of large new tensors go; in memory where there is none. */
+  readonly store?: StoreBytes | undefined;
   /** Told after each tensor: how many of `total` are done. */
   readonly onTensor?: (done: number, total: number) => void | Promise<void>;
 }
@@ -35,13 +38,13 @@ export interface ApplyContext {
 export async function applyPlan(
   model: ModelProto,
   plan: QuantizationPlan,
-  { quantizer, readExternal, weights: given, onTensor }: ApplyContext,
+  { quantizer, readExternal, weights: given, store, onTensor }: ApplyContext,
 ): Promise<readonly AppliedTensor[]> {
   const planned = new Map(plan.tensors.map((tensor) => [siteKey(tensor.graph, tensor.name), tensor]));
   const total = plan.tensors.filter(({ action }) => action === "quantize").length;
   const weights = given ?? startWeights(quantizer, readExternal, plan.settings.clip, { keep: false });
   if (plan.opset > defaultOpset(model)) raiseOpset(model, "the model", plan.opset, readExternal);
-  const edit = editModel(model);
+  const edit = editModel(model, store);
   const applied: AppliedTensor[] = [];
   let done = 0;
   for (const site of sitesOf(viewModel(model))) {
