@@ -20,14 +20,14 @@ import { createQuantizer } from "../tensor/kernels/pool.js";
 import { gatherCalibration, readCalibration } from "./compress-calibrate.js";
 import {
   type Candidate,
-  keptNothing,
   makeCandidate,
+  noCare,
   openCandidate,
   useByRuntime,
   type Workshop,
 } from "./compress-candidates.js";
 import { type Check, openCheck } from "./compress-check.js";
-import { keptByGate, searchGate } from "./compress-gate.js";
+import { careFor, searchGate } from "./compress-gate.js";
 import { settingsOf } from "./compress-settings.js";
 import { compareSpeed } from "./compress-speed.js";
 import { checkOutput, isSameFile, openStaging } from "./files.js";
@@ -124,7 +124,7 @@ export async function runCompress(host: Host, path: string, options: Options): P
         const seconds = options["searchSeconds"] as number;
         gate = await searchGate(host, workshop, check, candidate, drop.value, maxDrop, seconds);
         staging.remove([...candidate.files, "optimized.onnx"]);
-        candidate = await makeCandidate(workshop, keptByGate(gate.floats), name, dataName);
+        candidate = await makeCandidate(workshop, careFor(gate.floats), name, dataName);
         checked = await verify(host, staging.pathOf("optimized.onnx"), candidate, check);
       }
       verification = checked;
@@ -184,7 +184,7 @@ const largeBytes = 256e6;
 async function quantize(host: Host, workshop: Workshop, name: string, dataName: string | null): Promise<Candidate> {
   const progress = startProgress(host, "quantizing", "tensors");
   try {
-    return await makeCandidate(workshop, keptNothing, name, dataName, (done, total) => {
+    return await makeCandidate(workshop, noCare, name, dataName, (done, total) => {
       progress.update(done, total);
       return new Promise((resolve) => setImmediate(resolve));
     });
