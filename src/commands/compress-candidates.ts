@@ -2,6 +2,7 @@ import { openSession, type Session } from "../engine/session.js";
 import { UserError } from "../errors.js";
 import type { ModelProto, ReadExternal } from "../formats/onnx.js";
 import { cloneModel } from "../graph/clone.js";
+import type { StoreBytes } from "../graph/stored.js";
 import { type AppliedTensor, applyPlan } from "../quantize/apply.js";
 import { correctBiases } from "../quantize/bias-correction.js";
 import { type Milder, planQuantization, type QuantizationPlan } from "../quantize/plan.js";
@@ -26,6 +27,8 @@ export interface Workshop {
   readonly quantizer: Quantizer;
   readonly weights: Weights;
   readonly readExternal: ReadExternal;
+  /** Where the integers of a large model wait until they are written. */
+  readonly store: StoreBytes | undefined;
   /** Statistics of calibration, where biases are to be corrected. */
   readonly channelsOf: ((value: string) => InputChannels | undefined) | undefined;
   /** Static quantization of activations, where it is wanted. */
@@ -53,7 +56,7 @@ export interface Candidate extends WrittenModel {
 
 /** Quantizes all that the settings and rules choose, `milder` ways where it says so, and writes it as `name`. */
 export async function makeCandidate(
-  { base, settings, quantizer, weights, readExternal, channelsOf, activations, staging }: Workshop,
+  { base, settings, quantizer, weights, readExternal, store, channelsOf, activations, staging }: Workshop,
   milder: Milder,
   name: string,
   dataName: string | null,
@@ -67,6 +70,7 @@ export async function makeCandidate(
     quantizer,
     readExternal,
     weights,
+    store,
     ...(onTensor ? { onTensor } : {}),
   });
   if (staticPlan) applyStatic(model, staticPlan, readExternal);

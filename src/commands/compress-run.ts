@@ -51,15 +51,16 @@ export async function runCompress(host: Host, path: string, options: Options): P
   const dataName = dataNameOf(host, source, output, options);
   checkGraphs(source.model, path);
   if (!options["requantize"]) refuseQuantized(path, source.model);
-  // folded weights wait in a file where they would fill memory
+  // new weights wait in a file where they would fill memory
   const scratch = openScratch(host, output, source.readExternal);
+  const store = source.bytes > largeBytes ? scratch.put : undefined;
   const staging = dryRun ? undefined : openStaging(host, output);
   const quantizer = createQuantizer(options["threads"] as number);
   let check: Check | string | undefined;
   try {
     const normalised = normalise(source.model, scratch.readExternal, {
       constantInputs: options["freezeInputs"] ? "freeze" : "keep",
-      ...(source.bytes > largeBytes ? { store: scratch.put } : {}),
+      ...(store ? { store } : {}),
     });
     const opset = raiseOpset(source.model, path, 13, scratch.readExternal);
     const { weights: settings, activations, ranges } = settingsOf(options, options["data"] !== undefined);
@@ -91,6 +92,7 @@ export async function runCompress(host: Host, path: string, options: Options): P
       quantizer,
       weights: weightsOf(settings.clip),
       readExternal: scratch.readExternal,
+      store,
       channelsOf: correct ? (value) => calibration.values.get(value)?.channels ?? undefined : undefined,
       activations:
         activations && calibration
@@ -219,7 +221,7 @@ async function calibrationOf(
   return gatherCalibration(host, options, source, source.model, readExternal, check, staging, values ?? []);
 }
 
-/** Above this, weights that normalisation makes anew wait on disk. */
+/** Above this, weights that are made anew wait on disk. */
 const largeBytes = 256e6;
 
 async function quantize(host: Host, workshop: Workshop, name: string, dataName: string | null): Promise<Candidate> {
