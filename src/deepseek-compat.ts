@@ -1,6 +1,7 @@
 import type { Program } from "./cli.js";
 import { heads } from "./commands/heads.js";
 import { runProcess } from "./commands/host.js";
+import { optimizeLater } from "./commands/warm-up.js";
 
 export const program: Program = {
   name: "deepseek-compat",
@@ -15,5 +16,6 @@ export const program: Program = {
 };
 
 export function main(): Promise<void> {
+  optimizeLater();
   return runProcess(program);
 }
