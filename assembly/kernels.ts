@@ -7,7 +7,7 @@
 const pieceLength: i32 = 65536;
 /** Elements whose squares are summed in float32 (reference.ts: partLength). */
 const partLength: i32 = 1024;
-/** Clips tried: 1.00, 0.99 .. 0.80. */
+/** Clips tried, `clipStep` percent apart. */
 const clips: i32 = 21;
 const smallestScale: f32 = 1.1754943508222875e-38;
 /** Adding 1.5 * 2^23 rounds a small float32 to an integer, halves to even, and leaves it in the low bits. */
@@ -22,6 +22,7 @@ const searchFlag: i32 = 8;
 let symmetric: bool = false;
 let searching: bool = false;
 let levels: f64 = 0;
+let clipStep: i32 = 1;
 let smallest: i32 = 0;
 let largest: i32 = 0;
 let signedForm: bool = false;
@@ -47,6 +48,7 @@ function setForm(flags: i32): void {
   signedForm = (flags & signedFlag) !== 0;
   const count = (flags & fourBitsFlag) !== 0 ? 16 : 256;
   levels = f64(count - 1);
+  clipStep = (flags & fourBitsFlag) !== 0 ? 3 : 1;
   smallest = signedForm ? -(count >> 1) : 0;
   largest = smallest + count - 1;
 }
@@ -151,9 +153,9 @@ function addErrors(from: usize, count: i32): void {
   const limitLow = f32x4.splat(lowest);
   const limitHigh = f32x4.splat(highest);
   for (let clip = 0; clip < clips; clip += 3) {
-    const scale0 = scaleOf(100 - clip);
-    const scale1 = scaleOf(99 - clip);
-    const scale2 = scaleOf(98 - clip);
+    const scale0 = scaleOf(100 - clip * clipStep);
+    const scale1 = scaleOf(100 - (clip + 1) * clipStep);
+    const scale2 = scaleOf(100 - (clip + 2) * clipStep);
     // a scale of 0 is never chosen: whatever comes out is not looked at
     const inverse0 = f32x4.splat(1 / scale0);
     const inverse1 = f32x4.splat(1 / scale1);
@@ -209,12 +211,12 @@ function bestClip(): i32 {
   let best = 100;
   let least = Infinity;
   for (let clip = 0; clip < clips; clip++) {
-    const candidate = scaleOf(100 - clip);
+    const candidate = scaleOf(100 - clip * clipStep);
     if (candidate === 0) break;
     const error = load<f64>(errors + (usize(clip) << 3)) * (f64(candidate) * f64(candidate));
     if (error < least) {
       least = error;
-      best = 100 - clip;
+      best = 100 - clip * clipStep;
     }
   }
   return best;

@@ -4,7 +4,7 @@ import type { ModelProto, ReadExternal } from "../formats/onnx.js";
 import { cloneModel } from "../graph/clone.js";
 import { type AppliedTensor, applyPlan } from "../quantize/apply.js";
 import { correctBiases } from "../quantize/bias-correction.js";
-import { type KeptFloat, planQuantization, type QuantizationPlan } from "../quantize/plan.js";
+import { type Milder, planQuantization, type QuantizationPlan } from "../quantize/plan.js";
 import { type RuntimeUse, runtimeUse } from "../quantize/runtime.js";
 import type { QuantizeSettings } from "../quantize/settings.js";
 import { applyStatic } from "../quantize/static/apply.js";
@@ -34,16 +34,15 @@ export interface Workshop {
   readonly staging: Staging;
 }
 
-/** What stays as it is, each with the reason. */
-export interface Kept {
-  /** Weights that stay floats, by site key. */
-  readonly weights: KeptFloat;
-  /** Nodes that compute with floats, by their first output; their weights may be stored as integers all the same. */
+/** What is done more carefully than by rule. */
+export interface Care {
+  readonly weights: Milder;
+  /** Nodes that compute with floats, by their first output, each with the reason; their weights may be integers all the same. */
   readonly nodes: ReadonlyMap<string, string>;
 }
 
-/** Nothing is kept. */
-export const keptNothing: Kept = { weights: new Map(), nodes: new Map() };
+/** All goes by rule. */
+export const noCare: Care = { weights: new Map(), nodes: new Map() };
 
 /** A compressed model, written to the staging folder. */
 export interface Candidate extends WrittenModel {
@@ -55,18 +54,18 @@ export interface Candidate extends WrittenModel {
   readonly path: string;
 }
 
-/** Quantizes all that the settings and rules choose, but what `kept` names, and writes it as `name`. */
+/** Quantizes all that the settings and rules choose, but for what asks for `care`, and writes it as `name`. */
 export async function makeCandidate(
   { base, settings, quantizer, weights, readExternal, channelsOf, activations, staging }: Workshop,
-  kept: Kept,
+  care: Care,
   name: string,
   dataName: string | null,
   onTensor?: (done: number, total: number) => void | Promise<void>,
 ): Promise<Candidate> {
   const model = cloneModel(base);
   const staticPlan =
-    activations && planStatic(model, activations.observed, activations.settings, readExternal, { kept: kept.nodes });
-  const plan = planQuantization(model, settings, kept.weights, staticPlan?.weights);
+    activations && planStatic(model, activations.observed, activations.settings, readExternal, { kept: care.nodes });
+  const plan = planQuantization(model, settings, care.weights, staticPlan?.weights);
   const corrected = channelsOf ? await correctBiases(model, plan, weights, readExternal, channelsOf) : [];
   const tensors = await applyPlan(model, plan, {
     quantizer,

@@ -2,29 +2,37 @@ import type { Host } from "../cli.js";
 import type { RunAt } from "../evaluate/agreement.js";
 import { evaluateCandidate, type ReadableSamples, rememberOutputs } from "../evaluate/drop.js";
 import { type Gate, searchFloats } from "../quantize/gate.js";
+import type { MilderWay } from "../quantize/plan.js";
 import { estimateNoise, rankSites, type Sensitivity } from "../quantize/sensitivity.js";
 import { siteKey } from "../quantize/sites.js";
-import { type Candidate, type Kept, makeCandidate, openCandidate, type Workshop } from "./compress-candidates.js";
+import { type Candidate, type Care, makeCandidate, openCandidate, type Workshop } from "./compress-candidates.js";
 import type { Check } from "./compress-check.js";
 import { startProgress } from "./progress.js";
+
+/** Schemes in which products are computed with integers. */
+const integerKernels: ReadonlySet<string> = new Set(["qdq", "nbits", "dynamic"]);
 
 /** Samples on which each weight is measured alone. */
 const rankingSamples = 4;
 
-const weightReason = "left by the gate: its quantization costs too much";
-const nodeReason = "computes with floats by decision of the gate: 8 bits cost too much here";
+const why = "by decision of the gate: the usual way costs too much accuracy here";
 
-/** A node that computes with integers, as one of the things the gate may take back. */
-const nodePrefix = "node ";
+/** What the gate may take back, from what costs no bytes on; weights that are to be float16 go by site key alone. */
+const nodePrefix = "floats in ";
+const kernelPrefix = "unpack ";
 
-/** What is kept when the gate takes these back: nodes by `node <first output>`, weights by site key. */
-export function keptByGate(keys: readonly string[]): Kept {
-  const nodes = keys.filter((key) => key.startsWith(nodePrefix));
-  const weights = keys.filter((key) => !key.startsWith(nodePrefix));
-  return {
-    nodes: new Map(nodes.map((key) => [key.slice(nodePrefix.length), nodeReason])),
-    weights: new Map(weights.map((key) => [key, weightReason])),
-  };
+/** The care these asks for: nodes that compute with floats, weights that are unpacked, weights that are float16. */
+export function careFor(keys: readonly string[]): Care {
+  const nodes = new Map<string, string>();
+  const weights = new Map<string, MilderWay>();
+  for (const key of keys) {
+    if (key.startsWith(nodePrefix)) nodes.set(key.slice(nodePrefix.length), why);
+    else if (!key.startsWith(kernelPrefix)) weights.set(key, { scheme: "half", why });
+    else if (!weights.has(key.slice(kernelPrefix.length))) {
+      weights.set(key.slice(kernelPrefix.length), { scheme: "unpack", why });
+    }
+  }
+  return { nodes, weights };
 }
 
 /**
@@ -50,7 +58,7 @@ export async function searchGate(
       keys,
       maxDrop,
       async (floats) => {
-        const candidate = await makeCandidate(workshop, keptByGate(floats), "trial.onnx", null);
+        const candidate = await makeCandidate(workshop, careFor(floats), "trial.onnx", null);
         const drop = await dropOf(candidate, check);
         workshop.staging.remove(candidate.files);
         progress.update(++trials, most);
@@ -75,8 +83,8 @@ async function dropOf(candidate: Candidate, check: Check): Promise<number> {
 }
 
 /**
- * Nodes that compute with integers come before all weights: taken back, they cost speed but no bytes. Each is measured
- * alone, against a model in which no other node does so; a weight against a model of floats.
+ * What computes with integers comes before all weights: taken back, it costs speed but no bytes. Each is measured alone:
+ * a node where no other computes with integers, a weight where all others are float16.
  */
 async function rank(
   host: Host,
@@ -87,6 +95,12 @@ async function rank(
 ): Promise<readonly Sensitivity[]> {
   const { channelsOf = () => undefined } = workshop;
   const weights = await estimateNoise(workshop.base, plan, workshop.weights, channelsOf);
+  const kernels = new Map(
+    plan.tensors.flatMap(({ scheme, graph, name }) => {
+      const key = siteKey(graph, name);
+      return scheme && integerKernels.has(scheme) ? [[`${kernelPrefix}${key}`, weights.get(key) ?? 0] as const] : [];
+    }),
+  );
   const nodes = new Map(
     [...(activations?.nodes ?? [])].flatMap(([output, { runs }]) =>
       runs === "int8" ? [[`${nodePrefix}${output}`, weightNoise(output)] as const] : [],
@@ -96,23 +110,27 @@ async function rank(
   const samples = { count: Math.min(count, rankingSamples), read };
   const original = rememberOutputs(check.original.runAgain, 64e6);
   const progress = startProgress(host, "measuring each alone", "parts");
-  const total = weights.size + nodes.size;
+  const total = nodes.size + kernels.size + weights.size;
   const end = performance.now() + seconds * 1000;
   let done = 0;
-  const measured = (parts: ReadonlyMap<string, number>, integers: boolean) =>
+  const measured = (parts: ReadonlyMap<string, number>, shop: Workshop, always: readonly string[]) =>
     rankSites(
       parts,
       async (key) => {
         const others = [...parts.keys()].filter((other) => other !== key);
-        const shop = integers ? workshop : { ...workshop, activations: undefined };
-        const noise = await noiseOf(shop, keptByGate(others), original, samples);
+        const noise = await noiseOf(shop, careFor([...always, ...others]), original, samples);
         progress.update(++done, total);
         return noise;
       },
       () => performance.now() < end,
     );
+  const floats = { ...workshop, activations: undefined };
   try {
-    return [...(await measured(nodes, true)), ...(await measured(weights, false))];
+    return [
+      ...(await measured(nodes, workshop, [])),
+      ...(await measured(kernels, floats, [])),
+      ...(await measured(weights, floats, [...kernels.keys()])),
+    ];
   } finally {
     progress.stop();
   }
@@ -124,8 +142,8 @@ async function rank(
   }
 }
 
-async function noiseOf(workshop: Workshop, kept: Kept, original: RunAt, samples: ReadableSamples): Promise<number> {
-  const candidate = await makeCandidate(workshop, kept, "alone.onnx", null);
+async function noiseOf(workshop: Workshop, care: Care, original: RunAt, samples: ReadableSamples): Promise<number> {
+  const candidate = await makeCandidate(workshop, care, "alone.onnx", null);
   const session = await openCandidate(candidate);
   try {
     const { agreement } = await evaluateCandidate(original, session.run, samples, undefined);

@@ -4,9 +4,11 @@ import { runtimeVersion } from "../engine/session.js";
 import { UserError } from "../errors.js";
 import { isBroken } from "../evaluate/agreement.js";
 import { evaluateCandidate } from "../evaluate/drop.js";
+import type { ModelProto } from "../formats/onnx.js";
 import { checkGraphs } from "../graph/check.js";
 import { normalise } from "../graph/normalise/index.js";
 import { raiseOpset } from "../graph/opset.js";
+import { quantizationOf } from "../graph/quantization.js";
 import type { Calibration } from "../quantize/calibration.js";
 import type { Gate } from "../quantize/gate.js";
 import { planQuantization, type QuantizationPlan } from "../quantize/plan.js";
@@ -18,14 +20,14 @@ import { createQuantizer } from "../tensor/kernels/pool.js";
 import { gatherCalibration, readCalibration } from "./compress-calibrate.js";
 import {
   type Candidate,
-  keptNothing,
   makeCandidate,
+  noCare,
   openCandidate,
   useByRuntime,
   type Workshop,
 } from "./compress-candidates.js";
 import { type Check, openCheck } from "./compress-check.js";
-import { keptByGate, searchGate } from "./compress-gate.js";
+import { careFor, searchGate } from "./compress-gate.js";
 import { settingsOf } from "./compress-settings.js";
 import { compareSpeed } from "./compress-speed.js";
 import { checkOutput, isSameFile, openStaging } from "./files.js";
@@ -51,6 +53,7 @@ export async function runCompress(host: Host, path: string, options: Options): P
   const source = readModelFile(host, path);
   const dataName = dataNameOf(host, source, output, options);
   checkGraphs(source.model, path);
+  if (!options["requantize"]) refuseQuantized(path, source.model);
   // folded weights wait in a file where they would fill memory
   const scratch = openScratch(host, output, source.readExternal);
   const staging = dryRun ? undefined : openStaging(host, output);
@@ -119,7 +122,7 @@ export async function runCompress(host: Host, path: string, options: Options): P
         const seconds = options["searchSeconds"] as number;
         gate = await searchGate(host, workshop, check, candidate, drop.value, maxDrop, seconds);
         staging.remove([...candidate.files, "optimized.onnx"]);
-        candidate = await makeCandidate(workshop, keptByGate(gate.floats), name, dataName);
+        candidate = await makeCandidate(workshop, careFor(gate.floats), name, dataName);
         checked = await verify(host, staging.pathOf("optimized.onnx"), candidate, check);
       }
       verification = checked;
@@ -179,7 +182,7 @@ const largeBytes = 256e6;
 async function quantize(host: Host, workshop: Workshop, name: string, dataName: string | null): Promise<Candidate> {
   const progress = startProgress(host, "quantizing", "tensors");
   try {
-    return await makeCandidate(workshop, keptNothing, name, dataName, (done, total) => {
+    return await makeCandidate(workshop, noCare, name, dataName, (done, total) => {
       progress.update(done, total);
       return new Promise((resolve) => setImmediate(resolve));
     });
@@ -235,6 +238,15 @@ function dataNameOf(host: Host, source: ModelFile, output: string, options: Opti
   }
   checkOutput(host, dataPath, options["force"] === true);
   return dataName;
+}
+
+/** Refuses a model that is quantized already: a second loss would be taken for the first. */
+function refuseQuantized(path: string, model: ModelProto): void {
+  const quantization = quantizationOf(model);
+  if (!quantization) return;
+  throw new UserError(
+    `${path}: is quantized already (${quantization.words}); nothing was done; --requantize goes on with what is still floats`,
+  );
 }
 
 /** Refuses a model of which nothing gets smaller. */

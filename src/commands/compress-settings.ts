@@ -30,6 +30,8 @@ export function settingsOf(options: Options, hasData: boolean): CompressSettings
   const weights: QuantizeSettings = {
     scheme: forced === undefined || forced === "static" ? "auto" : forced,
     clip: options["clip"] as Clip,
+    // static quantization takes the floats of biases
+    halves: !isStatic,
     minElements: options["minElements"] as number,
     bits: options["int4"] ? 4 : 8,
     asymmetric: options["asymmetric"] === true,

@@ -21,32 +21,35 @@ export interface Scratch {
 /** No file can have this name, so no model file's own external data is taken for it. */
 const location = "\0scratch";
 
-/** Opens a scratch file beside `path`, where the result will need the space anyway; Ctrl-C removes it. */
+/**
+ * A scratch file beside `path`, where the result will need the space anyway. It is made when the first bytes are put
+ * there; Ctrl-C removes it.
+ */
 export function openScratch(host: Host, path: string, readExternal: ReadExternal): Scratch {
   const home = dirname(absolute(host, path));
   const file = join(home, `.deepseek-${process.pid}-${process.hrtime.bigint()}.scratch`);
-  let descriptor: number;
-  try {
-    descriptor = openSync(file, "wx+");
-  } catch (error) {
-    throw new UserError(`${path}: cannot write into ${home}: ${reason(error)}`);
-  }
+  let descriptor: number | undefined;
   let size = 0;
-  let isOpen = true;
+  let forget = () => {};
   const close = () => {
-    if (!isOpen) return;
-    isOpen = false;
+    if (descriptor === undefined) return;
     forget();
     closeSync(descriptor);
+    descriptor = undefined;
     rmSync(file, { force: true });
   };
-  const forget = host.onInterrupt(close);
+  const open = (): number => {
+    descriptor = openSync(file, "wx+");
+    forget = host.onInterrupt(close);
+    return descriptor;
+  };
   return {
     put(bytes) {
       const offset = size;
       try {
+        const target = descriptor ?? open();
         for (let at = 0; at < bytes.length; ) {
-          at += writeSync(descriptor, bytes, at, bytes.length - at, offset + at);
+          at += writeSync(target, bytes, at, bytes.length - at, offset + at);
         }
       } catch (error) {
         throw new UserError(`${path}: cannot write a temporary file into ${home}: ${reason(error)}`);
@@ -56,7 +59,7 @@ export function openScratch(host: Host, path: string, readExternal: ReadExternal
     },
     readExternal(place, length) {
       if (place.location !== location) return readExternal(place, length);
-      if (place.offset + length > size) throw new Error(`the scratch file has ${size} bytes`);
+      if (descriptor === undefined || place.offset + length > size) throw new Error(`no such bytes were put away`);
       const part = new Uint8Array(length);
       for (let at = 0; at < length; ) at += readSync(descriptor, part, at, length - at, place.offset + at);
       return part;

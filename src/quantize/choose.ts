@@ -23,7 +23,9 @@ export interface Candidate {
 export function candidates(site: Site, settings: QuantizeSettings): readonly Candidate[] {
   const override = settings.overrides?.find((entry) => matches(entry, site));
   if (override) return [{ scheme: override.scheme, why: `as told for ${override.pattern}` }];
-  if (settings.scheme !== "auto") return [{ scheme: settings.scheme, why: "" }];
+  // what dynamic quantization does not fit is stored as small all the same
+  const forced = settings.scheme === "auto" ? [] : [{ scheme: settings.scheme, why: "" }];
+  if (forced.length > 0 && settings.scheme !== "dynamic") return forced;
   if (site.weightUses.length === 0) {
     return [
       { scheme: "unpack", why: `its pieces reach ${site.reaches.join(" and ")}; all of it is carried out at load` },
@@ -32,7 +34,7 @@ export function candidates(site: Site, settings: QuantizeSettings): readonly Can
   const kind = classOf(site);
   const chosen = settings.classes?.[kind];
   const rules = byRule(site, kind, settings);
-  return chosen ? [{ scheme: chosen, why: "the fastest when measured" }, ...rules] : rules;
+  return [...forced, ...(chosen ? [{ scheme: chosen, why: "the fastest when measured" }] : []), ...rules];
 }
 
 function byRule(site: Site, kind: OperatorClass, settings: QuantizeSettings): readonly Candidate[] {

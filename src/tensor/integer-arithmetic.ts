@@ -128,7 +128,8 @@ export interface ConvAttributes {
 /**
  * ONNX ConvInteger: x [N, C, ...spatial], w [M, C / group, ...kernel] -> int32 [N, M, ...spatial], padded with the zero
  * point of x. wZeros: one, or one for each of M. Products are summed kernel position by kernel position, channels
- * innermost, which matters where pairs saturate.
+ * innermost, which matters where pairs saturate: so does onnxruntime in QLinearConv, while its ConvInteger and all its
+ * depthwise convolutions are exact everywhere.
  */
 export function convInteger(
   x: IntegerTensor,

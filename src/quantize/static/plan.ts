@@ -81,7 +81,7 @@ export function planStatic(
     if (runs === "int8" && typeof form !== "string" && form.weight) {
       weights.set(siteKey("main", node.input[form.weight.input]!), {
         bits: 8,
-        signed: settings.weightSigned,
+        signed: settings.weightSigned || form.neverSaturates === true,
         symmetric: true,
         granularity: "channel",
         axis: form.weight.axis,

@@ -65,7 +65,7 @@ async function quantizeWith(
   const layout = groupLayout(source.shape, form);
   const size = elementCount(source.shape);
   if (size === 0) return quantizeReference(source, form, clip);
-  const slabs = slabsOf(layout);
+  const slabs = slabsOf(layout, crew.threads);
   const stretches: readonly Stretch[] = slabs ?? partsOfAll(layout);
   const packing = form.bits === 4 && stretches.every((stretch) => isPackable(stretch, size));
   const array = form.signed ? Int8Array : Uint8Array;

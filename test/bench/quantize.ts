@@ -1,0 +1,233 @@
+// Size, accuracy and speed of real models as `deepseek compress` and Python's onnxruntime.quantization leave them, and
+// what quantizing costs: `npm run bench:quantize`. Needs a network for models and the peer, and GNU time.
+// `--models rec,cls` and `--variants int8,py-static` for some of them, `--quick` for fewer rounds, `--no-speed`,
+// `--fresh` to run the peer again (its files are kept). Results add up in bench-work/quantize.json and quantize.md.
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { cpus } from "node:os";
+import { join, resolve } from "node:path";
+import type { Batch } from "../../src/data/batch.js";
+import { openSession, runtimeVersion } from "../../src/engine/session.js";
+import { encodeNpz } from "../../src/formats/npz.js";
+import { python, work } from "./quantize/fetch.js";
+import { drop, type Harness, type Prepared } from "./quantize/harness.js";
+import { harnesses } from "./quantize/models.js";
+import { type Cost, markdown, type Result, type Row } from "./quantize/result.js";
+import { type Variant, variants } from "./quantize/variants.js";
+
+const flag = (name: string) => process.argv.includes(name);
+const listed = (name: string) => (flag(name) ? process.argv[process.argv.indexOf(name) + 1]!.split(",") : undefined);
+const program = resolve("bin", "deepseek.js");
+const peer = resolve("test", "bench", "quantize", "peer.py");
+const resultFile = resolve("bench-work", "quantize.json");
+
+/** From this size ratio on a file holds its weights as they were. */
+const nothingDone = 0.97;
+
+/** Runs a program under GNU time; `error` holds the last line it said where it failed. */
+function costOf(argv: readonly string[], failed: (code: number) => boolean): { cost: Cost; error?: string } {
+  const record = join(work, "time.txt");
+  const done = spawnSync("/usr/bin/time", ["-o", record, "-f", "%e %U %S %M", ...argv], { encoding: "utf8" });
+  if (done.error) throw new Error(`${done.error.message}; this script needs GNU time as /usr/bin/time`);
+  const line = readFileSync(record, "utf8").trim().split("\n").at(-1)!;
+  const [wall, user, system, kilobytes] = line.split(" ").map(Number) as [number, number, number, number];
+  const cost = { wallSeconds: wall, cpuSeconds: user + system, peakBytes: kilobytes * 1024 };
+  if (!failed(done.status ?? -1)) return { cost };
+  const all = done.stderr.trim().split("\n");
+  const said = all.find((line) => line.startsWith("error:")) ?? all.at(-1) ?? "";
+  return { cost, error: said.replaceAll(work, "").slice(0, 300) || `exit code ${done.status}` };
+}
+
+/** Makes the file of a variant, unless the peer has made it before. */
+function make(harness: Harness, model: string, variant: Variant, data: string): { file: string; row: Row } | undefined {
+  const folder = join(work, "files", harness.id);
+  mkdirSync(folder, { recursive: true });
+  const file = join(folder, `${variant.id}.onnx`);
+  const kept = join(folder, `${variant.id}.json`);
+  if (variant.by === "python" && !flag("--fresh") && existsSync(kept)) {
+    return { file, row: JSON.parse(readFileSync(kept, "utf8")) as Row };
+  }
+  rmSync(file, { force: true });
+  const args = variant.args(data);
+  const interpreter = variant.by === "python" ? python() : undefined;
+  if (variant.by === "python" && !interpreter) return undefined;
+  const { cost, error } = interpreter
+    ? costOf([interpreter, peer, model, file, ...args], (code) => code !== 0)
+    : // exit code 1: written, but worse than asked for
+      costOf([process.execPath, program, "compress", model, "-o", file, ...args], (code) => code !== 0 && code !== 1);
+  const made = existsSync(file) ? { bytes: statSync(file).size } : undefined;
+  const row: Row = {
+    model: harness.id,
+    variant: variant.id,
+    cost,
+    ...(made && { ...made, sizeRatio: made.bytes / statSync(model).size }),
+    ...(error && { error }),
+  };
+  if (variant.by === "python") writeFileSync(kept, JSON.stringify(row));
+  return { file, row };
+}
+
+/** The parts of `deepseek bench --json` that are read here; numbers that are infinite come as null. */
+interface Bench {
+  readonly comparisons: readonly {
+    readonly time: { readonly ratio: number | null; readonly interval: Interval | null };
+    readonly agreement: { readonly total: { readonly sqnrDb: number | null } };
+  }[];
+}
+interface Interval {
+  readonly lower: number;
+  readonly upper: number;
+}
+
+/** Times runs of the files against the model's. */
+function speeds(harness: Harness, model: string, files: readonly string[], data: string): Bench["comparisons"] {
+  const [rounds, seconds] = flag("--quick") ? [2, 0.3] : [7, 0.6];
+  const many = harness.slow ? ["--rounds", flag("--quick") ? "1" : "2", "--time", "0.1"] : ["--rounds", `${rounds}`];
+  const time = harness.slow ? [] : ["--time", `${seconds}`];
+  const argv = [program, "bench", model, ...files, "--data", data, "--json", ...many, ...time];
+  const done = spawnSync(process.execPath, argv, { encoding: "utf8", maxBuffer: 2 ** 30 });
+  if (done.status !== 0 && done.status !== 1) {
+    console.log(`no times: ${done.stderr.trim().split("\n").at(-1)}`);
+    return [];
+  }
+  return (JSON.parse(done.stdout) as Bench).comparisons;
+}
+
+function writeSamples(folder: string, batches: readonly Batch[]): void {
+  const done = join(folder, `.complete-${batches.length}`);
+  if (existsSync(done)) return;
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  for (const [at, batch] of batches.entries()) {
+    writeFileSync(join(folder, `${String(at).padStart(3, "0")}.npz`), encodeNpz(batch));
+  }
+  writeFileSync(done, "");
+}
+
+async function score(prepared: Prepared, file: string): Promise<readonly number[]> {
+  const session = await openSession(file);
+  try {
+    return await prepared.score(session.run);
+  } finally {
+    await session.close();
+  }
+}
+
+async function measure(harness: Harness, chosen: readonly Variant[], result: Result): Promise<Result> {
+  const model = harness.model();
+  if (!model) return result;
+  console.log(`\n${harness.title}`);
+  const session = await openSession(model);
+  const prepared = await harness.prepare(session.run);
+  if (!prepared) return result;
+  const [calibration, heldOut] = ["calibration", "held-out"].map((name) => join(work, "data", harness.id, name));
+  writeSamples(calibration!, prepared.calibration);
+  writeSamples(heldOut!, prepared.heldOut);
+  const scores = prepared.baseline ?? (await prepared.score(session.run));
+  await session.close();
+  say("fp32", scores, harness);
+  for (const [at, value] of (harness.expected ?? []).entries()) {
+    const { name } = harness.measures[at]!;
+    if (Math.abs(scores[at]! - value) > 0.1) console.log(`  ${name}: ${value} was expected of the fp32 model`);
+  }
+  const rows: Row[] = [];
+  const measured: { file: string; at: number }[] = [];
+  for (const variant of chosen) {
+    const made = make(harness, model, variant, calibration!);
+    if (!made) continue;
+    let { row } = made;
+    if (row.sizeRatio !== undefined && row.sizeRatio > nothingDone && variant.by === "python") {
+      row = { ...row, error: "quantized nothing" };
+    } else if (row.bytes !== undefined) {
+      try {
+        row = { ...row, scores: await score(prepared, made.file) };
+        measured.push({ file: made.file, at: rows.length });
+      } catch (error) {
+        row = { ...row, error: (error as Error).message.replaceAll(work, "").slice(0, 300) };
+      }
+    }
+    rows.push(row);
+    if (row.scores) say(variant.id, row.scores, harness, scores, row.sizeRatio);
+    else console.log(`  ${variant.id}: ${row.error}`);
+  }
+  if (!flag("--no-speed") && measured.length > 0) {
+    // big models one at a time: all that are compared are in memory at once
+    const groups = harness.slow ? measured.map((one) => [one]) : [measured];
+    for (const group of groups) {
+      const files = group.map(({ file }) => file);
+      for (const [index, { time, agreement }] of speeds(harness, model, files, heldOut!).entries()) {
+        const { at } = group[index]!;
+        const { ratio, interval } = time;
+        rows[at] = {
+          ...rows[at]!,
+          ...(ratio !== null && { timeRatio: ratio }),
+          ...(interval && { timeInterval: [interval.lower, interval.upper] as const }),
+          ...(agreement.total.sqnrDb !== null && { sqnrDb: agreement.total.sqnrDb }),
+        };
+        console.log(`  ${rows[at]!.variant}: time ${ratio?.toFixed(3)}, SQNR ${agreement.total.sqnrDb?.toFixed(1)} dB`);
+      }
+    }
+  }
+  const isNew = (row: Row) => rows.some(({ model, variant }) => model === row.model && variant === row.variant);
+  return {
+    ...result,
+    baselines: { ...result.baselines, [harness.id]: { bytes: statSync(model).size, scores } },
+    rows: [...result.rows.filter((row) => !isNew(row)), ...rows],
+  };
+}
+
+function say(
+  label: string,
+  scores: readonly number[],
+  { measures }: Harness,
+  before?: readonly number[],
+  size?: number,
+): void {
+  const lost = before ? ` drop ${drop(measures[0]!, before[0]!, scores[0]!).toFixed(2)}` : "";
+  const all = scores.map((value, at) => `${measures[at]!.name} ${value.toFixed(2)}`).join(", ");
+  console.log(`  ${label}: ${size === undefined ? "" : `size ${size.toFixed(3)}`}${lost} (${all})`);
+}
+
+function earlier(): Result {
+  if (existsSync(resultFile)) return JSON.parse(readFileSync(resultFile, "utf8")) as Result;
+  return { schema: "deepseek/bench-quantize@1", machine: "", date: "", versions: {}, baselines: {}, rows: [] };
+}
+
+mkdirSync(work, { recursive: true });
+const models = listed("--models");
+const wanted = listed("--variants");
+const chosen = variants.filter(({ id }) => !wanted || wanted.includes(id));
+const unknown = [
+  ...(models ?? []).filter((id) => !harnesses.some((one) => one.id === id)),
+  ...(wanted ?? []).filter((id) => !variants.some((one) => one.id === id)),
+];
+if (unknown.length > 0) {
+  const known = [...harnesses, ...variants].map(({ id }) => id).join(", ");
+  throw new Error(`unknown: ${unknown.join(", ")}; there are ${known}`);
+}
+const interpreter = chosen.some(({ by }) => by === "python") ? python() : undefined;
+const versionOf = (name: string) =>
+  spawnSync(interpreter!, ["-c", `import ${name}; print(${name}.__version__)`], { encoding: "utf8" }).stdout.trim();
+let result: Result = {
+  ...earlier(),
+  machine: `${cpus()[0]!.model}, ${cpus().length} CPUs`,
+  date: new Date().toISOString().slice(0, 10),
+};
+result = {
+  ...result,
+  versions: {
+    ...result.versions,
+    "onnxruntime-node": await runtimeVersion(),
+    ...(interpreter && { "Python's onnxruntime": versionOf("onnxruntime") }),
+  },
+};
+for (const harness of harnesses) {
+  if (models && !models.includes(harness.id)) continue;
+  try {
+    result = await measure(harness, chosen, result);
+  } catch (error) {
+    console.log(`${harness.id}: ${(error as Error).message}`);
+  }
+  writeFileSync(resultFile, `${JSON.stringify(result, null, 2)}\n`);
+  writeFileSync(resultFile.replace(".json", ".md"), markdown(result, harnesses, variants));
+}

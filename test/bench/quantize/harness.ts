@@ -1,0 +1,65 @@
+import type { Batch } from "../../../src/data/batch.js";
+import type { Run } from "../../../src/evaluate/agreement.js";
+
+/** One number a model is judged by, in percent. */
+export interface Measure {
+  readonly name: string;
+  readonly better: "lower" | "higher";
+}
+
+/** Samples of a model, and how it is judged. */
+export interface Prepared {
+  /** What quantizers may see. */
+  readonly calibration: readonly Batch[];
+  /** For times and for `--data` of a check; never among those above. */
+  readonly heldOut: readonly Batch[];
+  /** What the fp32 model scores, where that needs no run: those judged by agreement with it. */
+  readonly baseline?: readonly number[];
+  /** The measures of the harness, in its order, from runs of the model on data that calibration has not. */
+  score(run: Run): Promise<readonly number[]>;
+}
+
+/** A real model with data to judge it by. */
+export interface Harness {
+  /** As in `--models`. */
+  readonly id: string;
+  readonly title: string;
+  /** The first is the one a drop is stated in. */
+  readonly measures: readonly Measure[];
+  /** By the reference implementation of the harness on another machine, where there is one. */
+  readonly expected?: readonly number[];
+  /** Runs so long that they are repeated less. */
+  readonly slow?: boolean;
+  /** The fp32 file; undefined where it cannot be had (which has been said). */
+  model(): string | undefined;
+  /** `run` is the fp32 model's, for those judged by agreement with it. Undefined where data are missing. */
+  prepare(run: Run): Promise<Prepared | undefined>;
+}
+
+/** By how many points a measure got worse; negative where it got better. */
+export function drop(measure: Measure, before: number, after: number): number {
+  return measure.better === "lower" ? after - before : before - after;
+}
+
+/** xorshift32 (Marsaglia 2003), in [0, 1). */
+export function xorshift(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) / 2 ** 32;
+  };
+}
+
+/** A batch of one float32 input. */
+export function floats(name: string, shape: readonly number[], data: Float32Array): Batch {
+  return new Map([[name, { dtype: "float32", shape, data }]]);
+}
+
+/** The values of an output. */
+export function valuesOf(outputs: Awaited<ReturnType<Run>>, name: string): Float32Array {
+  const output = outputs.get(name);
+  if (!output) throw new Error(`the model has no output ${name}`);
+  return output.data as Float32Array;
+}

@@ -1,0 +1,44 @@
+// What is made of every model, by us and by Python's onnxruntime.quantization.
+
+/** One way to quantize a model. */
+export interface Variant {
+  /** As in `--variants`. */
+  readonly id: string;
+  readonly by: "deepseek" | "python";
+  /** Variants of one family do the same kind of thing, so ours is held against the peer's. */
+  readonly family: "default" | "weights" | "dynamic" | "static" | "4 bits";
+  /** Options of `deepseek compress`, or the scheme of peer.py; `data` is the folder of calibration samples. */
+  readonly args: (data: string) => readonly string[];
+}
+
+function ours(id: string, family: Variant["family"], ...options: readonly string[]): Variant {
+  const args = (data: string) => options.map((option) => (option === "DATA" ? data : option));
+  return { id, by: "deepseek", family, args };
+}
+
+function theirs(scheme: string, family: Variant["family"], data = false): Variant {
+  return { id: `py-${scheme}`, by: "python", family, args: (folder) => (data ? [scheme, folder] : [scheme]) };
+}
+
+/** Weights go back to floats until the samples show a loss of less than this. */
+const strict = ["--data", "DATA", "--max-drop", "0.5%", "--search-seconds", "60"] as const;
+/** What the scheme makes, whatever it loses. */
+const loose = ["--data", "DATA", "--max-drop", "99%"] as const;
+
+export const variants: readonly Variant[] = [
+  ours("int8", "default", "--int8", "--no-verify"),
+  ours("int8-max", "default", "--int8", "--clip", "max", "--no-verify"),
+  ours("int8-data", "default", "--int8", ...strict),
+  ours("qdq", "weights", "--int8", "--scheme", "qdq", "--no-verify"),
+  ours("dynamic", "dynamic", "--int8", "--dynamic", "--no-verify"),
+  theirs("dynamic", "dynamic"),
+  theirs("dynamic-channel", "dynamic"),
+  ours("static", "static", "--int8", "--static", ...loose),
+  ours("static-percentile", "static", "--int8", "--static", "--range", "percentile", ...loose),
+  ours("static-data", "static", "--int8", "--static", ...strict),
+  theirs("static", "static", true),
+  theirs("static-u8", "static", true),
+  ours("int4", "4 bits", "--int4", "--no-verify"),
+  theirs("nbits8", "weights"),
+  theirs("nbits4", "4 bits"),
+];
