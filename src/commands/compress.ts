@@ -55,8 +55,9 @@ export const compressCommand: CommandSpec = {
     new Option("--everywhere", "with --static: every node that has an 8-bit kernel, not only where it pays"),
     new Option("--symmetric-activations", "with --static: ranges as long on both sides of 0"),
     new Option("--clip <way>", "range of a scale: the largest weight, or the clip of it with the least squared error")
-      .choices(["max", "mse"])
-      .default("mse"),
+      .choices(["auto", "max", "mse"])
+      .default("auto"),
+    new Option("--tune", "measure other schemes than the rules choose, and take the fastest on this machine"),
     new Option("--max-drop <share>", "loss that --data may show; weights stay floats, or the run fails, to keep it")
       .argParser(share)
       .default(0.02, "2%"),

@@ -8,7 +8,8 @@ import { constantOf, counted, isPutOut, type Pass, type PassContext } from "./pa
 
 /**
  * x * clip(x + a, 0, b) / b, as Paddle and others write hard swish out, becomes x * HardSigmoid(x): two nodes that go over
- * the data instead of four. Equal but for rounding.
+ * the data instead of four. So does HardSwish itself: runtimes do the same, and only the parts have 8-bit kernels. Equal
+ * but for rounding.
  */
 export const hardSwishPass: Pass = {
   name: "hard-swish",
@@ -26,11 +27,23 @@ export const hardSwishPass: Pass = {
         const node = name ? makers.get(name) : undefined;
         return node?.opType === opType && isStandard(node) ? node : undefined;
       };
+      const written = (value: string, label: string, output: string, divisor: number, shift: number) => {
+        const gate = fresh(`${output}_gate`);
+        const slope = { alpha: { float: 1 / divisor }, beta: { float: shift / divisor } };
+        done += 1;
+        return [
+          makeNode("HardSigmoid", fresh(`${label}_gate`), [value], [gate], slope),
+          makeNode("Mul", label, [value, gate], [output]),
+        ];
+      };
       scope.graph.node = scope.graph.node.flatMap((divide) => {
+        if (divide.opType === "HardSwish" && isStandard(divide)) {
+          return written(divide.input[0]!, divide.name, divide.output[0]!, 6, 3);
+        }
         if (divide.opType !== "Div" || !isStandard(divide)) return [divide];
         const product = maker(divide.input[0], "Mul");
         const divisor = scalar(divide.input[1]);
-        if (!product || !divisor || !isInner(product.output[0]!)) return [divide];
+        if (!product || !divisor || divisor < 0 || !isInner(product.output[0]!)) return [divide];
         for (const [at, gate] of product.input.entries()) {
           const value = product.input[1 - at]!;
           const clip = maker(gate, "Clip");
@@ -44,14 +57,7 @@ export const hardSwishPass: Pass = {
           const shift = sum.input.includes(value) ? scalar(other) : undefined;
           if (shift === undefined) continue;
           for (const node of [product, clip, sum]) gone.add(node);
-          const name = fresh(`${divide.output[0]}_gate`);
-          const alpha = { float: 1 / divisor };
-          const beta = { float: shift / divisor };
-          done += 1;
-          return [
-            makeNode("HardSigmoid", fresh(`${divide.name}_gate`), [value], [name], { alpha, beta }),
-            makeNode("Mul", divide.name, [value, name], [divide.output[0]!]),
-          ];
+          return written(value, divide.name, divide.output[0]!, divisor, shift);
         }
         return [divide];
       });

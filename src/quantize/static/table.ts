@@ -51,9 +51,6 @@ export function eightBitForm(node: NodeProto, facts: StaticFacts): EightBitForm 
   if (unknown !== undefined) {
     return facts.constant(unknown) ? `"${unknown}" is a constant` : `no range of "${unknown}" is known`;
   }
-  if (form.kind === "kernel" && !form.range && !facts.observed(node.output[0]!)) {
-    return `no range of "${node.output[0]}" is known`;
-  }
   return form;
 }
 

@@ -188,6 +188,14 @@ const rows: readonly Row[] = [
     rounds: true,
   },
   {
+    title: "HardSwish",
+    model: () => opset(14, picture([node("HardSwish", "h", ["x"], ["y"])], [])()),
+    feeds: onImage,
+    changes: { "hard-swish": 1 },
+    operators: ["HardSigmoid", "Mul"],
+    rounds: true,
+  },
+  {
     title: "hard swish of opset 9",
     model: () =>
       opset(9, picture(hardSwish(node("Clip", "c", ["p"], ["q"], { min: { float: 0 }, max: { float: 6 } })), bounds)()),

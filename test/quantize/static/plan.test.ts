@@ -5,9 +5,11 @@ import { type ModelProto, makeTensor, type NodeProto, readTensor } from "../../.
 import { makeNode } from "../../../src/graph/node.js";
 import { newCut } from "../../../src/quantize/static/cut.js";
 import { measureNoise, noiseOf, planWithin } from "../../../src/quantize/static/noise.js";
+import { valuesToObserve } from "../../../src/quantize/static/observed.js";
 import { planStatic, reachOf } from "../../../src/quantize/static/plan.js";
 import { activationScale, reach } from "../../../src/quantize/static/scale.js";
 import type { ObservedValue, StaticSettings } from "../../../src/quantize/static/settings.js";
+import { summarizeStatic } from "../../../src/quantize/static/summary.js";
 import { floats, makeGraph, makeModel, withGraphs } from "../../onnx-model.js";
 import { noExternal, observe, quantized, runOptimized, settings } from "./observe.js";
 
@@ -79,6 +81,28 @@ describe("where 8 bits are placed", () => {
     const plan = planStatic(two, everywhere(two, { min: 0, max: 1 }), settings(), noExternal);
     expect(plan.nodes.get("y")).toMatchObject({ runs: "float", reason: "its weight is no constant" });
   });
+});
+
+test("calibration is asked for what may get 8 bits only, and a summary says what did", () => {
+  const model = makeModel({
+    inputs: [["x", "float32", [1, 8, 4, 4]]],
+    outputs: [["y", "float32", [1, 8, 4, 4]]],
+    nodes: [
+      makeNode("Conv", "c", ["x", "w"], ["a"]),
+      makeNode("Relu", "r", ["a"], ["b"]),
+      makeNode("Tanh", "t", ["b"], ["c"]),
+      makeNode("Erf", "e", ["c"], ["y"]),
+    ],
+    initializers: [floats("w", [8, 8, 1, 1])],
+  });
+  // what lies between a kernel and its Relu does not matter
+  expect(valuesToObserve(model, settings(), noExternal)).toEqual(["x", "b"]);
+  const observed = new Map(["x", "b"].map((name) => [name, { min: -1, max: 1 }]));
+  expect(summarizeStatic(planStatic(model, observed, settings(), noExternal))).toEqual([
+    { opType: "Conv", runs: "int8", nodes: 1, reason: "" },
+    { opType: "Tanh", runs: "float", nodes: 1, reason: "Tanh has no 8-bit kernel" },
+    { opType: "Erf", runs: "float", nodes: 1, reason: "Erf has no 8-bit kernel" },
+  ]);
 });
 
 test("the cheapest cut is found", () => {
