@@ -51,7 +51,9 @@ export async function gatherCalibration(
 ): Promise<Calibration> {
   const path = options["calibration"] as string | undefined;
   const axes = neededChannels(base);
-  const names = [...new Set([...axes.keys(), ...activations])];
+  const { input, node } = base.graph!;
+  const computed = new Set([...input.map(({ name }) => name), ...node.flatMap(({ output }) => output)]);
+  const names = [...new Set([...axes.keys(), ...activations])].filter((name) => computed.has(name));
   const open: OpenProbe = async (exposed, inputShapes) => {
     const { files } = writeModelFile(
       staging.pathOf("probe.onnx"),
