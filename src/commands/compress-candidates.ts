@@ -2,6 +2,7 @@ import { openSession, type Session } from "../engine/session.js";
 import { UserError } from "../errors.js";
 import type { ModelProto, ReadExternal } from "../formats/onnx.js";
 import { cloneModel } from "../graph/clone.js";
+import { nameBytes, shortenNames } from "../graph/short-names.js";
 import type { StoreBytes } from "../graph/stored.js";
 import { type AppliedTensor, applyPlan } from "../quantize/apply.js";
 import { correctBiases } from "../quantize/bias-correction.js";
@@ -33,6 +34,8 @@ export interface Workshop {
   readonly channelsOf: ((value: string) => InputChannels | undefined) | undefined;
   /** Static quantization of activations, where it is wanted. */
   readonly activations: Activations | undefined;
+  /** Whether values inside the model keep their names, however much of the file these are. */
+  readonly keepNames: boolean;
   readonly staging: Staging;
 }
 
@@ -51,12 +54,14 @@ export interface Candidate extends WrittenModel {
   readonly tensors: readonly AppliedTensor[];
   /** Values whose bias was corrected. */
   readonly corrected: readonly string[];
+  /** Values inside the model have other names than in the original. */
+  readonly namesShortened: boolean;
   readonly path: string;
 }
 
 /** Quantizes all that the settings and rules choose, `milder` ways where it says so, and writes it as `name`. */
 export async function makeCandidate(
-  { base, settings, quantizer, weights, readExternal, store, channelsOf, activations, staging }: Workshop,
+  { base, settings, quantizer, weights, readExternal, store, channelsOf, activations, keepNames, staging }: Workshop,
   milder: Milder,
   name: string,
   dataName: string | null,
@@ -74,9 +79,28 @@ export async function makeCandidate(
     ...(onTensor ? { onTensor } : {}),
   });
   if (staticPlan) applyStatic(model, staticPlan, readExternal);
+  const short = !keepNames && nameBytes(model) > nameShare * bytesOf(tensors) ? shortenNames(model) : undefined;
   const path = staging.pathOf(name);
   const written = writeModelFile(path, model, dataName, readExternal);
-  return { ...written, plan, activations: staticPlan, tensors, corrected, path };
+  return {
+    ...written,
+    plan,
+    activations: staticPlan,
+    // what the file calls them
+    tensors: short
+      ? tensors.map((tensor) => ({ ...tensor, storedAs: tensor.storedAs && (short.get(tensor.storedAs) ?? null) }))
+      : tensors,
+    corrected,
+    namesShortened: short !== undefined,
+    path,
+  };
+}
+
+/** From this share of the file on, names inside the model are made short. */
+const nameShare = 0.005;
+
+function bytesOf(tensors: readonly AppliedTensor[]): number {
+  return tensors.reduce((sum, { bytesAfter }) => sum + bytesAfter, 0);
 }
 
 /** The fastest plan, within the limit where there is one. */

@@ -98,6 +98,7 @@ export async function runCompress(host: Host, path: string, options: Options): P
         activations && calibration
           ? { settings: activations, observed: observedValues(calibration.values, ranges) }
           : undefined,
+      keepNames: options["keepNames"] === true,
       staging,
     };
     const choices: Choice[] = [];
@@ -173,6 +174,7 @@ export async function runCompress(host: Host, path: string, options: Options): P
       settings,
       tensors: candidate.tensors,
       correctedBiases: candidate.corrected.length,
+      namesShortened: candidate.namesShortened,
       verification,
       calibration: calibration && {
         source: calibration.source,

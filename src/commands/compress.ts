@@ -65,6 +65,7 @@ export const compressCommand: CommandSpec = {
       .argParser(seconds)
       .default(120),
     new Option("--requantize", "go on where the model is quantized already: with what is still floats"),
+    new Option("--keep-names", "values inside the model keep their names (short ones make small files smaller)"),
     new Option("--freeze-inputs", "take weights that are graph inputs too for constants"),
     new Option("--threads <n>", "threads to quantize with").argParser(whole(1, 256)).default(availableParallelism()),
     new Option("--min-elements <n>", "leave smaller tensors as they are").argParser(whole(0)).default(1024),

@@ -62,6 +62,8 @@ export interface CompressResult extends Source {
   readonly tensors: readonly AppliedTensor[];
   /** Nodes whose bias makes up for what rounding moved. */
   readonly correctedBiases: number;
+  /** Values inside the model have short names; --keep-names keeps the old ones. */
+  readonly namesShortened: boolean;
   /** What was gathered for bias correction and static quantization; missing where nothing was. */
   readonly calibration:
     | {
