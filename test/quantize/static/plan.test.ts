@@ -269,6 +269,33 @@ test("nested graphs stay in floats and go on reading values by their names", asy
   expect(sqnrDb(await expected!, await found!)).toBeGreaterThan(30);
 });
 
+test.each([makeNode("Conv", "d", ["h", "v"], ["i"]), makeNode("ConvTranspose", "d", ["h", "v"], ["i"])])(
+  "onnxruntime does not round the weight of $opType that stays in floats between conversions",
+  async (middle) => {
+    // with one scale for all of it, the small channels would vanish
+    const uneven = Array.from({ length: 256 }, (_, at) => Math.sin(at) * ((at >> 4) % 2 === at % 2 ? 1 : 1e-4));
+    const model = makeModel({
+      inputs: [["x", "float32", [1, 16, 8, 8]]],
+      outputs: [["y", "float32", [1, 16, 8, 8]]],
+      nodes: [
+        makeNode("Conv", "c", ["x", "w"], ["h"]),
+        middle,
+        makeNode("Relu", "r", ["i"], ["j"]),
+        makeNode("Conv", "e", ["j", "w"], ["y"]),
+      ],
+      initializers: [floats("w", [16, 16, 1, 1]), floats("v", [16, 16, 1, 1], uneven)],
+    });
+    const batch = batchOf([1, 16, 8, 8]);
+    const kept = new Map([["i", "asked for"]]);
+    const result = await quantized(model, await observe(model, [batch]), {}, { kept });
+    const { optimized } = await runOptimized(result.model, batch);
+    const int8 = optimized.graph!.node.filter(({ opType }) => opType === "QLinearConv");
+    expect(int8).toHaveLength(2);
+    const rounded = optimized.graph!.initializer.filter(({ name, dims }) => dims.length === 4 && !name.startsWith("w"));
+    expect(rounded.map(({ dataType }) => dataType)).toEqual([1]);
+  },
+);
+
 describe("noise", () => {
   // the second value spans 1000 times what matters of it
   const model = makeModel({
