@@ -100,6 +100,11 @@ export function planStatic(
 }
 
 function guard(node: NodeProto, facts: StaticFacts): { readonly guarded?: number } {
+  if (node.opType === "Pad" && isStandard(node)) {
+    // runtimes fold it into a Conv after it
+    const [reader] = facts.readers(node.output[0]!);
+    return reader?.opType === "Conv" ? guard(reader, facts) : {};
+  }
   const weight = isStandard(node) ? facts.constant(node.input[1]) : undefined;
   if (!weight) return {};
   const [first, second] = facts.shape(weight) as [number, number];
