@@ -49,9 +49,23 @@ function zerosAround(
   scope: Scope,
   { readExternal }: PassContext,
 ): readonly number[] | undefined {
-  const valuesOf = (name: string | undefined) => {
+  const valuesOf = (name: string | undefined, depth = 0): readonly number[] | undefined => {
     const constant = constantOf(view, scope, name);
-    return constant && Array.from(numbersOf(readTensor(constant.tensor, readExternal)), Number);
+    if (constant) return Array.from(numbersOf(readTensor(constant.tensor, readExternal)), Number);
+    // tf2onnx turns the order of pads round with a Split and a Concat
+    const maker = scope.graph.node.find(({ output }) => name && output.includes(name));
+    if (!maker || !isStandard(maker) || depth > 4) return undefined;
+    if (maker.opType === "Concat") {
+      const parts = maker.input.map((part) => valuesOf(part, depth + 1));
+      return parts.every((part) => part !== undefined) ? parts.flat() : undefined;
+    }
+    if (maker.opType !== "Split") return undefined;
+    const whole = valuesOf(maker.input[0], depth + 1);
+    const even = maker.output.map(() => (whole?.length ?? 0) / maker.output.length);
+    const sizes = maker.input[1] ? valuesOf(maker.input[1], depth + 1) : intsAttribute(maker, "split")?.map(Number);
+    const at = maker.output.indexOf(name!);
+    const start = (sizes ?? even).slice(0, at).reduce((sum, size) => sum + size, 0);
+    return whole?.slice(start, start + (sizes ?? even)[at]!);
   };
   // axes of its own (opset 18) are rare
   if (stringAttribute(node, "mode", "constant") !== "constant" || node.input[3]) return undefined;

@@ -194,6 +194,22 @@ const rows: readonly Row[] = [
     rounds: true,
   },
   {
+    title: "Pad whose numbers are put in order by nodes, as tf2onnx does",
+    model: picture(
+      [
+        node("Split", "s", ["pairs"], ["n0", "n1", "c0", "c1", "h0", "h1", "w0", "w1"], { axis: 0 }),
+        node("Concat", "o", ["n0", "c0", "h0", "w0", "n1", "c1", "h1", "w1"], ["pads"], { axis: 0 }),
+        node("Pad", "p", ["x", "pads"], ["h"]),
+        node("Conv", "c", ["h", "w"], ["y"]),
+      ],
+      [floats("w", [6, 4, 3, 3]), ints("pairs", [0, 0, 0, 0, 1, 0, 2, 1])],
+    ),
+    feeds: onImage,
+    changes: { padding: 1 },
+    operators: ["Split", "Concat", "Conv"],
+    rounds: true,
+  },
+  {
     title: "Pad of opset 9",
     model: () =>
       opset(
