@@ -7,7 +7,7 @@
 const pieceLength: i32 = 65536;
 /** Elements whose squares are summed in float32 (reference.ts: partLength). */
 const partLength: i32 = 1024;
-/** Clips tried: 1.00, 0.99 .. 0.80. */
+/** Clips tried, `clipStep` percent apart. */
 const clips: i32 = 21;
 const smallestScale: f32 = 1.1754943508222875e-38;
 /** Adding 1.5 * 2^23 rounds a small float32 to an integer, halves to even, and leaves it in the low bits. */
@@ -22,6 +22,7 @@ const searchFlag: i32 = 8;
 let symmetric: bool = false;
 let searching: bool = false;
 let levels: f64 = 0;
+let clipStep: i32 = 1;
 let smallest: i32 = 0;
 let largest: i32 = 0;
 let signedForm: bool = false;
@@ -34,6 +35,7 @@ let errors: usize = 0;
 // what the functions about one group hand to each other
 let low: f32 = 0;
 let high: f32 = 0;
+let peak: f32 = 0;
 let base: f64 = 0;
 let scale: f32 = 1;
 let zeroPoint: i32 = 0;
@@ -46,6 +48,7 @@ function setForm(flags: i32): void {
   signedForm = (flags & signedFlag) !== 0;
   const count = (flags & fourBitsFlag) !== 0 ? 16 : 256;
   levels = f64(count - 1);
+  clipStep = (flags & fourBitsFlag) !== 0 ? 3 : 1;
   smallest = signedForm ? -(count >> 1) : 0;
   largest = smallest + count - 1;
 }
@@ -57,7 +60,7 @@ function partial(from: usize, count: i32): v128 {
   return count === 2 ? two : f32x4.replace_lane(two, 2, load<f32>(from + 8));
 }
 
-/** Sets low = min(0, all) and high = max(0, all). */
+/** Sets low = min(0, all), high = max(0, all) and peak = max(-low, high). */
 function findRange(from: usize, count: i32): void {
   let low0 = f32x4.splat(0);
   let low1 = low0;
@@ -86,17 +89,20 @@ function findRange(from: usize, count: i32): void {
   }
   low0 = f32x4.pmin(low0, low1);
   high0 = f32x4.pmax(high0, high1);
+  // no `?:` here: which of the two is larger is a coin toss, and processors guess
+  const size0 = f32x4.pmax(high0, f32x4.neg(low0));
+  const size1 = f32x4.pmax(size0, v128.shuffle<f64>(size0, size0, 1, 1));
+  peak = f32x4.extract_lane(f32x4.pmax(size1, v128.shuffle<f32>(size1, size1, 1, 1, 1, 1)), 0);
   low0 = f32x4.pmin(low0, v128.shuffle<f64>(low0, low0, 1, 1));
   high0 = f32x4.pmax(high0, v128.shuffle<f64>(high0, high0, 1, 1));
   low = f32x4.extract_lane(f32x4.pmin(low0, v128.shuffle<f32>(low0, low0, 1, 1, 1, 1)), 0);
   high = f32x4.extract_lane(f32x4.pmax(high0, v128.shuffle<f32>(high0, high0, 1, 1, 1, 1)), 0);
 }
 
-/** Sets the unclipped scale in float64, zero point and limits from low and high. */
+/** Sets the unclipped scale in float64, zero point and limits from low, high and peak. */
 function choosePoint(): void {
   if (symmetric) {
     const half = i32(levels) >> 1;
-    const peak = -low > high ? -low : high;
     base = f64(peak) / f64(half);
     zeroPoint = signedForm ? 0 : half + 1;
     lowest = f32(-half);
@@ -147,9 +153,9 @@ function addErrors(from: usize, count: i32): void {
   const limitLow = f32x4.splat(lowest);
   const limitHigh = f32x4.splat(highest);
   for (let clip = 0; clip < clips; clip += 3) {
-    const scale0 = scaleOf(100 - clip);
-    const scale1 = scaleOf(99 - clip);
-    const scale2 = scaleOf(98 - clip);
+    const scale0 = scaleOf(100 - clip * clipStep);
+    const scale1 = scaleOf(100 - (clip + 1) * clipStep);
+    const scale2 = scaleOf(100 - (clip + 2) * clipStep);
     // a scale of 0 is never chosen: whatever comes out is not looked at
     const inverse0 = f32x4.splat(1 / scale0);
     const inverse1 = f32x4.splat(1 / scale1);
@@ -205,12 +211,12 @@ function bestClip(): i32 {
   let best = 100;
   let least = Infinity;
   for (let clip = 0; clip < clips; clip++) {
-    const candidate = scaleOf(100 - clip);
+    const candidate = scaleOf(100 - clip * clipStep);
     if (candidate === 0) break;
     const error = load<f64>(errors + (usize(clip) << 3)) * (f64(candidate) * f64(candidate));
     if (error < least) {
       least = error;
-      best = 100 - clip;
+      best = 100 - clip * clipStep;
     }
   }
   return best;
@@ -295,8 +301,8 @@ function quantizePiece(from: usize, count: i32, to: usize): void {
   noiseSteps = noise;
 }
 
-/** Everything about one group of contiguous floats: its scale, zero point, bytes and sums. */
-function quantizeGroup(from: usize, count: i32, to: usize, group: usize): void {
+/** Finds scale and zero point of one group of contiguous floats. */
+function chooseGroup(from: usize, count: i32, group: usize): void {
   findRange(from, count);
   choosePoint();
   let percent = 100;
@@ -307,8 +313,19 @@ function quantizeGroup(from: usize, count: i32, to: usize, group: usize): void {
     }
     percent = bestClip();
   }
-  scale = scaleOf(percent);
-  if (scale === 0) scale = 1;
+  const chosen = scaleOf(percent);
+  store<f32>(scales + (group << 2), chosen === 0 ? 1 : chosen);
+  store<u8>(zeroPoints + group, u8(zeroPoint));
+}
+
+/** Makes the bytes and sums of a group that has its scale. */
+function applyGroup(from: usize, count: i32, to: usize, group: usize): void {
+  scale = load<f32>(scales + (group << 2));
+  if (!symmetric) {
+    zeroPoint = signedForm ? i32(load<i8>(zeroPoints + group)) : i32(load<u8>(zeroPoints + group));
+    lowest = f32(smallest - zeroPoint);
+    highest = f32(largest - zeroPoint);
+  }
   let signal: f64 = 0;
   let noise: f64 = 0;
   for (let start = 0; start < count; start += pieceLength) {
@@ -317,23 +334,30 @@ function quantizeGroup(from: usize, count: i32, to: usize, group: usize): void {
     noise += noiseSteps;
   }
   const square = f64(scale) * f64(scale);
-  store<f32>(scales + (group << 2), scale);
-  store<u8>(zeroPoints + group, u8(zeroPoint));
   store<f64>(signals + (group << 3), signal * square);
   store<f64>(noises + (group << 3), noise * square);
 }
 
-/** Groups that lie one after the other: `rows` rows of `length` floats, each cut into blocks, the last may be short. */
+/**
+ * Groups that lie one after the other: `rows` rows of `length` floats, each cut into blocks, the last may be short. A
+ * scale is a long chain of slow steps, so small groups find theirs a few at a time, which processors overlap.
+ */
 function contiguousGroups(from: usize, rows: i32, length: i32, block: i32, to: usize): void {
+  const batch = max(1, 2048 / block) * block;
   let group: usize = 0;
   for (let row = 0; row < rows; row++) {
-    for (let start = 0; start < length; start += block) {
-      const count = min(block, length - start);
-      quantizeGroup(from, count, to, group);
-      from += usize(count) << 2;
-      to += usize(count);
-      group++;
+    for (let first = 0; first < length; first += batch) {
+      const end = min(first + batch, length);
+      let next = group;
+      for (let start = first; start < end; start += block) {
+        chooseGroup(from + (usize(start) << 2), min(block, end - start), next++);
+      }
+      for (let start = first; start < end; start += block) {
+        applyGroup(from + (usize(start) << 2), min(block, end - start), to + usize(start), group++);
+      }
     }
+    from += usize(length) << 2;
+    to += usize(length);
   }
 }
 
@@ -428,8 +452,10 @@ function columnGroups(from: usize, outer: i32, length: i32, block: i32, columns:
       for (let column = 0; column < columns; column += 16) {
         const width = min(16, columns - column);
         gatherColumns(from + (usize(column) << 2), stride, rows, width, work, line);
-        for (let at = 0; at < width; at++) {
-          quantizeGroup(work + usize(at) * line, rows, bytes + usize(at) * byteLine, group + usize(column + at));
+        const first = group + usize(column);
+        for (let at: usize = 0; at < usize(width); at++) chooseGroup(work + at * line, rows, first + at);
+        for (let at: usize = 0; at < usize(width); at++) {
+          applyGroup(work + at * line, rows, bytes + at * byteLine, first + at);
         }
         scatterColumns(bytes, byteLine, rows, width, to + usize(column), usize(columns));
       }
@@ -449,17 +475,22 @@ function runGroups(from: usize, outer: i32, channels: i32, inner: i32, to: usize
     let at = channel * run;
     let line = work;
     for (let row = 0; row < outer; row++) {
-      for (let index: usize = 0; index < run; index++) {
-        store<f32>(line + (index << 2), load<f32>(from + ((at + index) << 2)));
+      let index: usize = 0;
+      for (; index + 4 <= run; index += 4) {
+        v128.store(line + (index << 2), v128.load(from + ((at + index) << 2)));
       }
+      for (; index < run; index++) store<f32>(line + (index << 2), load<f32>(from + ((at + index) << 2)));
       line += run << 2;
       at += stride;
     }
-    quantizeGroup(work, outer * inner, bytes, channel);
+    chooseGroup(work, outer * inner, channel);
+    applyGroup(work, outer * inner, bytes, channel);
     at = channel * run;
     line = bytes;
     for (let row = 0; row < outer; row++) {
-      for (let index: usize = 0; index < run; index++) store<u8>(to + at + index, load<u8>(line + index));
+      let index: usize = 0;
+      for (; index + 4 <= run; index += 4) store<u32>(to + at + index, load<u32>(line + index));
+      for (; index < run; index++) store<u8>(to + at + index, load<u8>(line + index));
       line += run;
       at += stride;
     }
@@ -579,6 +610,7 @@ export function errorsOfPart(
   }
   low = partLow;
   high = partHigh;
+  peak = max(-low, high);
   choosePoint();
   errors = results;
   for (let start = 0; start < count; start += pieceLength) {
@@ -610,6 +642,7 @@ export function quantizePart(
   }
   low = partLow;
   high = partHigh;
+  peak = max(-low, high);
   choosePoint();
   scale = scaleOf(percent);
   if (scale === 0) scale = 1;

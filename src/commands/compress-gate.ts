@@ -1,35 +1,37 @@
 import type { Host } from "../cli.js";
-import type { RunAt } from "../evaluate/agreement.js";
-import { evaluateCandidate, type ReadableSamples, rememberOutputs } from "../evaluate/drop.js";
+import { evaluateCandidate } from "../evaluate/drop.js";
 import { type Gate, searchFloats } from "../quantize/gate.js";
+import type { Milder, MilderWay } from "../quantize/plan.js";
 import { estimateNoise, rankSites, type Sensitivity } from "../quantize/sensitivity.js";
 import { siteKey } from "../quantize/sites.js";
-import { type Candidate, type Kept, makeCandidate, openCandidate, type Workshop } from "./compress-candidates.js";
+import { type Candidate, makeCandidate, openCandidate, type Workshop } from "./compress-candidates.js";
 import type { Check } from "./compress-check.js";
+import { noiseMeter } from "./compress-noise.js";
 import { startProgress } from "./progress.js";
 
-/** Samples on which each weight is measured alone. */
-const rankingSamples = 4;
+/** Schemes in which products are computed with integers. */
+const integerKernels: ReadonlySet<string> = new Set(["qdq", "nbits", "dynamic"]);
 
-const weightReason = "left by the gate: its quantization costs too much";
-const nodeReason = "computes with floats by decision of the gate: 8 bits cost too much here";
+const why = "by decision of the gate: the usual way costs too much accuracy here";
 
-/** A node that computes with integers, as one of the things the gate may take back. */
-const nodePrefix = "node ";
+/** What the gate takes back: by site key a weight that becomes float16, behind this one that is unpacked to floats. */
+const kernelPrefix = "unpack ";
 
-/** What is kept when the gate takes these back: nodes by `node <first output>`, weights by site key. */
-export function keptByGate(keys: readonly string[]): Kept {
-  const nodes = keys.filter((key) => key.startsWith(nodePrefix));
-  const weights = keys.filter((key) => !key.startsWith(nodePrefix));
-  return {
-    nodes: new Map(nodes.map((key) => [key.slice(nodePrefix.length), nodeReason])),
-    weights: new Map(weights.map((key) => [key, weightReason])),
-  };
+/** The ways of what was taken back. */
+export function milderFor(keys: readonly string[]): Milder {
+  const ways = new Map<string, MilderWay>();
+  for (const key of keys) {
+    if (!key.startsWith(kernelPrefix)) ways.set(key, { scheme: "half", why });
+    else if (!ways.has(key.slice(kernelPrefix.length))) {
+      ways.set(key.slice(kernelPrefix.length), { scheme: "unpack", why });
+    }
+  }
+  return ways;
 }
 
 /**
  * Ranks the planned weights by what each alone does to the outputs on the calibration samples, then searches how many
- * of the worst must stay floats for the loss on the held-out samples to keep the limit.
+ * of the worst must be taken back for the loss on the held-out samples to keep the limit.
  */
 export async function searchGate(
   host: Host,
@@ -41,7 +43,7 @@ export async function searchGate(
   seconds: number,
 ): Promise<Gate> {
   const ranking = await rank(host, workshop, check, first, seconds);
-  const progress = startProgress(host, "searching weights that must stay floats", "trials");
+  const progress = startProgress(host, "searching weights to treat more mildly", "trials");
   try {
     const keys = ranking.map(({ key }) => key);
     const most = 1 + Math.ceil(Math.log2(keys.length + 1));
@@ -50,9 +52,7 @@ export async function searchGate(
       keys,
       maxDrop,
       async (floats) => {
-        const candidate = await makeCandidate(workshop, keptByGate(floats), "trial.onnx", null);
-        const drop = await dropOf(candidate, check);
-        workshop.staging.remove(candidate.files);
+        const drop = await dropOf(workshop, milderFor(floats), check);
         progress.update(++trials, most);
         return drop;
       },
@@ -64,74 +64,57 @@ export async function searchGate(
   }
 }
 
-async function dropOf(candidate: Candidate, check: Check): Promise<number> {
+/** The loss of a model made so, on the held-out samples. */
+export async function dropOf(workshop: Workshop, milder: Milder, check: Check): Promise<number> {
+  const candidate = await makeCandidate(workshop, milder, "trial.onnx", null);
   const session = await openCandidate(candidate);
   try {
     const { drop } = await evaluateCandidate(check.original.run, session.run, check.heldOut, check.measure);
     return drop.value;
   } finally {
     await session.close();
+    workshop.staging.remove(candidate.files);
   }
 }
 
 /**
- * Nodes that compute with integers come before all weights: taken back, they cost speed but no bytes. Each is measured
- * alone, against a model in which no other node does so; a weight against a model of floats.
+ * Weights that products are computed with as integers come before all others: unpacked, they cost speed but no bytes.
+ * Each is measured alone, where all others are treated more mildly.
  */
 async function rank(
   host: Host,
   workshop: Workshop,
   check: Check,
-  { plan, activations }: Candidate,
+  { plan }: Candidate,
   seconds: number,
 ): Promise<readonly Sensitivity[]> {
   const { channelsOf = () => undefined } = workshop;
   const weights = await estimateNoise(workshop.base, plan, workshop.weights, channelsOf);
-  const nodes = new Map(
-    [...(activations?.nodes ?? [])].flatMap(([output, { runs }]) =>
-      runs === "int8" ? [[`${nodePrefix}${output}`, weightNoise(output)] as const] : [],
-    ),
+  const kernels = new Map(
+    plan.tensors.flatMap(({ scheme, graph, name }) => {
+      const key = siteKey(graph, name);
+      return scheme && integerKernels.has(scheme) ? [[`${kernelPrefix}${key}`, weights.get(key) ?? 0] as const] : [];
+    }),
   );
-  const { count, read } = check.calibration;
-  const samples = { count: Math.min(count, rankingSamples), read };
-  const original = rememberOutputs(check.original.runAgain, 64e6);
-  const progress = startProgress(host, "measuring each alone", "parts");
-  const total = weights.size + nodes.size;
+  const noiseOf = noiseMeter(check);
+  const progress = startProgress(host, "measuring each weight alone", "weights");
+  const total = kernels.size + weights.size;
   const end = performance.now() + seconds * 1000;
   let done = 0;
-  const measured = (parts: ReadonlyMap<string, number>, integers: boolean) =>
+  const measured = (parts: ReadonlyMap<string, number>, always: readonly string[]) =>
     rankSites(
       parts,
       async (key) => {
         const others = [...parts.keys()].filter((other) => other !== key);
-        const shop = integers ? workshop : { ...workshop, activations: undefined };
-        const noise = await noiseOf(shop, keptByGate(others), original, samples);
+        const noise = await noiseOf(workshop, milderFor([...always, ...others]));
         progress.update(++done, total);
         return noise;
       },
       () => performance.now() < end,
     );
   try {
-    return [...(await measured(nodes, true)), ...(await measured(weights, false))];
+    return [...(await measured(kernels, [])), ...(await measured(weights, [...kernels.keys()]))];
   } finally {
     progress.stop();
-  }
-
-  /** Without a better estimate, a node suffers like the weight it reads. */
-  function weightNoise(output: string): number {
-    const node = workshop.base.graph!.node.find((candidate) => candidate.output[0] === output);
-    return Math.max(0, ...(node?.input ?? []).map((name) => weights.get(siteKey("main", name)) ?? 0));
-  }
-}
-
-async function noiseOf(workshop: Workshop, kept: Kept, original: RunAt, samples: ReadableSamples): Promise<number> {
-  const candidate = await makeCandidate(workshop, kept, "alone.onnx", null);
-  const session = await openCandidate(candidate);
-  try {
-    const { agreement } = await evaluateCandidate(original, session.run, samples, undefined);
-    return 10 ** (-agreement.total.sqnrDb / 10);
-  } finally {
-    await session.close();
-    workshop.staging.remove(candidate.files);
   }
 }

@@ -5,7 +5,7 @@ import { UserError } from "../errors.js";
 import { absolute, reason, statsOf } from "./files.js";
 
 /** How samples lie on disk. */
-export type SampleForm = "npz" | "npy" | "pb" | "jsonl" | "image" | "text" | "test data";
+type SampleForm = "npz" | "npy" | "pb" | "jsonl" | "image" | "text" | "test data";
 
 /** Samples found on disk: files of one form, or folders of test data, in the order people count. */
 export interface FoundSamples {
@@ -38,7 +38,8 @@ export function findSamples(host: Host, path: string, asText: boolean): FoundSam
     throw new UserError(`--data ${path}: samples are ${known}`);
   }
   const entries = list(host, path);
-  const files = entries.filter((entry) => !entry.isDirectory()).map(({ name }) => name);
+  // labels often lie beside their samples
+  const files = entries.flatMap((entry) => (entry.isDirectory() || /^labels\./i.test(entry.name) ? [] : [entry.name]));
   const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
   const inPath = (names: readonly string[]) => names.map((name) => join(path, name));
   if (asText) {

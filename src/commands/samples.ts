@@ -12,7 +12,7 @@ import { readInput, statsOf } from "./files.js";
 import { findSamples, indexLines } from "./sample-files.js";
 
 /** How samples are made up when the user has none. */
-export interface SyntheticSettings {
+interface SyntheticSettings {
   /** Shapes of `--shape`, by input; only for made-up samples. */
   readonly shapes: ReadonlyMap<string, readonly number[]>;
   readonly count: number;

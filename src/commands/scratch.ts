@@ -10,7 +10,7 @@ import { absolute, reason } from "./files.js";
  * bytes lie there says so as external data does (`setExternal`); writers put the bytes where they belong.
  */
 export interface Scratch {
-  /** Puts bytes away; they need not be kept in memory any more. */
+  /** Puts bytes away, which must not change any more; the same bytes in memory are put away once. */
   put(bytes: Uint8Array): ExternalPlace;
   /** Reads what lies in here, and all else from the model it was opened for. */
   readonly readExternal: ReadExternal;
@@ -21,42 +21,51 @@ export interface Scratch {
 /** No file can have this name, so no model file's own external data is taken for it. */
 const location = "\0scratch";
 
-/** Opens a scratch file beside `path`, where the result will need the space anyway; Ctrl-C removes it. */
+/**
+ * A scratch file beside `path`, where the result will need the space anyway. It is made when the first bytes are put
+ * there; Ctrl-C removes it.
+ */
 export function openScratch(host: Host, path: string, readExternal: ReadExternal): Scratch {
   const home = dirname(absolute(host, path));
   const file = join(home, `.deepseek-${process.pid}-${process.hrtime.bigint()}.scratch`);
-  let descriptor: number;
-  try {
-    descriptor = openSync(file, "wx+");
-  } catch (error) {
-    throw new UserError(`${path}: cannot write into ${home}: ${reason(error)}`);
-  }
+  let descriptor: number | undefined;
   let size = 0;
-  let isOpen = true;
+  const places = new WeakMap<ArrayBufferLike, { readonly at: number; readonly place: ExternalPlace }>();
+  let forget = () => {};
   const close = () => {
-    if (!isOpen) return;
-    isOpen = false;
+    if (descriptor === undefined) return;
     forget();
     closeSync(descriptor);
+    descriptor = undefined;
     rmSync(file, { force: true });
   };
-  const forget = host.onInterrupt(close);
+  const open = (): number => {
+    descriptor = openSync(file, "wx+");
+    forget = host.onInterrupt(close);
+    return descriptor;
+  };
   return {
     put(bytes) {
+      // candidates of one model share what was quantized once
+      const known = places.get(bytes.buffer);
+      if (known?.at === bytes.byteOffset && known.place.length === bytes.length) return known.place;
       const offset = size;
       try {
+        const target = descriptor ?? open();
         for (let at = 0; at < bytes.length; ) {
-          at += writeSync(descriptor, bytes, at, bytes.length - at, offset + at);
+          at += writeSync(target, bytes, at, bytes.length - at, offset + at);
         }
       } catch (error) {
         throw new UserError(`${path}: cannot write a temporary file into ${home}: ${reason(error)}`);
       }
       size += bytes.length;
-      return { location, offset, length: bytes.length };
+      const place = { location, offset, length: bytes.length };
+      places.set(bytes.buffer, { at: bytes.byteOffset, place });
+      return place;
     },
     readExternal(place, length) {
       if (place.location !== location) return readExternal(place, length);
-      if (place.offset + length > size) throw new Error(`the scratch file has ${size} bytes`);
+      if (descriptor === undefined || place.offset + length > size) throw new Error(`no such bytes were put away`);
       const part = new Uint8Array(length);
       for (let at = 0; at < length; ) at += readSync(descriptor, part, at, length - at, place.offset + at);
       return part;

@@ -142,8 +142,9 @@ function spread(option: string, values: readonly number[], channels: number): re
 }
 
 function formula(scale: number, offset: number, mean: readonly number[], std: readonly number[]): string {
-  let words =
-    scale === 1 ? "pixel" : scale < 1 && Number.isInteger(1 / scale) ? `pixel / ${1 / scale}` : `pixel x ${scale}`;
+  // 1 / 127.5 reads better than its decimals
+  const divisor = String(Number((1 / scale).toPrecision(9)));
+  let words = scale === 1 ? "pixel" : divisor.length <= 6 ? `pixel / ${divisor}` : `pixel x ${scale}`;
   if (offset !== 0) words += ` ${offset < 0 ? "-" : "+"} ${Math.abs(offset)}`;
   const list = (values: readonly number[]) => (values.length === 1 ? String(values[0]) : `[${values.join(", ")}]`);
   const centred = mean.some((value) => value !== 0);

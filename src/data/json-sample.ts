@@ -49,7 +49,7 @@ function described(value: Described, place: string): Tensor {
   if (!shape.every((size) => Number.isSafeInteger(size) && size >= 0)) {
     throw new UserError(`${place}: shape ${JSON.stringify(shape).slice(0, 80)} is not a list of sizes`);
   }
-  if (dtype !== "string" && (!(dtype in typedArrays) || dtype === "bfloat16")) {
+  if (dtype !== "string" && (!Object.hasOwn(typedArrays, dtype) || dtype === "bfloat16")) {
     throw new UserError(`${place}: dtype ${JSON.stringify(dtype).slice(0, 40)} is not known; float32 and int64 are`);
   }
   const elements = elementCount(shape);

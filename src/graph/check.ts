@@ -42,7 +42,7 @@ export function sortNodes(graphs: Iterable<GraphProto>): number {
 }
 
 /** How a node is called in messages: its name, else its first output, and its operator. */
-export function nodeLabel(node: NodeProto): string {
+function nodeLabel(node: NodeProto): string {
   const name = node.name || node.output.find(Boolean);
   return name ? `${name} (${node.opType})` : node.opType;
 }

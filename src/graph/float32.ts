@@ -1,15 +1,7 @@
-import {
-  type ExternalPlace,
-  type ModelProto,
-  makeTensor,
-  type NodeProto,
-  type ReadExternal,
-  readTensor,
-  setExternal,
-  type TensorProto,
-} from "../formats/onnx.js";
+import { type ModelProto, type NodeProto, type ReadExternal, readTensor, type TensorProto } from "../formats/onnx.js";
 import { numbersOf } from "../tensor/numbers.js";
 import { shallowCopy } from "./clone.js";
+import { type StoreBytes, storedTensor } from "./stored.js";
 
 /** What became float32. */
 export interface Widened {
@@ -30,11 +22,7 @@ const [float32, float16, bfloat16] = [1, 10, 16];
  * stated types of values (inputs and outputs too, so callers then pass float32) and the types that nodes such as Cast
  * name. Tensors go one at a time through memory; `store` takes the large new ones. Changes `model`, but no TensorProto.
  */
-export function toFloat32(
-  model: ModelProto,
-  readExternal: ReadExternal,
-  store?: (bytes: Uint8Array<ArrayBuffer>) => ExternalPlace,
-): Widened {
+export function toFloat32(model: ModelProto, readExternal: ReadExternal, store?: StoreBytes): Widened {
   const counts = { tensors: 0, values: 0, nodes: 0 };
   const visit = (part: unknown): unknown => {
     if (typeof part !== "object" || part === null || ArrayBuffer.isView(part)) return part;
@@ -80,22 +68,11 @@ function widenTypes(node: NodeProto): boolean {
   return changed;
 }
 
-/** From this on, bytes of a new tensor are put away. */
-const minStoredBytes = 1 << 20;
-
-function widened(
-  tensor: TensorProto,
-  readExternal: ReadExternal,
-  store: ((bytes: Uint8Array<ArrayBuffer>) => ExternalPlace) | undefined,
-): TensorProto {
+function widened(tensor: TensorProto, readExternal: ReadExternal, store: StoreBytes | undefined): TensorProto {
   const source = readTensor(tensor, readExternal);
   const data = numbersOf(source) as Float32Array;
-  const result = makeTensor(tensor.name, { dtype: "float32", shape: source.shape, data });
+  const result = storedTensor(tensor.name, { dtype: "float32", shape: source.shape, data }, store);
   result.metadataProps = tensor.metadataProps;
   if (tensor.docString) result.docString = tensor.docString;
-  if (store && result.rawData.length >= minStoredBytes) {
-    const { location, offset } = store(result.rawData);
-    setExternal(result, location, offset, result.rawData.length);
-  }
   return result;
 }

@@ -1,12 +1,14 @@
-import type { ModelProto, ReadExternal } from "../formats/onnx.js";
+import { type ModelProto, type ReadExternal, readTensor } from "../formats/onnx.js";
 import { defaultOpset, raiseOpset } from "../graph/opset.js";
 import { viewModel } from "../graph/scope.js";
+import type { StoreBytes } from "../graph/stored.js";
 import type { Quantizer } from "../tensor/quantized.js";
 import { editModel } from "./edit.js";
 import type { PlannedTensor, QuantizationPlan } from "./plan.js";
 import type { WeightPlan } from "./scheme.js";
+import { storeHalf } from "./schemes/half.js";
 import { schemes } from "./schemes/index.js";
-import { siteKey, sitesOf } from "./sites.js";
+import { type Site, siteKey, sitesOf } from "./sites.js";
 import { startWeights, type Weights } from "./weights.js";
 
 /** A planned tensor after the work: what was done, and how near the integers are to the source. */
@@ -23,6 +25,8 @@ export interface ApplyContext {
   readonly readExternal: ReadExternal;
   /** Weights that were quantized before; without them each is read and quantized here. */
   readonly weights?: Weights;
+  /** Where the bytes of large new tensors go; in memory where there is none. */
+  readonly store?: StoreBytes | undefined;
   /** Told after each tensor: how many of `total` are done. */
   readonly onTensor?: (done: number, total: number) => void | Promise<void>;
 }
@@ -35,13 +39,13 @@ export interface ApplyContext {
 export async function applyPlan(
   model: ModelProto,
   plan: QuantizationPlan,
-  { quantizer, readExternal, weights: given, onTensor }: ApplyContext,
+  { quantizer, readExternal, weights: given, store, onTensor }: ApplyContext,
 ): Promise<readonly AppliedTensor[]> {
   const planned = new Map(plan.tensors.map((tensor) => [siteKey(tensor.graph, tensor.name), tensor]));
   const total = plan.tensors.filter(({ action }) => action === "quantize").length;
   const weights = given ?? startWeights(quantizer, readExternal, plan.settings.clip, { keep: false });
   if (plan.opset > defaultOpset(model)) raiseOpset(model, "the model", plan.opset, readExternal);
-  const edit = editModel(model);
+  const edit = editModel(model, store);
   const applied: AppliedTensor[] = [];
   let done = 0;
   for (const site of sitesOf(viewModel(model))) {
@@ -52,25 +56,37 @@ export async function applyPlan(
       applied.push({ ...tensor, sqnrDb: null, storedAs: null });
       continue;
     }
-    const weightPlan = tensor as PlannedTensor & WeightPlan;
-    const weight = await weights.quantized(site, weightPlan);
-    if (weight === null) {
-      const reason = "holds NaN or infinite elements";
+    const stored = await storeSite(site, tensor);
+    if (stored) {
+      const { signal, noise, name } = stored;
+      const sqnrDb = noise === 0 ? null : 10 * Math.log10(signal / noise);
+      applied.push({ ...tensor, sqnrDb, storedAs: name });
+    } else {
+      const reason =
+        tensor.scheme === "half" ? "holds elements that float16 does not reach" : "holds NaN or infinite elements";
       const { transpose: _, opset: __, ...rest } = tensor;
       const left = { action: "leave", scheme: null, form: null, reason, bytesAfter: tensor.bytes } as const;
       applied.push({ ...rest, ...left, sqnrDb: null, storedAs: null });
-    } else {
-      const stored = schemes[tensor.scheme!].apply(site, weightPlan, weight, edit);
-      const { signal, noise } = weight;
-      applied.push({
-        ...tensor,
-        sqnrDb: noise === 0 ? null : 10 * Math.log10(signal / noise),
-        storedAs: stored.name,
-      });
     }
     done += 1;
     await onTensor?.(done, total);
   }
   edit.finish();
   return applied;
+
+  /** Undefined where the values cannot be stored so. */
+  async function storeSite(
+    site: Site,
+    tensor: PlannedTensor,
+  ): Promise<{ readonly name: string; readonly signal: number; readonly noise: number } | undefined> {
+    if (tensor.scheme === "half") {
+      const half = storeHalf(site, readTensor(site.tensor, readExternal).data as Float32Array, edit);
+      return half ? { name: half.tensor.name, signal: half.signal, noise: half.noise } : undefined;
+    }
+    const weightPlan = tensor as PlannedTensor & WeightPlan;
+    const weight = await weights.quantized(site, weightPlan);
+    if (!weight) return undefined;
+    const { name } = schemes[tensor.scheme!].apply(site, weightPlan, weight, edit);
+    return { name, signal: weight.signal, noise: weight.noise };
+  }
 }

@@ -41,7 +41,7 @@ export async function correctBiases(
   const corrected: string[] = [];
   for (const site of sitesOf(view)) {
     const tensor = planned.get(siteKey(site.scope.path, site.info.name));
-    if (tensor?.action !== "quantize") continue;
+    if (tensor?.action !== "quantize" || tensor.scheme === "half") continue;
     const weightPlan = tensor as PlannedTensor & WeightPlan;
     for (const use of site.weightUses) {
       const axis = use.scope === view.root ? inputChannelAxis(use) : undefined;
@@ -60,9 +60,11 @@ export async function correctBiases(
       const alpha = use.node.opType === "Gemm" ? floatAttribute(use.node, "alpha", 1) : 1;
       const before = bias?.data as Float32Array | undefined;
       const data = Float32Array.from(error.shift, (value, at) => (before?.[at] ?? 0) - alpha * value);
-      const name = edit.fresh(`${old || place.node.output[0]}_corrected`);
+      // a bias that nothing else reads keeps its name, under which it may be planned
+      const alone = holder && !holder.scope.outputs.has(old!) && view.usesOf(holder.scope, old!).length === 1;
+      const name = alone ? old! : edit.fresh(`${old || place.node.output[0]}_corrected`);
       edit.add(use.scope, makeTensor(name, { dtype: "float32", shape: bias?.shape ?? [data.length], data }));
-      if (holder && view.usesOf(holder.scope, old!).length === 1) edit.drop(holder.scope, holder.tensor);
+      if (alone) edit.drop(holder.scope, holder.tensor);
       while (place.node.input.length <= place.input) place.node.input.push("");
       place.node.input[place.input] = name;
       corrected.push(use.node.output[0]!);

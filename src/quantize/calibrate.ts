@@ -5,7 +5,7 @@ import { type DType, elementCount, type Tensor, typedArrays } from "../tensor/te
 import { type Collector, type CollectSettings, startCollecting, type ValueStatistics } from "./statistics.js";
 
 /** A model that outputs values from inside it, loaded; an engine's session fits. */
-export interface Probe {
+interface Probe {
   readonly outputs: readonly {
     readonly name: string;
     readonly dtype: DType;

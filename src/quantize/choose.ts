@@ -23,7 +23,9 @@ export interface Candidate {
 export function candidates(site: Site, settings: QuantizeSettings): readonly Candidate[] {
   const override = settings.overrides?.find((entry) => matches(entry, site));
   if (override) return [{ scheme: override.scheme, why: `as told for ${override.pattern}` }];
-  if (settings.scheme !== "auto") return [{ scheme: settings.scheme, why: "" }];
+  // what dynamic quantization does not fit is stored as small all the same
+  const forced = settings.scheme === "auto" ? [] : [{ scheme: settings.scheme, why: "" }];
+  if (forced.length > 0 && settings.scheme !== "dynamic") return forced;
   if (site.weightUses.length === 0) {
     return [
       { scheme: "unpack", why: `its pieces reach ${site.reaches.join(" and ")}; all of it is carried out at load` },
@@ -32,7 +34,7 @@ export function candidates(site: Site, settings: QuantizeSettings): readonly Can
   const kind = classOf(site);
   const chosen = settings.classes?.[kind];
   const rules = byRule(site, kind, settings);
-  return chosen ? [{ scheme: chosen, why: "the fastest when measured" }, ...rules] : rules;
+  return [...forced, ...(chosen ? [{ scheme: chosen, why: "the fastest when measured" }] : []), ...rules];
 }
 
 function byRule(site: Site, kind: OperatorClass, settings: QuantizeSettings): readonly Candidate[] {
@@ -56,11 +58,14 @@ function byRule(site: Site, kind: OperatorClass, settings: QuantizeSettings): re
 /** Rows decide: reading a quarter of the bytes wins while there are few, arithmetic counts where there are many. */
 function forMatMul(site: Site, settings: QuantizeSettings): readonly Candidate[] {
   const { target, ortMin } = targetOf(settings);
-  const { goal = "size", bits = 8 } = settings;
+  const { goal = "size" } = settings;
   const slow = `8-bit kernels are slower than floats from ${fastRows(target, 32) + 1} rows on`;
   const unpack: Candidate = { scheme: "unpack", why: slow };
   const nbits = (why: string): Candidate => ({ scheme: "nbits", why });
-  const fusedSince = bits === 4 ? ortSince.fusedQdq4 : ortSince.fusedQdq8;
+  if (target === "web" && goal !== "throughput") {
+    return [{ ...unpack, why: "kernels for 8-bit weights are many times slower than floats in WebAssembly" }];
+  }
+  const fusedSince = ortSince.fusedQdq;
   const blocked = isAtLeast(ortMin, fusedSince) ? whyNotFused(site) : `onnxruntime fuses it from ${fusedSince} on only`;
   if (goal === "throughput") {
     const dynamic: Candidate = { scheme: "dynamic", why: "many rows: integer arithmetic is the fastest" };

@@ -20,6 +20,7 @@ export function weightForm(site: Site, settings: QuantizeSettings, signed: boole
   const bits = settings.bits === 4 && sum !== undefined ? 4 : 8;
   // a zero point of its own only pays where all values of the type count
   const base = { bits, signed: signed && symmetric, symmetric } as const;
+  if (settings.perTensor) return { ...base, granularity: "tensor", axis: channel };
   const blockSize = settings.blockSize ?? (bits === 4 ? defaultBlock4 : undefined);
   if (sum === undefined || blockSize === undefined) return { ...base, granularity: "channel", axis: channel };
   return { ...base, granularity: "block", axis: sum, blockSize };

@@ -4,6 +4,7 @@ import type { QuantizedForm } from "../tensor/quantized.js";
 import { candidates } from "./choose.js";
 import { isQuantizable } from "./forms.js";
 import type { WeightPlan } from "./scheme.js";
+import { whyNotHalf } from "./schemes/half.js";
 import { schemes } from "./schemes/index.js";
 import type { QuantizeSettings, SchemeId } from "./settings.js";
 import { type Site, siteKey, sitesOf } from "./sites.js";
@@ -23,9 +24,9 @@ export interface PlannedTensor {
   /** The operators that read it, each named once. */
   readonly usedBy: readonly string[];
   readonly action: "quantize" | "leave";
-  /** How it is stored and computed with; null where it is left. */
-  readonly scheme: SchemeId | null;
-  /** Its form, with the axes of the stored layout; null where it is left. */
+  /** How it is stored and computed with, `half` as float16; null where it is left. */
+  readonly scheme: SchemeId | "half" | null;
+  /** Its form, with the axes of the stored layout; null where it is left or stored as float16. */
   readonly form: WeightPlan["form"] | null;
   /** The weight [N, K] of Gemm nodes with transB is stored as [K, N] and transB dropped. */
   readonly transpose?: true;
@@ -42,26 +43,32 @@ export interface QuantizationPlan {
   readonly opset: 13 | 21;
 }
 
-/** What a plan may be told beside the settings: tensors that stay floats whatever the rules say, by {@link siteKey}. */
-export type KeptFloat = ReadonlyMap<string, string>;
+/** Milder ways for weights that the usual one harms: integers that become floats at load, or float16. */
+export interface MilderWay {
+  readonly scheme: "unpack" | "half";
+  readonly why: string;
+}
+
+/** What a plan may be told beside the settings: weights that are treated more mildly than by rule, by {@link siteKey}. */
+export type Milder = ReadonlyMap<string, MilderWay>;
 
 /** Weights that a plan of static quantization needs, with their forms, by {@link siteKey}. */
 export type StaticWeights = ReadonlyMap<string, QuantizedForm>;
 
 /**
  * Plans what becomes of each float tensor, in the main graph and in nested ones. Constants must have been lifted. Pure:
- * the model is not changed and no weight is read. `kept` gives tensors that are left, each with the reason;
+ * the model is not changed and no weight is read. `milder` gives weights that are stored in a milder way;
  * `staticWeights` those whose nodes a plan of static quantization has in 8 bits, whatever their size.
  */
 export function planQuantization(
   model: ModelProto,
   settings: QuantizeSettings,
-  kept: KeptFloat = new Map(),
+  milder: Milder = new Map(),
   staticWeights: StaticWeights = new Map(),
 ): QuantizationPlan {
   const tensors = sitesOf(viewModel(model)).map((site) => {
     const form = staticWeights.get(siteKey(site.scope.path, site.info.name));
-    return form ? planStaticSite(site, form, settings) : planSite(site, settings, kept);
+    return form ? planStaticSite(site, form, settings) : planSite(site, settings, milder);
   });
   return { settings, tensors, opset: tensors.some(({ opset }) => opset === 21) ? 21 : 13 };
 }
@@ -91,7 +98,7 @@ function planStaticSite(site: Site, form: QuantizedForm, settings: QuantizeSetti
   };
 }
 
-function planSite(site: Site, settings: QuantizeSettings, kept: KeptFloat): PlannedTensor {
+function planSite(site: Site, settings: QuantizeSettings, milder: Milder): PlannedTensor {
   const { scope, uses, weightUses } = site;
   const shared = describe(site);
   const { info } = site;
@@ -105,17 +112,22 @@ function planSite(site: Site, settings: QuantizeSettings, kept: KeptFloat): Plan
     reason,
   });
 
-  const keep = kept.get(siteKey(scope.path, name));
-  if (keep !== undefined) return leave(keep);
+  const half = (why: string): PlannedTensor | undefined =>
+    whyNotHalf(site) === undefined
+      ? { ...shared, bytesAfter: elements * 2, action: "quantize", scheme: "half", form: null, reason: why }
+      : undefined;
+  const small = () => (settings.halves && elements >= minHalfElements ? half("") : undefined);
+  const mild = milder.get(siteKey(scope.path, name));
+  if (mild?.scheme === "half") return half(mild.why) ?? leave(mild.why);
   if (uses.length === 0) return leave(scope.outputs.has(name) ? "is an output itself" : "is not used");
   const { reaches } = site;
-  if (weightUses.length + reaches.length === 0) return leave(`no weight: read by ${list(usedBy)}`);
-  if (elements < settings.minElements) return leave(`fewer than ${settings.minElements} elements`);
+  if (weightUses.length + reaches.length === 0) return small() ?? leave(`no weight: read by ${list(usedBy)}`);
+  if (elements < settings.minElements) return small() ?? leave(`fewer than ${settings.minElements} elements`);
   if (!isQuantizable(info)) return leave(`is ${type}; float32, float16 and bfloat16 weights are quantized`);
   if (scope.inputs.has(name)) return leave("is also a graph input, so a caller may replace it");
   let refusal = "no scheme fits it";
   const refused: string[] = [];
-  for (const { scheme, why } of candidates(site, settings)) {
+  for (const { scheme, why } of mild ? [{ scheme: mild.scheme, why: mild.why } as const] : candidates(site, settings)) {
     if (scheme === "float") return leave(why);
     const plan = weightUses.length > 0 || scheme === "unpack" ? schemes[scheme].plan(site, settings) : unmoved(site);
     if (typeof plan === "string") {
@@ -130,6 +142,9 @@ function planSite(site: Site, settings: QuantizeSettings, kept: KeptFloat): Plan
   }
   return leave(refusal);
 }
+
+/** From this on, float16 saves more than the node for it costs. */
+const minHalfElements = 128;
 
 /** Why only unpacking fits a weight that reaches its operators in pieces. */
 function unmoved({ uses, reaches }: Site): string {

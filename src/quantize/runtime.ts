@@ -9,7 +9,7 @@ export type Became = "integers" | "floats" | "unpacked on every run";
 export interface WeightUseAtRun {
   readonly name: string;
   readonly graph: string;
-  readonly scheme: SchemeId;
+  readonly scheme: SchemeId | "half";
   readonly usedBy: readonly string[];
   readonly became: Became;
   /** The operators of the optimized graph that read it, or its floats; empty where they cannot be told. */
@@ -43,7 +43,7 @@ export function runtimeUse(optimized: ModelProto, tensors: readonly AppliedTenso
   const readers = readersOf(optimized);
   const weights = tensors.flatMap((tensor): readonly WeightUseAtRun[] => {
     const { name, graph, scheme, usedBy, storedAs } = tensor;
-    if (!storedAs || !scheme) return [];
+    if (!storedAs || !scheme || scheme === "half") return [];
     return [{ name, graph, scheme, usedBy, ...outcome(scheme, storedAs, readers) }];
   });
   const count = (became: Became) => weights.filter((weight) => weight.became === became).length;

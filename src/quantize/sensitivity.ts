@@ -30,7 +30,7 @@ export async function estimateNoise(
   for (const site of sitesOf(view)) {
     const key = siteKey(site.scope.path, site.info.name);
     const tensor = planned.get(key);
-    if (tensor?.action !== "quantize") continue;
+    if (tensor?.action !== "quantize" || tensor.scheme === "half") continue;
     const weight = await weights.quantized(site, tensor as PlannedTensor & WeightPlan);
     if (!weight) continue;
     const weightPlan = tensor as PlannedTensor & WeightPlan;

@@ -29,12 +29,16 @@ export interface QuantizeSettings {
   readonly clip: Clip;
   /** Tensors with fewer elements stay as they are: their scales and the node would cost what they save. */
   readonly minElements: number;
+  /** Whether what is no weight (biases), or too small a one, is stored as float16. Default false. */
+  readonly halves?: boolean;
   /** Bits of the weights of MatMul and Gemm; others have 8. Default 8. */
   readonly bits?: 8 | 4;
   /** A zero point for every scale instead of a range around 0. Default false. */
   readonly asymmetric?: boolean;
   /** Elements that share a scale along the axis products are summed over; unset: a scale per channel, 32 for 4 bits. */
   readonly blockSize?: number;
+  /** One scale for each weight as a whole, for runtimes that know no others; costs accuracy. Default false. */
+  readonly perTensor?: boolean;
   /** Default "size". */
   readonly goal?: Goal;
   /** Default "avx2": right everywhere. */

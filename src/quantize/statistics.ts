@@ -4,7 +4,7 @@ import { elementCount, formatShape, type Tensor } from "../tensor/tensor.js";
 import { addToHistogram, emptyHistogram, type GrowingHistogram, type Histogram } from "./histogram.js";
 
 /** What is known of the values of each index of one axis. */
-export interface ChannelStatistics {
+interface ChannelStatistics {
   /** Counted from the first axis; negative from the last, as the caller asked. */
   readonly axis: number;
   readonly mean: readonly number[];

@@ -68,21 +68,25 @@ export function isAtLeast(version: OrtVersion, since: OrtVersion): boolean {
   return minor(version) >= minor(since);
 }
 
-/** What of this toolkit's weight-only forms came with which onnxruntime. Each held against these versions. */
+/**
+ * What of this toolkit's weight-only forms came with which onnxruntime; run with 1.20, 1.22, 1.23, 1.25 and 1.30. Where
+ * DequantizeLinear does not fuse, it makes MatMul 10 times slower than with floats (1 row, K = N = 2048: 6 against 0.65 ms).
+ */
 export const ortSince = {
   /** MatMulNBits with bits = 8 (up to 1.22 with accuracy_level 4 only). */
   nbits8: "1.22",
   nbits4: "1.20",
-  /** DequantizeLinear -> MatMul or Gemm computed as MatMulNBits. */
-  fusedQdq8: "1.25",
-  fusedQdq4: "1.23",
+  /** DequantizeLinear -> MatMul or Gemm computed as MatMulNBits (of 4 bits, a MatMul with nothing added even before). */
+  fusedQdq: "1.25",
 } as const satisfies Record<string, OrtVersion>;
 
 /**
  * Up to how many rows of activations MatMulNBits in 8 bits beats float32 MatMul (K = N = 2048, one thread): with blocks
  * of 32, as the runtime makes of DequantizeLinear, up to 8 (0.54 against 0.81 ms; 16 rows cost the same); with 128 or
- * more at every number of rows where there is VNNI (128 rows: 4.3 against 6.3 ms).
+ * more at every number of rows where there is VNNI (128 rows: 4.3 against 6.3 ms). In WebAssembly never: there it is 26
+ * times slower than floats (onnxruntime-web 1.30, 1 row: 16.5 against 0.63 ms), while unpacked weights cost nothing.
  */
 export function fastRows(target: Target, blockSize: number): number {
+  if (target === "web") return 0;
   return target === "vnni" && blockSize >= 128 ? Number.POSITIVE_INFINITY : 8;
 }

@@ -47,7 +47,7 @@ export function alternatives(model: ModelProto, settings: QuantizeSettings): rea
     );
 }
 
-function schemesOf({ tensors }: QuantizationPlan): ReadonlyMap<string, SchemeId | null> {
+function schemesOf({ tensors }: QuantizationPlan): ReadonlyMap<string, SchemeId | "half" | null> {
   return new Map(tensors.map(({ graph, name, scheme }) => [siteKey(graph, name), scheme]));
 }
 

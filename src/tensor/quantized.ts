@@ -27,13 +27,13 @@ export interface QuantizedWeight {
   readonly scaleShape: readonly number[];
   /** One per scale and unpacked even for 4 bits; null where all are 0 (signed symmetric). */
   readonly zeroPoints: Uint8Array<ArrayBuffer> | Int8Array<ArrayBuffer> | null;
-  /** Sum of squares of the source. */
+  /** Sum of squares of the source; not finite exactly where the source is not. */
   readonly signal: number;
   /** Sum of squared differences between source and dequantized values. */
   readonly noise: number;
 }
 
-/** Floats to quantize: float32 values, or the bit patterns of float16 or bfloat16; all must be finite. */
+/** Floats to quantize: float32 values, or the bit patterns of float16 or bfloat16; all should be finite, see `signal`. */
 export interface QuantizerSource {
   readonly dtype: "float32" | "float16" | "bfloat16";
   readonly shape: readonly number[];

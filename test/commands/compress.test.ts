@@ -18,12 +18,12 @@ import { inspectCommand } from "../../src/commands/inspect.js";
 import { readModelFile } from "../../src/commands/model-files.js";
 import { writeModelFile } from "../../src/commands/write-model.js";
 import { openSession } from "../../src/engine/session.js";
-import { decodeModel, encodeModel, makeTensor, setExternal } from "../../src/formats/onnx.js";
+import { decodeModel, encodeModel, type GraphProto, makeTensor, setExternal } from "../../src/formats/onnx.js";
 import { makeNode } from "../../src/graph/node.js";
 import type { CompressResult } from "../../src/render/compress.js";
 import { runCommand } from "../host.js";
 import { characterErrorRate, ocrLines, ocrRecognition, readOcrLines, readText } from "../ocr-lines.js";
-import { floats, makeModel } from "../onnx-model.js";
+import { floats, makeGraph, makeModel, withGraphs } from "../onnx-model.js";
 
 const ocr = ocrRecognition;
 const lines = ocrLines;
@@ -52,7 +52,7 @@ beforeAll(() => {
   });
   writeFileSync(join(folder, "bare.onnx"), encodeModel(bare));
   const large = linear();
-  large.graph!.input[0]!.name = "other";
+  large.graph!.node[1]!.opType = "NoSuchOperator";
   writeFileSync(join(folder, "unloadable.onnx"), encodeModel(large));
   mkdirSync(join(folder, "taken"));
   symlinkSync(".", join(folder, "link"));
@@ -60,6 +60,34 @@ beforeAll(() => {
   const nan = linear();
   nan.graph!.initializer.splice(0, 1, floats("w", [64, 64], Array(4096).fill(Number.NaN)));
   writeFileSync(join(folder, "nan.onnx"), encodeModel(nan));
+  const broken: Readonly<Record<string, (graph: GraphProto) => void>> = {
+    "circle.onnx": ({ node: [first, add], node }) => {
+      first!.name = "first";
+      first!.input[0] = "back";
+      node.splice(0, 2, makeNode("Neg", "back", ["h"], ["back"]), first!, add!);
+    },
+    "twice.onnx": ({ node }) => node.push(makeNode("Abs", "again", ["x"], ["y"])),
+    "gap.onnx": ({ node }) => node.push(makeNode("Abs", "again", ["nowhere"], ["z"])),
+    "type.onnx": ({ initializer }) => {
+      initializer[1]!.dataType = 99;
+    },
+    "quantized.onnx": ({ node, initializer }) => {
+      const q = makeTensor("q", { dtype: "int8", shape: [64, 64], data: new Int8Array(4096).fill(3) });
+      initializer.splice(0, 1, q, makeTensor("s", { dtype: "float32", shape: [], data: Float32Array.of(0.5) }));
+      node.unshift(makeNode("DequantizeLinear", "dq", ["q", "s"], ["w"]));
+    },
+    "deep.onnx": (graph) => {
+      for (let depth = 0; depth < 60; depth++) {
+        const inner = makeGraph({ outputs: [], nodes: [...graph.node] });
+        graph.node = [withGraphs(makeNode("If", "if", ["x"], []), { then_branch: inner })];
+      }
+    },
+  };
+  for (const [name, damage] of Object.entries(broken)) {
+    const model = linear();
+    damage(model.graph!);
+    writeFileSync(join(folder, name), encodeModel(model));
+  }
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -260,6 +288,32 @@ describe("bad input: one line, exit 2, nothing written, input untouched", () => 
     ["an empty file", ["--int8", "empty.onnx"], /empty\.onnx: is empty, not an ONNX model/],
     ["a model without weights", ["--int8", "bare.onnx"], /bare\.onnx: has no weights to quantize/],
     ["a model onnxruntime refuses", ["--int8", "unloadable.onnx"], /onnxruntime cannot load it.*--no-verify$/m],
+    [
+      "nodes in a circle",
+      ["--int8", "circle.onnx"],
+      /circle\.onnx: nodes wait for each other in a circle: first \(MatMul\) -> back \(Neg\) -> first \(MatMul\)/,
+    ],
+    [
+      "a value made twice",
+      ["--int8", "twice.onnx"],
+      /twice\.onnx: value "y" is made twice: by node .* and by node again/,
+    ],
+    [
+      "a value that nothing makes",
+      ["--int8", "gap.onnx"],
+      /gap\.onnx: node again \(Abs\) reads "nowhere", which nothing/,
+    ],
+    [
+      "a model that is quantized already",
+      ["--int8", "quantized.onnx"],
+      /quantized\.onnx: is quantized already \(1 DequantizeLinear node; .*\); nothing was done; --requantize/,
+    ],
+    ["an element type ONNX does not have", ["--int8", "type.onnx"], /type\.onnx: tensor \S+ has element type 99/],
+    [
+      "graphs nested without end",
+      ["--int8", "deep.onnx"],
+      /deep\.onnx: graphs or types in it are nested absurdly deep/,
+    ],
     ["a folder as output", ["--int8", "linear.onnx", "-o", "taken"], /taken: is a folder; give the name of a file/],
     [
       "an output folder that is not there",

@@ -13,6 +13,7 @@ import { encodeNpz } from "../../src/formats/npz.js";
 import { makeTensor } from "../../src/formats/onnx.js";
 import { numbersOf } from "../../src/tensor/numbers.js";
 import type { Tensor } from "../../src/tensor/tensor.js";
+import { tokenizer } from "../tokenizer.js";
 
 const cwd = mkdtempSync(join(tmpdir(), "samples-"));
 afterAll(() => rmSync(cwd, { recursive: true }));
@@ -35,6 +36,7 @@ const pb = (name: string, values: Tensor) => toBinary(TensorProtoSchema, makeTen
 
 for (const n of [10, 9, 1]) write(`many/line-${n}.npz`, npz(n, n === 9 ? "float64" : "float32"));
 write("many/labels.txt", "not a sample");
+write("many/labels.npy", encodeNpy(tensor([1, 2])));
 mkdirSync(join(cwd, "empty"));
 write("one.npz", npz(5));
 write("bad.npz", "no zip");
@@ -264,43 +266,3 @@ describe("samples", () => {
     );
   });
 });
-
-/** A tokenizer.json of seven words. */
-const token = (id: number, content: string) => ({
-  id,
-  content,
-  special: true,
-  single_word: false,
-  lstrip: false,
-  rstrip: false,
-  normalized: false,
-});
-const special = (id: string) => ({ SpecialToken: { id, type_id: 0 } });
-const tokenizer = {
-  version: "1.0",
-  truncation: null,
-  padding: null,
-  added_tokens: [token(0, "[PAD]"), token(2, "[CLS]"), token(3, "[SEP]")],
-  normalizer: {
-    type: "BertNormalizer",
-    clean_text: true,
-    handle_chinese_chars: true,
-    strip_accents: null,
-    lowercase: true,
-  },
-  pre_tokenizer: { type: "BertPreTokenizer" },
-  post_processor: {
-    type: "TemplateProcessing",
-    single: [special("[CLS]"), { Sequence: { id: "A", type_id: 0 } }, special("[SEP]")],
-    pair: [],
-    special_tokens: {},
-  },
-  decoder: null,
-  model: {
-    type: "WordPiece",
-    unk_token: "[UNK]",
-    continuing_subword_prefix: "##",
-    max_input_chars_per_word: 100,
-    vocab: { "[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, hello: 4, world: 5, "##s": 6 },
-  },
-};

@@ -25,10 +25,7 @@ describe("a sample", () => {
     });
     expect(batch.get("x")).toEqual({ dtype: "float32", shape: [1, 2], data: Float32Array.of(0.1, 2) });
     expect(batch.get("ids")).toEqual({ dtype: "int64", shape: [1], data: BigInt64Array.of(-7n) });
-    expect(notes).toEqual([
-      'array "x" converted from float64 to float32',
-      'array "ids" converted from int32 to int64',
-    ]);
+    expect(notes).toEqual(['array "x" converted from float64 to float32', 'array "ids" converted from int32 to int64']);
   });
 
   test.each<[string, Record<string, Tensor>, RegExp]>([

@@ -164,6 +164,7 @@ describe("the choice", () => {
     expect(planned(many(), { goal: "latency", ortMin: "1.20" }).scheme).toBe("unpack");
     expect(planned(many(), { goal: "latency", ortMin: "1.20" }).reason).toMatch(/not nbits: .*needs onnxruntime 1\.22/);
     expect(planned(many(), { goal: "throughput" }).scheme).toBe("dynamic");
+    expect(planned(modelOf([matmul("y")]), { goal: "latency", target: "web" }).scheme).toBe("unpack");
   });
 
   test("depends on the oldest runtime: before 1.25 DequantizeLinear does not fuse", () => {
@@ -171,7 +172,8 @@ describe("the choice", () => {
       scheme: "nbits",
       reason: expect.stringMatching(/from 1\.25 on only/),
     });
-    expect(planned(modelOf([matmul("y")]), { ortMin: "1.24", bits: 4 }).scheme).toBe("qdq");
+    expect(planned(modelOf([matmul("y")]), { ortMin: "1.20", bits: 4 }).scheme).toBe("nbits");
+    expect(planned(modelOf([matmul("y")]), { ortMin: "1.20" }).scheme).toBe("unpack");
   });
 
   test("knows convolutions, tables and recurrent weights", () => {

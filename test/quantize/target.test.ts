@@ -21,6 +21,18 @@ test("weights are unsigned where signed ones would saturate, or where the kernel
   expect(signedFor("floats", "avx2", "1.20")).toBe(true);
 });
 
+/** A dot product as x86 without VNNI does it: products of neighbours are added in 16 bits that saturate (vpmaddubsw). */
+function withoutVnni(activation: number, weight: number, count: number): number {
+  const clamp = (value: number) => Math.max(-32768, Math.min(32767, value));
+  return clamp(activation * weight + activation * weight) * (count / 2);
+}
+
+test("signed weights saturate without VNNI, which the table is about: the numbers measured there", () => {
+  expect(withoutVnni(255, 127, 256)).toBe(4_194_176);
+  expect(withoutVnni(255, 65, 256)).toBe(4_194_176);
+  expect(withoutVnni(255, 64, 256)).toBe(255 * 64 * 256);
+});
+
 test("a forced type holds on every target", () => {
   const settings = { scheme: "auto", clip: "max", minElements: 1, signed: true } as const;
   expect(isSigned("MatMulInteger", settings)).toBe(true);
@@ -35,4 +47,5 @@ test("large blocks win at every number of rows where there is VNNI, small ones w
   expect(fastRows("vnni", 128)).toBe(Number.POSITIVE_INFINITY);
   expect(fastRows("vnni", 32)).toBe(8);
   expect(fastRows("avx2", 256)).toBe(8);
+  expect(fastRows("web", 256)).toBe(0);
 });

@@ -228,6 +228,7 @@ interface Form {
 const forms: readonly Form[] = [
   { title: "int8 per channel", settings: {}, least: 32 },
   { title: "uint8 per channel", settings: { signed: false }, least: 32 },
+  { title: "int8 with one scale", settings: { perTensor: true }, least: 28 },
   { title: "asymmetric 8 bits", settings: { asymmetric: true }, least: 32 },
   { title: "int8 in blocks of 32", settings: { blockSize: 32 }, least: 32 },
   { title: "asymmetric 8 bits in blocks of 16", settings: { blockSize: 16, asymmetric: true }, least: 32 },

@@ -4,13 +4,13 @@ import { bypassPass } from "./bypass.js";
 import { constantsPass } from "./constants.js";
 import { foldPass } from "./fold.js";
 import { functionsPass } from "./functions.js";
+import { hardSwishPass } from "./hard-swish.js";
 import { inputsPass } from "./inputs.js";
 import { orderPass } from "./order.js";
 import type { NormaliseSettings, Pass } from "./pass.js";
 import { tiedPass } from "./tied.js";
 import { unusedPass } from "./unused.js";
-
-export type { NormaliseSettings, StoreBytes } from "./pass.js";
+import { upsamplingPass } from "./upsampling.js";
 
 /** What the passes did, those that changed nothing left out. */
 export interface Normalised {
@@ -26,6 +26,8 @@ const passes: readonly Pass[] = [
   foldPass,
   bypassPass,
   affinePass,
+  hardSwishPass,
+  upsamplingPass,
   tiedPass,
   unusedPass,
 ];

@@ -1,16 +1,7 @@
-import {
-  type ExternalPlace,
-  type ModelProto,
-  makeTensor,
-  type ReadExternal,
-  setExternal,
-  type TensorProto,
-} from "../../formats/onnx.js";
+import type { ModelProto, ReadExternal, TensorProto } from "../../formats/onnx.js";
 import type { Tensor } from "../../tensor/tensor.js";
 import type { ModelView, Scope } from "../scope.js";
-
-/** Puts bytes away from memory and says where; the model's ReadExternal must give them back from there. */
-export type StoreBytes = (bytes: Uint8Array<ArrayBuffer>) => ExternalPlace;
+import { type StoreBytes, storedTensor } from "../stored.js";
 
 /** What normalisation may be told. */
 export interface NormaliseSettings {
@@ -40,17 +31,9 @@ export function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
-/** From this on, bytes of a new tensor are put away. */
-const minStoredBytes = 1 << 20;
-
 /** A new tensor, its bytes put away where they are many. */
-export function newTensor(name: string, tensor: Tensor, { settings: { store } }: PassContext): TensorProto {
-  const proto = makeTensor(name, tensor);
-  if (store && proto.rawData.length >= minStoredBytes) {
-    const { location, offset } = store(proto.rawData);
-    setExternal(proto, location, offset, proto.rawData.length);
-  }
-  return proto;
+export function newTensor(name: string, tensor: Tensor, { settings }: PassContext): TensorProto {
+  return storedTensor(name, tensor, settings.store);
 }
 
 /** A tensor of the model that stays what it is, and the scope that holds it. */

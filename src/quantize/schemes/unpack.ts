@@ -12,7 +12,7 @@ import { type Site, sumAxis } from "../sites.js";
 /**
  * Unpacked at load: Cast and Mul turn the integers back into floats. Unlike DequantizeLinear, runtimes fold these while
  * they load a model, so that it runs exactly as fast as with float weights, without any session option. Held against
- * onnxruntime 1.22 to 1.30: folded before every operator, in bodies of If and Loop, for weights in an outer graph and
+ * onnxruntime 1.20 to 1.30 and its WebAssembly: folded before every operator, in bodies, for weights in an outer graph and
  * for tensors of any size. Standard operators of opset 13 in every form: 4-bit values are looked up by byte.
  */
 export const unpack: Scheme = {

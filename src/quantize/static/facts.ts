@@ -68,3 +68,9 @@ export function staticFacts(
     scaleOf: (range) => activationScale(range, settings),
   };
 }
+
+/** The number that a constant of one element stands for. */
+export function scalar(facts: StaticFacts, name: string | undefined): number | undefined {
+  const values = facts.values(name);
+  return values?.length === 1 ? values[0] : undefined;
+}

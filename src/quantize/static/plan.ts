@@ -44,7 +44,8 @@ export interface StaticWishes {
   readonly noise?: ReadonlyMap<string, number>;
 }
 
-interface Unit {
+/** A node, with saturating nodes after it that its 8-bit form makes superfluous. */
+export interface Unit {
   readonly node: NodeProto;
   readonly form: EightBitForm | string;
   readonly absorbed: readonly NodeProto[];
@@ -81,7 +82,7 @@ export function planStatic(
     if (runs === "int8" && typeof form !== "string" && form.weight) {
       weights.set(siteKey("main", node.input[form.weight.input]!), {
         bits: 8,
-        signed: settings.weightSigned,
+        signed: settings.weightSigned || form.neverSaturates === true,
         symmetric: true,
         granularity: "channel",
         axis: form.weight.axis,
@@ -91,8 +92,8 @@ export function planStatic(
   return { settings, nodes, values, weights };
 }
 
-/** Nodes, each kernel with the saturating nodes after it. */
-function unitsOf({ graph }: ModelProto, facts: StaticFacts, kept: ReadonlyMap<string, string>): readonly Unit[] {
+/** Nodes with their 8-bit forms, each kernel with the saturating nodes after it. */
+export function unitsOf({ graph }: ModelProto, facts: StaticFacts, kept: ReadonlyMap<string, string>): readonly Unit[] {
   const units: Unit[] = [];
   const taken = new Set<NodeProto>();
   // the channel axis each weight has where it is first read: other axes would need another copy of it
@@ -114,10 +115,14 @@ function unitsOf({ graph }: ModelProto, facts: StaticFacts, kept: ReadonlyMap<st
         if (!reader || others.length > 0 || reader.input[0] !== last || !isSaturation(reader, facts)) break;
         if (!facts.observed(reader.output[0]!)) break;
         absorbed.push(reader);
-        taken.add(reader);
       }
     }
-    units.push({ node, form, absorbed, outputs: absorbed.length > 0 ? [absorbed.at(-1)!.output[0]!] : outputs });
+    const yielded = absorbed.length > 0 ? [absorbed.at(-1)!.output[0]!] : outputs;
+    if (typeof form !== "string" && form.kind === "kernel" && !form.range && !facts.observed(yielded[0]!)) {
+      form = `no range of "${yielded[0]}" is known`;
+    }
+    for (const saturating of absorbed) taken.add(saturating);
+    units.push({ node, form, absorbed, outputs: yielded });
   }
   return units;
 }

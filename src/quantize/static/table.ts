@@ -1,7 +1,8 @@
 import type { NodeProto } from "../../formats/onnx.js";
 import { floatAttribute, intAttribute, isStandard, stringAttribute } from "../../graph/node.js";
 import { elementCount } from "../../tensor/tensor.js";
-import type { StaticFacts } from "./facts.js";
+import { convolving, type Estimate, isDepthwise, multiplying, pairwise, passing } from "./estimate.js";
+import { type StaticFacts, scalar } from "./facts.js";
 
 /** How a node runs in 8 bits. */
 export interface EightBitForm {
@@ -16,6 +17,8 @@ export interface EightBitForm {
   readonly operands?: readonly number[];
   /** The input that is a weight, and its channel axis. */
   readonly weight?: { readonly input: number; readonly axis: number };
+  /** Signed weights are exact on every processor, and faster. */
+  readonly neverSaturates?: true;
   /** The input that is a bias, stored in 32 bits. */
   readonly bias?: number;
   /** For `relabel`: real output = factor * real input. */
@@ -28,8 +31,7 @@ export interface EightBitForm {
   readonly leaky?: true;
   /** There is a kernel that puts out floats, too. */
   readonly floatOutput?: true;
-  /** Nanoseconds, see {@link OperatorCosts}. */
-  readonly cost: { readonly float: number; readonly int8: number };
+  readonly cost: Estimate;
 }
 
 /** How an operator behaves when its activations have 8 bits. */
@@ -49,47 +51,7 @@ export function eightBitForm(node: NodeProto, facts: StaticFacts): EightBitForm 
   if (unknown !== undefined) {
     return facts.constant(unknown) ? `"${unknown}" is a constant` : `no range of "${unknown}" is known`;
   }
-  if (form.kind === "kernel" && !form.range && !facts.observed(node.output[0]!)) {
-    return `no range of "${node.output[0]}" is known`;
-  }
   return form;
-}
-
-/** Cost of going once over the outputs. */
-function passing(node: NodeProto, { elements, settings: { costs } }: StaticFacts, like = node.opType) {
-  const pair = costs.operators[like] ?? { float: 0, int8: 0 };
-  const outputs = node.output.reduce((sum, name) => sum + (name ? elements(name) : 0), 0);
-  return { float: costs.node + pair.float * outputs, int8: costs.node + pair.int8 * outputs };
-}
-
-/** Operators whose float kernels share the blocked layout of float convolutions. */
-const blockedOperators = new Set(["Conv", "MaxPool", "AveragePool", "GlobalAveragePool", "Concat", "Resize"]);
-
-/** A convolution or matrix product with `products` multiplications for each output element. */
-function multiplying(node: NodeProto, facts: StaticFacts, products: number) {
-  const { costs } = facts.settings;
-  const { perProduct, perOutput } = costs.product;
-  const outputs = facts.elements(node.output[0]!);
-  const one = (kind: "float" | "int8") => costs.node + outputs * (products * perProduct[kind] + perOutput[kind]);
-  return { float: one("float"), int8: one("int8") };
-}
-
-function convolving(node: NodeProto, facts: StaticFacts, [channels, perGroup, ...kernel]: readonly number[]) {
-  const { costs } = facts.settings;
-  const outputs = facts.elements(node.output[0]!);
-  const products = perGroup! * elementCount(kernel);
-  const isDepthwise = perGroup === 1 && intAttribute(node, "group", 1) > 1;
-  const blocks = Math.ceil(channels! / costs.block) * costs.block;
-  const isOdd = blocks !== channels;
-  const { perProduct, perOutput } = isDepthwise ? costs[isOdd ? "oddDepthwise" : "depthwise"] : costs.product;
-  let float = costs.node + outputs * (products * perProduct.float * (blocks / channels!) + perOutput.float);
-  let int8 = costs.node + outputs * (products * perProduct.int8 + perOutput.int8);
-  if (!isDepthwise && elementCount(kernel) > 1) int8 += costs.gather * (outputs / channels!);
-  const isBlocked = (other: NodeProto | undefined) => other !== undefined && blockedOperators.has(other.opType);
-  const input = node.input[0]!;
-  if (!isBlocked(facts.producer(input)) && perGroup! > 3) float += costs.reorder * facts.elements(input);
-  if (!facts.readers(node.output[0]!).every(isBlocked)) float += costs.reorder * outputs;
-  return { float, int8 };
 }
 
 const conv: StaticRow = {
@@ -104,6 +66,7 @@ const conv: StaticRow = {
       activations: [0],
       weight: { input: 1, axis: 0 },
       ...(node.input[2] ? { bias: 2 } : {}),
+      ...(isDepthwise(node, shape) ? { neverSaturates: true } : {}),
       cost: convolving(node, facts, shape),
     };
   },
@@ -154,12 +117,6 @@ const matmul: StaticRow = {
   },
 };
 
-/** A number that a constant stands for. */
-function scalar(facts: StaticFacts, name: string | undefined): number | undefined {
-  const values = facts.values(name);
-  return values?.length === 1 ? values[0] : undefined;
-}
-
 /** The activation and the constant of a node with two inputs. */
 function withConstant(
   node: NodeProto,
@@ -176,15 +133,6 @@ function isFinitePositive(value: number | undefined): value is number {
 function relabel(node: NodeProto, facts: StaticFacts, activation: number, factor: number): EightBitForm {
   const { float } = passing(node, facts);
   return { kind: "relabel", activations: [activation], factor, cost: { float, int8: 0 } };
-}
-
-/** Cost of a sum or product: 8-bit kernels start anew for each stretch of one number per channel. */
-function pairwise(node: NodeProto, facts: StaticFacts) {
-  const { float, int8 } = passing(node, facts);
-  const sizes = node.input.map((name) => facts.values(name)?.length ?? facts.elements(name));
-  const [outputs, least] = [facts.elements(node.output[0]!), Math.min(...sizes)];
-  const stretches = least > 1 && least < outputs ? outputs / least : 0;
-  return { float, int8: int8 + stretches * facts.settings.costs.stretch };
 }
 
 const add: StaticRow = {

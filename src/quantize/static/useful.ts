@@ -1,6 +1,6 @@
 import type { NodeProto } from "../../formats/onnx.js";
 import { floatAttribute, isStandard } from "../../graph/node.js";
-import type { StaticFacts } from "./facts.js";
+import { type StaticFacts, scalar } from "./facts.js";
 
 interface Interval {
   readonly min: number;
@@ -54,11 +54,6 @@ function usefulTo(node: NodeProto, name: string, facts: StaticFacts): Interval {
 
 function over({ min, max }: Interval, factor: number): Interval {
   return { min: min / factor, max: max / factor };
-}
-
-function scalar(facts: StaticFacts, name: string | undefined): number | undefined {
-  const values = facts.values(name);
-  return values?.length === 1 ? values[0] : undefined;
 }
 
 /** The positive number that a node multiplies a value with. */

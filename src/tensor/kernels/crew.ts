@@ -9,6 +9,7 @@ export interface Task {
 
 /** Threads that work through tasks, this one among them. */
 export interface Crew {
+  readonly threads: number;
   /** Slots that `run` wants: two for each background thread, so that it never waits for the next task, and our own. */
   readonly slots: number;
   /** Does all tasks, in any order; `background` false keeps them in this thread. */
@@ -88,6 +89,8 @@ export function gatherCrew(simd: Simd, threads: number): Crew {
     const feed = (mate: Mate, index: number) => {
       for (const slot of [1 + 2 * index, 2 + 2 * index]) {
         if (mate.dead || !mate.ready || mate.busy.has(slot) || queue.length === 0) continue;
+        // the last ones are for whoever is free first
+        if (mate.busy.size > 0 && queue.length <= mates.length) continue;
         const task = queue.pop()!;
         const call = task.fill(slots[slot]!);
         mate.busy.set(slot, task);
@@ -131,6 +134,7 @@ export function gatherCrew(simd: Simd, threads: number): Crew {
   }
 
   return {
+    threads,
     slots: threads < 2 ? 1 : 2 * threads - 1,
     run,
     async close() {

@@ -7,7 +7,7 @@ import { growTo, type KernelCall, layOut, loadSimd, type Simd, type Slot, type S
 import { partsOf, type Slab, type Stretch, slabsOf } from "./slabs.js";
 
 /** Below this many elements the other threads are not worth waking; a search does 15 times as much for each. */
-const worthThreads = { max: 1 << 20, mse: 1 << 17 };
+const worthThreads = { max: 1 << 19, mse: 1 << 17 };
 
 /**
  * A quantizer with SIMD kernels on `threads` threads, this one included; others start with the first large tensor. What
@@ -28,7 +28,10 @@ export function createQuantizer(threads: number): Quantizer {
       last = result.catch(() => {});
       return result;
     },
-    close: () => crew.close(),
+    async close() {
+      await last;
+      await crew.close();
+    },
   };
 }
 
@@ -62,7 +65,7 @@ async function quantizeWith(
   const layout = groupLayout(source.shape, form);
   const size = elementCount(source.shape);
   if (size === 0) return quantizeReference(source, form, clip);
-  const slabs = slabsOf(layout);
+  const slabs = slabsOf(layout, crew.threads);
   const stretches: readonly Stretch[] = slabs ?? partsOfAll(layout);
   const packing = form.bits === 4 && stretches.every((stretch) => isPackable(stretch, size));
   const array = form.signed ? Int8Array : Uint8Array;

@@ -7,7 +7,7 @@ import { type Group, groupAt, groupLayout } from "./groups.js";
 export const pieceLength = 65536;
 /** Elements whose squares are summed in float32. */
 const partLength = 1024;
-/** Clips tried: 100 %, 99 % .. 80 %. */
+/** Clips tried: from 100 % down in steps of 1 %, or of 3 % for 4 bits, which gain more from clipping. */
 export const clipCount = 21;
 /** Below this a scale is no normal float32, and division by it is not exact any more (FLT_MIN). */
 const smallestScale = 1.1754943508222875e-38;
@@ -39,8 +39,8 @@ interface GroupRange {
  * part, element p is squared and added to sum p mod 4 in float32; (sum 0 + sum 2) + (sum 1 + sum 3), parts, pieces and
  * groups are added in float64 and in order. A source that is not finite gives a signal that is not.
  *
- * The clip is searched per group from 1.00 down to 0.80 in steps of 0.01: the least sum of squared errors wins, the larger
- * clip among equals. Those sums are made like the noise, but with w * (1 / scale) in float32 instead of a division.
+ * The clip is searched per group from 1.00 down to 0.80 in steps of 0.01 (8 bits), or to 0.40 in steps of 0.03 (4 bits):
+ * the least sum of squared errors wins, the larger clip among equals. Those sums are made like the noise, but with w * (1 / scale) in float32 instead of a division.
  */
 export function quantizeReference(source: QuantizerSource, form: QuantizedForm, clip: Clip): QuantizedWeight {
   const { shape } = source;
@@ -160,15 +160,16 @@ export function bestOf(
   form: QuantizedForm,
   stepsOf: (clip: number, scale: number) => number,
 ): number {
+  const step = form.bits === 4 ? 3 : 1;
   let best = 100;
   let least = Number.POSITIVE_INFINITY;
   for (let clip = 0; clip < clipCount; clip++) {
-    const scale = scaleOf(low, high, form, 100 - clip);
+    const scale = scaleOf(low, high, form, 100 - clip * step);
     if (scale === 0) break;
     const error = stepsOf(clip, scale) * (scale * scale);
     if (error < least) {
       least = error;
-      best = 100 - clip;
+      best = 100 - clip * step;
     }
   }
   return best;

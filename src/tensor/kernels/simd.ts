@@ -1,7 +1,7 @@
 import { simdWasm } from "./simd-wasm.js";
 
 /** The functions of assembly/kernels.ts. */
-export interface Kernels {
+interface Kernels {
   readonly quantizeSlab: (...args: readonly number[]) => void;
   readonly rangeOfPart: (...args: readonly number[]) => void;
   readonly errorsOfPart: (...args: readonly number[]) => void;

@@ -26,17 +26,17 @@ export interface Slab extends Stretch {
 }
 
 /**
- * Cuts a tensor into slabs. Undefined where its groups are contiguous and too large for that: then each is done in
- * `partsOf` it.
+ * Cuts a tensor into slabs for that many threads; how it is cut does not change the result. Undefined where its groups
+ * are contiguous and too large for that: then each is done in `partsOf` it.
  */
-export function slabsOf(layout: GroupLayout): readonly Slab[] | undefined {
+export function slabsOf(layout: GroupLayout, threads = 1): readonly Slab[] | undefined {
   const { outer, length, inner, block, across } = layout;
   if (across && outer === 1) return contiguousSlabs(length, inner, inner);
   if (!across && inner === 1) return contiguousSlabs(outer, length, Math.min(block, length));
   if (across && inner > 1) return runSlabs(outer, length, inner);
   // a matrix whose columns are the channels is one block of all its rows
-  if (across) return columnSlabs(1, outer, outer, length);
-  return columnSlabs(outer, length, Math.min(block, length), inner);
+  if (across) return columnSlabs(1, outer, outer, length, threads);
+  return columnSlabs(outer, length, Math.min(block, length), inner, threads);
 }
 
 /** A contiguous group in parts that need no more memory than a slab. */
@@ -84,7 +84,7 @@ function contiguousSlabs(rows: number, length: number, block: number): readonly 
   return slabs;
 }
 
-function columnSlabs(outer: number, length: number, block: number, columns: number): readonly Slab[] {
+function columnSlabs(outer: number, length: number, block: number, columns: number, threads: number): readonly Slab[] {
   const perStack = Math.ceil(length / block);
   const work = 16 * (block * 4 + 32) + 16 * (block + 32);
   const slabs: Slab[] = [];
@@ -103,7 +103,10 @@ function columnSlabs(outer: number, length: number, block: number, columns: numb
   }
   const step = share(perStack, block * columns);
   // narrower than the matrix only where not even one fits
-  const wide = block * columns <= slabElements ? columns : Math.max(16, Math.floor(stripElements / block / 16) * 16);
+  // a few strips for each thread, but not so narrow that copying their rows takes longer than all the rest
+  const fair = threads > 1 ? Math.max(64, Math.ceil(columns / (4 * threads))) : columns;
+  const fit = Math.max(16, Math.floor(Math.min(stripElements / block, fair + 15) / 16) * 16);
+  const wide = block * columns <= slabElements ? columns : fit;
   for (let stack = 0; stack < outer; stack++) {
     for (let at = 0; at < perStack; at += step) {
       const start = at * block;

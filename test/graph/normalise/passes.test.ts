@@ -166,7 +166,100 @@ const branchWith = (name: string) =>
     initializers: [floats(name, [32, 32], [...new Float32Array(tied.rawData.slice().buffer)])],
   });
 
+const scalar = (name: string, value: number) =>
+  makeTensor(name, { dtype: "float32", shape: [], data: Float32Array.of(value) });
+
+/** x * clip(x + 3, 0, 6) / 6 */
+const hardSwish = (clip: NodeProto) => [
+  node("Add", "a", ["three", "x"], ["p"]),
+  clip,
+  node("Mul", "u", ["q", "x"], ["r"]),
+  node("Div", "d", ["r", "six"], ["y"]),
+];
+const bounds = [scalar("three", 3), scalar("zero", 0), scalar("six", 6)];
+
 const rows: readonly Row[] = [
+  {
+    title: "hard swish written out",
+    model: picture(hardSwish(node("Clip", "c", ["p", "zero", "six"], ["q"])), bounds),
+    feeds: onImage,
+    changes: { "hard-swish": 1, unused: 3 },
+    operators: ["HardSigmoid", "Mul"],
+    rounds: true,
+  },
+  {
+    title: "HardSwish",
+    model: () => opset(14, picture([node("HardSwish", "h", ["x"], ["y"])], [])()),
+    feeds: onImage,
+    changes: { "hard-swish": 1 },
+    operators: ["HardSigmoid", "Mul"],
+    rounds: true,
+  },
+  {
+    title: "hard swish of opset 9",
+    model: () =>
+      opset(9, picture(hardSwish(node("Clip", "c", ["p"], ["q"], { min: { float: 0 }, max: { float: 6 } })), bounds)()),
+    feeds: onImage,
+    changes: { "hard-swish": 1, unused: 3 },
+    operators: ["HardSigmoid", "Mul"],
+    rounds: true,
+  },
+  {
+    title: "a gate that is read elsewhere too is no hard swish",
+    model: picture(
+      [
+        ...hardSwish(node("Clip", "c", ["p", "zero", "six"], ["q"])).slice(0, 3),
+        node("Div", "d", ["r", "six"], ["s"]),
+      ].concat(node("Add", "e", ["s", "q"], ["y"])),
+      bounds,
+    ),
+    feeds: onImage,
+    changes: {},
+    operators: ["Add", "Clip", "Mul", "Div", "Add"],
+  },
+  {
+    title: "a Clip to other bounds is no hard swish",
+    model: picture(hardSwish(node("Clip", "c", ["p", "zero", "three"], ["q"])), bounds),
+    feeds: onImage,
+    changes: {},
+    operators: ["Add", "Clip", "Mul", "Div"],
+  },
+  {
+    title: "ConvTranspose without overlaps, its bias and what scales it",
+    model: picture(
+      [node("ConvTranspose", "conv", ["x", "w", "b"], ["h"], { strides: [2, 2], kernel_shape: [2, 2] }), ...bn6.nodes],
+      [floats("w", [4, 6, 2, 2]), floats("b", [6]), ...bn6.initializers],
+    ),
+    feeds: onImage,
+    changes: { affine: 1, upsampling: 1, unused: 5 },
+    operators: ["Conv", "DepthToSpace"],
+    rounds: true,
+  },
+  {
+    title: "ConvTranspose without overlaps or a bias, 3 x 3",
+    model: picture(
+      [node("ConvTranspose", "conv", ["x", "w"], ["y"], { strides: [3, 3] })],
+      [floats("w", [4, 5, 3, 3])],
+    ),
+    feeds: onImage,
+    changes: { upsampling: 1 },
+    operators: ["Conv", "DepthToSpace"],
+    rounds: true,
+  },
+  ...[
+    { strides: [1, 1] },
+    {},
+    { strides: [2, 2], pads: [1, 0, 0, 0] },
+    { strides: [2, 2], output_padding: [1, 1] },
+  ].map(
+    (attributes): Row => ({
+      title: `ConvTranspose of 2 x 2 with ${JSON.stringify(attributes)} stays`,
+      model: picture([node("ConvTranspose", "conv", ["x", "w"], ["y"], attributes)], [floats("w", [4, 5, 2, 2])]),
+      feeds: onImage,
+      changes: {},
+      operators: ["ConvTranspose"],
+    }),
+  ),
   {
     title: "weights of Constant nodes, behind a Transpose",
     model: linear(
@@ -380,6 +473,32 @@ const rows: readonly Row[] = [
       rounds: true,
     }),
   ),
+  {
+    title: "BatchNormalization in a branch whose weight and statistics lie around it",
+    model: () =>
+      makeModel({
+        inputs: [image, ["c", "bool", []]],
+        outputs: [imageOut],
+        nodes: [
+          withGraphs(node("If", "if", ["c"], ["y"]), {
+            then_branch: makeGraph({
+              outputs: [["o", "float32", [1, 6, 3, 3]]],
+              nodes: [node("Conv", "conv", ["x", "w", "b"], ["h"]), ...normalisation(6, "h", "o").nodes],
+            }),
+            else_branch: makeGraph({
+              outputs: [["p", "float32", [1, 4, 5, 5]]],
+              nodes: [node("Neg", "neg", ["x"], ["p"])],
+            }),
+          }),
+        ],
+        initializers: [floats("w", [6, 4, 3, 3]), floats("b", [6]), ...bn6.initializers],
+      }),
+    feeds: { ...onImage, c: flag(true) },
+    changes: { affine: 1, unused: 4 },
+    operators: ["If", "Conv", "Neg"],
+    initializers: ["w", "b"],
+    rounds: true,
+  },
   {
     title: "a Conv whose output somebody else reads keeps its BatchNormalization",
     model: picture(

@@ -256,7 +256,7 @@ const modelOf = ({ nodes, inputs = [image], initializers = [], rank }: Row): { m
   const model = makeModel({
     inputs: values,
     outputs: [["y", "float32", Array.from({ length: rank ?? inputs[0]!.length }, (_, at) => `d${at}`)]],
-    nodes: nodes.map((node) => ({ ...node, input: [...node.input], output: [...node.output] })),
+    nodes,
     initializers,
   });
   return { model, batch: batchOf(values) };

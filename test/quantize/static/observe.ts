@@ -1,48 +1,48 @@
 import { readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { create } from "@bufbuild/protobuf";
-import { ValueInfoProtoSchema } from "onnx-buf";
 import type { Batch } from "../../../src/data/batch.js";
 import { openSession } from "../../../src/engine/session.js";
 import { decodeModel, encodeModel, type ModelProto } from "../../../src/formats/onnx.js";
+import { cloneModel } from "../../../src/graph/clone.js";
+import { exposeValues } from "../../../src/graph/expose.js";
 import { applyPlan } from "../../../src/quantize/apply.js";
 import { plainQuantizer } from "../../../src/quantize/channels.js";
 import { planQuantization } from "../../../src/quantize/plan.js";
 import { applyStatic } from "../../../src/quantize/static/apply.js";
 import { operatorCosts } from "../../../src/quantize/static/costs.js";
-import { planStatic, type StaticPlan } from "../../../src/quantize/static/plan.js";
+import { planStatic, type StaticPlan, type StaticWishes } from "../../../src/quantize/static/plan.js";
 import type { ObservedValue, StaticSettings } from "../../../src/quantize/static/settings.js";
 
 export const noExternal = () => {
   throw new Error("no external data here");
 };
 
-export const copyOf = (model: ModelProto) => decodeModel(encodeModel(model), "copy");
+/** Least and largest element, added to what is known; loops over what `for of` would make slow here. */
+function extremes(data: Float32Array, before: readonly [number, number]): readonly [number, number] {
+  let [min, max] = before;
+  for (let at = 0; at < data.length; at++) {
+    const value = data[at]!;
+    if (value < min) min = value;
+    if (value > max) max = value;
+  }
+  return [min, max];
+}
 
-/** The least and largest element of every float value of the main graph. */
+/** The range of every float value of the main graph. */
 export async function observe(
   model: ModelProto,
   batches: readonly Batch[],
 ): Promise<ReadonlyMap<string, ObservedValue>> {
-  const all = copyOf(model);
-  const outputs = new Set(all.graph!.output.map(({ name }) => name));
-  for (const name of all.graph!.node.flatMap(({ output }) => output)) {
-    if (name && !outputs.has(name)) all.graph!.output.push(create(ValueInfoProtoSchema, { name }));
-    outputs.add(name);
-  }
-  const session = await openSession(encodeModel(all), { graphOptimization: "disabled" });
-  const seen = new Map<string, { min: number; max: number; elements: number }>();
+  const names = model.graph!.node.flatMap(({ output }) => output.filter(Boolean));
+  const session = await openSession(encodeModel(exposeValues(model, names)), { graphOptimization: "disabled" });
+  const seen = new Map<string, ObservedValue>();
   for (const batch of batches) {
     for (const [name, { dtype, data }] of [...batch, ...(await session.run(batch))]) {
-      if (dtype !== "float32") continue;
-      let { min, max, elements } = seen.get(name) ?? { min: Infinity, max: -Infinity, elements: 0 };
-      for (const value of data as Float32Array) {
-        if (value < min) min = value;
-        if (value > max) max = value;
-      }
-      elements += data.length / batches.length;
-      seen.set(name, { min, max, elements });
+      if (dtype !== "float32" || data.length === 0) continue;
+      const known = seen.get(name) ?? { min: Infinity, max: -Infinity, elements: 0 };
+      const [min, max] = extremes(data as Float32Array, [known.min, known.max]);
+      seen.set(name, { min, max, elements: known.elements! + data.length / batches.length });
     }
   }
   await session.close();
@@ -65,10 +65,11 @@ export async function quantized(
   model: ModelProto,
   observed: ReadonlyMap<string, ObservedValue>,
   changed: Partial<StaticSettings> = {},
+  wishes: StaticWishes = {},
 ): Promise<{ readonly model: ModelProto; readonly plan: StaticPlan }> {
-  const copy = copyOf(model);
+  const copy = cloneModel(model);
   const used = settings(changed);
-  const plan = planStatic(copy, observed, used, noExternal);
+  const plan = planStatic(copy, observed, used, noExternal, wishes);
   const weights = planQuantization(
     copy,
     { scheme: "qdq", signed: used.weightSigned, clip: "max", minElements: Number.POSITIVE_INFINITY },
@@ -88,5 +89,5 @@ export async function runOptimized(model: ModelProto, batch: Batch) {
   await session.close();
   const optimized = decodeModel(new Uint8Array(readFileSync(path)), "optimized");
   rmSync(path);
-  return { outputs, operators: optimized.graph!.node.map(({ opType }) => opType) };
+  return { outputs, optimized, operators: optimized.graph!.node.map(({ opType }) => opType) };
 }

@@ -1,0 +1,46 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, test } from "@jest/globals";
+import fc from "fast-check";
+import type { Host } from "../../src/cli.js";
+import { indexLines } from "../../src/commands/sample-files.js";
+
+const cwd = mkdtempSync(join(tmpdir(), "lines-"));
+afterAll(() => rmSync(cwd, { recursive: true }));
+const host = { cwd } as Host;
+
+test("lines are found as splitting the text finds them, blank ones left out", () => {
+  const line = fc.oneof(
+    fc.constantFrom("", " ", "\t"),
+    fc.string({ unit: "grapheme" }).map((text) => text.replace(/[\r\n]/g, "")),
+  );
+  fc.assert(
+    fc.property(fc.array(line), fc.constantFrom("\n", "\r\n"), fc.boolean(), (lines, end, last) => {
+      writeFileSync(join(cwd, "a.txt"), lines.join(end) + (last ? end : ""));
+      const expected = lines
+        .map((text, at) => ({ text, number: at + 1 }))
+        .filter(({ text }) => /[^ \t]/.test(text))
+        .map(({ text, number }) => ({ text: text.replace(/^\uFEFF/, ""), number }));
+      const found = indexLines(host, "a.txt");
+      const all = Array.from({ length: found.count }, (_, at) => ({
+        text: found.read(at),
+        number: found.numberOf(at),
+      }));
+      expect(all).toEqual(expected);
+    }),
+  );
+});
+
+test("lines longer than what is read at once are whole", () => {
+  const lines = ["a".repeat(1_048_570), "b".repeat(12), "c".repeat(2_500_000), "d"];
+  writeFileSync(join(cwd, "long.txt"), lines.join("\n"));
+  const found = indexLines(host, "long.txt");
+  expect(lines.map((line, at) => found.read(at) === line)).toEqual([true, true, true, true]);
+});
+
+test("text that is no UTF-8 is named by its line", () => {
+  writeFileSync(join(cwd, "latin.txt"), Buffer.from("one\ncaf\xe9\n", "latin1"));
+  const found = indexLines(host, "latin.txt");
+  expect(() => found.read(1)).toThrow("latin.txt:2: is not UTF-8 text");
+});
