@@ -180,7 +180,8 @@ function plainTree(file: string, text: string, cursor: Cursor, hasErrors: boolea
       else if (type === "ERROR") note(node.start, node.end, "invalid syntax");
     }
     if (type === "comment") comments.push(node);
-    else if (isNamed || field) {
+    // a backslash at the end of a line is no argument
+    else if ((isNamed || field) && type !== "line_continuation") {
       const list = below[open.length - 1];
       if (list) list.push(node);
       else below[open.length - 1] = [node];
