@@ -1,3 +1,4 @@
+// Long because all that is read off the syntax of one expression stands together: calls, strings, numbers, classes, dicts.
 import type { Primitive } from "../facts.js";
 import { child, codeOf, type PyNode } from "./python-tree.js";
 
