@@ -31,7 +31,11 @@ const nothingDone = 0.97;
 /** Runs a program under GNU time; `error` holds the last line it said where it failed. */
 function costOf(argv: readonly string[], made: (code: number) => boolean): { cost: Cost; error?: string } {
   const record = join(work, "time.txt");
-  const done = spawnSync("/usr/bin/time", ["-o", record, "-f", "%e %U %S %M", ...argv], { encoding: "utf8" });
+  const done = spawnSync("/usr/bin/time", ["-o", record, "-f", "%e %U %S %M", ...argv], {
+    // the peer leaves files where it runs
+    cwd: work,
+    encoding: "utf8",
+  });
   if (done.error) throw new Error(`${done.error.message}; this script needs GNU time as /usr/bin/time`);
   const line = readFileSync(record, "utf8").trim().split("\n").at(-1)!;
   const [wall, user, system, kilobytes] = line.split(" ").map(Number) as [number, number, number, number];
