@@ -156,7 +156,8 @@ export async function runCompress(host: Host, path: string, options: Options): P
         checked = await again(new Map(), check);
       }
       if (gated && checked.drop.value > maxDrop) {
-        workshop = { ...workshop, activations: undefined };
+        // biases need not stay floats for activations in 8 bits any more
+        workshop = { ...workshop, activations: undefined, settings: { ...workshop.settings, halves: true } };
         gate = await searchGate(host, workshop, check, candidate, checked.drop.value, maxDrop, seconds);
         checked = await again(milderFor(gate.floats), check);
       }
@@ -171,7 +172,7 @@ export async function runCompress(host: Host, path: string, options: Options): P
       versions: { "deepseek-compat": host.version, onnxruntime: await runtimeVersion(), node: process.versions.node },
       ...shared,
       output: { path: output, bytes, ratio: bytes / source.bytes },
-      settings,
+      settings: workshop.settings,
       tensors: candidate.tensors,
       correctedBiases: candidate.corrected.length,
       namesShortened: candidate.namesShortened,
