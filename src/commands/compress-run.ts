@@ -1,8 +1,8 @@
 import { basename, dirname, join, parse } from "node:path";
 import { type ExitCode, exitCode, type Host, type Options } from "../cli.js";
-import { runtimeVersion } from "../engine/session.js";
+import { openSession, runtimeVersion } from "../engine/session.js";
 import { UserError } from "../errors.js";
-import { isBroken } from "../evaluate/agreement.js";
+import { compareOutputs, isBroken, type Run } from "../evaluate/agreement.js";
 import { evaluateCandidate } from "../evaluate/drop.js";
 import type { ModelProto, ReadExternal } from "../formats/onnx.js";
 import { checkGraphs } from "../graph/check.js";
@@ -258,6 +258,7 @@ async function verify(
       check.measure,
       (done) => progress.update(done, count),
     );
+    const unoptimized = await unoptimizedNoise(candidate, session.run, check);
     const use = useByRuntime((path) => readModelFile(host, path), candidate, optimizedPath);
     const speed = await compareSpeed(check.original.runAgain, session.run, check.first, speedSeconds);
     return {
@@ -267,11 +268,30 @@ async function verify(
       agreement,
       drop,
       runtime: use,
+      unoptimizedDb: unoptimized,
       speed,
     };
   } finally {
     progress.stop();
     await session.close();
+  }
+}
+
+/** Schemes whose kernels come out of fusions, which could compute something else than the file says. */
+const fusedSchemes: ReadonlySet<string> = new Set(["qdq", "nbits", "dynamic", "static"]);
+
+/**
+ * Signal over noise, in dB, between the file as the runtime optimizes it and as it stands, on a held-out sample; null
+ * where no integer kernel comes out of fusions.
+ */
+async function unoptimizedNoise(candidate: Candidate, optimized: Run, check: Check): Promise<number | null> {
+  if (!candidate.tensors.some(({ scheme }) => scheme && fusedSchemes.has(scheme))) return null;
+  const plain = await openSession(candidate.path, { graphOptimization: "disabled" });
+  try {
+    const { total } = await compareOutputs(plain.run, optimized, { count: 1, read: check.heldOut.read });
+    return total.sqnrDb;
+  } finally {
+    await plain.close();
   }
 }
 
