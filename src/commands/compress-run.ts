@@ -1,6 +1,5 @@
 import { basename, dirname, join, parse } from "node:path";
 import { type ExitCode, exitCode, type Host, type Options } from "../cli.js";
-import { runtimeVersion } from "../engine/session.js";
 import { UserError } from "../errors.js";
 import { isBroken } from "../evaluate/agreement.js";
 import { evaluateCandidate } from "../evaluate/drop.js";
@@ -15,7 +14,10 @@ import { planQuantization, type QuantizationPlan } from "../quantize/plan.js";
 import { type RangeSettings, rangesOf } from "../quantize/ranges.js";
 import type { ObservedValue } from "../quantize/static/settings.js";
 import { startWeights } from "../quantize/weights.js";
-import { type CompressResult, compressForms, planForms, type Verification, warningsOf } from "../render/compress.js";
+import { compressForms } from "../render/compress.js";
+import { warningsOf } from "../render/compress-loss.js";
+import { planForms } from "../render/compress-plan.js";
+import type { Verification } from "../render/compress-result.js";
 import { createQuantizer } from "../tensor/kernels/pool.js";
 import { gatherCalibration, readCalibration } from "./compress-calibrate.js";
 import {
@@ -27,21 +29,19 @@ import {
   type Workshop,
 } from "./compress-candidates.js";
 import { type Check, openCheck } from "./compress-check.js";
+import { describeRun } from "./compress-describe.js";
 import { careFor, searchGate } from "./compress-gate.js";
 import { settingsOf } from "./compress-settings.js";
 import { compareSpeed } from "./compress-speed.js";
 import { checkOutput, isSameFile, openStaging } from "./files.js";
 import { type ModelFile, readModelFile } from "./model-files.js";
-import { checkReports, warn, writeResult } from "./output.js";
+import { checkReports, warn, withPage, writeResult } from "./output.js";
 import { startProgress } from "./progress.js";
 import { openScratch } from "./scratch.js";
 
-/** Seconds that the comparison of speeds may take. */
-const speedSeconds = 4;
-
 /** `deepseek compress`: reads, plans, quantizes, verifies, and publishes the file only when all of that is done. */
 export async function runCompress(host: Host, path: string, options: Options): Promise<ExitCode> {
-  checkReports(host, options);
+  checkReports(host, options, withPage);
   const output = outputPath(path, options);
   const dryRun = options["dryRun"] === true;
   if (!dryRun) {
@@ -80,6 +80,7 @@ export async function runCompress(host: Host, path: string, options: Options): P
     // samples first: a --shape that does not fit must not cost the user the wait
     check = options["verify"] === false ? "--no-verify" : await openCheck(host, source, options);
     const maxDrop = options["maxDrop"] as number;
+    const speedSeconds = options["speedSeconds"] as number;
     const gated = typeof check !== "string" && !check.synthetic;
     const calibration =
       typeof check === "string" || (check.synthetic && !activations)
@@ -116,45 +117,31 @@ export async function runCompress(host: Host, path: string, options: Options): P
     let verification: Verification = { checked: false, reason: typeof check === "string" ? check : "" };
     let gate: Gate | null = null;
     if (typeof check !== "string") {
-      let checked = await verify(host, staging.pathOf("optimized.onnx"), candidate, check);
+      let checked = await verify(host, staging.pathOf("optimized.onnx"), candidate, check, speedSeconds);
       const { drop } = checked;
       if (gated && drop.value > maxDrop) {
         const seconds = options["searchSeconds"] as number;
         gate = await searchGate(host, workshop, check, candidate, drop.value, maxDrop, seconds);
         staging.remove([...candidate.files, "optimized.onnx"]);
         candidate = await makeCandidate(workshop, careFor(gate.floats), name, dataName);
-        checked = await verify(host, staging.pathOf("optimized.onnx"), candidate, check);
+        checked = await verify(host, staging.pathOf("optimized.onnx"), candidate, check, speedSeconds);
       }
       verification = checked;
     }
     if (candidate.files.length > 1 && !dataName) {
       checkOutput(host, join(dirname(output), candidate.files[0]!), options["force"] === true);
     }
-    const { bytes } = candidate;
-    const result: CompressResult = {
-      schema: "deepseek/compress@2",
-      versions: { "deepseek-compat": host.version, onnxruntime: await runtimeVersion(), node: process.versions.node },
+    const result = await describeRun(host, staging, {
       ...shared,
-      output: { path: output, bytes, ratio: bytes / source.bytes },
+      output,
       settings,
-      tensors: candidate.tensors,
-      correctedBiases: candidate.corrected.length,
+      seed: options["seed"] as number,
+      candidate,
       verification,
-      calibration: calibration && {
-        source: calibration.source,
-        samples: calibration.samples,
-        values: calibration.values.size,
-        ranges: activations ? ranges.method : null,
-      },
-      nodes: [...(candidate.activations?.nodes.values() ?? [])].map(({ name, opType, output, runs, reason }) => ({
-        name,
-        opType,
-        output,
-        runs,
-        reason,
-      })),
+      calibration,
+      ranges: activations && ranges,
       gate,
-    };
+    });
     const failed = gate !== null && !gate.reached;
     if (!failed) staging.publish(candidate.files);
     for (const warning of warningsOf(result)) await warn(host, warning);
@@ -197,6 +184,7 @@ async function verify(
   optimizedPath: string,
   candidate: Candidate,
   check: Check,
+  speedSeconds: number,
 ): Promise<Extract<Verification, { checked: true }>> {
   const progress = startProgress(host, "checking", "samples");
   const session = await openCandidate(candidate, optimizedPath);
@@ -210,10 +198,13 @@ async function verify(
       (done) => progress.update(done, count),
     );
     const use = useByRuntime((path) => readModelFile(host, path), candidate, optimizedPath);
-    const speed = await compareSpeed(check.original.runAgain, session.run, check.first, speedSeconds);
+    const speed =
+      speedSeconds > 0 ? await compareSpeed(check.original.runAgain, session.run, check.first, speedSeconds) : null;
     return {
       checked: true,
       source: check.heldOut.source,
+      split: check.note,
+      notes: check.heldOut.notes,
       synthetic: check.synthetic,
       agreement,
       drop,

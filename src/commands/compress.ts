@@ -3,7 +3,7 @@ import { Argument, InvalidArgumentError, Option } from "commander";
 import type { CommandSpec, ExitCode, Host, Options } from "../cli.js";
 import { UserError } from "../errors.js";
 import { repeated, seconds, share, whole } from "./option-values.js";
-import { outputOptions } from "./output.js";
+import { outputOptions, withPage } from "./output.js";
 import { calibrationOptions, labelsOption, sampleOptions } from "./sample-options.js";
 
 export const compressCommand: CommandSpec = {
@@ -63,11 +63,14 @@ export const compressCommand: CommandSpec = {
     new Option("--search-seconds <n>", "time for measuring which weights cost the most")
       .argParser(seconds)
       .default(120),
+    new Option("--speed-seconds <n>", "time for comparing the speed with the original's; 0 skips that")
+      .argParser(whole(0, 3600))
+      .default(4),
     new Option("--requantize", "go on where the model is quantized already: with what is still floats"),
     new Option("--freeze-inputs", "take weights that are graph inputs too for constants"),
     new Option("--threads <n>", "threads to quantize with").argParser(whole(1, 256)).default(availableParallelism()),
     new Option("--min-elements <n>", "leave smaller tensors as they are").argParser(whole(0)).default(1024),
-    ...outputOptions(),
+    ...outputOptions(withPage),
   ],
   examples: [
     { command: "compress --int8 model.onnx", note: "writes model.int8.onnx" },

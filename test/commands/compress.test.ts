@@ -20,7 +20,7 @@ import { writeModelFile } from "../../src/commands/write-model.js";
 import { openSession } from "../../src/engine/session.js";
 import { decodeModel, encodeModel, type GraphProto, makeTensor, setExternal } from "../../src/formats/onnx.js";
 import { makeNode } from "../../src/graph/node.js";
-import type { CompressResult } from "../../src/render/compress.js";
+import type { CompressResult } from "../../src/render/compress-result.js";
 import { runCommand } from "../host.js";
 import { characterErrorRate, ocrLines, ocrRecognition, readOcrLines, readText } from "../ocr-lines.js";
 import { floats, makeGraph, makeModel, withGraphs } from "../onnx-model.js";
