@@ -4,7 +4,6 @@ import type { Host } from "../cli.js";
 import { runtimeVersion } from "../engine/session.js";
 import type { Calibration } from "../quantize/calibration.js";
 import { edge, type Histogram } from "../quantize/histogram.js";
-import type { RangeSettings } from "../quantize/ranges.js";
 import type { StaticPlan } from "../quantize/static/plan.js";
 import { reach } from "../quantize/static/scale.js";
 import { decisionsOf, decisionWords, float32Bytes } from "../render/compress-decisions.js";
@@ -14,19 +13,23 @@ import type { Staging } from "./files.js";
 
 /** What a run of `deepseek compress` came to, before it is described. */
 export interface Run
-  extends Pick<CompressResult, "model" | "opset" | "normalised" | "settings" | "seed" | "verification" | "gate"> {
+  extends Pick<
+    CompressResult,
+    "model" | "opset" | "normalised" | "settings" | "seed" | "verification" | "choices" | "noiseLimit" | "gate"
+  > {
   /** Path of the output, as the user gave it. */
   readonly output: string;
   /** In the staging folder still. */
   readonly candidate: Candidate;
   readonly calibration: Calibration | undefined;
-  /** How ranges of activations follow from the calibration; undefined where none are quantized beforehand. */
-  readonly ranges: RangeSettings | undefined;
+  /** How ranges of activations follow from the calibration; null where none are quantized beforehand. */
+  readonly ranges: string | null;
 }
 
 /** The result as it is reported. */
 export async function describeRun(host: Host, staging: Staging, run: Run): Promise<CompressResult> {
-  const { model, opset, normalised, settings, seed, verification, gate, candidate, calibration, ranges } = run;
+  const { model, opset, normalised, settings, seed, verification, choices, noiseLimit, gate } = run;
+  const { candidate, calibration, ranges } = run;
   const { bytes, tensors, activations } = candidate;
   const full = float32Bytes(model.bytes, tensors);
   return {
@@ -48,12 +51,13 @@ export async function describeRun(host: Host, staging: Staging, run: Run): Promi
     decisions: decisionsOf(tensors).map(decisionWords),
     tensors,
     correctedBiases: candidate.corrected.length,
+    namesShortened: candidate.namesShortened,
     verification,
     calibration: calibration && {
       source: calibration.source,
       samples: calibration.samples,
       values: calibration.values.size,
-      ranges: ranges?.method ?? null,
+      ranges,
       widest: widestOf(calibration, activations),
     },
     nodes: [...(activations?.nodes.values() ?? [])].map(({ name, opType, output, runs, reason }) => ({
@@ -63,6 +67,8 @@ export async function describeRun(host: Host, staging: Staging, run: Run): Promi
       runs,
       reason,
     })),
+    choices,
+    noiseLimit,
     gate,
   };
 }

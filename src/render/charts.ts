@@ -105,7 +105,7 @@ export function limitChart(
   return `<svg height="${height}" role="img" aria-label="${escapeHtml(sorted.map(({ title }) => title).join("; "))}">
 <line class="axis" x1="0" y1="${bottom}" x2="100%" y2="${bottom}"/>
 <line class="limit" x1="0" y1="${yOf(limit.y)}" x2="100%" y2="${yOf(limit.y)}"/>
-<text x="100%" y="${yOf(limit.y) - 5}" text-anchor="end">${escapeHtml(limit.words)}</text>
+<text x="50%" y="${yOf(limit.y) - 5}" text-anchor="middle">${escapeHtml(limit.words)}</text>
 ${[...lines, ...dots, ...texts].join("\n")}
 <text x="50%" y="${bottom + 34}" text-anchor="middle">${escapeHtml(words.x)}</text>
 </svg>`;

@@ -2,7 +2,7 @@ import type { AppliedTensor } from "../quantize/apply.js";
 import type { PlannedTensor } from "../quantize/plan.js";
 import type { QuantizedForm } from "../tensor/quantized.js";
 import type { CompressResult } from "./compress-result.js";
-import { formatBytes, formatNumberOf } from "./quantities.js";
+import { formatBytes, formatDecibels, formatNumberOf } from "./quantities.js";
 
 /** How a tensor is stored and computed with; `left` as it was. */
 export type Way = NonNullable<PlannedTensor["scheme"]> | "left";
@@ -110,16 +110,38 @@ export function worstFirst(tensors: readonly AppliedTensor[]): readonly LossyTen
   return tensors.filter((tensor): tensor is LossyTensor => tensor.sqnrDb !== null).sort((a, b) => a.sqnrDb - b.sqnrDb);
 }
 
-/** What was done to nodes under static quantization, one line an operator: `37 of 40 MatMul run as int8; 3 left: why`. */
+/** What became of nodes under static quantization: `as int8: 37 of 40 MatMul, ...`, then those that are left and why. */
 export function nodeWords(nodes: CompressResult["nodes"]): readonly string[] {
   const operators = [...new Set(nodes.map(({ opType }) => opType))];
-  return operators.flatMap((operator) => {
-    const own = nodes.filter(({ opType }) => opType === operator);
-    const floats = own.filter(({ runs }) => runs === "float");
+  const counted = operators
+    .map((operator) => {
+      const own = nodes.filter(({ opType }) => opType === operator);
+      const floats = own.filter(({ runs }) => runs === "float");
+      return { operator, all: own.length, floats };
+    })
     // operators without any 8-bit node are no loss that a reader can do something about
-    if (floats.length === own.length) return [];
-    const reasons = [...new Set(floats.map(({ reason }) => reason))];
-    const left = floats.length > 0 ? `; ${floats.length} left: ${shortList(reasons, 2)}` : "";
-    return [`${own.length - floats.length} of ${own.length} ${operator} run as int8${left}`];
+    .filter(({ all, floats }) => floats.length < all);
+  if (counted.length === 0) return [];
+  const done = counted.map(({ operator, all, floats }) => `${all - floats.length} of ${all} ${operator}`);
+  const left = counted.flatMap(({ operator, floats }) => {
+    const reasons = [...new Set(floats.map(({ reason }) => reasonOfNode(reason)))];
+    return floats.length > 0 ? [`${floats.length} ${operator}: ${shortList(reasons, 2)}`] : [];
+  });
+  return [`as int8: ${done.join(", ")}`, ...(left.length > 0 ? [`left in floats: ${left.join("; ")}`] : [])];
+}
+
+/** The reason without the name of a value. */
+const reasonOfNode = (reason: string): string =>
+  reason.startsWith("no range of") ? "no range of its values is known" : reason;
+
+/** What was decided by measuring: `clip max (noise -41.2 dB; mse -40.1 dB)`. */
+export function choiceWords(choices: CompressResult["choices"]): readonly string[] {
+  return choices.map(({ what, chosen, measured }) => {
+    const measures = measured.map(({ name, value }) => `${name} ${measureText(what, value)}`);
+    const unit = what === "schemes" ? "CPU time over the original's" : "noise in the outputs";
+    return `${what} ${chosen}, chosen by ${unit}: ${measures.join(", ")}`;
   });
 }
+
+const measureText = (what: CompressResult["choices"][number]["what"], value: number): string =>
+  what === "schemes" ? value.toFixed(2) : formatDecibels(10 * Math.log10(value));

@@ -33,7 +33,7 @@ export function warningsOf({ verification, gate }: CompressResult): readonly str
 }
 
 /** The loss as one number, what was done to keep the limit, the speed, and what the runtime makes of the weights. */
-export function lossWords({ verification, gate, versions }: CompressResult): readonly string[] {
+export function lossWords({ verification, noiseLimit, gate, versions }: CompressResult): readonly string[] {
   if (!verification.checked) return [];
   const { drop, synthetic, speed, runtime } = verification;
   const scores =
@@ -42,6 +42,13 @@ export function lossWords({ verification, gate, versions }: CompressResult): rea
       : ` (${lossText(drop.reference)} before, ${lossText(drop.candidate)} after)`;
   return [
     `loss ${lossText(drop.value)}: ${drop.name}${scores}${synthetic ? ", on random numbers" : ""}`,
+    ...(noiseLimit
+      ? [
+          noiseLimit.db === null
+            ? `no activation stays in 8 bits: the limit of the loss would not be kept (${formatNumberOf(noiseLimit.trials.length, "trial")})`
+            : `noise of 8-bit activations limited to ${formatDecibels(noiseLimit.db)} below the signal after ${formatNumberOf(noiseLimit.trials.length, "trial")}, to keep the limit of the loss`,
+        ]
+      : []),
     ...(gate
       ? [
           `${lossText(gate.trials[0]!.drop)} by rule, the limit is ${lossText(gate.maxDrop)}: after ${formatNumberOf(gate.trials.length, "trial")} ${formatNumberOf(gate.floats.length, "decision")} taken back to milder ways${gate.reached ? "" : ", which was not enough"}`,

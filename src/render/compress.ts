@@ -1,5 +1,14 @@
 import { formatShape } from "../tensor/tensor.js";
-import { bytesOf, decisionsOf, formWords, nodeWords, placeOf, shortList, worstFirst } from "./compress-decisions.js";
+import {
+  bytesOf,
+  choiceWords,
+  decisionsOf,
+  formWords,
+  nodeWords,
+  placeOf,
+  shortList,
+  worstFirst,
+} from "./compress-decisions.js";
 import { preparation, type Report, reportForms } from "./compress-lead.js";
 import { agreementSection, lossWords } from "./compress-loss.js";
 import { compressPage } from "./compress-page.js";
@@ -30,7 +39,7 @@ export function compressForms(result: CompressResult): Forms {
 
 /** What a reader must know, the most important first. */
 function leadOf(result: CompressResult): readonly string[] {
-  const { output, gate, correctedBiases, calibration, nodes, verification } = result;
+  const { output, gate, correctedBiases, calibration, nodes, choices, verification } = result;
   const ofFull = output.ratio === output.float32Ratio ? "" : `, ${output.float32Ratio.toFixed(3)} of it in float32`;
   const size = `${formatBytes(result.model.bytes)} -> ${formatBytes(output.bytes)} (${output.ratio.toFixed(3)} of it${ofFull})`;
   return [
@@ -43,6 +52,7 @@ function leadOf(result: CompressResult): readonly string[] {
           `activations: ranges by ${calibration.ranges} from ${formatNumberOf(calibration.samples, "sample")} (${calibration.source})`,
         ]
       : []),
+    ...choiceWords(choices),
     ...(correctedBiases > 0
       ? [`${formatNumberOf(correctedBiases, "constant bias term")} corrected by what rounding moved`]
       : []),

@@ -30,7 +30,7 @@ h3 { font: 600 1rem ui-monospace, monospace; margin: 1.5rem 0 .5rem; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; }
 th, td { overflow-wrap: break-word; text-align: left; vertical-align: top; padding: .35rem .6rem; border-bottom: 1px solid var(--line); }
-.number { text-align: right; font-variant-numeric: tabular-nums; }
+.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 td button { all: unset; cursor: pointer; color: var(--info); overflow-wrap: normal; white-space: nowrap; }
 td button:focus-visible { outline: 2px solid var(--info); }
 .filters { position: sticky; top: 0; display: flex; flex-wrap: wrap; gap: .5rem 1rem; align-items: center; padding: .6rem 0;
