@@ -28,15 +28,6 @@ import { floats, makeGraph, makeModel, withGraphs } from "../onnx-model.js";
 const ocr = ocrRecognition;
 const lines = ocrLines;
 
-const linear = () =>
-  makeModel({
-    opset: 13,
-    inputs: [["x", "float32", ["n", 64]]],
-    outputs: [["y", "float32", ["n", 64]]],
-    nodes: [makeNode("MatMul", "n", ["x", "w"], ["h"]), makeNode("Add", "a", ["h", "b"], ["y"])],
-    initializers: [floats("w", [64, 64]), floats("b", [64])],
-  });
-
 let folder: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "compress-"));
@@ -91,59 +82,9 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const compress = (...argv: string[]) => runCommand(compressCommand, argv, folder);
+/** Without the comparison of speeds, which takes seconds. */
+const compress = (...argv: string[]) => runCommand(compressCommand, [...argv, "--speed-seconds", "0"], folder);
 const listing = () => readdirSync(folder).sort();
-
-describe("a real model: PP-OCRv4 recognition, all weights in Constant nodes, opset 9", () => {
-  let result: CompressResult;
-  beforeAll(async () => {
-    const { code, stdout } = await compress("--int8", ocr, "-o", "ocr.onnx", "--data", lines, "--json");
-    expect(code).toBe(0);
-    result = JSON.parse(stdout);
-  });
-
-  test("the file is about a quarter, and all but a percent of its float bytes are 8-bit", () => {
-    expect(result.output.bytes).toBe(readFileSync(join(folder, "ocr.onnx")).length);
-    expect(result.output.ratio).toBeLessThan(0.28);
-    expect(result.opset).toMatchObject({ from: 9, to: 13 });
-    const quantized = result.tensors.filter(({ action }) => action === "quantize");
-    const share = (list: typeof quantized) => list.reduce((sum, { bytes }) => sum + bytes, 0);
-    expect(share(quantized) / share([...result.tensors])).toBeGreaterThan(0.98);
-    expect(result.tensors.every(({ action, reason }) => action === "quantize" || reason !== "")).toBe(true);
-    expect(quantized.every(({ sqnrDb }) => sqnrDb! > 28)).toBe(true);
-  });
-
-  test("it still reads the lines: at least 95 % of the time steps give the same character", () => {
-    if (!result.verification.checked) throw new Error("not checked");
-    const { synthetic, agreement } = result.verification;
-    expect([synthetic, agreement.samples]).toEqual([false, 6]);
-    const { agree, total } = agreement.total.topOne!;
-    expect(agree / total).toBeGreaterThan(0.95);
-  });
-
-  test("read as text, it makes at most two characters in a hundred more wrong", async () => {
-    const errorRate = async (path: string) => {
-      const session = await openSession(path);
-      const pairs: { expected: string; found: string }[] = [];
-      for (const { batch, text } of readOcrLines()) {
-        const outputs = await session.run(batch);
-        pairs.push({ expected: text, found: readText([...outputs.values()][0]!) });
-      }
-      await session.close();
-      return characterErrorRate(pairs);
-    };
-    const [before, after] = [await errorRate(ocr), await errorRate(join(folder, "ocr.onnx"))];
-    expect(after - before).toBeLessThan(0.02);
-  });
-
-  test("the result can be inspected: opset 13, weights stored as uint8", async () => {
-    const { code, stdout } = await runCommand(inspectCommand, ["ocr.onnx", "--json"], folder);
-    expect(code).toBe(0);
-    const summary = JSON.parse(stdout);
-    expect(summary.opsets).toEqual([{ domain: "ai.onnx", version: 13 }]);
-    expect(summary.types[0]).toMatchObject({ type: "uint8", tensors: 82 });
-  });
-});
 
 describe("what the user sees", () => {
   test("a report in words, with sizes, reasons and agreement, and the file beside the model by default", async () => {
@@ -224,7 +165,11 @@ describe("external data", () => {
     writeFileSync(join(home, "weights.bin"), data);
     setExternal(weight, "weights.bin", 4096, 64 * 64 * 4);
     writeFileSync(join(home, "m.onnx"), encodeModel(model));
-    const { code, stdout } = await runCommand(compressCommand, ["--int8", "m.onnx", "-o", "out.onnx", "--json"], home);
+    const { code, stdout } = await runCommand(
+      compressCommand,
+      ["--int8", "m.onnx", "-o", "out.onnx", "--json", "--speed-seconds", "0"],
+      home,
+    );
     expect(code).toBe(0);
     const result: CompressResult = JSON.parse(stdout);
     expect(readdirSync(home).sort()).toEqual(["m.onnx", "out.onnx", "out.onnx.data", "weights.bin"]);
@@ -380,25 +325,4 @@ describe("bad input: one line, exit 2, nothing written, input untouched", () => 
     const { code } = await compress("--int8", "in.onnx");
     expect([code, listing().includes("in.int8.onnx")]).toEqual([2, false]);
   });
-});
-
-test("models with a few wrong bytes are compressed or refused, and never trip the program", async () => {
-  const bytes = encodeModel(linear());
-  // the weights are most of the file; faults belong into what describes them
-  const start = Buffer.from(bytes).indexOf("w") - 64;
-  await fc.assert(
-    fc.asyncProperty(
-      fc.array(fc.tuple(fc.nat({ max: 200 }), fc.nat({ max: 255 })), { minLength: 1, maxLength: 3 }),
-      fc.boolean(),
-      async (faults, fromEnd) => {
-        const bad = Buffer.from(bytes);
-        for (const [at, value] of faults) bad[fromEnd ? bad.length - 1 - at : Math.max(0, start) + at] = value;
-        writeFileSync(join(folder, "bad.onnx"), bad);
-        const { code, stderr } = await compress("--int8", "bad.onnx", "-o", "bad.int8.onnx", "--force");
-        expect(stderr).not.toMatch(/internal error/);
-        expect([0, 1, 2]).toContain(code);
-      },
-    ),
-    { numRuns: 150, seed: 7 },
-  );
 });
