@@ -13,6 +13,10 @@ export interface Sources {
   readonly look?: Look;
   /** A file for a cheap look: only its ASCII characters are to be trusted. Read in full where left out. */
   peek?(path: string): string | undefined;
+  /** Names of all that lies in a folder, none where there is no such folder; undefined where that is not known. */
+  names?(folder: string): ReadonlySet<string> | undefined;
+  /** Told when much that was read is of no use any more: a good moment to collect garbage. */
+  tidy?(): void;
 }
 
 /** What one cheap pass over all files finds out before any is parsed. */
