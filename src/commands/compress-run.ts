@@ -27,7 +27,7 @@ import { type Check, openCheck } from "./compress-check.js";
 import { type Choice, chooseByNoise, hasWeights, tuneSchemes } from "./compress-choices.js";
 import { describeRun } from "./compress-describe.js";
 import { milderFor, searchGate } from "./compress-gate.js";
-import { checkWork, refuseQuantized } from "./compress-refusals.js";
+import { checkWork, refuseNotFinite, refuseQuantized } from "./compress-refusals.js";
 import { settingsOf } from "./compress-settings.js";
 import { compareSpeed } from "./compress-speed.js";
 import { checkOutput, isSameFile, openStaging, type Staging } from "./files.js";
@@ -135,6 +135,7 @@ export async function runCompress(host: Host, path: string, options: Options): P
       choices.push(found.choice);
     }
     let candidate = await quantize(host, workshop, name, dataName);
+    refuseNotFinite(path, candidate.tensors);
     checkWork(path, { ...plan, tensors: candidate.tensors });
     let verification: Verification = { checked: false, reason: typeof check === "string" ? check : "" };
     let gate: Gate | null = null;

@@ -59,7 +59,10 @@ export const compressCommand: CommandSpec = {
       .choices(["auto", "max", "mse"])
       .default("auto"),
     new Option("--tune", "measure other schemes than the rules choose, and take the fastest on this machine"),
-    new Option("--max-drop <share>", "loss that --data may show; to keep it, weights are treated more mildly, or the run fails")
+    new Option(
+      "--max-drop <share>",
+      "loss that --data may show; to keep it, weights are treated more mildly, or the run fails",
+    )
       .argParser(share)
       .default(0.02, "2%"),
     new Option("--search-seconds <n>", "time for measuring which weights cost the most")
