@@ -48,10 +48,11 @@ const sqnr = ({ verification }: CompressResult) => {
 describe("schemes", () => {
   test("by rule: a table is gathered as integers, products of few rows use 8-bit kernels, and the report says why", async () => {
     const result = await compress("--int8", "look-up.onnx");
-    expect(schemesOf(result)).toEqual({ table: "gather", first_w: "qdq", second_w: "qdq" });
+    expect(schemesOf(result)).toEqual({ table: "gather", first_w: "nbits", second_w: "qdq" });
     expect(result.decisions).toEqual([
       expect.stringMatching(/^1 tensor of Gather, 65\.5 kB -> .*rows are gathered as integers/),
-      expect.stringMatching(/^2 tensors of MatMul, 65\.5 kB -> .*few rows at a time: 8-bit kernels are faster/),
+      expect.stringMatching(/^1 tensor of MatMul, 32\.8 kB -> .*few rows at a time: .*Relu follows it/),
+      expect.stringMatching(/^1 tensor of MatMul, 32\.8 kB -> .*few rows at a time: 8-bit kernels are faster/),
     ]);
     expect(sqnr(result)).toBeGreaterThan(30);
   });
@@ -155,9 +156,12 @@ describe("targets", () => {
     };
     const [avx2, arm64] = [await signs("--target", "avx2"), await signs("--target", "arm64")];
     expect(avx2).not.toEqual(arm64);
-    const old = await compress("--int8", "look-up.onnx", "--ort-min", "1.20");
-    expect(schemesOf(old)["first_w"]).toBe("nbits");
-    expect(old.decisions.join("\n")).toMatch(/onnxruntime fuses it from 1\.25 on only/);
+    const older = await compress("--int8", "look-up.onnx", "--ort-min", "1.22");
+    expect(schemesOf(older)["second_w"]).toBe("nbits");
+    expect(older.decisions.join("\n")).toMatch(/onnxruntime fuses it from 1\.25 on only/);
+    const oldest = await compress("--int8", "look-up.onnx", "--ort-min", "1.20");
+    expect(schemesOf(oldest)["second_w"]).toBe("unpack");
+    expect(oldest.decisions.join("\n")).toMatch(/MatMulNBits with 8 bits needs onnxruntime 1\.22/);
     expect((await run("--int8", "look-up.onnx", "--ort-min", "1.3")).stderr).toMatch(/a version from 1\.20 on/);
   });
 });
@@ -243,10 +247,10 @@ test("--report writes the same result as JSON, Markdown and a page", async () =>
   ]);
 });
 
-test("--requantize goes on with what is still floats", async () => {
+test("a model that is half done is refused, and --requantize goes on with what is still floats", async () => {
   await compress("--int8", "look-up.onnx", "--tensor", "second_w=float");
   writeFileSync(join(folder, "half-done.onnx"), readFileSync(join(folder, "out.onnx")));
   expect((await run("--int8", "half-done.onnx")).stderr).toMatch(/is quantized already/);
   const { tensors } = await compress("--int8", "half-done.onnx", "--requantize");
-  expect(tensors.filter(({ scheme }) => scheme === "qdq").map(({ elements }) => elements)).toEqual([128 * 64]);
+  expect(tensors.filter(({ form }) => form !== null).map(({ elements }) => elements)).toEqual([128 * 64]);
 });
