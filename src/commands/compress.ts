@@ -2,7 +2,7 @@ import { availableParallelism } from "node:os";
 import { Argument, InvalidArgumentError, Option } from "commander";
 import type { CommandSpec, ExitCode, Host, Options } from "../cli.js";
 import { UserError } from "../errors.js";
-import { repeated, seconds, share, whole } from "./option-values.js";
+import { anyShare, repeated, seconds, whole } from "./option-values.js";
 import { outputOptions, withPage } from "./output.js";
 import { calibrationOptions, labelsOption, sampleOptions } from "./sample-options.js";
 
@@ -63,7 +63,7 @@ export const compressCommand: CommandSpec = {
       "--max-drop <share>",
       "loss that --data may show; to keep it, weights are treated more mildly, or the run fails",
     )
-      .argParser(share)
+      .argParser(anyShare)
       .default(0.02, "2%"),
     new Option("--search-seconds <n>", "time for measuring which weights cost the most")
       .argParser(seconds)
@@ -106,10 +106,16 @@ function ortVersion(text: string): string {
 }
 
 async function compress(host: Host, path: string, options: Options): Promise<ExitCode> {
-  if (!options["int8"] && !options["int4"]) throw new UserError("say how to compress: --int8 or --int4");
+  const said = ["int8", "int4", "dynamic", "static", "scheme"].some((option) => options[option] !== undefined);
+  if (!said) throw new UserError("say how to compress: --int8 or --int4");
   if (options["int8"] && options["int4"]) throw new UserError("--int8 and --int4: choose one");
   if (options["verify"] === false && (options["data"] || options["shape"])) {
     throw new UserError("--no-verify: leave it out to check with --data or --shape, or leave those out");
+  }
+  for (const name of ["labels", "metric"]) {
+    if (options[name] !== undefined && options["data"] === undefined) {
+      throw new UserError(`--${name}: give the samples it is for with --data`);
+    }
   }
   const { runCompress } = await import("./compress-run.js");
   return runCompress(host, path, options);

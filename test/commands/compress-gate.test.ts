@@ -80,7 +80,7 @@ describe("--max-drop", () => {
   test("that cannot be kept fails with exit 1, says how near it came, and writes nothing", async () => {
     const before = readdirSync(folder).sort();
     // outputs without classes: the loss is the noise, which is never 0
-    const argv = ["conv.onnx", "--data", "images", "--max-drop", "0.0000001%"];
+    const argv = ["conv.onnx", "--data", "images", "--max-drop", "0"];
     const { code, stdout, stderr } = await compress(...argv);
     expect(code).toBe(1);
     expect(stderr).toMatch(/the loss stays at .* or above, --max-drop allows .*: nothing was written/);
@@ -99,10 +99,10 @@ describe("--max-drop", () => {
     expect(gate === null || gate.reached).toBe(true);
   });
 
-  test("is a share between 0 and 1", async () => {
-    for (const share of ["0", "2", "100%", "little", "-1%"]) {
+  test("is a share", async () => {
+    for (const share of ["2", "101%", "little", "-1%"]) {
       const { code, stderr } = await compress("conv.onnx", "--max-drop", share);
-      expect([code, stderr]).toEqual([2, expect.stringMatching(/must be a share above 0 and below 1|argument/)]);
+      expect([code, stderr]).toEqual([2, expect.stringMatching(/must be a share from 0 to 1|argument/)]);
     }
   });
 });

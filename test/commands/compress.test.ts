@@ -18,7 +18,7 @@ import { writeModelFile } from "../../src/commands/write-model.js";
 import { decodeModel, encodeModel, type GraphProto, makeTensor, setExternal } from "../../src/formats/onnx.js";
 import { makeNode } from "../../src/graph/node.js";
 import type { CompressResult } from "../../src/render/compress-result.js";
-import { linear } from "../compress-models.js";
+import { linear, lookUp, writeSamples } from "../compress-models.js";
 import { runCommand } from "../host.js";
 import { ocrLines, ocrRecognition } from "../ocr-lines.js";
 import { floats, makeGraph, makeModel, withGraphs } from "../onnx-model.js";
@@ -46,6 +46,10 @@ beforeAll(() => {
   mkdirSync(join(folder, "taken"));
   symlinkSync(".", join(folder, "link"));
   execFileSync("mkfifo", [join(folder, "pipe")]);
+  writeSamples(join(folder, "rows"), "x", [2, 64], 4);
+  writeSamples(join(folder, "other-name"), "image", [2, 64], 1);
+  writeSamples(join(folder, "other-shape"), "x", [2, 65], 1);
+  writeFileSync(join(folder, "labels.txt"), "1\n2\n3\n");
   const nan = linear();
   nan.graph!.initializer.splice(0, 1, floats("w", [64, 64], Array(4096).fill(Number.NaN)));
   writeFileSync(join(folder, "nan.onnx"), encodeModel(nan));
@@ -293,6 +297,22 @@ describe("bad input: one line, exit 2, nothing written, input untouched", () => 
     ["a shape that is no shape", ["--int8", "linear.onnx", "--shape", "x=1xtwo"], /"two" is not a size/],
     ["samples that are not there", ["--int8", "linear.onnx", "--data", "gone"], /--data gone: no such file/],
     ["samples for another model", ["--int8", "linear.onnx", "--data", lines], /line-01\.npz/],
+    [
+      "samples with another input",
+      ["--int8", "linear.onnx", "--data", "other-name"],
+      /sample-0\.npz.*image.*\bx\b|sample-0\.npz.*\bx\b.*image/,
+    ],
+    [
+      "samples of another shape",
+      ["--int8", "linear.onnx", "--data", "other-shape"],
+      /sample-0\.npz: array "x": the model expects shape \?x64, found 2x65/,
+    ],
+    [
+      "labels of another length",
+      ["--int8", "linear.onnx", "--data", "rows", "--labels", "labels.txt"],
+      /labels\.txt: .*3.*4|labels\.txt: .*4.*3/,
+    ],
+    ["labels for made-up samples", ["--int8", "linear.onnx", "--labels", "labels.txt"], /--labels: give the samples/],
     ["a report of unknown kind", ["--int8", "linear.onnx", "--report", "r.pdf"], /must end in \.json, \.md or \.html/],
     ["a count that is no number", ["--int8", "linear.onnx", "--samples", "few"], /--samples/],
   ];
@@ -317,4 +337,37 @@ describe("bad input: one line, exit 2, nothing written, input untouched", () => 
     const { code } = await compress("--int8", "in.onnx");
     expect([code, listing().includes("in.int8.onnx")]).toEqual([2, false]);
   });
+});
+
+/** A disk of 64 kB; undefined where this process may not make one. */
+function smallDisk(): { readonly path: string; close(): void } | undefined {
+  const path = join(folder, "small-disk");
+  mkdirSync(path);
+  try {
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", path], { stdio: "ignore" });
+  } catch {
+    return undefined;
+  }
+  return { path, close: () => execFileSync("umount", [path], { stdio: "ignore" }) };
+}
+
+test("a full disk is an error that leaves nothing behind; one that just holds the result is enough", async () => {
+  const disk = smallDisk();
+  if (!disk) {
+    console.warn("skipped: making a small disk needs root");
+    return;
+  }
+  try {
+    writeFileSync(join(folder, "look-up.onnx"), encodeModel(lookUp()));
+    const run = () => compress("--int8", "look-up.onnx", "-o", join(disk.path, "out.onnx"));
+    writeFileSync(join(disk.path, "fill"), Buffer.alloc(40_000));
+    const full = await run();
+    expect([full.code, full.stderr]).toEqual([2, expect.stringMatching(/cannot write: no space left on the device/)]);
+    expect(readdirSync(disk.path)).toEqual(["fill"]);
+    rmSync(join(disk.path, "fill"));
+    const enough = await run();
+    expect([enough.code, readdirSync(disk.path)]).toEqual([0, ["out.onnx"]]);
+  } finally {
+    disk.close();
+  }
 });

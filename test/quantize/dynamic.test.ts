@@ -4,11 +4,11 @@ import { sqnrDb } from "../../src/evaluate/metrics.js";
 import { decodeModel, encodeModel, graphsOf, type ModelProto, type NodeProto } from "../../src/formats/onnx.js";
 import { makeNode } from "../../src/graph/node.js";
 import { applyPlan } from "../../src/quantize/apply.js";
-import { plainQuantizer } from "../../src/quantize/channels.js";
 import { planQuantization } from "../../src/quantize/plan.js";
 import type { QuantizeSettings } from "../../src/quantize/settings.js";
 import { elementCount, type Tensor } from "../../src/tensor/tensor.js";
 import { floats, makeGraph, makeModel, withGraphs } from "../onnx-model.js";
+import { plainQuantizer } from "../plain-quantizer.js";
 
 const settings: QuantizeSettings = { scheme: "dynamic", signed: false, clip: "max", minElements: 4 };
 const readExternal = () => {
