@@ -30,6 +30,7 @@ import { milderFor, searchGate } from "./compress-gate.js";
 import { checkWork, refuseNotFinite, refuseQuantized } from "./compress-refusals.js";
 import { settingsOf } from "./compress-settings.js";
 import { compareSpeed } from "./compress-speed.js";
+import { withoutEffect } from "./compress-unused.js";
 import { checkOutput, isSameFile, openStaging, type Staging } from "./files.js";
 import { type ModelFile, readModelFile } from "./model-files.js";
 import { checkReports, warn, withPage, writeResult } from "./output.js";
@@ -158,7 +159,8 @@ export async function runCompress(host: Host, path: string, options: Options): P
         checked = await again(new Map(), check);
       }
       if (gated && checked.drop.value > maxDrop) {
-        workshop = { ...workshop, activations: undefined };
+        // biases need not stay floats for activations in 8 bits any more
+        workshop = { ...workshop, activations: undefined, settings: { ...workshop.settings, halves: true } };
         gate = await searchGate(host, workshop, check, candidate, checked.drop.value, maxDrop, seconds);
         checked = await again(milderFor(gate.floats), check);
       }
@@ -182,7 +184,8 @@ export async function runCompress(host: Host, path: string, options: Options): P
     });
     const failed = gate !== null && !gate.reached;
     if (!failed) staging.publish(candidate.files);
-    for (const warning of warningsOf(result)) await warn(host, warning);
+    const unused = withoutEffect(options, { base: source.model, result, isStatic: activations !== undefined });
+    for (const warning of [...unused, ...warningsOf(result)]) await warn(host, warning);
     await writeResult(host, options, compressForms(result));
     return failed || (verification.checked && isBroken(verification.agreement)) ? exitCode.found : exitCode.ok;
   } finally {

@@ -254,3 +254,18 @@ test("a model that is half done is refused, and --requantize goes on with what i
   const { tensors } = await compress("--int8", "half-done.onnx", "--requantize");
   expect(tensors.filter(({ form }) => form !== null).map(({ elements }) => elements)).toEqual([128 * 64]);
 });
+
+test("an option that changes nothing is not passed over in silence", async () => {
+  for (const [argv, words] of [
+    [["--tensor", "nothing=float"], /--tensor nothing=\.\.\.: there is no tensor or node of such a name/],
+    [["--everywhere", "--range", "mse"], /--everywhere: is for --static\n.*--range mse: is for --static/],
+    [["--percentile", "99"], /--percentile: is for --range percentile/],
+    [["--calibration", "never.json"], /--calibration: nothing was calibrated; that needs --data/],
+    [["--tune", "--no-verify"], /--tune: nothing was measured/],
+  ] as const) {
+    const { code, stderr } = await run("--int8", "linear.onnx", ...argv);
+    expect([code, stderr]).toEqual([0, expect.stringMatching(words)]);
+  }
+  const heeded = await run("--int8", "look-up.onnx", "--tensor", "second_w=float", "--block", "32", "--asymmetric");
+  expect(heeded.stderr).not.toMatch(/without effect/);
+});
