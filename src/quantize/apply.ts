@@ -22,6 +22,9 @@ export interface AppliedTensor extends PlannedTensor {
   readonly saturating?: number;
 }
 
+/** Why a weight is left that cannot be quantized at all. */
+export const notFinite = "holds NaN or infinite elements";
+
 /** What applying a plan needs. */
 export interface ApplyContext {
   readonly quantizer: Quantizer;
@@ -65,8 +68,7 @@ export async function applyPlan(
       const sqnrDb = noise === 0 ? null : 10 * Math.log10(signal / noise);
       applied.push({ ...tensor, sqnrDb, storedAs: name, ...(saturating > 0 ? { saturating } : {}) });
     } else {
-      const reason =
-        tensor.scheme === "half" ? "holds elements that float16 does not reach" : "holds NaN or infinite elements";
+      const reason = tensor.scheme === "half" ? "holds elements that float16 does not reach" : notFinite;
       const { transpose: _, opset: __, ...rest } = tensor;
       const left = { action: "leave", scheme: null, form: null, reason, bytesAfter: tensor.bytes } as const;
       applied.push({ ...rest, ...left, sqnrDb: null, storedAs: null });
