@@ -1,5 +1,5 @@
 // Copies what tsc leaves behind: the CommonJS file among the readers into dist/, and the grammars that the readers
-// parse with next to it, where they are published from.
+// parse with next to it, where they are published from. The parser of TypeScript is made there as well.
 import { copyFileSync, mkdirSync } from "node:fs";
 
 const compiler = "compat/readers/typescript-compiler.cjs";
@@ -15,3 +15,5 @@ for (const name of names) {
     new URL(name, target),
   );
 }
+
+await import("./typescript-parser.mjs");

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import { Argument, Option } from "commander";
-import { type CommandSpec, commanderOf, exitCode, type Host, loadCommands } from "../src/cli.js";
+import { type CommandSpec, commanderOf, exitCode, type Host, loadCommands, runProgram } from "../src/cli.js";
+import { listCommands } from "../src/commands/list-commands.js";
 import { program } from "../src/deepseek-compat.js";
 import { UserError } from "../src/errors.js";
 import { runCommand } from "./host.js";
@@ -75,3 +76,14 @@ test("the list of commands is the same before and after they are loaded", async 
   const loaded = await loadCommands(program);
   expect(commanderOf(program, host).helpInformation()).toBe(commanderOf(loaded, host).helpInformation());
 });
+
+test.each([20, 60, 79, 80, 97, 120, 400])(
+  "the quick list of commands is the one of commander, %d columns wide",
+  async (columns) => {
+    const parts: string[] = [];
+    const stdout = { write: (text: string) => void parts.push(text), isTerminal: false, columns };
+    const host: Host = { cwd: ".", env: {}, stdout, stderr: stdout, version: "", onInterrupt: () => () => {} };
+    expect(await runProgram(program, ["--help"], host)).toBe(exitCode.ok);
+    expect(listCommands(program, columns)).toBe(parts.join(""));
+  },
+);

@@ -37,8 +37,7 @@ export async function readCalibration(
 }
 
 /**
- * Gathers statistics of values of the normalised model: of all floats of the main graph, or of those alone that bias
- * correction needs. Writes them to --calibration where that is given.
+ * Gathers statistics of values of the normalised model: those that bias correction needs, and these `activations`. Writes them to --calibration where that is given.
  */
 export async function gatherCalibration(
   host: Host,
@@ -48,15 +47,13 @@ export async function gatherCalibration(
   readExternal: ReadExternal,
   check: Check,
   staging: Staging,
-  everyValue: boolean,
+  activations: readonly string[],
 ): Promise<Calibration> {
   const path = options["calibration"] as string | undefined;
   const axes = neededChannels(base);
-  const graph = base.graph!;
-  const initialized = new Set(graph.initializer.map(({ name }) => name));
-  const values = [...graph.input.map(({ name }) => name), ...graph.node.flatMap(({ output }) => output)];
-  const names =
-    everyValue || path !== undefined ? values.filter((name) => name && !initialized.has(name)) : [...axes.keys()];
+  const { input, node } = base.graph!;
+  const computed = new Set([...input.map(({ name }) => name), ...node.flatMap(({ output }) => output)]);
+  const names = [...new Set([...axes.keys(), ...activations])].filter((name) => computed.has(name));
   const open: OpenProbe = async (exposed, inputShapes) => {
     const { files } = writeModelFile(
       staging.pathOf("probe.onnx"),

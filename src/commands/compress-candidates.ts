@@ -2,12 +2,15 @@ import { openSession, type Session } from "../engine/session.js";
 import { UserError } from "../errors.js";
 import type { ModelProto, ReadExternal } from "../formats/onnx.js";
 import { cloneModel } from "../graph/clone.js";
+import { nameBytes, shortenNames } from "../graph/short-names.js";
+import type { StoreBytes } from "../graph/stored.js";
 import { type AppliedTensor, applyPlan } from "../quantize/apply.js";
 import { correctBiases } from "../quantize/bias-correction.js";
 import { type Milder, planQuantization, type QuantizationPlan } from "../quantize/plan.js";
 import { type RuntimeUse, runtimeUse } from "../quantize/runtime.js";
 import type { QuantizeSettings } from "../quantize/settings.js";
 import { applyStatic } from "../quantize/static/apply.js";
+import { planWithin } from "../quantize/static/noise.js";
 import { planStatic, type StaticPlan } from "../quantize/static/plan.js";
 import type { ObservedValue, StaticSettings } from "../quantize/static/settings.js";
 import type { InputChannels } from "../quantize/weight-error.js";
@@ -25,24 +28,24 @@ export interface Workshop {
   readonly quantizer: Quantizer;
   readonly weights: Weights;
   readonly readExternal: ReadExternal;
+  /** Where the integers of a large model wait until they are written. */
+  readonly store: StoreBytes | undefined;
   /** Statistics of calibration, where biases are to be corrected. */
   readonly channelsOf: ((value: string) => InputChannels | undefined) | undefined;
   /** Static quantization of activations, where it is wanted. */
-  readonly activations:
-    | { readonly settings: StaticSettings; readonly observed: ReadonlyMap<string, ObservedValue> }
-    | undefined;
+  readonly activations: Activations | undefined;
+  /** Whether values inside the model keep their names, however much of the file these are. */
+  readonly keepNames: boolean;
   readonly staging: Staging;
 }
 
-/** What is done more carefully than by rule. */
-export interface Care {
-  readonly weights: Milder;
-  /** Nodes that compute with floats, by their first output, each with the reason; their weights may be integers all the same. */
-  readonly nodes: ReadonlyMap<string, string>;
+/** What static quantization goes by. */
+export interface Activations {
+  readonly settings: StaticSettings;
+  readonly observed: ReadonlyMap<string, ObservedValue>;
+  /** The most noise that 8-bit activations may bring into the outputs, as share of their power, by what each brings in. */
+  readonly limit?: { readonly most: number; readonly noise: ReadonlyMap<string, number> };
 }
-
-/** All goes by rule. */
-export const noCare: Care = { weights: new Map(), nodes: new Map() };
 
 /** A compressed model, written to the staging folder. */
 export interface Candidate extends WrittenModel {
@@ -51,32 +54,64 @@ export interface Candidate extends WrittenModel {
   readonly tensors: readonly AppliedTensor[];
   /** Values whose bias was corrected. */
   readonly corrected: readonly string[];
+  /** Values inside the model have other names than in the original. */
+  readonly namesShortened: boolean;
   readonly path: string;
 }
 
-/** Quantizes all that the settings and rules choose, but for what asks for `care`, and writes it as `name`. */
+/** Quantizes all that the settings and rules choose, `milder` ways where it says so, and writes it as `name`. */
 export async function makeCandidate(
-  { base, settings, quantizer, weights, readExternal, channelsOf, activations, staging }: Workshop,
-  care: Care,
+  { base, settings, quantizer, weights, readExternal, store, channelsOf, activations, keepNames, staging }: Workshop,
+  milder: Milder,
   name: string,
   dataName: string | null,
   onTensor?: (done: number, total: number) => void | Promise<void>,
 ): Promise<Candidate> {
   const model = cloneModel(base);
-  const staticPlan =
-    activations && planStatic(model, activations.observed, activations.settings, readExternal, { kept: care.nodes });
-  const plan = planQuantization(model, settings, care.weights, staticPlan?.weights);
+  const staticPlan = activations && planActivations(model, activations, readExternal);
+  const plan = planQuantization(model, settings, milder, staticPlan?.weights);
   const corrected = channelsOf ? await correctBiases(model, plan, weights, readExternal, channelsOf) : [];
   const tensors = await applyPlan(model, plan, {
     quantizer,
     readExternal,
     weights,
+    store,
     ...(onTensor ? { onTensor } : {}),
   });
   if (staticPlan) applyStatic(model, staticPlan, readExternal);
+  const short = !keepNames && nameBytes(model) > nameShare * bytesOf(tensors) ? shortenNames(model) : undefined;
   const path = staging.pathOf(name);
   const written = writeModelFile(path, model, dataName, readExternal);
-  return { ...written, plan, activations: staticPlan, tensors, corrected, path };
+  return {
+    ...written,
+    plan,
+    activations: staticPlan,
+    // what the file calls them
+    tensors: short
+      ? tensors.map((tensor) => ({ ...tensor, storedAs: tensor.storedAs && (short.get(tensor.storedAs) ?? null) }))
+      : tensors,
+    corrected,
+    namesShortened: short !== undefined,
+    path,
+  };
+}
+
+/** From this share of the file on, names inside the model are made short. */
+const nameShare = 0.005;
+
+function bytesOf(tensors: readonly AppliedTensor[]): number {
+  return tensors.reduce((sum, { bytesAfter }) => sum + bytesAfter, 0);
+}
+
+/** The fastest plan, within the limit where there is one. */
+export function planActivations(
+  model: ModelProto,
+  { settings, observed, limit }: Activations,
+  readExternal: ReadExternal,
+): StaticPlan {
+  const planFor = (noisePrice: number) =>
+    planStatic(model, observed, { ...settings, noisePrice }, readExternal, limit ? { noise: limit.noise } : {});
+  return limit ? planWithin(planFor, limit.noise, limit.most) : planFor(0);
 }
 
 /** Above this the graph as the runtime optimized it, a second copy of the file, is not asked for. */

@@ -1,43 +1,37 @@
 import type { Host } from "../cli.js";
-import type { RunAt } from "../evaluate/agreement.js";
-import { evaluateCandidate, type ReadableSamples, rememberOutputs } from "../evaluate/drop.js";
+import { evaluateCandidate } from "../evaluate/drop.js";
 import { type Gate, searchFloats } from "../quantize/gate.js";
-import type { MilderWay } from "../quantize/plan.js";
+import type { Milder, MilderWay } from "../quantize/plan.js";
 import { estimateNoise, rankSites, type Sensitivity } from "../quantize/sensitivity.js";
 import { siteKey } from "../quantize/sites.js";
-import { type Candidate, type Care, makeCandidate, openCandidate, type Workshop } from "./compress-candidates.js";
+import { type Candidate, makeCandidate, openCandidate, type Workshop } from "./compress-candidates.js";
 import type { Check } from "./compress-check.js";
+import { noiseMeter } from "./compress-noise.js";
 import { startProgress } from "./progress.js";
 
 /** Schemes in which products are computed with integers. */
 const integerKernels: ReadonlySet<string> = new Set(["qdq", "nbits", "dynamic"]);
 
-/** Samples on which each weight is measured alone. */
-const rankingSamples = 4;
-
 const why = "by decision of the gate: the usual way costs too much accuracy here";
 
-/** What the gate may take back, from what costs no bytes on; weights that are to be float16 go by site key alone. */
-const nodePrefix = "floats in ";
+/** What the gate takes back: by site key a weight that becomes float16, behind this one that is unpacked to floats. */
 const kernelPrefix = "unpack ";
 
-/** The care these asks for: nodes that compute with floats, weights that are unpacked, weights that are float16. */
-export function careFor(keys: readonly string[]): Care {
-  const nodes = new Map<string, string>();
-  const weights = new Map<string, MilderWay>();
+/** The ways of what was taken back. */
+export function milderFor(keys: readonly string[]): Milder {
+  const ways = new Map<string, MilderWay>();
   for (const key of keys) {
-    if (key.startsWith(nodePrefix)) nodes.set(key.slice(nodePrefix.length), why);
-    else if (!key.startsWith(kernelPrefix)) weights.set(key, { scheme: "half", why });
-    else if (!weights.has(key.slice(kernelPrefix.length))) {
-      weights.set(key.slice(kernelPrefix.length), { scheme: "unpack", why });
+    if (!key.startsWith(kernelPrefix)) ways.set(key, { scheme: "half", why });
+    else if (!ways.has(key.slice(kernelPrefix.length))) {
+      ways.set(key.slice(kernelPrefix.length), { scheme: "unpack", why });
     }
   }
-  return { nodes, weights };
+  return ways;
 }
 
 /**
  * Ranks the planned weights by what each alone does to the outputs on the calibration samples, then searches how many
- * of the worst must stay floats for the loss on the held-out samples to keep the limit.
+ * of the worst must be taken back for the loss on the held-out samples to keep the limit.
  */
 export async function searchGate(
   host: Host,
@@ -49,7 +43,7 @@ export async function searchGate(
   seconds: number,
 ): Promise<Gate> {
   const ranking = await rank(host, workshop, check, first, seconds);
-  const progress = startProgress(host, "searching weights that must stay floats", "trials");
+  const progress = startProgress(host, "searching weights to treat more mildly", "trials");
   try {
     const keys = ranking.map(({ key }) => key);
     const most = 1 + Math.ceil(Math.log2(keys.length + 1));
@@ -58,9 +52,7 @@ export async function searchGate(
       keys,
       maxDrop,
       async (floats) => {
-        const candidate = await makeCandidate(workshop, careFor(floats), "trial.onnx", null);
-        const drop = await dropOf(candidate, check);
-        workshop.staging.remove(candidate.files);
+        const drop = await dropOf(workshop, milderFor(floats), check);
         progress.update(++trials, most);
         return drop;
       },
@@ -72,25 +64,28 @@ export async function searchGate(
   }
 }
 
-async function dropOf(candidate: Candidate, check: Check): Promise<number> {
+/** The loss of a model made so, on the held-out samples. */
+export async function dropOf(workshop: Workshop, milder: Milder, check: Check): Promise<number> {
+  const candidate = await makeCandidate(workshop, milder, "trial.onnx", null);
   const session = await openCandidate(candidate);
   try {
     const { drop } = await evaluateCandidate(check.original.run, session.run, check.heldOut, check.measure);
     return drop.value;
   } finally {
     await session.close();
+    workshop.staging.remove(candidate.files);
   }
 }
 
 /**
- * What computes with integers comes before all weights: taken back, it costs speed but no bytes. Each is measured alone:
- * a node where no other computes with integers, a weight where all others are float16.
+ * Weights that products are computed with as integers come before all others: unpacked, they cost speed but no bytes.
+ * Each is measured alone, where all others are treated more mildly.
  */
 async function rank(
   host: Host,
   workshop: Workshop,
   check: Check,
-  { plan, activations }: Candidate,
+  { plan }: Candidate,
   seconds: number,
 ): Promise<readonly Sensitivity[]> {
   const { channelsOf = () => undefined } = workshop;
@@ -101,55 +96,25 @@ async function rank(
       return scheme && integerKernels.has(scheme) ? [[`${kernelPrefix}${key}`, weights.get(key) ?? 0] as const] : [];
     }),
   );
-  const nodes = new Map(
-    [...(activations?.nodes ?? [])].flatMap(([output, { runs }]) =>
-      runs === "int8" ? [[`${nodePrefix}${output}`, weightNoise(output)] as const] : [],
-    ),
-  );
-  const { count, read } = check.calibration;
-  const samples = { count: Math.min(count, rankingSamples), read };
-  const original = rememberOutputs(check.original.runAgain, 64e6);
-  const progress = startProgress(host, "measuring each alone", "parts");
-  const total = nodes.size + kernels.size + weights.size;
+  const noiseOf = noiseMeter(check);
+  const progress = startProgress(host, "measuring each weight alone", "weights");
+  const total = kernels.size + weights.size;
   const end = performance.now() + seconds * 1000;
   let done = 0;
-  const measured = (parts: ReadonlyMap<string, number>, shop: Workshop, always: readonly string[]) =>
+  const measured = (parts: ReadonlyMap<string, number>, always: readonly string[]) =>
     rankSites(
       parts,
       async (key) => {
         const others = [...parts.keys()].filter((other) => other !== key);
-        const noise = await noiseOf(shop, careFor([...always, ...others]), original, samples);
+        const noise = await noiseOf(workshop, milderFor([...always, ...others]));
         progress.update(++done, total);
         return noise;
       },
       () => performance.now() < end,
     );
-  const floats = { ...workshop, activations: undefined };
   try {
-    return [
-      ...(await measured(nodes, workshop, [])),
-      ...(await measured(kernels, floats, [])),
-      ...(await measured(weights, floats, [...kernels.keys()])),
-    ];
+    return [...(await measured(kernels, [])), ...(await measured(weights, [...kernels.keys()]))];
   } finally {
     progress.stop();
-  }
-
-  /** Without a better estimate, a node suffers like the weight it reads. */
-  function weightNoise(output: string): number {
-    const node = workshop.base.graph!.node.find((candidate) => candidate.output[0] === output);
-    return Math.max(0, ...(node?.input ?? []).map((name) => weights.get(siteKey("main", name)) ?? 0));
-  }
-}
-
-async function noiseOf(workshop: Workshop, care: Care, original: RunAt, samples: ReadableSamples): Promise<number> {
-  const candidate = await makeCandidate(workshop, care, "alone.onnx", null);
-  const session = await openCandidate(candidate);
-  try {
-    const { agreement } = await evaluateCandidate(original, session.run, samples, undefined);
-    return 10 ** (-agreement.total.sqnrDb / 10);
-  } finally {
-    await session.close();
-    workshop.staging.remove(candidate.files);
   }
 }

@@ -4,33 +4,30 @@ import { runtimeVersion } from "../engine/session.js";
 import { UserError } from "../errors.js";
 import { isBroken } from "../evaluate/agreement.js";
 import { evaluateCandidate } from "../evaluate/drop.js";
-import type { ModelProto } from "../formats/onnx.js";
+import type { ModelProto, ReadExternal } from "../formats/onnx.js";
 import { checkGraphs } from "../graph/check.js";
 import { normalise } from "../graph/normalise/index.js";
 import { raiseOpset } from "../graph/opset.js";
 import { quantizationOf } from "../graph/quantization.js";
 import type { Calibration } from "../quantize/calibration.js";
-import type { Gate } from "../quantize/gate.js";
-import { planQuantization, type QuantizationPlan } from "../quantize/plan.js";
-import { type RangeSettings, rangesOf } from "../quantize/ranges.js";
-import type { ObservedValue } from "../quantize/static/settings.js";
+import type { Gate, NoiseLimit } from "../quantize/gate.js";
+import { type Milder, planQuantization, type QuantizationPlan } from "../quantize/plan.js";
+import type { RangeMethod } from "../quantize/ranges.js";
+import { observedValues, valuesToObserve } from "../quantize/static/observed.js";
+import type { StaticSettings } from "../quantize/static/settings.js";
 import { startWeights } from "../quantize/weights.js";
 import { type CompressResult, compressForms, planForms, type Verification, warningsOf } from "../render/compress.js";
 import { createQuantizer } from "../tensor/kernels/pool.js";
+import type { Clip } from "../tensor/quantized.js";
+import { searchNoiseLimit } from "./compress-activations.js";
 import { gatherCalibration, readCalibration } from "./compress-calibrate.js";
-import {
-  type Candidate,
-  makeCandidate,
-  noCare,
-  openCandidate,
-  useByRuntime,
-  type Workshop,
-} from "./compress-candidates.js";
+import { type Candidate, makeCandidate, openCandidate, useByRuntime, type Workshop } from "./compress-candidates.js";
 import { type Check, openCheck } from "./compress-check.js";
-import { careFor, searchGate } from "./compress-gate.js";
+import { type Choice, chooseByNoise, hasWeights, tuneSchemes } from "./compress-choices.js";
+import { milderFor, searchGate } from "./compress-gate.js";
 import { settingsOf } from "./compress-settings.js";
 import { compareSpeed } from "./compress-speed.js";
-import { checkOutput, isSameFile, openStaging } from "./files.js";
+import { checkOutput, isSameFile, openStaging, type Staging } from "./files.js";
 import { type ModelFile, readModelFile } from "./model-files.js";
 import { checkReports, warn, writeResult } from "./output.js";
 import { startProgress } from "./progress.js";
@@ -54,15 +51,16 @@ export async function runCompress(host: Host, path: string, options: Options): P
   const dataName = dataNameOf(host, source, output, options);
   checkGraphs(source.model, path);
   if (!options["requantize"]) refuseQuantized(path, source.model);
-  // folded weights wait in a file where they would fill memory
+  // new weights wait in a file where they would fill memory
   const scratch = openScratch(host, output, source.readExternal);
+  const store = source.bytes > largeBytes ? scratch.put : undefined;
   const staging = dryRun ? undefined : openStaging(host, output);
   const quantizer = createQuantizer(options["threads"] as number);
   let check: Check | string | undefined;
   try {
     const normalised = normalise(source.model, scratch.readExternal, {
       constantInputs: options["freezeInputs"] ? "freeze" : "keep",
-      ...(source.bytes > largeBytes ? { store: scratch.put } : {}),
+      ...(store ? { store } : {}),
     });
     const opset = raiseOpset(source.model, path, 13, scratch.readExternal);
     const { weights: settings, activations, ranges } = settingsOf(options, options["data"] !== undefined);
@@ -79,51 +77,88 @@ export async function runCompress(host: Host, path: string, options: Options): P
     checkWork(path, plan);
     // samples first: a --shape that does not fit must not cost the user the wait
     check = options["verify"] === false ? "--no-verify" : await openCheck(host, source, options);
-    const maxDrop = options["maxDrop"] as number;
-    const gated = typeof check !== "string" && !check.synthetic;
-    const calibration =
-      typeof check === "string" || (check.synthetic && !activations)
-        ? undefined
-        : ((await readCalibration(host, options, source)) ??
-          (await gatherCalibration(
-            host,
-            options,
-            source,
-            source.model,
-            scratch.readExternal,
-            check,
-            staging,
-            activations !== undefined,
-          )));
+    const calibration = await calibrationOf(host, options, source, scratch.readExternal, check, staging, activations);
     if (activations && !calibration) {
       throw new UserError("--static: needs samples to calibrate on; give --data, or --shape for made-up ones");
     }
+    const name = basename(output);
+    const gated = typeof check !== "string" && !check.synthetic;
+    const weightsOf = (clip: Clip) => startWeights(quantizer, scratch.readExternal, clip, { keep: gated });
     const correct = calibration !== undefined && gated && options["biasCorrection"] !== false;
-    const workshop: Workshop = {
+    const { clip, range } = options as { readonly clip: Clip | "auto"; readonly range: RangeMethod | "auto" };
+    let workshop: Workshop = {
       base: source.model,
       settings,
       quantizer,
-      weights: startWeights(quantizer, scratch.readExternal, settings.clip, { keep: gated }),
+      weights: weightsOf(settings.clip),
       readExternal: scratch.readExternal,
+      store,
       channelsOf: correct ? (value) => calibration.values.get(value)?.channels ?? undefined : undefined,
       activations:
-        activations && calibration ? { settings: activations, observed: observedOf(calibration, ranges) } : undefined,
+        activations && calibration
+          ? { settings: activations, observed: observedValues(calibration.values, ranges) }
+          : undefined,
+      keepNames: options["keepNames"] === true,
       staging,
     };
-    const name = basename(output);
+    const choices: Choice[] = [];
+    if (typeof check !== "string" && options["tune"]) {
+      const tuned = await tuneSchemes(host, workshop, check);
+      workshop = tuned.workshop;
+      choices.push(tuned.choice);
+    }
+    if (typeof check !== "string" && gated && clip === "auto" && hasWeights(workshop)) {
+      const ways = (["mse", "max"] as const).map((way) => ({
+        name: way,
+        workshop: {
+          ...workshop,
+          settings: { ...workshop.settings, clip: way },
+          weights: weightsOf(way),
+          activations: undefined,
+        },
+      }));
+      const found = await chooseByNoise(host, check, "clip", ways);
+      workshop = { ...found.workshop, activations: workshop.activations };
+      choices.push(found.choice);
+    }
+    if (typeof check !== "string" && workshop.activations && calibration && range === "auto") {
+      const { activations: given } = workshop;
+      const ways = (["mse", "minmax", "percentile"] as const).map((method) => ({
+        name: method,
+        workshop: {
+          ...workshop,
+          activations: { ...given, observed: observedValues(calibration.values, { ...ranges, method }) },
+        },
+      }));
+      const found = await chooseByNoise(host, check, "range", ways);
+      workshop = found.workshop;
+      choices.push(found.choice);
+    }
     let candidate = await quantize(host, workshop, name, dataName);
     checkWork(path, { ...plan, tensors: candidate.tensors });
     let verification: Verification = { checked: false, reason: typeof check === "string" ? check : "" };
     let gate: Gate | null = null;
+    let noiseLimit: NoiseLimit | null = null;
     if (typeof check !== "string") {
-      let checked = await verify(host, staging.pathOf("optimized.onnx"), candidate, check);
-      const { drop } = checked;
-      if (gated && drop.value > maxDrop) {
-        const seconds = options["searchSeconds"] as number;
-        gate = await searchGate(host, workshop, check, candidate, drop.value, maxDrop, seconds);
+      const optimized = staging.pathOf("optimized.onnx");
+      const again = async (milder: Milder, held: Check) => {
         staging.remove([...candidate.files, "optimized.onnx"]);
-        candidate = await makeCandidate(workshop, careFor(gate.floats), name, dataName);
-        checked = await verify(host, staging.pathOf("optimized.onnx"), candidate, check);
+        candidate = await makeCandidate(workshop, milder, name, dataName);
+        return verify(host, optimized, candidate, held, speedSeconds);
+      };
+      const maxDrop = options["maxDrop"] as number;
+      const seconds = options["searchSeconds"] as number;
+      let checked = await verify(host, optimized, candidate, check, speedSeconds);
+      if (gated && checked.drop.value > maxDrop && workshop.activations) {
+        const limited = await searchNoiseLimit(host, workshop, check, maxDrop, seconds);
+        workshop = limited.workshop;
+        noiseLimit = limited.found;
+        checked = await again(new Map(), check);
+      }
+      if (gated && checked.drop.value > maxDrop) {
+        workshop = { ...workshop, activations: undefined };
+        gate = await searchGate(host, workshop, check, candidate, checked.drop.value, maxDrop, seconds);
+        checked = await again(milderFor(gate.floats), check);
       }
       verification = checked;
     }
@@ -139,6 +174,7 @@ export async function runCompress(host: Host, path: string, options: Options): P
       settings,
       tensors: candidate.tensors,
       correctedBiases: candidate.corrected.length,
+      namesShortened: candidate.namesShortened,
       verification,
       calibration: calibration && {
         source: calibration.source,
@@ -153,6 +189,8 @@ export async function runCompress(host: Host, path: string, options: Options): P
         runs,
         reason,
       })),
+      choices,
+      noiseLimit,
       gate,
     };
     const failed = gate !== null && !gate.reached;
@@ -168,21 +206,30 @@ export async function runCompress(host: Host, path: string, options: Options): P
   }
 }
 
-/** Ranges and sizes of the activations. */
-function observedOf({ values }: Calibration, ranges: RangeSettings): ReadonlyMap<string, ObservedValue> {
-  const found = rangesOf(values, ranges);
-  return new Map(
-    [...values].map(([name, { elements, samples }]) => [name, { ...found.get(name)!, elements: elements / samples }]),
-  );
+/** The calibration, read or gathered; undefined where there is nothing to calibrate on or for. */
+async function calibrationOf(
+  host: Host,
+  options: Options,
+  source: ModelFile,
+  readExternal: ReadExternal,
+  check: Check | string,
+  staging: Staging,
+  activations: StaticSettings | undefined,
+): Promise<Calibration | undefined> {
+  if (typeof check === "string" || (check.synthetic && !activations)) return undefined;
+  const read = await readCalibration(host, options, source);
+  if (read) return read;
+  const values = activations && valuesToObserve(source.model, activations, readExternal);
+  return gatherCalibration(host, options, source, source.model, readExternal, check, staging, values ?? []);
 }
 
-/** Above this, weights that normalisation makes anew wait on disk. */
+/** Above this, weights that are made anew wait on disk. */
 const largeBytes = 256e6;
 
 async function quantize(host: Host, workshop: Workshop, name: string, dataName: string | null): Promise<Candidate> {
   const progress = startProgress(host, "quantizing", "tensors");
   try {
-    return await makeCandidate(workshop, noCare, name, dataName, (done, total) => {
+    return await makeCandidate(workshop, new Map(), name, dataName, (done, total) => {
       progress.update(done, total);
       return new Promise((resolve) => setImmediate(resolve));
     });
@@ -197,6 +244,7 @@ async function verify(
   optimizedPath: string,
   candidate: Candidate,
   check: Check,
+  speedSeconds: number,
 ): Promise<Extract<Verification, { checked: true }>> {
   const progress = startProgress(host, "checking", "samples");
   const session = await openCandidate(candidate, optimizedPath);

@@ -4,10 +4,9 @@ import { UserError } from "../errors.js";
 import type { RangeSettings } from "../quantize/ranges.js";
 import type { Goal, Override, QuantizeSettings, SchemeId } from "../quantize/settings.js";
 import { schemeIds } from "../quantize/settings.js";
-import { operatorCosts } from "../quantize/static/costs.js";
 import type { StaticSettings } from "../quantize/static/settings.js";
-import { detectTarget, type OrtVersion, signedFor, type Target } from "../quantize/target.js";
-import type { Clip } from "../tensor/quantized.js";
+import { staticKinds } from "../quantize/static/targets.js";
+import { detectTarget, type OrtVersion, type Target } from "../quantize/target.js";
 import { rangeSettings } from "./sample-options.js";
 
 /** What the options ask for. */
@@ -29,7 +28,7 @@ export function settingsOf(options: Options, hasData: boolean): CompressSettings
   const isStatic = forced === "static" || (forced === undefined && goal !== "size" && hasData);
   const weights: QuantizeSettings = {
     scheme: forced === undefined || forced === "static" ? "auto" : forced,
-    clip: options["clip"] as Clip,
+    clip: options["clip"] === "max" ? "max" : "mse",
     // static quantization takes the floats of biases
     halves: !isStatic,
     minElements: options["minElements"] as number,
@@ -42,13 +41,11 @@ export function settingsOf(options: Options, hasData: boolean): CompressSettings
     ...(ortMin === undefined ? {} : { ortMin }),
   };
   const activations: StaticSettings = {
-    activationSigned: false,
-    weightSigned: signedFor("QLinearConv", target, ortMin ?? "1.25"),
+    ...staticKinds[target],
     symmetric: options["symmetricActivations"] === true,
     minRealRange: 0,
     matmulOfActivations: options["attention"] === true,
     placement: options["everywhere"] === true ? "everywhere" : "cheapest",
-    costs: target === "vnni" ? operatorCosts.vnni : operatorCosts.avx2,
   };
   return {
     weights,

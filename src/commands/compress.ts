@@ -55,8 +55,9 @@ export const compressCommand: CommandSpec = {
     new Option("--everywhere", "with --static: every node that has an 8-bit kernel, not only where it pays"),
     new Option("--symmetric-activations", "with --static: ranges as long on both sides of 0"),
     new Option("--clip <way>", "range of a scale: the largest weight, or the clip of it with the least squared error")
-      .choices(["max", "mse"])
-      .default("mse"),
+      .choices(["auto", "max", "mse"])
+      .default("auto"),
+    new Option("--tune", "measure other schemes than the rules choose, and take the fastest on this machine"),
     new Option("--max-drop <share>", "loss that --data may show; weights stay floats, or the run fails, to keep it")
       .argParser(share)
       .default(0.02, "2%"),
@@ -64,6 +65,7 @@ export const compressCommand: CommandSpec = {
       .argParser(seconds)
       .default(120),
     new Option("--requantize", "go on where the model is quantized already: with what is still floats"),
+    new Option("--keep-names", "values inside the model keep their names (short ones make small files smaller)"),
     new Option("--freeze-inputs", "take weights that are graph inputs too for constants"),
     new Option("--threads <n>", "threads to quantize with").argParser(whole(1, 256)).default(availableParallelism()),
     new Option("--min-elements <n>", "leave smaller tensors as they are").argParser(whole(0)).default(1024),

@@ -50,12 +50,9 @@ export function foreignFile(name: string): string | undefined {
   return undefined;
 }
 
-/** Does the head of a text, its first `length` characters, say that a tool wrote it? */
-export function saysGenerated(text: string, length: number): boolean {
-  const at = text.indexOf("@generated");
-  if (at < 0 || at >= length) return false;
-  const head = text.slice(0, length);
-  return /^[ \t]*(?:\/\/|\/?\*|#|<!--).*@generated\b/m.test(head);
+/** Does the head of a text say that a tool wrote it? */
+export function saysGenerated(head: string): boolean {
+  return head.includes("@generated") && /^[ \t]*(?:\/\/|\/?\*|#|<!--).*@generated\b/m.test(head);
 }
 
 /** People break lines: more characters a line than this, on the whole, no person wrote. */

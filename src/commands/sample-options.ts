@@ -65,8 +65,8 @@ export function calibrationOptions(): Option[] {
       "statistics of the model's values: read from here, or written where it is not there",
     ),
     new Option("--range <method>", "how ranges follow from the statistics")
-      .choices(["minmax", "moving", "percentile", "entropy", "mse"] satisfies RangeMethod[])
-      .default("minmax"),
+      .choices(["auto", "minmax", "moving", "percentile", "entropy", "mse"] satisfies ("auto" | RangeMethod)[])
+      .default("auto"),
     new Option("--percentile <share>", "share of elements inside the range, with --range percentile")
       .argParser(percent)
       .default(99.999, "99.999"),
@@ -104,7 +104,8 @@ export function sampleSettings(
 
 /** How ranges are chosen, as the options of {@link calibrationOptions} say. */
 export function rangeSettings(options: Options): RangeSettings {
-  return { method: options["range"] as RangeMethod, percentile: options["percentile"] as number };
+  const method = options["range"] as RangeMethod | "auto";
+  return { method: method === "auto" ? "mse" : method, percentile: options["percentile"] as number };
 }
 
 function imageSize(text: string): ImageSettings["size"] & {} {

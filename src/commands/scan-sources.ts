@@ -4,7 +4,9 @@ import type { FileSettings } from "../compat/gates/config.js";
 import { readerOf } from "../compat/readers/index.js";
 import { UserError } from "../errors.js";
 import { reason } from "./files.js";
+import { startFolderNames } from "./folder-names.js";
 import { findSourceFiles, type SourceFiles } from "./source-files.js";
+import { collectGarbage } from "./tidy.js";
 
 /** The files of a scan, without those that the configuration leaves out. */
 export interface ScanSources extends SourceFiles {
@@ -40,7 +42,8 @@ export function scanSources(
   const kept = accept ? own.filter(accept) : own;
   const passed = found.passedOver.get("left out by the configuration")?.files ?? 0;
   const skipped = found.skipped.filter(({ file }) => !ownFile.test(file) && !outputs.has(file));
-  return { ...found, skipped, paths: kept, excluded: passed + own.length - kept.length };
+  const names = startFolderNames(host.cwd);
+  return { ...found, names, tidy: collectGarbage, skipped, paths: kept, excluded: passed + own.length - kept.length };
 }
 
 /** The text on stdin as one file of that name; what it imports is read from the disk. */

@@ -10,7 +10,7 @@ import { absolute, reason } from "./files.js";
  * bytes lie there says so as external data does (`setExternal`); writers put the bytes where they belong.
  */
 export interface Scratch {
-  /** Puts bytes away; they need not be kept in memory any more. */
+  /** Puts bytes away, which must not change any more; the same bytes in memory are put away once. */
   put(bytes: Uint8Array): ExternalPlace;
   /** Reads what lies in here, and all else from the model it was opened for. */
   readonly readExternal: ReadExternal;
@@ -30,6 +30,7 @@ export function openScratch(host: Host, path: string, readExternal: ReadExternal
   const file = join(home, `.deepseek-${process.pid}-${process.hrtime.bigint()}.scratch`);
   let descriptor: number | undefined;
   let size = 0;
+  const places = new WeakMap<ArrayBufferLike, { readonly at: number; readonly place: ExternalPlace }>();
   let forget = () => {};
   const close = () => {
     if (descriptor === undefined) return;
@@ -45,6 +46,9 @@ export function openScratch(host: Host, path: string, readExternal: ReadExternal
   };
   return {
     put(bytes) {
+      // candidates of one model share what was quantized once
+      const known = places.get(bytes.buffer);
+      if (known?.at === bytes.byteOffset && known.place.length === bytes.length) return known.place;
       const offset = size;
       try {
         const target = descriptor ?? open();
@@ -55,7 +59,9 @@ export function openScratch(host: Host, path: string, readExternal: ReadExternal
         throw new UserError(`${path}: cannot write a temporary file into ${home}: ${reason(error)}`);
       }
       size += bytes.length;
-      return { location, offset, length: bytes.length };
+      const place = { location, offset, length: bytes.length };
+      places.set(bytes.buffer, { at: bytes.byteOffset, place });
+      return place;
     },
     readExternal(place, length) {
       if (place.location !== location) return readExternal(place, length);

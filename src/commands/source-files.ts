@@ -19,6 +19,14 @@ const headLength = 4096;
 const generated = "generated";
 const otherKind = "not a kind of file this program reads";
 
+interface FoundFile {
+  /** Absolute path. */
+  readonly full: string;
+  /** Did somebody name the file itself? */
+  readonly named: boolean;
+  readonly reader: Reader | undefined;
+}
+
 /** The files of some paths, and the ones among them that are not read. */
 export interface SourceFiles extends Sources {
   /** Files that turned out, when read, to be unreadable or no UTF-8 text. */
@@ -41,7 +49,7 @@ export function findSourceFiles(
   onRead: (done: number, total: number) => void = () => {},
   accept: (path: string) => boolean = () => true,
 ): SourceFiles {
-  const found = new Map<string, { readonly full: string; readonly named: boolean }>();
+  const found = new Map<string, FoundFile>();
   const folders = startListing();
   const skipped: { file: string; reason: string }[] = [];
   const passedOver = new Map<string, { files: number; folders: number }>();
@@ -64,10 +72,11 @@ export function findSourceFiles(
         file(full) {
           const file = nameOf(full);
           if (found.has(file)) return;
-          if (!readerOf(file)) count(otherKind);
+          const reader = readerOf(file);
+          if (!reader) count(otherKind);
           else if (!accept(file)) count("left out by the configuration");
           else {
-            found.set(file, { full, named: false });
+            found.set(file, { full, named: false, reader });
             return;
           }
           folders.doubt(file);
@@ -79,18 +88,17 @@ export function findSourceFiles(
         },
         failed: (full, why) => skip(nameOf(full), why, true),
       });
-    } else found.set(nameOf(start), { full: start, named: true });
+    } else found.set(nameOf(start), { full: start, named: true, reader: readerOf(nameOf(start)) });
   }
   const look = startLook();
   const kept: string[] = [];
   const files = [...found.keys()].sort();
   files.forEach((file, index) => {
     if (index % 256 === 0) onRead(index, files.length);
-    const { full, named } = found.get(file)!;
+    const { full, named, reader } = found.get(file)!;
     const result = lookInto(full, named);
     if (typeof result !== "string") skip(file, result.why);
     else {
-      const reader = readerOf(file);
       const unfit = named ? undefined : unfitText(result, reader);
       if (unfit) skip(file, unfit);
       else {
@@ -102,7 +110,8 @@ export function findSourceFiles(
   onRead(files.length, files.length);
   const existence = (path: string) => found.has(path) || (folders.knows(path) ? false : undefined);
   skipped.sort((a, b) => (a.file < b.file ? -1 : 1));
-  return { paths: kept, skipped, passedOver, look, ...reading(host, look.mentioning, existence) };
+  const fullOf = (path: string) => found.get(path)?.full ?? resolve(host.cwd, path);
+  return { paths: kept, skipped, passedOver, look, ...reading(fullOf, look.mentioning, existence) };
 }
 
 /** Is what somebody named a folder (true) or a file that can be read (false)? Errors for all else. */
@@ -170,13 +179,12 @@ function lookInto(path: string, named: boolean): string | { readonly why: string
   if (text.startsWith("\xff\xfe") || text.startsWith("\xfe\xff")) {
     return { why: "UTF-16 text; save it as UTF-8 to have it read" };
   }
-  const zero = text.indexOf("\0");
-  return zero >= 0 && zero < headLength ? { why: "not text" } : text;
+  return text.slice(0, headLength).includes("\0") ? { why: "not text" } : text;
 }
 
 /** Why a text is not what people maintain; undefined where it is. */
 function unfitText(text: string, reader: Reader | undefined): string | undefined {
-  if (saysGenerated(text, headLength)) return generated;
+  if (saysGenerated(text.slice(0, headLength))) return generated;
   // recordings of requests, and findings that quote them, are no code
   if (ownReport.test(text)) return "a report of this program";
   return reader?.name === "typescript" && isMinified(text) ? "minified" : undefined;
@@ -186,7 +194,7 @@ const ownReport = /^\s*\{\s*"schema"\s*:\s*"deepseek-compat\//;
 
 /** Access to the texts of files, those of interest kept: they are read several times, the others once. */
 function reading(
-  host: Host,
+  fullOf: (path: string) => string,
   mentioning: ReadonlySet<string>,
   existence: (path: string) => boolean | undefined,
 ): Pick<SourceFiles, "has" | "read" | "peek" | "unreadable"> {
@@ -210,20 +218,20 @@ function reading(
     has(path) {
       let known = there.get(path) ?? existence(path);
       if (known === undefined) {
-        const absolute = resolve(host.cwd, path);
+        const absolute = fullOf(path);
         known = isFolder(dirname(absolute)) && isFile(absolute);
         there.set(path, known);
       }
       return known;
     },
     peek(path) {
-      const result = lookInto(resolve(host.cwd, path), true);
+      const result = lookInto(fullOf(path), true);
       return typeof result === "string" ? result : undefined;
     },
     read(path) {
       const known = cache.get(path);
       if (known !== undefined) return known;
-      const text = readText(resolve(host.cwd, path));
+      const text = readText(fullOf(path));
       if (text === undefined) unreadable.add(path);
       else if (mentioning.has(path) || path.endsWith(".json")) cache.set(path, text);
       return text;

@@ -11,7 +11,7 @@ export function lastAtMost(starts: readonly number[], offset: number): number {
 }
 
 /** Offsets of the beginnings of lines. */
-function lineStartsOf(text: string): readonly number[] {
+export function lineStartsOf(text: string): readonly number[] {
   const starts = [0];
   for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) starts.push(at + 1);
   return starts;

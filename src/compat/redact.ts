@@ -104,17 +104,43 @@ export function redactText(text: string, file = ""): string {
 
 /** A plain value (report object) with every string in it masked. Keys and shape stay. */
 export function redact<T>(value: T): T {
-  if (typeof value === "string") return redactText(value) as T;
-  if (Array.isArray(value)) return value.map((item) => redact(item)) as T;
+  return redactWith(value, { texts: new Map(), secretKeys: new Map() });
+}
+
+/** What was found out already: the findings of a report say the same words again and again. */
+interface Known {
+  readonly texts: Map<string, string>;
+  readonly secretKeys: Map<string, boolean>;
+}
+
+function redactWith<T>(value: T, known: Known): T {
+  if (typeof value === "string") {
+    let masked = known.texts.get(value);
+    if (masked === undefined) {
+      masked = redactText(value);
+      known.texts.set(value, masked);
+    }
+    return masked as T;
+  }
+  if (Array.isArray(value)) return value.map((item) => redactWith(item, known)) as T;
   if (value === null || typeof value !== "object") return value;
   return Object.fromEntries(
-    Object.entries(value).map(([key, item]) => [key, isSecretNamed(key, item) ? mask(item) : redact(item)]),
+    Object.entries(value).map(([key, item]) => [
+      key,
+      isSecretNamed(key, item, known) ? mask(item) : redactWith(item, known),
+    ]),
   ) as T;
 }
 
 const wholeName = new RegExp(`^${secretName}$`, "i");
 
 /** A string whose key says that it is a secret: the header of a request that is shown as data. */
-function isSecretNamed(key: string, value: unknown): value is string {
-  return typeof value === "string" && wholeName.test(key) && !harmlessName.test(key) && !isHarmless(value);
+function isSecretNamed(key: string, value: unknown, { secretKeys }: Known): value is string {
+  if (typeof value !== "string") return false;
+  let isSecretKey = secretKeys.get(key);
+  if (isSecretKey === undefined) {
+    isSecretKey = wholeName.test(key) && !harmlessName.test(key);
+    secretKeys.set(key, isSecretKey);
+  }
+  return isSecretKey && !isHarmless(value);
 }

@@ -25,8 +25,20 @@ export interface Placed {
  * the one for fields the client does not know.
  */
 export function settingsOf(request: Request): readonly Placed[] {
-  const { body, settings, isPlain } = clients[request.client];
-  const ways = [[], settings, ...(isPlain ? [["extra_body"]] : []), body];
+  let placed = settings.get(request);
+  if (!placed) {
+    placed = readSettings(request);
+    settings.set(request, placed);
+  }
+  return placed;
+}
+
+/** Nearly every rule asks for the settings of every request. */
+const settings = new WeakMap<Request, readonly Placed[]>();
+
+function readSettings(request: Request): readonly Placed[] {
+  const { body, settings: own, isPlain } = clients[request.client];
+  const ways = [[], own, ...(isPlain ? [["extra_body"]] : []), body];
   const seen = new Set<string>();
   return ways
     .flatMap((path) => placedAt(request, path))

@@ -13,6 +13,10 @@ export interface Sources {
   readonly look?: Look;
   /** A file for a cheap look: only its ASCII characters are to be trusted. Read in full where left out. */
   peek?(path: string): string | undefined;
+  /** Names of all that lies in a folder, none where there is no such folder; undefined where that is not known. */
+  names?(folder: string): ReadonlySet<string> | undefined;
+  /** Told when much that was read is of no use any more: a good moment to collect garbage. */
+  tidy?(): void;
 }
 
 /** What one cheap pass over all files finds out before any is parsed. */
@@ -46,7 +50,8 @@ export function importSpecifiers(text: string): readonly string[] {
   return [...found];
 }
 
-const beforeSpecifier = /(?:\bfrom|\bimport|\brequire\(|\bimport\()\s*["']/g;
+/** Looks for a quote first and then back: faster than words that begin in four ways. */
+const beforeSpecifier = /["'](?<=\b(?:from|import\(?|require\()\s*["'])/g;
 
 /** Where the specifiers of a script stand, without their quotes. Makes no string: most are never needed. */
 export function importSpans(text: string, visit: (start: number, end: number) => void): void {
@@ -66,40 +71,42 @@ export function importSpans(text: string, visit: (start: number, end: number) =>
   }
 }
 
-/** Folders looked into on the way up to a package.json or tsconfig.json. */
+/** Folders looked into above the scan's root, on the way up to a package.json or tsconfig.json. */
 const maximumClimb = 16;
 
-/** Paths found by `nearest`, by name and folder: every file of a folder asks for the same. */
-const nearestPaths = new WeakMap<Sources, Map<string, string | null>>();
+/** Paths found by `nearest`, by name and folder; null for none. */
+const nearestPaths = new WeakMap<Sources, Map<string, Map<string, string | null>>>();
 
 /** The nearest file of this name in a file's folder or above it, above the scan's root too. */
 function nearest(sources: Sources, file: string, name: string): { path: string; text: string } | undefined {
-  let known = nearestPaths.get(sources);
+  let names = nearestPaths.get(sources);
+  if (!names) {
+    names = new Map();
+    nearestPaths.set(sources, names);
+  }
+  let known = names.get(name);
   if (!known) {
     known = new Map();
-    nearestPaths.set(sources, known);
+    names.set(name, known);
   }
-  const folder = folderOf(file);
-  const key = `${name}\0${folder}`;
-  let path = known.get(key);
-  if (path === undefined) {
-    path = climb(sources, folder, name) ?? null;
-    known.set(key, path);
-  }
+  const path = climb(sources, folderOf(file), name, known);
   const text = path === null ? undefined : sources.read(path);
   return path === null || text === undefined ? undefined : { path, text };
 }
 
-function climb(sources: Sources, from: string, name: string): string | undefined {
-  let folder = from;
-  for (let level = 0; level < maximumClimb; level += 1) {
-    const path = joinPath(folder, name);
-    if (sources.has(path) && sources.read(path) !== undefined) return path;
-    if (folder === "/") return undefined;
-    folder = joinPath(folder, "..");
+function climb(sources: Sources, folder: string, name: string, known: Map<string, string | null>): string | null {
+  let path = known.get(folder);
+  if (path === undefined) {
+    const own = joinPath(folder, name);
+    if (sources.has(own) && sources.read(own) !== undefined) path = own;
+    else if (folder === "/" || folder.startsWith(topmost)) path = null;
+    else path = climb(sources, joinPath(folder, ".."), name, known);
+    known.set(folder, path);
   }
-  return undefined;
+  return path;
 }
+
+const topmost = Array.from({ length: maximumClimb }, () => "..").join("/");
 
 /** Finds the file a specifier means: relative with or without ending (`./x.js` may be x.ts), index files, tsconfig paths. */
 export function resolveSpecifier(sources: Sources, from: string, specifier: string): string | undefined {

@@ -8,6 +8,9 @@ export type KnownShape = readonly (number | null)[];
 /** The shape of a value where a scope uses it, as far as the file tells; undefined where not even its rank is known. */
 export type ShapeLookup = (scope: Scope, name: string) => KnownShape | undefined;
 
+/** How many nodes a shape is followed back through: the stack must hold the way. */
+const deepest = 1000;
+
 /**
  * Looks shapes up: what the file states of inputs, values and outputs, the sizes of stored tensors, and for values it
  * says nothing of what follows through the common operators. Never wrong, often silent.
@@ -15,14 +18,17 @@ export type ShapeLookup = (scope: Scope, name: string) => KnownShape | undefined
 export function shapeLookup(view: ModelView): ShapeLookup {
   const known = new Map<Scope, Map<string, KnownShape | undefined>>();
   const facts = new Map(view.scopes.map((scope) => [scope, factsOf(scope)] as const));
+  let depth = 0;
   const lookup: ShapeLookup = (scope, name) => {
-    if (!name) return undefined;
+    if (!name || depth > deepest) return undefined;
     const cache = known.get(scope) ?? new Map<string, KnownShape | undefined>();
     known.set(scope, cache);
     // a cycle ends at undefined
     if (cache.has(name)) return cache.get(name);
     cache.set(name, undefined);
+    depth += 1;
     const shape = find(scope, name);
+    depth -= 1;
     cache.set(name, shape);
     return shape;
   };

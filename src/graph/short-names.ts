@@ -1,6 +1,22 @@
 import { type GraphProto, graphsOf, type ModelProto } from "../formats/onnx.js";
 import { shallowCopy } from "./clone.js";
 
+/** Bytes of what {@link shortenNames} would make short or drop, nearly. */
+export function nameBytes(model: ModelProto): number {
+  let bytes = 0;
+  for (const { node, initializer, valueInfo } of graphsOf(model.graph!)) {
+    for (const { name } of initializer) bytes += name.length;
+    for (const { name, docString, input, output } of node) {
+      bytes += name.length + docString.length;
+      for (const value of input) bytes += value.length;
+      for (const value of output) bytes += value.length;
+    }
+    // a shape takes about as much as a name
+    for (const { name } of valueInfo) bytes += 2 * name.length;
+  }
+  return bytes;
+}
+
 /**
  * Gives every value inside a model a name of a few characters and drops what only people read: names of nodes, doc
  * strings, stated shapes of values between inputs and outputs. In files of many small tensors that is up to 2 %. Inputs

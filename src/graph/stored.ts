@@ -10,9 +10,14 @@ const minStoredBytes = 1 << 20;
 /** A new tensor, its bytes put away where they are many and there is a place for them. */
 export function storedTensor(name: string, tensor: Tensor, store: StoreBytes | undefined): TensorProto {
   const proto = makeTensor(name, tensor);
-  if (store && proto.rawData.length >= minStoredBytes) {
-    const { location, offset } = store(proto.rawData);
-    setExternal(proto, location, offset, proto.rawData.length);
-  }
+  putAway(proto, store);
   return proto;
+}
+
+/** Puts the bytes of a tensor that was just made away, where they are many. Changes `tensor`. */
+export function putAway(tensor: TensorProto, store: StoreBytes | undefined): void {
+  if (!store || tensor.rawData.length < minStoredBytes) return;
+  const { length } = tensor.rawData;
+  const { location, offset } = store(tensor.rawData);
+  setExternal(tensor, location, offset, length);
 }

@@ -1,6 +1,7 @@
 import { type ModelProto, type ReadExternal, readTensor } from "../formats/onnx.js";
 import { defaultOpset, raiseOpset } from "../graph/opset.js";
 import { viewModel } from "../graph/scope.js";
+import type { StoreBytes } from "../graph/stored.js";
 import type { Quantizer } from "../tensor/quantized.js";
 import { editModel } from "./edit.js";
 import type { PlannedTensor, QuantizationPlan } from "./plan.js";
@@ -24,6 +25,8 @@ export interface ApplyContext {
   readonly readExternal: ReadExternal;
   /** Weights that were quantized before; without them each is read and quantized here. */
   readonly weights?: Weights;
+  /** Where the bytes of large new tensors go; in memory where there is none. */
+  readonly store?: StoreBytes | undefined;
   /** Told after each tensor: how many of `total` are done. */
   readonly onTensor?: (done: number, total: number) => void | Promise<void>;
 }
@@ -36,13 +39,13 @@ export interface ApplyContext {
 export async function applyPlan(
   model: ModelProto,
   plan: QuantizationPlan,
-  { quantizer, readExternal, weights: given, onTensor }: ApplyContext,
+  { quantizer, readExternal, weights: given, store, onTensor }: ApplyContext,
 ): Promise<readonly AppliedTensor[]> {
   const planned = new Map(plan.tensors.map((tensor) => [siteKey(tensor.graph, tensor.name), tensor]));
   const total = plan.tensors.filter(({ action }) => action === "quantize").length;
   const weights = given ?? startWeights(quantizer, readExternal, plan.settings.clip, { keep: false });
   if (plan.opset > defaultOpset(model)) raiseOpset(model, "the model", plan.opset, readExternal);
-  const edit = editModel(model);
+  const edit = editModel(model, store);
   const applied: AppliedTensor[] = [];
   let done = 0;
   for (const site of sitesOf(viewModel(model))) {
@@ -53,7 +56,7 @@ export async function applyPlan(
       applied.push({ ...tensor, sqnrDb: null, storedAs: null });
       continue;
     }
-    const stored = await store(site, tensor);
+    const stored = await storeSite(site, tensor);
     if (stored) {
       const { signal, noise, name } = stored;
       const sqnrDb = noise === 0 ? null : 10 * Math.log10(signal / noise);
@@ -72,7 +75,7 @@ export async function applyPlan(
   return applied;
 
   /** Undefined where the values cannot be stored so. */
-  async function store(
+  async function storeSite(
     site: Site,
     tensor: PlannedTensor,
   ): Promise<{ readonly name: string; readonly signal: number; readonly noise: number } | undefined> {

@@ -3,6 +3,7 @@ import { OperatorSetIdProtoSchema } from "onnx-buf";
 import type { GraphProto, ModelProto, NodeProto, TensorProto } from "../formats/onnx.js";
 import { type FreshName, freshNames } from "../graph/names.js";
 import type { Scope } from "../graph/scope.js";
+import { putAway, type StoreBytes } from "../graph/stored.js";
 
 /** Edits of a model's graphs, collected while schemes are applied and carried out by `finish`. */
 export interface GraphEdit {
@@ -34,8 +35,11 @@ interface Pending {
   readonly made: Map<string, unknown>;
 }
 
-/** Starts editing a model; its scopes must be those of a view made of it. */
-export function editModel(model: ModelProto): GraphEdit {
+/**
+ * Starts editing a model; its scopes must be those of a view made of it. The bytes of large tensors that are added go to
+ * `store`, where there is one.
+ */
+export function editModel(model: ModelProto, store?: StoreBytes): GraphEdit {
   const pending = new Map<GraphProto, Pending>();
   const of = ({ graph }: Scope): Pending => {
     const found = pending.get(graph) ?? {
@@ -51,7 +55,10 @@ export function editModel(model: ModelProto): GraphEdit {
   };
   return {
     fresh: freshNames(model),
-    add: (scope, tensor) => void of(scope).added.push(tensor),
+    add(scope, tensor) {
+      putAway(tensor, store);
+      of(scope).added.push(tensor);
+    },
     drop: (scope, tensor) => void of(scope).dropped.add(tensor),
     prepend: (scope, ...nodes) => void of(scope).head.push(...nodes),
     follow(scope, value, ...nodes) {

@@ -17,6 +17,15 @@ export interface GateOutcome {
   readonly trials: readonly GateTrial[];
 }
 
+/** The limit set to the noise from 8-bit activations. */
+export interface NoiseLimit {
+  /** Signal over noise in dB; null where no activation stays in 8 bits. */
+  readonly db: number | null;
+  readonly trials: readonly { readonly db: number; readonly drop: number }[];
+  /** How many values were measured alone. */
+  readonly measured: number;
+}
+
 /** What was done to keep a limit. */
 export interface Gate extends GateOutcome {
   readonly maxDrop: number;

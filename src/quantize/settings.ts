@@ -6,8 +6,7 @@ export const schemeIds = ["qdq", "unpack", "nbits", "gather", "dynamic", "static
 export type SchemeId = (typeof schemeIds)[number];
 
 /** What the choice of schemes aims at: a small file that is not slower, few rows at a time, or many. */
-export const goals = ["size", "latency", "throughput"] as const;
-export type Goal = (typeof goals)[number];
+export type Goal = "size" | "latency" | "throughput";
 
 /** Operators that are alike for the choice of a scheme. */
 export const operatorClasses = ["matmul", "conv", "depthwise", "recurrent", "embedding"] as const;

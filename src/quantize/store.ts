@@ -22,7 +22,7 @@ function makePacked(
 }
 
 /** A tensor of a form's integers: 8-bit values as they are, or 4-bit ones packed. */
-export function integerTensor(
+function integerTensor(
   name: string,
   { bits, signed }: QuantizedForm,
   shape: readonly number[],

@@ -1,6 +1,5 @@
 /** Processors and runtimes a file may be made for, as far as they differ for integers. */
-export const targets = ["avx2", "vnni", "arm64", "web"] as const;
-export type Target = (typeof targets)[number];
+export type Target = "avx2" | "vnni" | "arm64" | "web";
 
 /** The part that matters here of a version of onnxruntime, e.g. "1.22". */
 export type OrtVersion = `1.${number}`;

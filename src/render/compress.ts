@@ -4,7 +4,7 @@ import type { Drop } from "../evaluate/drop.js";
 import type { Normalised } from "../graph/normalise/index.js";
 import type { OpsetChange } from "../graph/opset.js";
 import type { AppliedTensor } from "../quantize/apply.js";
-import type { Gate } from "../quantize/gate.js";
+import type { Gate, NoiseLimit } from "../quantize/gate.js";
 import type { PlannedTensor, QuantizationPlan } from "../quantize/plan.js";
 import type { RuntimeUse } from "../quantize/runtime.js";
 import type { QuantizeSettings } from "../quantize/settings.js";
@@ -62,6 +62,8 @@ export interface CompressResult extends Source {
   readonly tensors: readonly AppliedTensor[];
   /** Nodes whose bias makes up for what rounding moved. */
   readonly correctedBiases: number;
+  /** Values inside the model have short names; --keep-names keeps the old ones. */
+  readonly namesShortened: boolean;
   /** What was gathered for bias correction and static quantization; missing where nothing was. */
   readonly calibration:
     | {
@@ -82,7 +84,16 @@ export interface CompressResult extends Source {
     /** Why it stays in floats. */
     readonly reason: string;
   }[];
+  /** What was decided by measuring on the samples. */
+  readonly choices: readonly {
+    readonly what: "clip" | "range" | "schemes";
+    readonly chosen: string;
+    /** Noise power over signal power of the outputs (clip, range), or CPU time over the original's (schemes). */
+    readonly measured: readonly { readonly name: string; readonly value: number }[];
+  }[];
   readonly verification: Verification;
+  /** The limit set to the noise from 8-bit activations to keep --max-drop; null where none was needed. */
+  readonly noiseLimit: NoiseLimit | null;
   /** What was done to keep --max-drop; null where the first result kept it, or nothing was measured on real samples. */
   readonly gate: Gate | null;
 }

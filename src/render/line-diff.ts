@@ -1,7 +1,7 @@
 import { formatPatch, type StructuredPatch, type StructuredPatchHunk, structuredPatch } from "diff";
 
 /** Changed lines beyond which the shortest diff takes too long: its time grows with their square. */
-const mostExact = 1000;
+const mostExact = 100;
 /** Lines that are looked ahead for the next pair of equal ones. */
 const lookAhead = 60;
 const context = 3;

@@ -1,11 +1,13 @@
 // Size, accuracy and speed of real models as `deepseek compress` and Python's onnxruntime.quantization leave them, and
 // what quantizing costs: `npm run bench:quantize`. Needs a network for models and the peer, and GNU time.
 // `--models rec,cls` and `--variants int8,py-static` for some of them, `--quick` for fewer rounds, `--no-speed`,
-// `--fresh` to run the peer again (its files are kept). Results add up in bench-work/quantize.json and quantize.md.
+// `--cost 5` to make every file five times, in turn, and measure nothing but what that costs, `--fresh` to run the peer
+// again (its files are kept). Results add up in bench-work/quantize.json and quantize.md.
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { join, resolve } from "node:path";
+import { median } from "../../src/bench/statistics.js";
 import type { Batch } from "../../src/data/batch.js";
 import { openSession, runtimeVersion } from "../../src/engine/session.js";
 import { encodeNpz } from "../../src/formats/npz.js";
@@ -21,6 +23,8 @@ const program = resolve("bin", "deepseek.js");
 const peer = resolve("test", "bench", "quantize", "peer.py");
 const resultFile = resolve("bench-work", "quantize.json");
 
+/** `--cost n`: how often each file is made to say what that costs. */
+const costTurns = Number(listed("--cost")?.[0] ?? 0);
 /** From this size ratio on a file holds its weights as they were. */
 const nothingDone = 0.97;
 
@@ -38,13 +42,45 @@ function costOf(argv: readonly string[], failed: (code: number) => boolean): { c
   return { cost, error: said.replaceAll(work, "").slice(0, 300) || `exit code ${done.status}` };
 }
 
+/** Makes the files so many times, in turn, and takes the medians of what it cost. */
+function repeatedCosts(harness: Harness, chosen: readonly Variant[]): readonly Row[] {
+  const model = harness.model();
+  if (!model) return [];
+  console.log(`\n${harness.title}`);
+  const data = join(work, "data", harness.id, "calibration");
+  const all = new Map<string, Cost[]>();
+  for (let turn = 0; turn < costTurns; turn++) {
+    for (const variant of chosen) {
+      const cost = make(harness, model, variant, data, true)?.row.cost;
+      if (cost) all.set(variant.id, [...(all.get(variant.id) ?? []), cost]);
+    }
+  }
+  const middle = (costs: readonly Cost[], pick: (cost: Cost) => number) => median(costs.map(pick));
+  return [...all].map(([variant, costs]) => {
+    const cost: Cost = {
+      wallSeconds: middle(costs, (one) => one.wallSeconds),
+      cpuSeconds: middle(costs, (one) => one.cpuSeconds),
+      peakBytes: Math.max(...costs.map((one) => one.peakBytes)),
+    };
+    const peak = `${(cost.peakBytes / 1e6).toFixed(0)} MB`;
+    console.log(`  ${variant}: ${cost.wallSeconds.toFixed(2)} s, CPU ${cost.cpuSeconds.toFixed(2)} s, peak ${peak}`);
+    return { model: harness.id, variant, cost };
+  });
+}
+
 /** Makes the file of a variant, unless the peer has made it before. */
-function make(harness: Harness, model: string, variant: Variant, data: string): { file: string; row: Row } | undefined {
+function make(
+  harness: Harness,
+  model: string,
+  variant: Variant,
+  data: string,
+  again = flag("--fresh"),
+): { file: string; row: Row } | undefined {
   const folder = join(work, "files", harness.id);
   mkdirSync(folder, { recursive: true });
   const file = join(folder, `${variant.id}.onnx`);
   const kept = join(folder, `${variant.id}.json`);
-  if (variant.by === "python" && !flag("--fresh") && existsSync(kept)) {
+  if (variant.by === "python" && !again && existsSync(kept)) {
     return { file, row: JSON.parse(readFileSync(kept, "utf8")) as Row };
   }
   rmSync(file, { force: true });
@@ -113,18 +149,28 @@ async function score(prepared: Prepared, file: string): Promise<readonly number[
   }
 }
 
-async function measure(harness: Harness, chosen: readonly Variant[], result: Result): Promise<Result> {
+/** What is known of a model after one call of this script. */
+interface Measured {
+  readonly baseline: Result["baselines"][string];
+  readonly rows: readonly Row[];
+}
+
+async function measure(harness: Harness, chosen: readonly Variant[]): Promise<Measured | undefined> {
   const model = harness.model();
-  if (!model) return result;
+  if (!model) return undefined;
   console.log(`\n${harness.title}`);
   const session = await openSession(model);
   const prepared = await harness.prepare(session.run);
-  if (!prepared) return result;
+  if (!prepared) {
+    await session.close();
+    return undefined;
+  }
   const [calibration, heldOut] = ["calibration", "held-out"].map((name) => join(work, "data", harness.id, name));
   writeSamples(calibration!, prepared.calibration);
   writeSamples(heldOut!, prepared.heldOut);
   const scores = prepared.baseline ?? (await prepared.score(session.run));
   await session.close();
+  const baseline = { bytes: statSync(model).size, scores };
   say("fp32", scores, harness);
   for (const [at, value] of (harness.expected ?? []).entries()) {
     const { name } = harness.measures[at]!;
@@ -168,12 +214,7 @@ async function measure(harness: Harness, chosen: readonly Variant[], result: Res
       }
     }
   }
-  const isNew = (row: Row) => rows.some(({ model, variant }) => model === row.model && variant === row.variant);
-  return {
-    ...result,
-    baselines: { ...result.baselines, [harness.id]: { bytes: statSync(model).size, scores } },
-    rows: [...result.rows.filter((row) => !isNew(row)), ...rows],
-  };
+  return { baseline, rows };
 }
 
 function say(
@@ -208,26 +249,41 @@ if (unknown.length > 0) {
 const interpreter = chosen.some(({ by }) => by === "python") ? python() : undefined;
 const versionOf = (name: string) =>
   spawnSync(interpreter!, ["-c", `import ${name}; print(${name}.__version__)`], { encoding: "utf8" }).stdout.trim();
-let result: Result = {
-  ...earlier(),
-  machine: `${cpus()[0]!.model}, ${cpus().length} CPUs`,
-  date: new Date().toISOString().slice(0, 10),
+const versions = {
+  "onnxruntime-node": await runtimeVersion(),
+  ...(interpreter && { "Python's onnxruntime": versionOf("onnxruntime") }),
 };
-result = {
-  ...result,
-  versions: {
-    ...result.versions,
-    "onnxruntime-node": await runtimeVersion(),
-    ...(interpreter && { "Python's onnxruntime": versionOf("onnxruntime") }),
-  },
-};
+
+/** Adds to the files what is new; another call of this script may have written there meanwhile. */
+function save(rows: readonly Row[], baselines: Result["baselines"]): void {
+  const before = earlier();
+  const same = (row: Row) => (other: Row) => other.model === row.model && other.variant === row.variant;
+  const result: Result = {
+    ...before,
+    machine: `${cpus()[0]!.model}, ${cpus().length} CPUs`,
+    date: new Date().toISOString().slice(0, 10),
+    versions: { ...before.versions, ...versions },
+    baselines: { ...before.baselines, ...baselines },
+    rows: [
+      ...before.rows.filter((row) => !rows.some(same(row))),
+      // costs alone leave the rest as it was
+      ...rows.map((row) => (costTurns > 0 ? { ...before.rows.find(same(row)), ...row } : row)),
+    ],
+  };
+  writeFileSync(resultFile, `${JSON.stringify(result, null, 2)}\n`);
+  writeFileSync(resultFile.replace(".json", ".md"), markdown(result, harnesses, variants));
+}
+
 for (const harness of harnesses) {
   if (models && !models.includes(harness.id)) continue;
   try {
-    result = await measure(harness, chosen, result);
+    if (costTurns > 0) {
+      save(repeatedCosts(harness, chosen), {});
+    } else {
+      const measured = await measure(harness, chosen);
+      if (measured) save(measured.rows, { [harness.id]: measured.baseline });
+    }
   } catch (error) {
     console.log(`${harness.id}: ${(error as Error).message}`);
   }
-  writeFileSync(resultFile, `${JSON.stringify(result, null, 2)}\n`);
-  writeFileSync(resultFile.replace(".json", ".md"), markdown(result, harnesses, variants));
 }

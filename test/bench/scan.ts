@@ -267,8 +267,8 @@ function parsersLoaded(cwd: string): number {
   );
   spawnSync(process.execPath, ["--require", hook, program, "scan"], { cwd, stdio: "ignore" });
   const loaded = JSON.parse(readFileSync(record, "utf8")) as string[];
-  return loaded.filter((path) => /node_modules[\\/](?:ts-morph|@ts-morph|typescript|web-tree-sitter)[\\/]/.test(path))
-    .length;
+  const parser = /node_modules[\\/](?:ts-morph|@ts-morph|typescript|web-tree-sitter)[\\/]|[\\/]grammars[\\/]/;
+  return loaded.filter((path) => parser.test(path)).length;
 }
 
 function selectedIn(cwd: string): number {

@@ -198,6 +198,9 @@ describe("scratch files", () => {
     const scratch = openScratch(host(), "out.onnx", (place) => new TextEncoder().encode(place.location) as never);
     const [one, two] = [Uint8Array.of(1, 2, 3), Uint8Array.of(4, 5)].map((bytes) => scratch.put(bytes));
     expect(scratch.readExternal(two!, 2)).toEqual(Uint8Array.of(4, 5));
+    const [same] = [Uint8Array.of(6, 7, 8, 9)];
+    expect(scratch.put(same!.subarray(1))).toBe(scratch.put(same!.subarray(1)));
+    expect(scratch.readExternal(scratch.put(same!), 4)).toEqual(same);
     expect(scratch.readExternal({ ...one!, offset: 1 }, 2)).toEqual(Uint8Array.of(2, 3));
     expect(scratch.readExternal({ location: "w", offset: 0, length: 1 }, 1)).toEqual(Uint8Array.of(119));
     expect(readdirSync(home).filter((name) => name.endsWith(".scratch"))).toHaveLength(1);

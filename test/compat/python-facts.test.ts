@@ -235,3 +235,23 @@ describe("which files are read", () => {
     expect([...parsed].sort()).toEqual([...Object.keys(files)].filter((path) => path !== "z.py").sort());
   });
 });
+
+describe("what CPython's own parser says too", () => {
+  const values = async (code: string) => (await factsOf(`x = ${code}\n`)).literals.map(({ value }) => value);
+
+  test("backslashes of a raw string, the code of a debugging hole", async () => {
+    expect(await values("r'\\\\'")).toEqual(["\\\\"]);
+    expect(await values("r'a\\\\'")).toEqual(["a\\\\"]);
+    expect(await values('f"{model=}"')).toEqual(["model=…"]);
+    expect(await values('f"{a == b}"')).toEqual(["…"]);
+  });
+
+  test("a backslash at the end of a line is no argument, brackets around a text are none of it", async () => {
+    const [call] = (await factsOf('ask(a, \\\n    b, words=("x"\n    "y"))\n')).calls;
+    expect(call?.arguments.map(({ name, text, literal }) => [name, text, literal])).toEqual([
+      [undefined, "a", undefined],
+      [undefined, "b", undefined],
+      ["words", '("x" "y")', "xy"],
+    ]);
+  });
+});

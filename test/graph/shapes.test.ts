@@ -77,6 +77,14 @@ describe("the shape of a value", () => {
     expect(shapes(model, ["h"])).toEqual([[]]);
   });
 
+  test("at the end of an endless chain does not exhaust the stack", () => {
+    const nodes = Array.from({ length: 20_000 }, (_, at) =>
+      makeNode("Relu", "", [at ? `h${at}` : "x"], [`h${at + 1}`]),
+    );
+    const model = makeModel({ inputs: [["x", "float32", [3, 8]]], outputs: [["y", "float32", []]], nodes });
+    expect(shapes(model, ["h20000", "h500"])).toEqual([undefined, [3, 8]]);
+  });
+
   test("where sizes meet, an open one may be stretched to the other", () => {
     const model = makeModel({
       inputs: [

@@ -50,7 +50,7 @@ interface Outcome {
   readonly files: readonly string[];
 }
 
-function run(source: string, target: string, work: "copy" | "bytes"): Outcome {
+function run(source: string, target: string, work: "copy" | "bytes" | "compress"): Outcome {
   const argv = ["--import", "tsx", "test/long/large-model-child.ts", join(home, source), join(home, target), work];
   const outcome: Outcome = JSON.parse(execFileSync(process.execPath, argv, { encoding: "utf8" }));
   // the figures are what this test is run for
@@ -77,7 +77,10 @@ test("3 GiB of external weights pass through in less memory than four of them", 
   const quantized = run("external.onnx", "small.onnx", "bytes");
   expect(quantized.bytes).toBeLessThan(48 * 16 * MiB + 5000 * 48);
   expect(Math.max(copied.peak, quantized.peak)).toBeLessThan(200 * MiB + 4 * 64 * MiB);
-}, 300_000);
+  const compressed = run("external.onnx", "int8.onnx", "compress");
+  expect(compressed.bytes).toBeLessThan(48 * 16.1 * MiB);
+  expect(compressed.peak).toBeLessThan(300 * MiB + 6 * 64 * MiB);
+}, 600_000);
 
 test("2.5 GiB in one file, more than protobuf can decode, are read and get a data file", () => {
   build("single.onnx", 40, 64 * MiB, false);

@@ -279,6 +279,37 @@ describe("what is left alone, and why", () => {
     expect(planned(makeModel({ ...base, nodes: [foreign], initializers: [floats("w", [8, 6])] })).action).toBe("leave");
   });
 
+  test("the integers of large weights wait in a store, the bytes of the model are the same", async () => {
+    const build = () =>
+      makeModel({
+        inputs: [["x", "float32", [1, 1024]]],
+        outputs: [["y", "float32", [1, 1100]]],
+        nodes: [matmul],
+        initializers: [
+          makeTensor("w", { dtype: "float32", shape: [1024, 1100], data: new Float32Array(1126400).fill(3) }),
+        ],
+      });
+    const [inMemory, stored] = [build(), build()];
+    const kept: Uint8Array<ArrayBuffer>[] = [];
+    const context = { quantizer: plainQuantizer(), readExternal: noExternal };
+    await applyPlan(inMemory, planQuantization(inMemory, settings), context);
+    await applyPlan(stored, planQuantization(stored, settings), {
+      ...context,
+      store(bytes) {
+        kept.push(bytes);
+        return { location: "kept", offset: 0, length: bytes.length };
+      },
+    });
+    expect(stored.graph!.initializer.map(({ rawData }) => rawData.length > 1e6)).not.toContain(true);
+    expect(kept.map(({ length }) => length)).toEqual([1126400]);
+    expect(
+      Buffer.compare(
+        encodeModel(stored, () => kept[0]!),
+        encodeModel(inMemory),
+      ),
+    ).toBe(0);
+  });
+
   test("weights with NaN, found when they are read", async () => {
     const values = Array.from({ length: 48 }, (_, at) => (at === 5 ? Number.NaN : at));
     const model = makeModel({ ...base, nodes: [matmul], initializers: [floats("w", [8, 6], values)] });

@@ -94,6 +94,8 @@ export async function applyFixes(
     paths: sources.paths,
     has: (path) => changed.has(path) || sources.has(path),
     read: (path) => changed.get(path) ?? sources.read(path),
+    ...(sources.names ? { names: sources.names } : {}),
+    ...(sources.tidy ? { tidy: sources.tidy } : {}),
   };
   // which files matter is found out once: fixes bring in no other
   const selected = options.selected ?? selectFiles(sources, sources.paths.filter(readerOf)).map(({ path }) => path);

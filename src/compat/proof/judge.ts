@@ -222,9 +222,16 @@ interface Found extends Field {
   readonly parent?: Readonly<Record<string, Field>>;
 }
 
+/** The paths of the table, taken apart. */
+const stepsOf = new Map<string, readonly string[]>();
+
 /** The parts of a body at a path. What may lie in an object that is not known is a hole; of a list it is left out. */
 function nodesAt(fields: Readonly<Record<string, Field>>, path: string): readonly Found[] {
-  const steps = path.replaceAll("[]", ".[]").split(".");
+  let steps = stepsOf.get(path);
+  if (!steps) {
+    steps = path.replaceAll("[]", ".[]").split(".");
+    stepsOf.set(path, steps);
+  }
   let nodes: readonly Found[] = [{ node: { kind: "object", fields }, sure: true }];
   for (const step of steps) {
     nodes = nodes.flatMap(({ node, sure }): readonly Found[] => {

@@ -68,17 +68,24 @@ export const readers: readonly Reader[] = [
 
 /** Endings that alone decide which reader takes a file; the names of other files are looked at as a whole. */
 const plainEnding =
-  /[^/]\.(?:[cm]?[jt]sx?|py|mdx?|json|map|png|jpe?g|gif|svg|webp|ico|woff2?|css|html|txt|mp[34]|pdf|zip|gz)$/;
+  /^\.(?:[cm]?[jt]sx?|py|mdx?|json|map|png|jpe?g|gif|svg|webp|ico|woff2?|css|html|txt|mp[34]|pdf|zip|gz)$/;
 /** Names that say what a file is whatever their ending: `.env.json`, `Dockerfile.txt`. */
-const tellingName = /(?:^|\/)(?:\.env|env\.|docker|container|(?:gnu)?make|proc)[^/]*$/i;
-const byEnding = new Map<string, Reader | undefined>();
+const tellingName = /^(?:\.env|env\.|docker|container|(?:gnu)?make|proc)/i;
+/** Readers by plain ending; null where a file is to be looked at as a whole. */
+const byEnding = new Map<string, Reader | undefined | null>();
 
 /** The reader of a file; undefined where none takes it. */
 export function readerOf(path: string): Reader | undefined {
-  if (!plainEnding.test(path) || tellingName.test(path)) return readers.find((reader) => reader.handles(path));
-  const ending = path.slice(path.lastIndexOf("."));
-  if (byEnding.has(ending)) return byEnding.get(ending);
-  const reader = readers.find((one) => one.handles(path));
-  byEnding.set(ending, reader);
-  return reader;
+  const name = path.slice(path.lastIndexOf("/") + 1);
+  const dot = name.lastIndexOf(".");
+  if (dot > 0 && !tellingName.test(name)) {
+    const ending = name.slice(dot);
+    let reader = byEnding.get(ending);
+    if (reader === undefined && !byEnding.has(ending)) {
+      reader = plainEnding.test(ending) ? readers.find((one) => one.handles(path)) : null;
+      byEnding.set(ending, reader);
+    }
+    if (reader !== null) return reader;
+  }
+  return readers.find((one) => one.handles(path));
 }

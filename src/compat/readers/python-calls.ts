@@ -4,7 +4,7 @@ import { hostOfFile } from "./python-clients.js";
 import { readDict, readKeywords, shapeOf } from "./python-objects.js";
 import type { Resolver } from "./python-resolve.js";
 import { lookUp } from "./python-scopes.js";
-import { argumentsOf, chainOf, entriesOf, lastName, primitive } from "./python-syntax.js";
+import { argumentsOf, chainOf, entriesOf, lastName, primitive, unwrap } from "./python-syntax.js";
 import { child, codeOf, type PyNode, placeOf, short } from "./python-tree.js";
 import type { Found } from "./python-values.js";
 
@@ -107,7 +107,7 @@ function ofDict(dict: PyNode, resolver: Resolver): readonly Parameter[] {
 function argumentFact(node: PyNode): Argument {
   const name = node.type === "keyword_argument" ? child(node, "name") : undefined;
   const value = name ? (child(node, "value") ?? node) : node;
-  const literal = primitive(value);
+  const literal = primitive(unwrap(value));
   return {
     ...(name ? { name: codeOf(name) } : {}),
     text: short(value),

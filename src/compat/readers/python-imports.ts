@@ -35,36 +35,65 @@ const rootFolders = ["", "src", "lib", "python", "backend", "app"];
 
 /** The file of an import: beside the importer or above it, at the root of the scan, or in its src folder. */
 export function resolvePython(sources: Sources, from: string, specifier: string): string | undefined {
-  const folders = from.split("/").slice(0, -1);
+  const folder = from.slice(0, Math.max(0, from.lastIndexOf("/")));
+  if (!/^\.\.?(?:\/|$)/.test(specifier)) return resolveAbsolute(sources, folder, specifier);
   const parts = specifier.split("/");
-  const candidates = (base: readonly string[]): string | undefined => {
-    const path = [...base, ...parts.filter((part) => part !== "." && part !== "..")].join("/");
-    const names = [`${path}.py`, `${path}/__init__.py`, `${path}.pyi`];
-    const bare = path === "" || path.endsWith("/") || parts.every((part) => part === "." || part === "..");
-    return (bare ? [path === "" ? "__init__.py" : `${path}/__init__.py`] : names).find((name) => sources.has(name));
-  };
-  if (parts[0] === "." || parts[0] === "..") {
-    const up = parts.filter((part) => part === "..").length;
-    return up > folders.length ? undefined : candidates(folders.slice(0, folders.length - up));
-  }
+  const up = parts.filter((part) => part === "..").length;
+  const folders = folder === "" && !from.startsWith("/") ? [] : folder.split("/");
+  if (up > folders.length) return undefined;
+  const base = folders.slice(0, folders.length - up);
+  const path = [...base, ...parts.filter((part) => part !== "." && part !== "..")].join("/");
+  if (!parts.every((part) => part === "." || part === "..")) return moduleAt(sources, path);
+  const index = path === "" ? "__init__.py" : `${path}/__init__.py`;
+  return sources.has(index) ? index : undefined;
+}
+
+function moduleAt(sources: Sources, path: string): string | undefined {
+  return [`${path}.py`, `${path}/__init__.py`, `${path}.pyi`].find((name) => sources.has(name));
+}
+
+/** Folders above the importer that are looked into. */
+const mostLevels = 8;
+
+function resolveAbsolute(sources: Sources, folder: string, specifier: string): string | undefined {
   // every file of a folder asks for the same packages, and every folder's parent is asked for them again
   let known = resolved.get(sources);
   if (!known) {
     known = new Map();
     resolved.set(sources, known);
   }
-  const at = (level: number): string | undefined => {
-    if (level < Math.max(0, folders.length - 8)) return undefined;
-    const base = folders.slice(0, level);
-    const key = `${base.join("/")}:${specifier}`;
+  const first = specifier.slice(0, `${specifier}/`.indexOf("/"));
+  const asked: string[] = [];
+  let found = "";
+  let base: string | undefined = folder;
+  for (let level = 0; base !== undefined && level <= mostLevels; level += 1) {
+    const key = `${base}:${specifier}`;
     const before = known.get(key);
-    if (before !== undefined) return before || undefined;
-    const own = rootFolders.map((root) => candidates(root === "" ? base : [...base, root])).find(Boolean);
-    const found = own ?? at(level - 1);
-    known.set(key, found ?? "");
-    return found;
-  };
-  return at(folders.length);
+    if (before !== undefined) {
+      found = before;
+      break;
+    }
+    asked.push(key);
+    found = resolveIn(sources, base, first, specifier) ?? "";
+    if (found) break;
+    base = base === "" ? undefined : base.slice(0, Math.max(0, base.lastIndexOf("/")));
+  }
+  for (const key of asked) known.set(key, found);
+  return found || undefined;
+}
+
+function resolveIn(sources: Sources, base: string, first: string, specifier: string): string | undefined {
+  const inBase = sources.names?.(base);
+  for (const root of rootFolders) {
+    if (root !== "" && inBase && !inBase.has(root)) continue;
+    const folder = root === "" ? base : base === "" ? root : `${base}/${root}`;
+    // names of packages are asked for in every folder, of which nearly none has them
+    const names = root === "" ? inBase : sources.names?.(folder);
+    if (names && !names.has(first) && !names.has(`${first}.py`) && !names.has(`${first}.pyi`)) continue;
+    const found = moduleAt(sources, folder === "" ? specifier : `${folder}/${specifier}`);
+    if (found) return found;
+  }
+  return undefined;
 }
 
 /** Files that absolute specifiers mean, by folder and specifier; empty for none. */

@@ -70,13 +70,16 @@ export function createResolver(project: Project): Resolver {
     for (const tree of project.trees.values()) {
       if (indexed.has(tree)) continue;
       indexed.add(tree);
+      overridden.clear();
       writes.add(tree);
       indexCalls(tree, calls);
     }
   };
   const active = new Set<PyNode>();
-  const settled = new WeakMap<PyNode, readonly Found[]>();
-  const settledBriefly = new WeakMap<PyNode, readonly Found[]>();
+  // maps, not weak ones, which cost the collector of garbage much: the trees live as long as the resolver
+  const settled = new Map<PyNode, readonly Found[]>();
+  const settledBriefly = new Map<PyNode, readonly Found[]>();
+  const overridden = new Map<PyNode, Map<string, boolean>>();
   let steps = 0;
   let limit = maximumSteps;
   let asking = false;
@@ -600,14 +603,28 @@ export function createResolver(project: Project): Resolver {
     return found.length > 1 || isElsewhere || isDeclared ? unsure(found) : found;
   }
 
-  function isOverridden(owner: PyNode, name: string, seen = new Set<PyNode>()): boolean {
-    return allWrites()
-      .heirs(codeOf(child(owner, "name") ?? owner))
-      .some((heir) => {
-        if (seen.has(heir)) return false;
-        seen.add(heir);
-        return bindingsOf(heir).has(name) || selfAssignments(heir, name).length > 0 || isOverridden(heir, name, seen);
-      });
+  /** Has a class that extends this one the name too? */
+  function isOverridden(owner: PyNode, name: string): boolean {
+    indexNew();
+    let answers = overridden.get(owner);
+    if (!answers) {
+      answers = new Map();
+      overridden.set(owner, answers);
+    }
+    let answer = answers.get(name);
+    if (answer === undefined) {
+      answer = isInHeirs(owner, name, new Set());
+      answers.set(name, answer);
+    }
+    return answer;
+  }
+
+  function isInHeirs(owner: PyNode, name: string, seen: Set<PyNode>): boolean {
+    return writes.heirs(codeOf(child(owner, "name") ?? owner)).some((heir) => {
+      if (seen.has(heir)) return false;
+      seen.add(heir);
+      return bindingsOf(heir).has(name) || selfAssignments(heir, name).length > 0 || isInHeirs(heir, name, seen);
+    });
   }
 
   function followCall(node: PyNode, from: From, depth: number): readonly Found[] {

@@ -1,3 +1,4 @@
+// Long because all that is read off the syntax of one expression stands together: calls, strings, numbers, classes, dicts.
 import type { Primitive } from "../facts.js";
 import { child, codeOf, type PyNode } from "./python-tree.js";
 
@@ -112,7 +113,8 @@ export function stringParts(node: PyNode): readonly (string | PyNode)[] | undefi
     return node.children.flatMap((one) => (one.type === "string" ? (stringParts(one) ?? []) : []));
   }
   if (node.type !== "string") return undefined;
-  const prefix = codeOf(node.children[0] ?? node).replace(/["']+$/, "");
+  const opening = codeOf(node.children[0] ?? node);
+  const prefix = opening.replace(/["']+$/, "");
   const raw = /r/i.test(prefix);
   const formatted = /[ft]/i.test(prefix);
   const parts: (string | PyNode)[] = [];
@@ -120,9 +122,25 @@ export function stringParts(node: PyNode): readonly (string | PyNode)[] | undefi
     if (one.type === "string_content") {
       const code = formatted ? codeOf(one).replaceAll("{{", "{").replaceAll("}}", "}") : codeOf(one);
       parts.push(raw ? code : unescaped(code));
-    } else if (one.type === "interpolation") parts.push(one);
+    } else if (one.type === "interpolation") {
+      const debug = debugTextOf(one);
+      if (debug) parts.push(debug);
+      parts.push(one);
+    } else if (one.type === "string_end" && one.end - one.start > opening.length - prefix.length) {
+      // the grammar takes the backslashes of r"\\" for a part of the end
+      parts.push(codeOf(one).slice(0, prefix.length - opening.length));
+    }
   }
   return parts;
+}
+
+/** `x=` of `{x=}`, which says its own code too. */
+function debugTextOf(interpolation: PyNode): string | undefined {
+  const expression = child(interpolation, "expression");
+  if (!expression) return undefined;
+  const { text } = interpolation.tree;
+  const sign = /^\s*=\s*(?=[!:}])/.exec(text.slice(expression.end, interpolation.end))?.[0];
+  return sign && text.slice(interpolation.start + 1, expression.end) + sign;
 }
 
 /** The value of a string without holes. */

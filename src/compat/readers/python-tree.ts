@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import type { Parser } from "web-tree-sitter";
 import type { Place } from "../facts.js";
-import { positionAt } from "../lines.js";
+import { lastAtMost, lineStartsOf } from "../lines.js";
 
 /**
  * A node of a Python program as a plain object, so that the parser's memory is free again once a file is read. Names
@@ -98,6 +98,32 @@ type Growing = { -readonly [K in keyof PyNode]: PyNode[K] };
 /** The one list of all nodes with nothing below. */
 const none: readonly PyNode[] = [];
 
+/** Signs that never have a field: the parser need not be asked. */
+const plainSigns = new Set(["(", ")", "[", "]", "{", "}", ",", ".", ":", "="]);
+/** Types with nothing below them. */
+const leaves = new Set(["identifier", "integer", "float", "comment", "string_start", "string_end", "escape_sequence"]);
+
+/** What is known of a type of nodes. */
+interface Kind {
+  readonly type: string;
+  readonly isNamed: boolean;
+  readonly isPlain: boolean;
+  readonly isLeaf: boolean;
+}
+/** By the parser's number: every question to it costs, and there are millions of nodes of few types. */
+const kinds: Kind[] = [];
+
+function kindOf(cursor: Cursor): Kind {
+  const id = cursor.nodeTypeId;
+  const known = kinds[id];
+  if (known) return known;
+  const type = cursor.nodeType;
+  const isNamed = cursor.nodeIsNamed;
+  const kind = { type, isNamed, isPlain: !isNamed && plainSigns.has(type), isLeaf: isNamed && leaves.has(type) };
+  kinds[id] = kind;
+  return kind;
+}
+
 /** Walks the tree without recursion, so that no depth is too deep here. */
 function plainTree(file: string, text: string, cursor: Cursor, hasErrors: boolean): PyTree {
   const tree = emptyTree(file, text) as { -readonly [K in keyof PyTree]: PyTree[K] };
@@ -106,16 +132,16 @@ function plainTree(file: string, text: string, cursor: Cursor, hasErrors: boolea
   const note = (start: number, end: number, message: string) => {
     if (errors.length < 1000) errors.push({ message, place: { file, start, end } });
   };
-  const make = (parent: Growing | undefined): Growing => ({
-    type: cursor.nodeType,
+  const make = (type: string, field: string | undefined, parent: Growing | undefined): Growing => ({
+    type,
     start: cursor.startIndex,
     end: cursor.endIndex,
-    field: cursor.currentFieldName ?? undefined,
+    field,
     parent,
     children: none,
     tree,
   });
-  const root = make(undefined);
+  const root = make(kindOf(cursor).type, undefined, undefined);
   const open: Growing[] = [root];
   /** What is below each open node so far. */
   const below: (PyNode[] | undefined)[] = [undefined];
@@ -127,7 +153,7 @@ function plainTree(file: string, text: string, cursor: Cursor, hasErrors: boolea
   };
   if (root.type === "ERROR") note(root.start, root.end, "invalid syntax");
   let into = cursor.gotoFirstChild();
-  /** The cursor stands on a sign that was left out, and so is not among the open ones. */
+  /** The cursor stands on a node that is not among the open ones. */
   let skipped = false;
   while (open.length > 0) {
     if (!into) {
@@ -140,21 +166,30 @@ function plainTree(file: string, text: string, cursor: Cursor, hasErrors: boolea
         continue;
       }
     }
-    const parent = open.at(-1)!;
-    // most signs are of no use, and every question to the parser costs
-    if (!hasErrors && !cursor.nodeIsNamed && !cursor.currentFieldName) {
+    const { type, isNamed, isPlain, isLeaf } = kindOf(cursor);
+    const field = isPlain && !hasErrors ? undefined : (cursor.currentFieldName ?? undefined);
+    // most signs are of no use
+    if (!hasErrors && !isNamed && !field) {
       into = false;
       skipped = true;
       continue;
     }
-    const node = make(parent);
-    if (cursor.nodeIsMissing) note(node.start, node.end, `missing ${node.type}`);
-    else if (node.type === "ERROR") note(node.start, node.end, "invalid syntax");
-    if (node.type === "comment") comments.push(node);
-    else if (cursor.nodeIsNamed || node.field) {
+    const node = make(type, field, open[open.length - 1]);
+    if (hasErrors) {
+      if (cursor.nodeIsMissing) note(node.start, node.end, `missing ${type}`);
+      else if (type === "ERROR") note(node.start, node.end, "invalid syntax");
+    }
+    if (type === "comment") comments.push(node);
+    // a backslash at the end of a line is no argument
+    else if ((isNamed || field) && type !== "line_continuation") {
       const list = below[open.length - 1];
       if (list) list.push(node);
       else below[open.length - 1] = [node];
+    }
+    if (isLeaf && !hasErrors) {
+      into = false;
+      skipped = true;
+      continue;
     }
     open.push(node);
     below.push(undefined);
@@ -167,8 +202,17 @@ function plainTree(file: string, text: string, cursor: Cursor, hasErrors: boolea
   return tree;
 }
 
+const lineStarts = new WeakMap<PyTree, readonly number[]>();
+
 /** Line of an offset, from 1. */
-export const lineOf = (tree: PyTree, offset: number): number => positionAt(tree.text, offset).line;
+export function lineOf(tree: PyTree, offset: number): number {
+  let starts = lineStarts.get(tree);
+  if (!starts) {
+    starts = lineStartsOf(tree.text);
+    lineStarts.set(tree, starts);
+  }
+  return lastAtMost(starts, offset) + 1;
+}
 
 /** The code of a node. */
 export const codeOf = (node: PyNode): string => node.tree.text.slice(node.start, node.end);

@@ -1,12 +1,12 @@
-import type { HostVerdict, Mention, MentionKind, NamedNumber } from "../facts.js";
+import type { HostVerdict, Mention, MentionKind, NamedNumber, Place } from "../facts.js";
 import { hostOfModel, unknownHost } from "../host.js";
 import { isCurrentId, isDeepSeekId, splitId } from "../models.js";
 import { atMostPossible, hostOfFile, hostOfObjects } from "./typescript-clients.js";
 import { ts } from "./typescript-compiler.cjs";
+import type { Project } from "./typescript-project.js";
 import { providerCall } from "./typescript-providers.js";
 import type { Resolver } from "./typescript-resolve.js";
-import type { Module, Project } from "./typescript-scopes.js";
-import { declarationOf, importOf } from "./typescript-scopes.js";
+import { declarationOf, importOf, type Module } from "./typescript-scopes.js";
 import { propertyName, short, walk, withoutCasts } from "./typescript-syntax.js";
 import { type Found, numberOf, placeOf } from "./typescript-values.js";
 
@@ -102,51 +102,59 @@ function roleOf(literal: ts.StringLiteralLike): { kind: MentionKind; name: strin
   return { kind: "other", name: "" };
 }
 
-/** The constant a literal is the value of, and every place in the project that names it; undefined for other literals. */
-export function constantUses(literal: ts.Node, module: Module, project: Project): readonly Use[] | undefined {
+/** A constant that a literal is the value of, and where its own file names it. */
+export interface Constant {
+  readonly name: string;
+  readonly file: string;
+  readonly uses: readonly Place[];
+}
+
+/** The constant a literal is the value of; undefined for other literals. */
+export function constantOf(literal: ts.Node, module: Module): Constant | undefined {
   let node = literal;
   while (!ts.isVariableDeclaration(node)) {
     if (!node.parent || ts.isPropertyAssignment(node.parent) || ts.isFunctionLike(node.parent)) return undefined;
     node = node.parent;
   }
   if (!ts.isIdentifier(node.name) || !(node.parent.flags & ts.NodeFlags.Const)) return undefined;
-  const constant = node.name;
-  const uses = usesIn(module, constant.text, (name, at) => declarationOf(name, at) === node, constant);
-  for (const other of project.modules.values()) {
-    if (other === module) continue;
-    for (const local of importedAs(other, module, constant.text, project)) {
+  const name = node.name.text;
+  const uses = usesIn(module, name, (one, at) => declarationOf(one, at) === node, node.name);
+  return { name, file: module.file, uses };
+}
+
+/** Every place in the project that names a constant; undefined where that cannot be told. */
+export function constantUses({ name, file, uses }: Constant, project: Project): readonly Place[] | undefined {
+  const found = [...uses];
+  for (const other of project.importersOf(file)) {
+    if (other.file === file) continue;
+    for (const local of importedAs(other, file, name, project)) {
       // re-exports and namespaces lead further than we look
       if (local === undefined) return undefined;
-      uses.push(...usesIn(other, local.text, () => true, local));
+      found.push(...usesIn(other, local.text, () => true, local));
     }
   }
-  return uses;
+  return found;
 }
 
-export interface Use {
-  readonly module: Module;
-  readonly node: ts.Identifier;
-}
-
-function usesIn(module: Module, name: string, isIt: (name: string, at: ts.Node) => boolean, own: ts.Node): Use[] {
-  const uses: Use[] = [];
+function usesIn(module: Module, name: string, isIt: (name: string, at: ts.Node) => boolean, own: ts.Node): Place[] {
+  const uses: Place[] = [];
   walk(module.source, (node) => {
     if (ts.isIdentifier(node) && node.text === name && node !== own) {
       const isProperty =
         (ts.isPropertyAccessExpression(node.parent) && node.parent.name === node) ||
         (ts.isPropertyAssignment(node.parent) && node.parent.name === node);
-      if (!isProperty && !ts.isImportSpecifier(node.parent) && isIt(name, node)) uses.push({ module, node });
+      if (!isProperty && !ts.isImportSpecifier(node.parent) && isIt(name, node)) uses.push(placeOf(node, module));
     }
   });
   return uses;
 }
 
-function importedAs(from: Module, target: Module, name: string, project: Project): (ts.Identifier | undefined)[] {
+function importedAs(from: Module, target: string, name: string, project: Project): (ts.Identifier | undefined)[] {
   const found: (ts.Identifier | undefined)[] = [];
   for (const statement of from.source.statements) {
     const specifier =
       (ts.isImportDeclaration(statement) || ts.isExportDeclaration(statement)) && statement.moduleSpecifier;
-    if (!specifier || !ts.isStringLiteral(specifier) || project.linked(from, specifier.text) !== target.file) continue;
+    if (!specifier || !ts.isStringLiteral(specifier) || project.linked(from.file, specifier.text) !== target) continue;
     const bindings = ts.isImportDeclaration(statement) ? statement.importClause?.namedBindings : undefined;
     if (!bindings || !ts.isNamedImports(bindings)) {
       if (!(ts.isImportDeclaration(statement) && statement.importClause?.name && !bindings)) found.push(undefined);

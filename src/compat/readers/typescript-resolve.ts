@@ -1,8 +1,10 @@
 // Long because following a value is one recursion over the forms of expressions, and its parts call each other.
 
 import type { Value } from "../facts.js";
+import type { Calls } from "./typescript-callers.js";
 import { ts } from "./typescript-compiler.cjs";
-import { type Declaration, declarationOf, importOf, type Module, type Project } from "./typescript-scopes.js";
+import type { Project } from "./typescript-project.js";
+import { type Declaration, declarationOf, importOf, type Module } from "./typescript-scopes.js";
 import {
   assignmentsTo,
   classAround,
@@ -16,10 +18,9 @@ import {
   requiredModule,
   short,
   valuesGiven,
-  walk,
 } from "./typescript-syntax.js";
 import { type Arguments, type Found, stepOf, valueFrom } from "./typescript-values.js";
-import { indexWrites, type Writes } from "./typescript-writes.js";
+import type { Writes } from "./typescript-writes.js";
 
 /** Follows values through a project. */
 export interface Resolver {
@@ -50,10 +51,8 @@ const maximumParts = 200;
 
 const unknownValue: Value = { certainty: "unknown", candidates: [], open: true, environment: [] };
 
-/** A resolver over the modules of a project. */
-export function createResolver(project: Project): Resolver {
-  let callIndex: ReadonlyMap<string, readonly Call[]> | undefined;
-  let writes: Writes | undefined;
+/** A resolver over the modules of a project, given the calls and writes in those that are read. */
+export function createResolver(project: Project, calls: Calls, writes: Writes): Resolver {
   const active = new Set<ts.Node>();
   // every recogniser asks where the same callees and arguments lead
   const answers = new Map<ts.Node, readonly Found[]>();
@@ -66,7 +65,8 @@ export function createResolver(project: Project): Resolver {
     ...(args ? { arguments: args } : {}),
   });
   const stop = (node: ts.Node, from: Omit<Found, "node">): Found => ({ ...start(from.module, from.arguments), node });
-  const unsure = (found: readonly Found[]): readonly Found[] => found.map((one) => ({ ...one, sure: false }));
+  const unsure = (found: readonly Found[]): readonly Found[] =>
+    found.some(({ sure }) => sure) ? found.map((one) => (one.sure ? { ...one, sure: false } : one)) : found;
   const via = (step: string, found: readonly Found[]): readonly Found[] =>
     found.map((one) => ({ ...one, path: [step, ...one.path] }));
   const several = (ways: readonly (readonly Found[])[]): readonly Found[] =>
@@ -78,13 +78,9 @@ export function createResolver(project: Project): Resolver {
         return object.sure ? found : unsure(found);
       }),
     );
-  const allWrites = (): Writes => {
-    writes ??= indexWrites(project);
-    return writes;
-  };
   const isChanged = (object: ts.Node, name: string): boolean => {
     const holder = holderOf(object);
-    return allWrites().isAssigned(name) || (holder !== undefined && allWrites().isFilled(holder));
+    return writes.isAssigned(name) || (holder !== undefined && writes.isFilled(holder));
   };
 
   function follow(node: ts.Expression, from: Omit<Found, "node">, depth: number): readonly Found[] {
@@ -192,7 +188,7 @@ export function createResolver(project: Project): Resolver {
         : membersOf(follow(holder.initializer, from, depth), key, depth, name);
     } else if (key && !rest && ts.isParameter(holder)) {
       const call = from.arguments?.get(holder);
-      const objects = call ? [call] : callersArguments(holder, depth);
+      const objects = call ? [call] : callersArguments(holder, from.module, depth);
       found = [...membersOf(objects, key, depth, name), ...(call ? [] : [unknown(element, from)])];
     } else found = [unknown(element, from)];
     if (ts.isIdentifier(element.name) && valuesGiven(element.name.text, from.module.source).length > 0) {
@@ -217,7 +213,7 @@ export function createResolver(project: Project): Resolver {
     const step = stepOf(at.text, parameter, from.module);
     const isReassigned = valuesGiven(at.text, from.module.source).length > 0;
     if (given) return via(step, isReassigned ? [...unsure([given]), unknown(at, from)] : [given]);
-    const found = [...via(step, callersArguments(parameter, depth))];
+    const found = [...via(step, callersArguments(parameter, from.module, depth))];
     if (parameter.initializer) {
       found.push(...via(`${step} (default)`, follow(parameter.initializer, from, depth)));
     }
@@ -226,14 +222,13 @@ export function createResolver(project: Project): Resolver {
   }
 
   /** What the callers in the project pass for a parameter. */
-  function callersArguments(parameter: ts.ParameterDeclaration, depth: number): readonly Found[] {
+  function callersArguments(parameter: ts.ParameterDeclaration, own: Module, depth: number): readonly Found[] {
     const owner = parameter.parent;
     const index = owner.parameters.indexOf(parameter);
     const name = nameOfFunction(owner);
     if (!name || depth > maximumDepth / 2) return [];
-    callIndex ??= indexCalls(project);
     const found: Found[] = [];
-    for (const { node, module } of (callIndex.get(name) ?? []).slice(0, 20)) {
+    for (const { node, module } of calls.of(name, own.file, project)) {
       const argument = node.arguments?.[index];
       if (!argument || ts.isSpreadElement(argument)) continue;
       const target = follow(node.expression, start(module), depth);
@@ -381,7 +376,7 @@ export function createResolver(project: Project): Resolver {
     for (const value of assignmentsTo(owner, name).filter((one) => !isNothing(one))) {
       found.push(...via(stepOf(`this.${name}`, value, from.module), follow(value, from, depth)));
     }
-    const isElsewhere = allWrites().isAssigned(name) || allWrites().isOverridden(owner, name);
+    const isElsewhere = writes.isAssigned(name) || writes.isOverridden(owner, name);
     return found.length > 1 || isElsewhere ? unsure(found) : found;
   }
 
@@ -488,23 +483,4 @@ function holderOf(object: ts.Node): string | undefined {
   const { parent } = node;
   if (ts.isVariableDeclaration(parent)) return ts.isIdentifier(parent.name) ? parent.name.text : undefined;
   return ts.isPropertyAssignment(parent) || ts.isPropertyDeclaration(parent) ? propertyName(parent.name) : undefined;
-}
-
-interface Call {
-  readonly node: ts.CallExpression | ts.NewExpression;
-  readonly module: Module;
-}
-
-function indexCalls(project: Project): ReadonlyMap<string, readonly Call[]> {
-  const index = new Map<string, Call[]>();
-  for (const module of project.modules.values()) {
-    walk(module.source, (node) => {
-      if ((ts.isCallExpression(node) || ts.isNewExpression(node)) && ts.isIdentifier(node.expression)) {
-        const calls = index.get(node.expression.text) ?? [];
-        calls.push({ node, module });
-        index.set(node.expression.text, calls);
-      }
-    });
-  }
-  return index;
 }

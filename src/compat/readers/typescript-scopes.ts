@@ -1,4 +1,4 @@
-import { markupFile, resolveSpecifier, type Sources } from "../sources.js";
+import { markupFile } from "../sources.js";
 import { ts } from "./typescript-compiler.cjs";
 
 /** A parsed file with what it imports and exports. */
@@ -32,17 +32,6 @@ export type Declaration =
   | ts.ImportClause
   | ts.NamespaceImport;
 
-/** All parsed modules of a scan; others are parsed when an import leads to them. */
-export interface Project {
-  readonly modules: ReadonlyMap<string, Module>;
-  /** The module of a file, parsed now if need be; undefined where the file cannot be read. */
-  module(file: string): Module | undefined;
-  /** The file a specifier means, seen from a module; undefined for packages. Parses nothing. */
-  linked(from: Module, specifier: string): string | undefined;
-  /** The module a specifier means, seen from another; undefined for packages. */
-  imported(from: Module, specifier: string): Module | undefined;
-}
-
 const kinds: Readonly<Record<string, ts.ScriptKind>> = {
   tsx: ts.ScriptKind.TSX,
   jsx: ts.ScriptKind.JSX,
@@ -70,7 +59,7 @@ function scriptOf(text: string): { readonly text: string; readonly ending: strin
 }
 
 /** Parses one file; never throws, syntax errors are in the result. */
-function parseModule(file: string, text: string): Module {
+export function parseModule(file: string, text: string): Module {
   const ending = file.slice(file.lastIndexOf(".") + 1);
   const script = markupFile.test(file) ? scriptOf(text) : undefined;
   const kind = kinds[script ? script.ending : ending] ?? ts.ScriptKind.TS;
@@ -80,56 +69,6 @@ function parseModule(file: string, text: string): Module {
   const stars: string[] = [];
   for (const statement of source.statements) readExports(statement, exports, stars);
   return { file, text, source, isTypeScript: kind === ts.ScriptKind.TS || kind === ts.ScriptKind.TSX, exports, stars };
-}
-
-/** Modules that were parsed to be judged, kept for the scan that most likely follows. */
-const judged = new Map<string, Module>();
-const mostJudged = 64;
-
-/** Parses what a file may become. */
-export function parseAhead(file: string, text: string): Module {
-  const module = parseModule(file, text);
-  if (judged.size >= mostJudged) judged.clear();
-  judged.set(file, module);
-  return module;
-}
-
-/** Syntax errors of a parsed file. */
-export function syntaxErrors(module: Module): readonly ts.DiagnosticWithLocation[] {
-  // not in the public types, but what every program reports as syntactic diagnostics
-  return (module.source as unknown as { parseDiagnostics: ts.DiagnosticWithLocation[] }).parseDiagnostics;
-}
-
-/** A project over the files to scan. */
-export function createProject(sources: Sources, paths: readonly string[]): Project {
-  const modules = new Map<string, Module>();
-  const links = new Map<string, string | undefined>();
-  const module = (file: string): Module | undefined => {
-    const known = modules.get(file);
-    if (known) return known;
-    const text = sources.read(file);
-    if (text === undefined) return undefined;
-    const ready = judged.get(file);
-    judged.delete(file);
-    const parsed = ready?.text === text ? ready : parseModule(file, text);
-    modules.set(file, parsed);
-    return parsed;
-  };
-  for (const path of paths) module(path);
-  const linked = (from: Module, specifier: string): string | undefined => {
-    const key = `${from.file}\n${specifier}`;
-    if (!links.has(key)) links.set(key, resolveSpecifier(sources, from.file, specifier));
-    return links.get(key);
-  };
-  return {
-    modules,
-    module,
-    linked,
-    imported(from, specifier) {
-      const file = linked(from, specifier);
-      return file === undefined ? undefined : module(file);
-    },
-  };
 }
 
 function readExports(statement: ts.Statement, exports: Map<string, ExportTarget>, stars: string[]): void {

@@ -41,6 +41,12 @@ export function isFunction(
   );
 }
 
+/** Is it `const f = () => ...`? */
+export function isConstantFunction({ initializer, parent }: ts.VariableDeclaration): boolean {
+  const isOwn = initializer !== undefined && (ts.isArrowFunction(initializer) || ts.isFunctionExpression(initializer));
+  return isOwn && (parent.flags & ts.NodeFlags.Const) !== 0;
+}
+
 /** The name a function or constructor is called by; undefined for methods. */
 export function nameOfFunction(node: ts.SignatureDeclaration): string | undefined {
   if (ts.isConstructorDeclaration(node)) return node.parent.name?.text;
@@ -64,19 +70,17 @@ export function propertyName(name: ts.PropertyName): string | undefined {
 
 /** Values that methods of a class assign to `this.name`. */
 export function assignmentsTo(owner: ts.ClassLikeDeclaration, name: string): readonly ts.Expression[] {
-  let fields = fieldValues.get(owner);
-  if (!fields) {
-    fields = fieldsAssigned(owner);
-    fieldValues.set(owner, fields);
-  }
-  return fields.get(name) ?? [];
+  return fieldsAssigned(owner).get(name) ?? [];
 }
 
 const fieldValues = new WeakMap<ts.ClassLikeDeclaration, ReadonlyMap<string, readonly ts.Expression[]>>();
 
-function fieldsAssigned(owner: ts.ClassLikeDeclaration): ReadonlyMap<string, readonly ts.Expression[]> {
+/** The same for all names. */
+export function fieldsAssigned(owner: ts.ClassLikeDeclaration): ReadonlyMap<string, readonly ts.Expression[]> {
+  const ready = fieldValues.get(owner);
+  if (ready) return ready;
   const found = new Map<string, ts.Expression[]>();
-  const visit = (node: ts.Node): void => {
+  walk(owner, (node) => {
     if (
       ts.isBinaryExpression(node) &&
       node.operatorToken.kind === ts.SyntaxKind.EqualsToken &&
@@ -88,9 +92,8 @@ function fieldsAssigned(owner: ts.ClassLikeDeclaration): ReadonlyMap<string, rea
       if (known) known.push(node.right);
       else found.set(name, [node.right]);
     }
-    ts.forEachChild(node, visit);
-  };
-  ts.forEachChild(owner, visit);
+  });
+  fieldValues.set(owner, found);
   return found;
 }
 
@@ -117,11 +120,14 @@ export interface Write {
   readonly value?: ts.Expression;
 }
 
+/** What nearly every node writes to. */
+const none: readonly Write[] = [];
+
 /** What an assignment, `++`, `delete`, or a loop over an existing variable writes to. */
 export function writesOf(node: ts.Node): readonly Write[] {
   if (ts.isBinaryExpression(node)) {
     const { kind } = node.operatorToken;
-    if (kind < ts.SyntaxKind.FirstAssignment || kind > ts.SyntaxKind.LastAssignment) return [];
+    if (kind < ts.SyntaxKind.FirstAssignment || kind > ts.SyntaxKind.LastAssignment) return none;
     const targets = targetsOf(node.left);
     const plain = kind === ts.SyntaxKind.EqualsToken || kind === ts.SyntaxKind.QuestionQuestionEqualsToken;
     const [only] = targets;
@@ -130,12 +136,12 @@ export function writesOf(node: ts.Node): readonly Write[] {
   if (ts.isDeleteExpression(node)) return [{ target: node.expression }];
   if (ts.isPrefixUnaryExpression(node) || ts.isPostfixUnaryExpression(node)) {
     const counts = node.operator === ts.SyntaxKind.PlusPlusToken || node.operator === ts.SyntaxKind.MinusMinusToken;
-    return counts ? [{ target: node.operand }] : [];
+    return counts ? [{ target: node.operand }] : none;
   }
   if ((ts.isForOfStatement(node) || ts.isForInStatement(node)) && !ts.isVariableDeclarationList(node.initializer)) {
     return targetsOf(node.initializer).map((target) => ({ target }));
   }
-  return [];
+  return none;
 }
 
 /** The targets in a pattern such as `({ a, b: c.d } = x)`, `[a = 1, ...rest] = x`. */

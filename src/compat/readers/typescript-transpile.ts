@@ -1,7 +1,8 @@
-import { ts } from "./typescript-compiler.cjs";
+import { loadTypeScript } from "./typescript-compiler.cjs";
 
 /** JavaScript of a TypeScript module: types are dropped, nothing is checked. */
 export function transpile(text: string, file: string): string {
+  const ts = loadTypeScript();
   return ts.transpileModule(text, {
     fileName: file,
     compilerOptions: {

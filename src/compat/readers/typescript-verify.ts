@@ -7,7 +7,7 @@ import {
   withoutSecrets,
 } from "../fix/verify.js";
 import { markupFile } from "../sources.js";
-import { loadMorph, ts } from "./typescript-compiler.cjs";
+import { loadMorph, loadTypeScript, type ts } from "./typescript-compiler.cjs";
 
 /** Packages whose types decide whether a fix of this program compiles. */
 const clientPackages =
@@ -61,11 +61,11 @@ export function createTypeVerifier(files: TypeFiles): Verifier {
       if (text === undefined) return undefined;
       const known = parsed.get(name);
       if (known?.text === text) return known.source;
-      const source = ts.createSourceFile(name, text, languageVersion);
+      const source = loadTypeScript().createSourceFile(name, text, languageVersion);
       parsed.set(name, { text, source });
       return source;
     },
-    getDefaultLibFileName: () => `${libraryFolder}/${ts.getDefaultLibFileName(options)}`,
+    getDefaultLibFileName: () => `${libraryFolder}/${loadTypeScript().getDefaultLibFileName(options)}`,
     getDefaultLibLocation: () => libraryFolder,
     writeFile: () => {},
     getCurrentDirectory: () => files.root,
@@ -83,7 +83,7 @@ export function createTypeVerifier(files: TypeFiles): Verifier {
 
   const diagnosticsOf = (config: Checked, paths: readonly string[]): readonly Diagnostic[] => {
     const host = hostOf(config.options);
-    const program = ts.createProgram({
+    const program = loadTypeScript().createProgram({
       rootNames: paths.map(absolute),
       options: config.options,
       host,
@@ -98,7 +98,7 @@ export function createTypeVerifier(files: TypeFiles): Verifier {
           file: path,
           line: source.getLineAndCharacterOfPosition(start ?? 0).line + 1,
           code,
-          message: ts.flattenDiagnosticMessageText(messageText, " ").replace(/\s+/g, " "),
+          message: loadTypeScript().flattenDiagnosticMessageText(messageText, " ").replace(/\s+/g, " "),
         }),
       );
     });
@@ -185,7 +185,7 @@ function nearestConfig(path: string, files: TypeFiles): string | undefined {
 function readConfig(path: string, files: TypeFiles, name: string): Checked | undefined {
   const read = (file: string) => files.readFile(file);
   const folder = path.slice(0, path.lastIndexOf("/"));
-  const { config } = ts.readConfigFile(path, read) as {
+  const { config } = loadTypeScript().readConfigFile(path, read) as {
     config?: { files?: unknown[]; references?: { path?: unknown }[] };
   };
   if (!config) return undefined;
@@ -205,7 +205,7 @@ function readConfig(path: string, files: TypeFiles, name: string): Checked | und
     fileExists: (file) => files.fileExists(file),
     readFile: read,
   };
-  const { options } = ts.parseJsonConfigFileContent(config, host, folder, undefined, path);
+  const { options } = loadTypeScript().parseJsonConfigFileContent(config, host, folder, undefined, path);
   return {
     name,
     options: {
@@ -233,8 +233,8 @@ function missingPackage(
     seen.add(path);
     const source = program?.getSourceFile(path);
     if (!source || source.isDeclarationFile) continue;
-    for (const { fileName: specifier } of ts.preProcessFile(source.text, true, true).importedFiles) {
-      const { resolvedModule } = ts.resolveModuleName(specifier, path, options, host);
+    for (const { fileName: specifier } of loadTypeScript().preProcessFile(source.text, true, true).importedFiles) {
+      const { resolvedModule } = loadTypeScript().resolveModuleName(specifier, path, options, host);
       const isTyped = resolvedModule !== undefined && /\.[cm]?tsx?$/.test(resolvedModule.resolvedFileName);
       if (clientPackages.test(specifier) && !isTyped) return specifier;
       if (resolvedModule && !resolvedModule.isExternalLibraryImport) queue.push(resolvedModule.resolvedFileName);

@@ -1,6 +1,5 @@
 import { ts } from "./typescript-compiler.cjs";
-import type { Project } from "./typescript-scopes.js";
-import { assignmentsTo, classAround, memberName, propertyName, walk, writesOf } from "./typescript-syntax.js";
+import { classAround, fieldsAssigned, memberName, propertyName, writesOf } from "./typescript-syntax.js";
 
 /** Where members of objects are changed after the objects are made. By name, so it errs on the side of doubt. */
 export interface Writes {
@@ -12,43 +11,58 @@ export interface Writes {
   isOverridden(owner: ts.ClassLikeDeclaration, name: string): boolean;
 }
 
-/** Collects the writes of all modules of a project. */
-export function indexWrites(project: Project): Writes {
+/** What a class that extends another has, by name, so that its tree need not be kept for it. */
+interface Heir {
+  readonly name: string | undefined;
+  readonly members: ReadonlySet<string>;
+}
+
+/** Collects the writes of modules, node by node. */
+export function startWrites(): { readonly writes: Writes; add(node: ts.Node): void } {
   const assigned = new Set<string>();
   const filled = new Set<string>();
-  const heirs = new Map<string, ts.ClassLikeDeclaration[]>();
+  const heirs = new Map<string, Heir[]>();
   const fill = (node: ts.Expression) => {
     const holder = ts.isIdentifier(node) ? node.text : memberName(node);
     if (holder) filled.add(holder);
   };
-  for (const { source } of project.modules.values()) {
-    walk(source, (node) => {
-      for (const { target } of writesOf(node)) {
-        const name = memberName(target);
-        if (name !== undefined) {
-          if (!isOfItsClass(target) && !isExport(target)) assigned.add(name);
-        } else if (ts.isElementAccessExpression(target)) fill(target.expression);
-      }
-      if (
-        ts.isCallExpression(node) &&
-        /^(Object\.(assign|defineProperty|defineProperties)|Reflect\.set)$/.test(node.expression.getText())
-      ) {
-        if (node.arguments[0]) fill(node.arguments[0]);
-      }
-      if (!ts.isClassLike(node)) return;
-      const base = node.heritageClauses?.find(({ token }) => token === ts.SyntaxKind.ExtendsKeyword)?.types[0]
-        ?.expression;
-      const name = base && (ts.isIdentifier(base) ? base.text : memberName(base));
-      if (name) heirs.set(name, [...(heirs.get(name) ?? []), node]);
-    });
-  }
-  const isOverridden = (owner: ts.ClassLikeDeclaration, name: string, seen = new Set<ts.Node>()): boolean =>
-    (owner.name ? (heirs.get(owner.name.text) ?? []) : []).some((heir) => {
+  const add = (node: ts.Node): void => {
+    for (const { target } of writesOf(node)) {
+      const name = memberName(target);
+      if (name !== undefined) {
+        if (!isOfItsClass(target) && !isExport(target)) assigned.add(name);
+      } else if (ts.isElementAccessExpression(target)) fill(target.expression);
+    }
+    if (
+      ts.isCallExpression(node) &&
+      /^(Object\.(assign|defineProperty|defineProperties)|Reflect\.set)$/.test(node.expression.getText())
+    ) {
+      if (node.arguments[0]) fill(node.arguments[0]);
+    }
+    if (!ts.isClassLike(node)) return;
+    const base = node.heritageClauses?.find(({ token }) => token === ts.SyntaxKind.ExtendsKeyword)?.types[0]
+      ?.expression;
+    const name = base && (ts.isIdentifier(base) ? base.text : memberName(base));
+    if (!name) return;
+    const heir: Heir = { name: node.name?.text, members: membersOf(node) };
+    const known = heirs.get(name);
+    if (known) known.push(heir);
+    else heirs.set(name, [heir]);
+  };
+  const isOverridden = (owner: string | undefined, name: string, seen = new Set<Heir>()): boolean =>
+    (owner === undefined ? [] : (heirs.get(owner) ?? [])).some((heir) => {
       if (seen.has(heir)) return false;
       seen.add(heir);
-      return declares(heir, name) || isOverridden(heir, name, seen);
+      return heir.members.has(name) || isOverridden(heir.name, name, seen);
     });
-  return { isAssigned: (name) => assigned.has(name), isFilled: (holder) => filled.has(holder), isOverridden };
+  return {
+    add,
+    writes: {
+      isAssigned: (name) => assigned.has(name),
+      isFilled: (holder) => filled.has(holder),
+      isOverridden: (owner, name) => isOverridden(owner.name?.text, name),
+    },
+  };
 }
 
 /** `this.name = ...` in a class: one of the values of the field, which is followed. */
@@ -64,12 +78,17 @@ function isExport(target: ts.Expression): boolean {
   return /^(module|exports|module\.exports)$/.test(object.getText());
 }
 
-function declares(owner: ts.ClassLikeDeclaration, name: string): boolean {
-  const hasMember = owner.members.some(
-    (member) =>
-      (member.name && propertyName(member.name) === name) ||
-      (ts.isConstructorDeclaration(member) &&
-        member.parameters.some((one) => ts.isParameterPropertyDeclaration(one, member) && one.name.getText() === name)),
-  );
-  return hasMember || assignmentsTo(owner, name).length > 0;
+/** Names of the members a class declares, parameter properties and what it assigns to `this` among them. */
+function membersOf(owner: ts.ClassLikeDeclaration): ReadonlySet<string> {
+  const names = new Set<string>();
+  for (const member of owner.members) {
+    const name = member.name && propertyName(member.name);
+    if (name !== undefined) names.add(name);
+    if (!ts.isConstructorDeclaration(member)) continue;
+    for (const one of member.parameters) {
+      if (ts.isParameterPropertyDeclaration(one, member)) names.add(one.name.getText());
+    }
+  }
+  for (const name of fieldsAssigned(owner).keys()) names.add(name);
+  return names;
 }

@@ -19,35 +19,48 @@ import {
 import { unknownHost } from "../host.js";
 import { importSpecifiers, packageVersion, type Sources } from "../sources.js";
 import { directModels, hostOfImporters, hostOfRequests, isOnlyForRequests, settleBy } from "./requests-of-file.js";
+import { startCalls } from "./typescript-callers.js";
 import { callOf } from "./typescript-calls.js";
 import { commandOf, commentsOf, comparisonOf, flagOf, literalOf, switchOf, symbolOf } from "./typescript-code.js";
 import { ts } from "./typescript-compiler.cjs";
-import { constantUses, mentionOf, numberFact } from "./typescript-mentions.js";
+import { type Constant, constantOf, constantUses, mentionOf, numberFact } from "./typescript-mentions.js";
 import { historyOf, memberUseOf } from "./typescript-messages.js";
+import { createProject, type Project, parseAhead, syntaxErrors } from "./typescript-project.js";
 import { requestOf } from "./typescript-requests.js";
 import { createResolver, type Resolver } from "./typescript-resolve.js";
-import { createProject, type Module, type Project, parseAhead, syntaxErrors } from "./typescript-scopes.js";
+import type { Module } from "./typescript-scopes.js";
 import { walk } from "./typescript-syntax.js";
-import { type Found, placeOf } from "./typescript-values.js";
+import type { Found } from "./typescript-values.js";
+import { startWrites } from "./typescript-writes.js";
 
 /**
  * Reads TypeScript and JavaScript files into facts. `paths` are the files to read; what they import is read as far
  * as values lead there. Never throws on broken code: its syntax errors are among the facts.
  */
 export function readTypeScript(sources: Sources, paths: readonly string[]): readonly FileFacts[] {
-  const project = createProject(sources, paths);
-  const resolver = createResolver(project);
+  const calls = startCalls();
+  const writes = startWrites();
+  const project = createProject(sources, paths, {
+    parsed: (module) =>
+      walk(module.source, (node) => {
+        calls.add(node, module);
+        writes.add(node);
+      }),
+    left: calls.left,
+  });
+  const resolver = createResolver(project, calls.calls, writes.writes);
   const raw = paths.flatMap((path) => {
     const module = project.module(path);
     if (!module) return [];
     const facts = readSafely(module, resolver, sources);
     // what is asked again is asked from the same file, nearly always
     resolver.forget();
+    project.done(path);
     return [facts];
   });
   const requests = raw.flatMap((file) => file.requests);
   const importers = importersOf(project, raw);
-  return raw.map(({ nodes, ...file }) => {
+  return raw.map(({ constants, ...file }) => {
     const host = file.requests.length === 0 ? hostOfImporters(importers.get(file.file) ?? []) : undefined;
     const settled = <Fact extends { readonly host: HostVerdict }>(fact: Fact): Fact =>
       host && fact.host === unknownHost ? { ...fact, host } : fact;
@@ -56,7 +69,7 @@ export function readTypeScript(sources: Sources, paths: readonly string[]): read
       numbers: file.numbers.map(settled),
       mentions: file.mentions.map((mention) => ({
         ...settled(mention),
-        onlyRequests: isOnlyForRequests(mention, usesOf(nodes.get(mention.place.start), project), requests),
+        onlyRequests: isOnlyForRequests(mention, usesOf(constants.get(mention.place.start), project), requests),
       })),
     };
   });
@@ -66,9 +79,8 @@ export function readTypeScript(sources: Sources, paths: readonly string[]): read
 function importersOf(project: Project, files: readonly RawFacts[]): ReadonlyMap<string, readonly RawFacts[]> {
   const importers = new Map<string, RawFacts[]>();
   for (const file of files) {
-    const module = project.module(file.file)!;
     for (const specifier of importSpecifiers(file.text)) {
-      const target = project.linked(module, specifier);
+      const target = project.linked(file.file, specifier);
       if (target) importers.set(target, [...(importers.get(target) ?? []), file]);
     }
   }
@@ -82,8 +94,8 @@ export function countSyntaxErrors(file: string, text: string): number {
 
 interface RawFacts extends Omit<FileFacts, "mentions"> {
   readonly mentions: readonly Omit<Mention, "onlyRequests">[];
-  /** Nodes of the mentions, by offset. */
-  readonly nodes: ReadonlyMap<number, { readonly node: ts.Node; readonly module: Module }>;
+  /** The constants that mentions are the values of, by the offset of the mention. */
+  readonly constants: ReadonlyMap<number, Constant>;
 }
 
 /** One file nested beyond what the stack holds (machines write such) must not end the scan of the others. */
@@ -98,7 +110,7 @@ function readSafely(module: Module, resolver: Resolver, sources: Sources): RawFa
       syntaxErrors: [
         { message: "expressions nested too deeply to be read", place: { file: module.file, start: 0, end: 0 } },
       ],
-      nodes: new Map(),
+      constants: new Map(),
     };
   }
 }
@@ -121,7 +133,7 @@ function readModule(module: Module, resolver: Resolver, sources: Sources): RawFa
   const add = <Fact>(list: Fact[], fact: Fact | undefined) => {
     if (fact) list.push(fact);
   };
-  const nodes = new Map<number, { node: ts.Node; module: Module }>();
+  const constants = new Map<number, Constant>();
   const at = (node: ts.Node): Found => ({ node, module, path: [], sure: true });
   const visit = (node: ts.Node): void => {
     if (ts.isCallExpression(node) || ts.isNewExpression(node)) {
@@ -140,7 +152,8 @@ function readModule(module: Module, resolver: Resolver, sources: Sources): RawFa
       const mention = mentionOf(node, at(node), resolver);
       if (mention) {
         mentions.push(mention);
-        nodes.set(mention.place.start, { node, module });
+        const constant = constantOf(node, module);
+        if (constant) constants.set(mention.place.start, constant);
       }
     }
     if (ts.isExpression(node)) {
@@ -168,7 +181,7 @@ function readModule(module: Module, resolver: Resolver, sources: Sources): RawFa
       message: ts.flattenDiagnosticMessageText(error.messageText, " "),
       place: { file: module.file, start: error.start, end: error.start + error.length },
     })),
-    nodes,
+    constants,
   };
 }
 
@@ -177,12 +190,6 @@ function withVersion(request: Request, module: Module, sources: Sources): Reques
   return version ? { ...request, packageVersion: version } : request;
 }
 
-/** Every place that names the constant a literal is the value of. */
-function usesOf(
-  literal: { readonly node: ts.Node; readonly module: Module } | undefined,
-  project: Project,
-): readonly Place[] | undefined {
-  return (
-    literal && constantUses(literal.node, literal.module, project)?.map(({ node, module }) => placeOf(node, module))
-  );
-}
+/** Every place that names a constant. */
+const usesOf = (constant: Constant | undefined, project: Project): readonly Place[] | undefined =>
+  constant && constantUses(constant, project);

@@ -7,6 +7,7 @@ import { functionsPass } from "./functions.js";
 import { hardSwishPass } from "./hard-swish.js";
 import { inputsPass } from "./inputs.js";
 import { orderPass } from "./order.js";
+import { paddingPass } from "./padding.js";
 import type { NormaliseSettings, Pass } from "./pass.js";
 import { tiedPass } from "./tied.js";
 import { unusedPass } from "./unused.js";
@@ -27,6 +28,7 @@ const passes: readonly Pass[] = [
   bypassPass,
   affinePass,
   hardSwishPass,
+  paddingPass,
   upsamplingPass,
   tiedPass,
   unusedPass,

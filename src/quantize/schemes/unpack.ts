@@ -107,27 +107,30 @@ export function unpackWeight(
         }),
       ),
     );
-  const integers =
-    form.bits === 4
-      ? makeTensor(name("q"), { dtype: "uint8", shape: [values.length], data: values })
-      : makeTensor(name("q"), { dtype: form.signed ? "int8" : "uint8", shape, data: values });
+  const layout = layoutOf(weight);
+  const integers = makeTensor(name("q"), {
+    dtype: form.bits === 4 || !form.signed ? "uint8" : "int8",
+    shape: layout.stored,
+    data: values,
+  });
   add(integers);
   let floats: string;
   if (form.bits === 4) {
     const bytes = put("Cast", "b", [integers.name], { to: 6 });
-    const pairs = put("Gather", "p", [nibbleTable(scope, form, edit), bytes]);
+    floats = put("Gather", "p", [nibbleTable(scope, form, edit), bytes]);
     const count = elementCount(shape);
-    const even =
-      count % 2 === 0 ? pairs : put("Slice", "e", [put("Reshape", "r", [pairs, ints([-1])]), ints([0]), ints([count])]);
-    floats = put("Reshape", "f", [even, ints(shape)]);
+    if (count % 2 === 1) {
+      floats = put("Slice", "e", [put("Reshape", "r", [floats, ints([-1])]), ints([0]), ints([count])]);
+    }
+    if (!layout.inPlace) floats = put("Reshape", "f", [floats, ints(shape)]);
   } else floats = put("Cast", "f", [integers.name], { to: 1 });
 
   // symmetric 4-bit values had theirs taken away by the table, 8-bit ones are signed
   if (zeroPoints && !form.symmetric) {
-    const zero = makeTensor(name("z"), { dtype: "uint8", shape: stretchShape(weight), data: zeroPoints });
+    const zero = makeTensor(name("z"), { dtype: "uint8", shape: layout.scales, data: zeroPoints });
     floats = put("Sub", "d", [floats, stretch(put("Cast", "c", [add(zero)], { to: 1 }))]);
   }
-  const scaleShape = stretchShape(weight);
+  const scaleShape = layout.scales;
   const { bits, exponent } = halvesOf(scales);
   const halved = scales.length >= leastHalved;
   const scale = halved
@@ -136,8 +139,9 @@ export function unpackWeight(
   let factor = halved ? put("Cast", "g", [add(scale)], { to: 1 }) : add(scale);
   if (halved && exponent !== 0) factor = put("Mul", "h", [factor, powerOfTwo(exponent)]);
   const to = info.type === "float16" ? 10 : info.type === "bfloat16" ? 16 : 1;
-  const product = put("Mul", "u", [floats, stretch(factor)]);
-  if (to !== 1) put("Cast", "n", [product], { to });
+  floats = put("Mul", "u", [floats, stretch(factor)]);
+  if (layout.reshapes) floats = put("Reshape", "v", [floats, ints(shape)]);
+  if (to !== 1) put("Cast", "n", [floats], { to });
   nodes.at(-1)!.output = [result];
   edit.prepend(scope, ...nodes);
   return integers;
@@ -150,27 +154,56 @@ export function unpackWeight(
     );
   }
 
-  /** Scales as wide as the weight, or such that they stretch by themselves. */
+  /** Scales as wide as the weight, where they do not stretch by themselves. */
   function stretch(value: string): string {
+    if (!layout.ragged) return value;
     const { axis, blockSize } = form;
     const size = shape[axis]!;
-    if (form.granularity !== "block" || blockSize! >= size) return value;
     const blocks = Math.ceil(size / blockSize!);
     const before = shape.slice(0, axis);
     const after = shape.slice(axis + 1);
     const wide = put("Expand", "w", [value, ints([...before, blocks, blockSize!, ...after])]);
     const long = put("Reshape", "l", [wide, ints([...before, blocks * blockSize!, ...after])]);
-    return blocks * blockSize! === size ? long : put("Slice", "t", [long, ints([0]), ints([size]), ints([axis])]);
+    return put("Slice", "t", [long, ints([0]), ints([size]), ints([axis])]);
   }
 }
 
-/** The shape in which scales are stored: 1 where they stretch, and behind each block an axis that does. */
-function stretchShape({ form, shape, scaleShape }: QuantizedWeight): readonly number[] {
-  const { granularity, axis, blockSize } = form;
-  if (granularity === "tensor") return [];
-  if (granularity === "channel") return shape.map((size, at) => (at === axis ? size : 1));
-  if (blockSize! >= shape[axis]!) return scaleShape;
-  return [...scaleShape.slice(0, axis + 1), 1, ...scaleShape.slice(axis + 1)];
+interface Layout {
+  /** The shape integers are stored in; bytes for 4 bits. */
+  readonly stored: readonly number[];
+  readonly scales: readonly number[];
+  /** Looked up by byte, 4-bit values have the shape that scales stretch to. */
+  readonly inPlace: boolean;
+  /** The last block is shorter, so scales must be made as wide as the weight. */
+  readonly ragged: boolean;
+  /** The product has another shape than the weight. */
+  readonly reshapes: boolean;
+}
+
+/**
+ * Integers are stored such that scales stretch over them by themselves: [.., blocks, size, ..] with scales [.., blocks,
+ * 1, ..], and 4-bit values with a last axis of 2 for a byte. A runtime keeps everything it folds until all is folded, so
+ * each node less is a copy of the weights less in memory.
+ */
+function layoutOf({ form, shape, scaleShape, values }: QuantizedWeight): Layout {
+  const { granularity, axis, blockSize = 1, bits } = form;
+  const isCut = granularity === "block" && blockSize < shape[axis]!;
+  const ragged = isCut && shape[axis]! % blockSize !== 0;
+  const cut = isCut && !ragged;
+  const around = (size: readonly number[]) => [...shape.slice(0, axis), ...size, ...shape.slice(axis + 1)];
+  const sizes = cut ? around([shape[axis]! / blockSize, blockSize]) : shape;
+  let scales: readonly number[] = scaleShape;
+  if (granularity === "channel") scales = shape.map((size, at) => (at === axis ? size : 1));
+  if (isCut) scales = around([scaleShape[axis]!, 1]);
+  if (bits === 8) return { stored: sizes, scales, inPlace: true, ragged, reshapes: cut };
+  const last = sizes.at(-1)!;
+  if (ragged || last % 2 === 1) {
+    // looked up flat, and shaped like the weight: scales must be, too
+    return { stored: [values.length], scales, inPlace: false, ragged: isCut, reshapes: false };
+  }
+  const paired =
+    scales.length === 0 ? scales : [...scales.slice(0, -1), ...(scales.at(-1) === 1 ? [1, 1] : [last / 2, 2])];
+  return { stored: [...sizes.slice(0, -1), last / 2], scales: paired, inPlace: true, ragged, reshapes: true };
 }
 
 /** The two floats a byte of 4-bit values stands for, by byte: [256, 2]; of symmetric ones, the zero point taken away. */

@@ -31,6 +31,9 @@ export function applyStatic(model: ModelProto, plan: StaticPlan, readExternal: R
     if (planned?.form) {
       applyNode(node, planned, view, work, readExternal);
     } else {
+      if (planned?.guarded !== undefined && work.isDequantized(node.input[0]!)) {
+        node.input[0] = work.spread(node.input[0]!, planned.guarded);
+      }
       work.nodes.push(node);
       for (const name of node.output) afterFloats(name);
     }
@@ -73,11 +76,13 @@ function applyNode(
   for (const name of outputs) if (work.hasScale(name) && readsFloats(name, view, work)) work.dequantize(name);
 }
 
-/** Whether anything but nodes that take the integers with a scale of their own reads a value. */
+/** Whether anything but nodes that take the integers with scales of their own reads a value. */
 function readsFloats(name: string, { root, usesOf }: ModelView, { plan }: Conversions): boolean {
   if (root.outputs.has(name)) return true;
   return usesOf(root, name).some(({ node, input, scope }) => {
-    const form = scope === root ? plan.nodes.get(node.output[0]!)?.form : undefined;
+    const planned = scope === root ? plan.nodes.get(node.output[0]!) : undefined;
+    if (planned?.guarded !== undefined && input === 0) return false;
+    const form = planned?.form;
     return !form?.activations.includes(input) || (form.kind !== "relabel" && !form.sum);
   });
 }

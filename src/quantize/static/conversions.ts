@@ -22,6 +22,13 @@ export interface Conversions {
   relabel(from: string, to: string): void;
   /** A name for the floats that the integers of a value stand for. */
   floats(name: string): string;
+  /** Whether a value is what its integers stand for, rather than floats that were quantized for some readers. */
+  isDequantized(name: string): boolean;
+  /**
+   * Floats of a value once more, with its scale stated for each of so many channels (axis 1): onnxruntime rounds the
+   * weight of no node whose input comes in this form.
+   */
+  spread(name: string, channels: number): string;
   /** The same times a factor. */
   rescaled(name: string, factor: number): string;
   /** A new constant with one scale; the name of its dequantized form is returned. */
@@ -35,6 +42,8 @@ export function conversions(graph: GraphProto, plan: StaticPlan, fresh: FreshNam
   const nodes: NodeProto[] = [];
   const integers = new Map<string, string>();
   const floats = new Map<string, string>();
+  // values that are floats in their own right, beside their integers
+  const kept = new Set<string>();
   const shared = new Map<string, string>();
   const once = (key: string, make: () => string): string => {
     const found = shared.get(key) ?? make();
@@ -75,7 +84,23 @@ export function conversions(graph: GraphProto, plan: StaticPlan, fresh: FreshNam
     fresh,
     nodes,
     hasScale: (name) => plan.values.has(name),
+    isDequantized: (name) => integers.has(name) && !kept.has(name),
+    spread: (name, channels) =>
+      once(`spread ${name} ${channels}`, () => {
+        const { scale, zeroPoint, signed } = plan.values.get(name)!;
+        const shape = [channels];
+        const zeros = signed ? new Int8Array(channels) : new Uint8Array(channels);
+        const inputs = [
+          integers.get(name)!,
+          add(`${name}_scales`, { dtype: "float32", shape, data: new Float32Array(channels).fill(scale) }),
+          add(`${name}_zero_points`, { dtype: signed ? "int8" : "uint8", shape, data: zeros.fill(zeroPoint) }),
+        ];
+        const target = fresh(`${name}_dequantized`);
+        nodes.push(makeNode("DequantizeLinear", fresh(`${name}_dequantize`), inputs, [target], { axis: 1 }));
+        return target;
+      }),
     quantize(source, name) {
+      if (source === name) kept.add(name);
       const target = fresh(`${name}_quantized`);
       convert("QuantizeLinear", source, target, name, plan.values.get(name)!);
       integers.set(name, target);

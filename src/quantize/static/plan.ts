@@ -1,4 +1,5 @@
 import type { ModelProto, NodeProto, ReadExternal } from "../../formats/onnx.js";
+import { intAttribute, isStandard } from "../../graph/node.js";
 import type { QuantizedForm } from "../../tensor/quantized.js";
 import { siteKey } from "../sites.js";
 import { newCut } from "./cut.js";
@@ -18,6 +19,11 @@ export interface StaticNode {
   /** Why it stays in floats; empty for 8 bits. */
   readonly reason: string;
   readonly form: EightBitForm | null;
+  /**
+   * Input channels of a node in floats whose weight onnxruntime would round to 8 bits by itself, with one scale for all,
+   * where it stands between conversions (WeightBiasQuantization).
+   */
+  readonly guarded?: number;
   /** Saturating nodes after it (Relu, Clip) that its output's range makes superfluous, by their outputs. */
   readonly absorbed: readonly string[];
 }
@@ -78,6 +84,7 @@ export function planStatic(
       ...described,
       form: runs === "int8" ? (form as EightBitForm) : null,
       absorbed: runs === "int8" ? absorbed.map(({ output }) => output[0]!) : [],
+      ...(runs === "float" ? guard(node, facts) : {}),
     });
     if (runs === "int8" && typeof form !== "string" && form.weight) {
       weights.set(siteKey("main", node.input[form.weight.input]!), {
@@ -90,6 +97,21 @@ export function planStatic(
     }
   }
   return { settings, nodes, values, weights };
+}
+
+function guard(node: NodeProto, facts: StaticFacts): { readonly guarded?: number } {
+  if (node.opType === "Pad" && isStandard(node)) {
+    // runtimes fold it into a Conv after it
+    const [reader] = facts.readers(node.output[0]!);
+    return reader?.opType === "Conv" ? guard(reader, facts) : {};
+  }
+  const weight = isStandard(node) ? facts.constant(node.input[1]) : undefined;
+  if (!weight) return {};
+  const [first, second] = facts.shape(weight) as [number, number];
+  if (node.opType === "Conv") return { guarded: second * intAttribute(node, "group", 1) };
+  if (node.opType === "ConvTranspose") return { guarded: first };
+  if (node.opType !== "Gemm" || intAttribute(node, "transA", 0) !== 0) return {};
+  return { guarded: intAttribute(node, "transB", 0) ? second : first };
 }
 
 /** Nodes with their 8-bit forms, each kernel with the saturating nodes after it. */

@@ -89,7 +89,7 @@ function meanError(a: Float32Array, b: Float32Array): number {
 }
 
 /** The model with all float16 as float32, and only its first output. */
-export function singlePrecision(bytes: Uint8Array<ArrayBuffer>): Uint8Array {
+function singlePrecision(bytes: Uint8Array<ArrayBuffer>): Uint8Array {
   const model = decodeModel(bytes, "ISNET-16");
   const graph = model.graph!;
   const convert = (tensor: TensorProto) => {

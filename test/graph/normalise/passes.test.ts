@@ -180,6 +180,67 @@ const bounds = [scalar("three", 3), scalar("zero", 0), scalar("six", 6)];
 
 const rows: readonly Row[] = [
   {
+    title: "Pad before a Conv that pads too",
+    model: picture(
+      [
+        node("Pad", "p", ["x", "pads", "zero"], ["h"]),
+        node("Conv", "c", ["h", "w"], ["y"], { pads: [1, 0, 0, 1], strides: [2, 2] }),
+      ],
+      [floats("w", [6, 4, 3, 3]), ints("pads", [0, 0, 0, 1, 0, 0, 2, 1]), scalar("zero", 0)],
+    ),
+    feeds: onImage,
+    changes: { padding: 1, unused: 2 },
+    operators: ["Conv"],
+    rounds: true,
+  },
+  {
+    title: "Pad whose numbers are put in order by nodes, as tf2onnx does",
+    model: picture(
+      [
+        node("Split", "s", ["pairs"], ["n0", "n1", "c0", "c1", "h0", "h1", "w0", "w1"], { axis: 0 }),
+        node("Concat", "o", ["n0", "c0", "h0", "w0", "n1", "c1", "h1", "w1"], ["pads"], { axis: 0 }),
+        node("Pad", "p", ["x", "pads"], ["h"]),
+        node("Conv", "c", ["h", "w"], ["y"]),
+      ],
+      [floats("w", [6, 4, 3, 3]), ints("pairs", [0, 0, 0, 0, 1, 0, 2, 1])],
+    ),
+    feeds: onImage,
+    changes: { padding: 1 },
+    operators: ["Split", "Concat", "Conv"],
+    rounds: true,
+  },
+  {
+    title: "Pad of opset 9",
+    model: () =>
+      opset(
+        9,
+        picture(
+          [node("Pad", "p", ["x"], ["h"], { pads: [0, 0, 1, 1, 0, 0, 1, 1] }), node("Conv", "c", ["h", "w"], ["y"])],
+          [floats("w", [6, 4, 3, 3])],
+        )(),
+      ),
+    feeds: onImage,
+    changes: { padding: 1 },
+    operators: ["Conv"],
+    rounds: true,
+  },
+  ...[
+    { title: "with another number", pads: [0, 0, 0, 1, 0, 0, 2, 1], value: 1 },
+    { title: "of channels", pads: [0, 2, 0, 1, 0, 0, 2, 1], value: 0 },
+    { title: "that cuts", pads: [0, 0, -1, 1, 0, 0, 2, 1], value: 0 },
+  ].map(
+    ({ title, pads, value }): Row => ({
+      title: `Pad ${title} before a Conv stays`,
+      model: picture(
+        [node("Pad", "p", ["x", "pads", "v"], ["h"]), node("Conv", "c", ["h", "w"], ["y"])],
+        [floats("w", [6, pads[1] === 0 ? 4 : 6, 3, 3]), ints("pads", pads), scalar("v", value)],
+      ),
+      feeds: onImage,
+      changes: {},
+      operators: ["Pad", "Conv"],
+    }),
+  ),
+  {
     title: "hard swish written out",
     model: picture(hardSwish(node("Clip", "c", ["p", "zero", "six"], ["q"])), bounds),
     feeds: onImage,

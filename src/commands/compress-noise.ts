@@ -1,0 +1,45 @@
+import { openSession, type Session } from "../engine/session.js";
+import { evaluateCandidate, rememberOutputs } from "../evaluate/drop.js";
+import type { Milder } from "../quantize/plan.js";
+import { makeCandidate, openCandidate, type Workshop } from "./compress-candidates.js";
+import type { Check } from "./compress-check.js";
+
+/** Calibration samples on which noise is measured. */
+const mostSamples = 4;
+
+/** Outputs of the original that are remembered, in bytes. */
+const maxRemembered = 64e6;
+
+/** Noise power over signal power of the outputs of a model made so, on a few calibration samples. */
+export function noiseMeter(check: Check): (workshop: Workshop, milder: Milder) => Promise<number> {
+  const ofSession = sessionNoise(check);
+  return async (workshop, milder) => {
+    const candidate = await makeCandidate(workshop, milder, "alone.onnx", null);
+    try {
+      return await ofSession(await openCandidate(candidate));
+    } finally {
+      workshop.staging.remove(candidate.files);
+    }
+  };
+}
+
+/** The same of the model in a file. */
+export function fileNoiseMeter(check: Check): (path: string) => Promise<number> {
+  const ofSession = sessionNoise(check);
+  return async (path) => ofSession(await openSession(path));
+}
+
+function sessionNoise(check: Check): (session: Session) => Promise<number> {
+  const { calibration } = check;
+  const samples = { count: Math.min(calibration.count, mostSamples), read: calibration.read };
+  const original = rememberOutputs(check.original.runAgain, maxRemembered);
+  return async (session) => {
+    try {
+      const { agreement } = await evaluateCandidate(original, session.run, samples, undefined);
+      const noise = 10 ** (-agreement.total.sqnrDb / 10);
+      return Number.isNaN(noise) ? Number.POSITIVE_INFINITY : noise;
+    } finally {
+      await session.close();
+    }
+  };
+}
