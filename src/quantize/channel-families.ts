@@ -140,6 +140,7 @@ function grow(view: ModelView, maker: NodeProto, start: Start): ChannelFamily | 
     values.set(value, axis);
     for (const { node, input, scope } of view.usesOf(root, value)) {
       if (scope !== root || !isStandard(node)) return undefined;
+      if (node.opType === "Shape") continue;
       const next = homogeneousAxis(node, axis);
       if (next !== undefined) {
         queue.push([node.output[0]!, next]);

@@ -3,12 +3,14 @@ import { type Agreement, type AgreementSummary, disagreement, isBroken } from ".
 import type { Drop } from "../evaluate/drop.js";
 import type { Normalised } from "../graph/normalise/index.js";
 import type { OpsetChange } from "../graph/opset.js";
+import type { AccuracyReport } from "../quantize/accuracy.js";
 import type { AppliedTensor } from "../quantize/apply.js";
 import type { Gate, NoiseLimit } from "../quantize/gate.js";
 import type { PlannedTensor, QuantizationPlan } from "../quantize/plan.js";
 import type { RuntimeUse } from "../quantize/runtime.js";
 import type { QuantizeSettings } from "../quantize/settings.js";
 import { formatShape } from "../tensor/tensor.js";
+import { accuracyNote } from "./accuracy-tools.js";
 import type { Forms } from "./forms.js";
 import { formatBytes, formatCount, formatDecibels, formatNumberOf, formatPercent } from "./quantities.js";
 import { markdownSections, type Section, textSections } from "./sections.js";
@@ -84,11 +86,13 @@ export interface CompressResult extends Source {
     /** Why it stays in floats. */
     readonly reason: string;
   }[];
+  /** What was done to floats and their rounding for accuracy. */
+  readonly accuracy: AccuracyReport;
   /** What was decided by measuring on the samples. */
   readonly choices: readonly {
-    readonly what: "clip" | "range" | "schemes";
+    readonly what: "clip" | "range" | "schemes" | "smoothing";
     readonly chosen: string;
-    /** Noise power over signal power of the outputs (clip, range), or CPU time over the original's (schemes). */
+    /** Noise power over signal power of the outputs (clip, range, smoothing), or CPU time over the original's (schemes). */
     readonly measured: readonly { readonly name: string; readonly value: number }[];
   }[];
   readonly verification: Verification;
@@ -175,6 +179,7 @@ export function compressForms(result: CompressResult): Forms {
     ...(result.correctedBiases > 0
       ? [`${formatNumberOf(result.correctedBiases, "constant bias term")} corrected by what rounding moved`]
       : []),
+    ...accuracyNote(result.accuracy),
     ...lossNote(result),
     ...runtimeNote(result),
   ];
