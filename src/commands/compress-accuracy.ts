@@ -8,7 +8,6 @@ import { planQuantization } from "../quantize/plan.js";
 import type { RangeSettings } from "../quantize/ranges.js";
 import { type RoundedSite, roundWorst } from "../quantize/round-worst.js";
 import { estimateNoise } from "../quantize/sensitivity.js";
-import type { QuantizeSettings } from "../quantize/settings.js";
 import { smooth } from "../quantize/smooth.js";
 import { observedValues } from "../quantize/static/observed.js";
 import type { Weights } from "../quantize/weights.js";
@@ -19,14 +18,8 @@ import { type Choice, chooseByNoise } from "./compress-choices.js";
 import { startProgress } from "./progress.js";
 
 /** Whether the options may scale channels, so that calibration must describe those. */
-export function mayScale(options: Options, settings: QuantizeSettings, isStatic: boolean): boolean {
-  return options["equalise"] === true || wantsSmoothing(options, settings, isStatic);
-}
-
-/** By itself smoothing is tried where activations are rounded too: that is what it is for. */
-function wantsSmoothing(options: Options, { scheme, goal }: QuantizeSettings, isStatic: boolean): boolean {
-  if (options["smooth"] !== "auto") return options["smooth"] === "on";
-  return isStatic || scheme === "dynamic" || goal === "throughput";
+export function mayScale(options: Options): boolean {
+  return options["equalise"] === true || options["smooth"] !== "off";
 }
 
 /** A workshop whose model's channels were scaled, and its calibration. */
@@ -71,7 +64,7 @@ export async function scaleChannels(
     adopt(base, done.statistics);
   }
   let smoothings: AccuracyReport["smoothings"] = [];
-  if (calibration && wantsSmoothing(options, workshop.settings, workshop.activations !== undefined)) {
+  if (calibration && options["smooth"] !== "off") {
     const [before, earlier] = [workshop, calibration];
     const base = cloneModel(workshop.base);
     const { tensors } = planOf(workshop);

@@ -79,9 +79,7 @@ export async function runCompress(host: Host, path: string, options: Options): P
     checkWork(path, plan);
     // samples first: a --shape that does not fit must not cost the user the wait
     check = options["verify"] === false ? "--no-verify" : await openCheck(host, source, options);
-    const scalable = mayScale(options, settings, activations !== undefined)
-      ? scalableChannels(source.model)
-      : new Map<string, number>();
+    const scalable = mayScale(options) ? scalableChannels(source.model) : new Map<string, number>();
     let calibration = await calibrationOf(
       host,
       options,

@@ -51,7 +51,7 @@ export const compressCommand: CommandSpec = {
     ).argParser(repeated),
     ...calibrationOptions(),
     new Option("--no-bias-correction", "leave biases as they are"),
-    new Option("--smooth <when>", "scale channels of activations against weights; auto: where activations are rounded")
+    new Option("--smooth <when>", "scale channels of activations against weights; auto: kept where it helps on --data")
       .choices(["auto", "on", "off"])
       .default("auto"),
     new Option("--equalise", "give weights that follow each other the same range in each channel"),

@@ -26,11 +26,13 @@ const damping = 0.01;
 const maxRounds = 30;
 
 /**
- * Chooses for each element between rounding down and up so that the node's output changes least on the inputs of the
- * calibration: the objective of AdaRound (Nagel et al. 2020, arXiv:2004.10568), error^T H error for every output with H
- * the second moments of the inputs. It is minimised by coordinate descent from rounding to nearest, which takes one product with
- * H for each output and one row of it for each element that moves, where soft rounding with Adam takes a product with H for
- * each of thousands of steps. Never worse than nearest; the same input always gives the same result.
+ * Chooses each element's integer so that the node's output changes least on the inputs of the calibration. The objective
+ * is that of AdaRound (Nagel et al. 2020, arXiv:2004.10568): error^T H error for every output, with H the second moments
+ * of the inputs. It is not minimised by soft rounding with Adam, which takes thousands of products with H, but directly
+ * on the integers, in about the time of three: rounding one after the other with feedback of the error (Frantar et al.
+ * 2022, GPTQ, arXiv:2210.17323, in the form of Chee et al. 2023, arXiv:2307.13304), then coordinate descent. The descent
+ * alone leaves 1 dB more noise, the feedback alone 0.5 to 1 dB (4-bit weights of PP-OCRv4 recognition, samples that were
+ * not seen). Never worse than nearest; the same input always gives the same result.
  */
 export async function adaRound(
   source: QuantizerSource,
@@ -43,31 +45,43 @@ export async function adaRound(
   const { outputs, groups } = layout;
   const { form } = nearest;
   const floats = numbersOf(source);
-  const known = dequantize(nearest);
   const count = elementCount(nearest.shape);
   const integers = form.bits === 4 ? unpackNibbles(nearest.values, count, form.signed) : nearest.values.slice();
-  const stepOf = steps(nearest);
+  const scaleOf = scaleIndex(nearest);
   const [least, most] = limits(nearest);
   const matrices = moments.groups.map((matrix) => damped(matrix, moments.size));
+  const feedbacks = matrices.map((matrix) => feedbackOf(matrix, moments.size));
   const perGroup = outputs / groups;
   let [before, after, signal, moved, done] = [0, 0, 0, 0, 0];
   for (let output = 0; output < outputs && hasTime(); output++) {
-    const matrix = matrices[Math.floor(output / perGroup)]!;
+    const group = Math.floor(output / perGroup);
+    const matrix = matrices[group]!;
     const places = placesOf(layout, output);
-    const w = places.map((at) => floats[at]!);
-    const error = Float64Array.from(places, (at, k) => known[at]! - w[k]!);
-    const step = Float64Array.from(places, stepOf);
-    const lowest = Int32Array.from(places, (at) => least(at) - integers[at]!);
-    const highest = Int32Array.from(places, (at) => most(at) - integers[at]!);
-    const [started, reached, shifts] = descend(matrix, error, step, lowest, highest);
+    const zeros = places.map((at) => nearest.zeroPoints?.[scaleOf(at)] ?? 0);
+    const w = Float64Array.from(places, (at) => floats[at]!);
+    const row: Row = {
+      w,
+      step: Float64Array.from(places, (at) => nearest.scales[scaleOf(at)]!),
+      lowest: Float64Array.from(zeros, (zero) => least - zero),
+      highest: Float64Array.from(zeros, (zero) => most - zero),
+    };
+    const rounded = Float64Array.from(places, (at, k) => integers[at]! - zeros[k]!);
+    const started = quadratic(matrix, errorOf(row, rounded));
+    let [best, reached]: [Float64Array, number] = [rounded, started];
+    for (const start of [fedBack(row, feedbacks[group]!), rounded]) {
+      const [found, objective] = descend(matrix, row, start);
+      if (objective < reached) [best, reached] = [found, objective];
+      // the other start wins rarely, and by little
+      if (reached < started) break;
+    }
     before += started;
     after += reached;
-    signal += quadratic(matrix, Float64Array.from(w));
-    places.forEach((at, k) => {
-      if (shifts[k] === 0) return;
-      integers[at]! += shifts[k]!;
+    signal += quadratic(matrix, w);
+    for (let k = 0; k < best.length; k++) {
+      if (best[k] === rounded[k]) continue;
+      integers[places[k]!] = best[k]! + zeros[k]!;
       moved++;
-    });
+    }
     done++;
     if (output % 64 === 0) await onOutput(output, outputs);
   }
@@ -86,6 +100,14 @@ export async function adaRound(
   };
 }
 
+/** What makes one output: floats, steps of the integers, and how far these reach, zero points taken off. */
+interface Row {
+  readonly w: Float64Array;
+  readonly step: Float64Array;
+  readonly lowest: Float64Array;
+  readonly highest: Float64Array;
+}
+
 /** Places of an output's elements, in the order of the second moments. */
 function placesOf({ inputs, kernel, outputStride, inputStride }: ProductLayout, output: number): readonly number[] {
   return Array.from(
@@ -94,50 +116,80 @@ function placesOf({ inputs, kernel, outputStride, inputStride }: ProductLayout, 
   );
 }
 
+function errorOf({ w, step }: Row, integers: Float64Array): Float64Array {
+  return integers.map((integer, k) => integer * step[k]! - w[k]!);
+}
+
 /**
- * Moves single elements one step towards the other side of their float while that lowers error^T matrix error. Returns
- * the objective at the start and at the end, and by how many steps each element moved.
+ * For each element the shares of the earlier ones' errors that it makes up for: A with matrix = (I + A^T) D (I + A^T)^T,
+ * A strictly lower triangular.
  */
+function feedbackOf(matrix: Float64Array, size: number): Float64Array {
+  // an upper triangular factor, from the last row up
+  const factor = new Float64Array(size * size);
+  for (let j = size - 1; j >= 0; j--) {
+    for (let i = j; i >= 0; i--) {
+      let rest = matrix[i * size + j]!;
+      const [a, b] = [i * size, j * size];
+      for (let k = j + 1; k < size; k++) rest -= factor[a + k]! * factor[b + k]!;
+      factor[a + j] = i === j ? Math.sqrt(Math.max(rest, Number.MIN_VALUE)) : rest / factor[b + j]!;
+    }
+  }
+  const shares = new Float64Array(size * size);
+  for (let j = 0; j < size; j++) {
+    for (let i = 0; i < j; i++) shares[j * size + i] = factor[i * size + j]! / factor[j * size + j]!;
+  }
+  return shares;
+}
+
+/** Rounds one element after the other, each to where it makes up best for the errors before it. */
+function fedBack({ w, step, lowest, highest }: Row, shares: Float64Array): Float64Array {
+  const size = w.length;
+  const integers = new Float64Array(size);
+  const lost = new Float64Array(size);
+  for (let k = 0; k < size; k++) {
+    let wanted = w[k]!;
+    for (let j = 0; j < k; j++) wanted += lost[j]! * shares[k * size + j]!;
+    integers[k] = Math.min(highest[k]!, Math.max(lowest[k]!, Math.round(wanted / step[k]!)));
+    lost[k] = w[k]! - integers[k]! * step[k]!;
+  }
+  return integers;
+}
+
+/** Moves single elements by one step while that lowers error^T matrix error. Returns the integers and the objective. */
 function descend(
   matrix: Float64Array,
-  error: Float64Array,
-  step: Float64Array,
-  lowest: Int32Array,
-  highest: Int32Array,
-): readonly [started: number, reached: number, shifts: Int8Array] {
-  const size = error.length;
+  row: Row,
+  start: Float64Array,
+): readonly [integers: Float64Array, objective: number] {
+  const { step, lowest, highest } = row;
+  const size = start.length;
+  const integers = start.slice();
+  const error = errorOf(row, start);
   const slope = new Float64Array(size);
   for (let i = 0; i < size; i++) {
     const by = error[i]!;
-    if (by === 0) continue;
-    const row = i * size;
-    for (let j = 0; j < size; j++) slope[j]! += by * matrix[row + j]!;
+    const base = i * size;
+    for (let j = 0; j < size; j++) slope[j]! += by * matrix[base + j]!;
   }
-  let objective = 0;
-  for (let i = 0; i < size; i++) objective += error[i]! * slope[i]!;
-  const started = objective;
-  const shifts = new Int8Array(size);
+  let started = 0;
+  for (let i = 0; i < size; i++) started += error[i]! * slope[i]!;
   for (let round = 0, moving = true; moving && round < maxRounds; round++) {
     moving = false;
     for (let i = 0; i < size; i++) {
-      // the other neighbour of the float: errors of clipped elements are longer than a step
-      const way = error[i]! > 0 ? -1 : 1;
-      const shift = shifts[i]! + way;
-      if (shift < lowest[i]! || shift > highest[i]!) continue;
+      // only against the slope can there be a gain
+      const way = slope[i]! > 0 ? -1 : 1;
+      const integer = integers[i]! + way;
+      if (integer < lowest[i]! || integer > highest[i]!) continue;
       const by = way * step[i]!;
-      const gain = 2 * by * slope[i]! + by * by * matrix[i * size + i]!;
-      if (gain >= -1e-9 * started) continue;
-      objective += gain;
-      error[i]! += by;
-      shifts[i] = shift;
+      const base = i * size;
+      if (2 * by * slope[i]! + by * by * matrix[base + i]! >= -1e-9 * started) continue;
+      integers[i] = integer;
       moving = true;
-      const row = i * size;
-      for (let j = 0; j < size; j++) slope[j]! += by * matrix[row + j]!;
+      for (let j = 0; j < size; j++) slope[j]! += by * matrix[base + j]!;
     }
   }
-  // sums of many gains are not exact
-  const reached = Math.min(started, objective);
-  return reached < started ? [started, Math.max(0, reached), shifts] : [started, started, new Int8Array(size)];
+  return [integers, quadratic(matrix, errorOf(row, integers))];
 }
 
 function quadratic(matrix: Float64Array, vector: Float64Array): number {
@@ -172,17 +224,9 @@ function scaleIndex({ form, shape }: QuantizedWeight): (at: number) => number {
   };
 }
 
-function steps(weight: QuantizedWeight): (at: number) => number {
-  const index = scaleIndex(weight);
-  return (at) => weight.scales[index(at)]!;
-}
-
-/** The least and the largest integer of an element. */
-function limits(weight: QuantizedWeight): readonly [least: (at: number) => number, most: (at: number) => number] {
-  const { bits, signed, symmetric } = weight.form;
+/** The least and the largest integer of a form; symmetric ones leave one value out. */
+function limits({ form: { bits, signed, symmetric } }: QuantizedWeight): readonly [least: number, most: number] {
   const levels = bits === 4 ? 16 : 256;
-  const [smallest, largest] = signed ? [-levels / 2, levels / 2 - 1] : [0, levels - 1];
-  if (!symmetric) return [() => smallest, () => largest];
-  // symmetric forms leave one value out
-  return [() => smallest + 1, () => largest];
+  const least = (signed ? -levels / 2 : 0) + (symmetric ? 1 : 0);
+  return [least, (signed ? 0 : levels / 2) + levels / 2 - 1];
 }

@@ -28,7 +28,7 @@ export interface Smoothed {
 }
 
 /** Less than this gain, in dB, is not worth a change. */
-const leastGain = 0.5;
+const leastGain = 1;
 
 /** Schemes that round the activations too. */
 const integerSchemes: ReadonlySet<string> = new Set(["dynamic", "static"]);

@@ -132,10 +132,6 @@ describe("AdaRound", () => {
     // up to the damping of the second moments
     expect(noise[0]! / before).toBeGreaterThan(0.4);
     expect(noise[0]! / before).toBeLessThan(1.1);
-    // no element left its two neighbours, or where it was clipped to
-    const [a, b] = [dequantize(nearest), dequantize(rounded)];
-    const largest = Math.max(...rounded.scales);
-    a.forEach((value, at) => void expect(Math.abs(value - b[at]!)).toBeLessThan(1.001 * largest));
     expect(rounded.noise).toBeGreaterThanOrEqual(nearest.noise * 0.999);
   });
 
