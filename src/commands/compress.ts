@@ -52,6 +52,13 @@ export const compressCommand: CommandSpec = {
     ).argParser(repeated),
     ...calibrationOptions(),
     new Option("--no-bias-correction", "leave biases as they are"),
+    new Option("--smooth <when>", "scale channels of activations against weights; auto: kept where it helps on --data")
+      .choices(["auto", "on", "off"])
+      .default("auto"),
+    new Option("--equalise", "give weights that follow each other the same range in each channel"),
+    new Option("--adaround <n>", "round the n worst weights for their outputs' sake on --data")
+      .argParser(whole(0))
+      .default(0),
     new Option("--attention", "with --static: also products of two activations"),
     new Option("--everywhere", "with --static: every node that has an 8-bit kernel, not only where it pays"),
     new Option("--symmetric-activations", "with --static: ranges as long on both sides of 0"),
