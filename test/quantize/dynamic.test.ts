@@ -178,4 +178,21 @@ describe("dynamic quantization", () => {
       reason: expect.stringMatching(/not dynamic: the weight stands on the left/),
     });
   });
+
+  test.each([
+    ["is too small", {}, { minElements: 300 }],
+    ["is told to stay", { overrides: [{ pattern: "w", scheme: "float" as const }] }, {}],
+  ])("LSTM keeps its operator where one of its weights %s: the kernel takes no floats", async (_, one, two) => {
+    const model = makeModel({
+      opset: 14,
+      inputs: [["x", "float32", [3, 1, 4]]],
+      outputs: [["y", "float32", ["a"]]],
+      nodes: [makeNode("LSTM", "n", ["x", "w", "r"], ["y"], { hidden_size: 16 })],
+      initializers: [floats("w", [1, 64, 4]), floats("r", [1, 64, 16])],
+    });
+    const result = await compressed(model, { ...one, ...two });
+    expect(result.tensors[1]).toMatchObject({ scheme: "unpack", reason: expect.stringMatching(/other weight/) });
+    const feeds: Feed[] = [["x", [3, 1, 4]]];
+    expect(sqnrDb(await run(model, feeds), await run(result.model, feeds))).toBeGreaterThan(30);
+  });
 });
