@@ -195,4 +195,22 @@ describe("dynamic quantization", () => {
     const feeds: Feed[] = [["x", [3, 1, 4]]];
     expect(sqnrDb(await run(model, feeds), await run(result.model, feeds))).toBeGreaterThan(30);
   });
+
+  test("a product of a vector stays: onnxruntime would infer a wrong shape for what it makes of it", async () => {
+    const model = makeModel({
+      opset: 17,
+      inputs: [["x", "float32", [11]]],
+      outputs: [["y", "float32", [1, 15]]],
+      nodes: [
+        makeNode("MatMul", "m", ["x", "w"], ["h"]),
+        makeNode("Add", "a", ["h", "k"], ["g"]),
+        makeNode("BatchNormalization", "bn", ["g", "s", "s", "s", "s"], ["y"]),
+      ],
+      initializers: [floats("w", [11, 15]), floats("k", [1, 15]), floats("s", [15], Array(15).fill(1))],
+    });
+    const result = await compressed(model);
+    expect(result.tensors[0]).toMatchObject({ scheme: "nbits", reason: expect.stringMatching(/input is a vector/) });
+    const feeds: Feed[] = [["x", [11]]];
+    expect(sqnrDb(await run(model, feeds), await run(result.model, feeds))).toBeGreaterThan(30);
+  });
 });
