@@ -309,5 +309,5 @@ function checkWork(path: string, { tensors }: Pick<QuantizationPlan, "tensors">)
 
 function outputPath(path: string, options: Options): string {
   const { dir, name } = parse(path);
-  return (options["output"] as string | undefined) ?? join(dir, `${name}.int8.onnx`);
+  return (options["output"] as string | undefined) ?? join(dir, `${name}.${options["int4"] ? "int4" : "int8"}.onnx`);
 }
