@@ -73,7 +73,7 @@ export const compressCommand: CommandSpec = {
   arguments: [new Argument("<model>", "an .onnx file")],
   options: [
     new Option("--int8", "quantize weights to 8-bit integers"),
-    new Option("--int4", "4-bit weights for MatMul and Gemm, in blocks; others get 8 bits"),
+    new Option("--int4", "4-bit weights in blocks for MatMul, Gemm, LSTM, GRU and RNN; others get 8 bits"),
     new Option("-o, --output <file>", "where to write (default: <model>.int8.onnx or .int4.onnx beside the model)"),
     new Option("--dry-run", "print the plan and write nothing"),
     new Option("--force", "replace the output if it exists"),
@@ -97,7 +97,7 @@ export const compressCommand: CommandSpec = {
     ]),
     new Option(
       "--block <n>",
-      "how many weights of MatMul and Gemm share a scale: 16, 32, 64, 128 or 256 (default: a channel's; 32 with --int4)",
+      "how many weights of what --int4 takes share a scale: 16, 32, 64, 128 or 256 (default: a channel's; 32 with --int4)",
     ).argParser(blockSize),
     new Option("--asymmetric", "weights with a zero point of their own for every scale"),
     new Option("--optimize-for <goal>", "size: small and not slower; latency: few rows; throughput: many")
