@@ -3,6 +3,7 @@ import { type ExitCode, exitCode, type Host, type Options } from "../cli.js";
 import { openSession } from "../engine/session.js";
 import { UserError } from "../errors.js";
 import { compareOutputs, isBroken, type Run } from "../evaluate/agreement.js";
+import { doubtsOf } from "../evaluate/doubts.js";
 import { evaluateCandidate } from "../evaluate/drop.js";
 import type { ReadExternal } from "../formats/onnx.js";
 import { checkGraphs } from "../graph/check.js";
@@ -192,6 +193,11 @@ export async function runCompress(host: Host, path: string, options: Options): P
         checked = await again(milderFor(gate.floats), check);
       }
       verification = checked;
+      if (gated) {
+        for (const doubt of doubtsOf(checked.drop, checked.agreement, maxDrop, check.measure?.metric)) {
+          await warn(host, doubt);
+        }
+      }
     }
     if (candidate.files.length > 1 && !dataName) {
       checkOutput(host, join(dirname(output), candidate.files[0]!), options["force"] === true);
