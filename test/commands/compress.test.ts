@@ -68,6 +68,7 @@ beforeAll(() => {
     },
     "twice.onnx": ({ node }) => node.push(makeNode("Abs", "again", ["x"], ["y"])),
     "gap.onnx": ({ node }) => node.push(makeNode("Abs", "again", ["nowhere"], ["z"])),
+    "lines.onnx": ({ node }) => node.push(makeNode("Abs", "again", ["no\n\u001b[2Jwhere"], ["z"])),
     "type.onnx": ({ initializer }) => {
       initializer[1]!.dataType = 99;
     },
@@ -302,6 +303,11 @@ describe("bad input: one line, exit 2, nothing written, input untouched", () => 
       "a value that nothing makes",
       ["--int8", "gap.onnx"],
       /gap\.onnx: node again \(Abs\) reads "nowhere", which nothing/,
+    ],
+    [
+      "names that would break the line and steer the terminal",
+      ["--int8", "lines.onnx"],
+      /lines\.onnx: node again \(Abs\) reads "no\\n\\u001b\[2Jwhere", which nothing/,
     ],
     [
       "a model that is quantized already",
