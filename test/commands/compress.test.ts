@@ -408,3 +408,17 @@ test("models with a few wrong bytes are compressed or refused, and never trip th
     { numRuns: 150, seed: 7 },
   );
 });
+
+test("--static: an input with a default, which no sample gives, has no range and stays", async () => {
+  const model = linear();
+  const [{ name }] = model.graph!.initializer as [{ name: string }];
+  model.graph!.input.push(
+    makeModel({ inputs: [[name, "float32", [64, 64]]], outputs: [], nodes: [] }).graph!.input[0]!,
+  );
+  model.graph!.node.push(makeNode("MatMul", "m", ["y", "v"], ["z"]));
+  model.graph!.initializer.push(floats("v", [64, 64]));
+  model.graph!.output.push(makeModel({ outputs: [["z", "float32", ["n", 64]]], nodes: [] }).graph!.output[0]!);
+  writeFileSync(join(folder, "default.onnx"), encodeModel(model));
+  const { code, stderr } = await compress("--static", "--attention", "default.onnx", "--shape", "x=4x64");
+  expect([code, stderr]).toEqual([0, expect.not.stringMatching(/error/)]);
+});
