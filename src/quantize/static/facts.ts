@@ -57,7 +57,7 @@ export function staticFacts(
   };
   return {
     settings,
-    observed: (name) => (others.has(name) ? undefined : observed.get(name)),
+    observed: (name) => (others.has(name) || constant(name) ? undefined : observed.get(name)),
     elements: (name) => observed.get(name)?.elements ?? usualElements,
     constant,
     shape: (tensor) => tensorInfo(tensor).shape,
