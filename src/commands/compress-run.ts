@@ -2,7 +2,6 @@ import { basename, dirname, join, parse } from "node:path";
 import { type ExitCode, exitCode, type Host, type Options } from "../cli.js";
 import { UserError } from "../errors.js";
 import { isBroken } from "../evaluate/agreement.js";
-import { evaluateCandidate } from "../evaluate/drop.js";
 import type { ReadExternal } from "../formats/onnx.js";
 import { checkGraphs } from "../graph/check.js";
 import { normalise } from "../graph/normalise/index.js";
@@ -22,15 +21,15 @@ import { createQuantizer } from "../tensor/kernels/pool.js";
 import type { Clip } from "../tensor/quantized.js";
 import { searchNoiseLimit } from "./compress-activations.js";
 import { gatherCalibration, readCalibration } from "./compress-calibrate.js";
-import { type Candidate, makeCandidate, openCandidate, useByRuntime, type Workshop } from "./compress-candidates.js";
+import { type Candidate, makeCandidate, type Workshop } from "./compress-candidates.js";
 import { type Check, openCheck } from "./compress-check.js";
 import { type Choice, chooseByNoise, hasWeights, tuneSchemes } from "./compress-choices.js";
 import { describeRun } from "./compress-describe.js";
 import { milderFor, searchGate } from "./compress-gate.js";
 import { checkWork, refuseNotFinite, refuseQuantized } from "./compress-refusals.js";
 import { settingsOf } from "./compress-settings.js";
-import { compareSpeed } from "./compress-speed.js";
 import { withoutEffect } from "./compress-unused.js";
+import { verify } from "./compress-verify.js";
 import { checkOutput, isSameFile, openStaging, type Staging } from "./files.js";
 import { type ModelFile, readModelFile } from "./model-files.js";
 import { checkReports, warn, withPage, writeResult } from "./output.js";
@@ -228,45 +227,6 @@ async function quantize(host: Host, workshop: Workshop, name: string, dataName: 
   }
 }
 
-/** Holds the finished file against the original, counts what the runtime made of it, and compares speeds. */
-async function verify(
-  host: Host,
-  optimizedPath: string,
-  candidate: Candidate,
-  check: Check,
-  speedSeconds: number,
-): Promise<Extract<Verification, { checked: true }>> {
-  const progress = startProgress(host, "checking", "samples");
-  const session = await openCandidate(candidate, optimizedPath);
-  try {
-    const { count } = check.heldOut;
-    const { agreement, drop } = await evaluateCandidate(
-      check.original.run,
-      session.run,
-      check.heldOut,
-      check.measure,
-      (done) => progress.update(done, count),
-    );
-    const use = useByRuntime((path) => readModelFile(host, path), candidate, optimizedPath);
-    const speed =
-      speedSeconds > 0 ? await compareSpeed(check.original.runAgain, session.run, check.first, speedSeconds) : null;
-    return {
-      checked: true,
-      source: check.heldOut.source,
-      split: check.note,
-      notes: check.heldOut.notes,
-      synthetic: check.synthetic,
-      agreement,
-      drop,
-      runtime: use,
-      speed,
-    };
-  } finally {
-    progress.stop();
-    await session.close();
-  }
-}
-
 /** Name of the data file beside the output where the input has its weights in such files. */
 function dataNameOf(host: Host, source: ModelFile, output: string, options: Options): string | null {
   if (source.externalFiles.length === 0) return null;
@@ -283,5 +243,5 @@ function dataNameOf(host: Host, source: ModelFile, output: string, options: Opti
 
 function outputPath(path: string, options: Options): string {
   const { dir, name } = parse(path);
-  return (options["output"] as string | undefined) ?? join(dir, `${name}.int8.onnx`);
+  return (options["output"] as string | undefined) ?? join(dir, `${name}.${options["int4"] ? "int4" : "int8"}.onnx`);
 }

@@ -17,7 +17,7 @@ export const compressCommand: CommandSpec = {
   arguments: [new Argument("<model>", "an .onnx file")],
   options: [
     new Option("--int8", "quantize weights to 8-bit integers"),
-    new Option("-o, --output <file>", "where to write (default: <model>.int8.onnx beside the model)"),
+    new Option("-o, --output <file>", "where to write (default: <model>.int8.onnx or .int4.onnx beside the model)"),
     new Option("--dry-run", "print the plan and write nothing"),
     new Option("--force", "replace the output if it exists"),
     ...sampleOptions(),

@@ -6,13 +6,16 @@ import type { Section } from "./sections.js";
 /** Slower than this times the original is said. */
 const slowRatio = 1.05;
 
+/** Optimized kernels further from what the file says than this, in dB, are warned of. */
+const leastUnoptimizedDb = 20;
+
 /** A loss as percent. */
 export const lossText = (share: number): string => formatPercent(share, false, 2);
 
 /** What limits a result, each with its remedy. */
 export function warningsOf({ verification, gate }: CompressResult): readonly string[] {
   if (!verification.checked) return [`not checked against the original: ${verification.reason}`];
-  const { agreement, synthetic, speed } = verification;
+  const { agreement, synthetic, speed, unoptimizedDb } = verification;
   const difference = disagreement(agreement);
   const slow = speed && speed.ratio !== null && speed.interval !== null && speed.interval.lower > slowRatio;
   return [
@@ -28,6 +31,11 @@ export function warningsOf({ verification, gate }: CompressResult): readonly str
     ...(difference && !isBroken(agreement) && (synthetic || (gate && !gate.reached))
       ? [`${difference}; check its accuracy before you ship it`]
       : []),
+    ...(unoptimizedDb !== null && unoptimizedDb < leastUnoptimizedDb
+      ? [
+          `onnxruntime's 8-bit kernels differ from what the file says by ${formatDecibels(unoptimizedDb)}: sums may saturate on this processor; --target avx2 avoids that`,
+        ]
+      : []),
     ...(slow ? [`takes ${speed.ratio!.toFixed(2)} times the original's CPU time`] : []),
   ];
 }
@@ -35,7 +43,7 @@ export function warningsOf({ verification, gate }: CompressResult): readonly str
 /** The loss as one number, what was done to keep the limit, the speed, and what the runtime makes of the weights. */
 export function lossWords({ verification, noiseLimit, gate, versions }: CompressResult): readonly string[] {
   if (!verification.checked) return [];
-  const { drop, synthetic, speed, runtime } = verification;
+  const { drop, synthetic, speed, runtime, unoptimizedDb } = verification;
   const scores =
     drop.reference === null || drop.candidate === null
       ? ""
@@ -62,6 +70,9 @@ export function lossWords({ verification, noiseLimit, gate, versions }: Compress
     ...(runtime && runtime.words.length > 0
       ? [`onnxruntime ${versions.onnxruntime} on this machine: ${runtime.words.join("; ")}`]
       : []),
+    ...(unoptimizedDb === null
+      ? []
+      : [`its fused kernels and the graph as it stands agree to ${formatDecibels(unoptimizedDb)}`]),
   ];
 }
 

@@ -45,6 +45,11 @@ export type Verification =
       readonly drop: Drop;
       /** What onnxruntime made of the quantized weights; null where its optimized graph could not be had. */
       readonly runtime: RuntimeUse | null;
+      /**
+       * Signal over noise, in dB, between the file as the runtime optimizes it and as it stands; null where no integer
+       * kernel comes out of fusions. Low values mean kernels that saturate, or round activations.
+       */
+      readonly unoptimizedDb: number | null;
       /** CPU time over the original's, one thread: a quick look; null with --speed-seconds 0. */
       readonly speed: RatioVerdict | null;
     };

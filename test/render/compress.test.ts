@@ -55,6 +55,7 @@ const checked: Extract<Verification, { checked: true }> = {
   agreement: { samples: 1, outputs: [{ name: "y", ...summary }], total: summary },
   drop: { kind: "metric", name: "accuracy", reference: 0.9, candidate: 0.89, value: 0.0111 },
   runtime: null,
+  unoptimizedDb: null,
   speed: null,
 };
 
