@@ -6,16 +6,15 @@ import type { Section } from "./sections.js";
 /** Slower than this times the original is said. */
 const slowRatio = 1.05;
 
-/** Optimized kernels further from what the file says than this, in dB, are warned of. */
-const leastUnoptimizedDb = 20;
-
 /** A loss as percent. */
 export const lossText = (share: number): string => formatPercent(share, false, 2);
 
 /** What limits a result, each with its remedy. */
-export function warningsOf({ verification, gate }: CompressResult): readonly string[] {
-  if (!verification.checked) return [`not checked against the original: ${verification.reason}`];
-  const { agreement, synthetic, speed, unoptimizedDb } = verification;
+export function warningsOf(result: CompressResult): readonly string[] {
+  const { verification, gate } = result;
+  const cut = saturationWarnings(result);
+  if (!verification.checked) return [`not checked against the original: ${verification.reason}`, ...cut];
+  const { agreement, synthetic, speed } = verification;
   const difference = disagreement(agreement);
   const slow = speed && speed.ratio !== null && speed.interval !== null && speed.interval.lower > slowRatio;
   return [
@@ -31,12 +30,31 @@ export function warningsOf({ verification, gate }: CompressResult): readonly str
     ...(difference && !isBroken(agreement) && (synthetic || (gate && !gate.reached))
       ? [`${difference}; check its accuracy before you ship it`]
       : []),
-    ...(unoptimizedDb !== null && unoptimizedDb < leastUnoptimizedDb
+    ...(slow ? [`takes ${speed.ratio!.toFixed(2)} times the original's CPU time`] : []),
+    ...cut,
+  ];
+}
+
+/** Below this, what the runtime makes of the file is not what the file says. */
+const minUnoptimizedDb = 15;
+
+/** Integer kernels that may give another result than the file says, here or on processors without VNNI. */
+function saturationWarnings({ tensors, settings, verification }: CompressResult): readonly string[] {
+  const weights = tensors.filter(({ saturating }) => saturating !== undefined);
+  const outputs = weights.reduce((sum, { saturating = 0 }) => sum + saturating, 0);
+  const elsewhere = settings.target === "avx2" || settings.target === "web" ? "" : " (--target avx2 avoids it)";
+  const db = verification.checked ? verification.unoptimizedDb : null;
+  return [
+    ...(outputs > 0 && settings.target !== "arm64"
       ? [
-          `onnxruntime's 8-bit kernels differ from what the file says by ${formatDecibels(unoptimizedDb)}: sums may saturate on this processor; --target avx2 avoids that`,
+          `on x86 processors without VNNI, products of ${formatNumberOf(weights.length, "weight")} can overflow 16 bits in ${formatNumberOf(outputs, "output")}${elsewhere}`,
         ]
       : []),
-    ...(slow ? [`takes ${speed.ratio!.toFixed(2)} times the original's CPU time`] : []),
+    ...(db !== null && db < minUnoptimizedDb
+      ? [
+          `the file as the runtime optimizes it is ${formatDecibels(db)} from the file as it stands: integer kernels saturate or round here`,
+        ]
+      : []),
   ];
 }
 
