@@ -27,7 +27,7 @@ export const inspectCommand: CommandSpec = {
         schema: "deepseek/inspect@1",
         path,
         bytes: file.bytes,
-        sha256: file.sha256,
+        sha256: await file.sha256(),
         externalFiles: file.externalFiles,
         ...summarizeModel(file.model),
       }),
