@@ -2,13 +2,13 @@ import { availableParallelism } from "node:os";
 import { Argument, InvalidArgumentError, Option } from "commander";
 import type { CommandSpec, ExitCode, Host, Options } from "../cli.js";
 import { UserError } from "../errors.js";
+import { modelHeads } from "./heads.js";
 import { anyShare, repeated, seconds, whole } from "./option-values.js";
 import { outputOptions } from "./output.js";
 import { calibrationOptions, labelsOption, sampleOptions } from "./sample-options.js";
 
 export const compressCommand: CommandSpec = {
-  name: "compress",
-  summary: "Make an ONNX model smaller, and show on samples how near it stays to the original.",
+  ...modelHeads.compress,
   details:
     "--int8 stores the weights of MatMul, Gemm, Conv and ConvTranspose as 8-bit integers with one scale per output\n" +
     "channel (weight-only QDQ, opset 13). Then original and result run on the same samples, and the report shows the\n" +
