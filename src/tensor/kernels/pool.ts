@@ -10,13 +10,13 @@ import { partsOf, type Slab, type Stretch, slabsOf } from "./slabs.js";
 const worthThreads = { max: 1 << 19, mse: 1 << 17 };
 
 /** How much work one element is. */
-const effort = { max: 1, mse: 4 };
+const effort = { max: 1, mse: 15 };
 
 /**
  * So much work is done by one thread sooner than a second one would have started and helped, with some in reserve: the
  * `patience` of a process that only quantizes one model.
  */
-export const smallModel = 2 ** 28;
+export const smallModel = 2 ** 26;
 
 /**
  * A quantizer with SIMD kernels on `threads` threads, this one included; others start with the first large tensor. What
