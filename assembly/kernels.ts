@@ -148,78 +148,145 @@ function addSymmetricError(sum: v128, magnitude: v128, inverse: v128, limitHigh:
   return f32x4.add(sum, f32x4.mul(lost, lost));
 }
 
-/** Adds the squared errors, in steps, of up to `pieceLength` elements to errors[clip], for every clip. */
-function addErrors(from: usize, count: i32): void {
+// squared errors, in steps, of three clips: the sums of the pieces so far
+let error0: f64 = 0;
+let error1: f64 = 0;
+let error2: f64 = 0;
+
+/**
+ * Adds the squared errors of up to `pieceLength` elements for three scales to the sums above. Returns false as soon as
+ * none of the three can come below `least` any more: no term is negative, so sums only grow, rounded as they are.
+ */
+function addThree(from: usize, count: i32, scale0: f32, scale1: f32, scale2: f32, least: f64): bool {
   const limitLow = f32x4.splat(lowest);
   const limitHigh = f32x4.splat(highest);
-  for (let clip = 0; clip < clips; clip += 3) {
-    const scale0 = scaleOf(100 - clip * clipStep);
-    const scale1 = scaleOf(100 - (clip + 1) * clipStep);
-    const scale2 = scaleOf(100 - (clip + 2) * clipStep);
-    // a scale of 0 is never chosen: whatever comes out is not looked at
-    const inverse0 = f32x4.splat(1 / scale0);
-    const inverse1 = f32x4.splat(1 / scale1);
-    const inverse2 = f32x4.splat(1 / scale2);
-    let total0: f64 = 0;
-    let total1: f64 = 0;
-    let total2: f64 = 0;
-    for (let start = 0; start < count; start += partLength) {
-      const length = min(partLength, count - start);
-      let sum0 = f32x4.splat(0);
-      let sum1 = sum0;
-      let sum2 = sum0;
-      let at = from + (usize(start) << 2);
-      const end = at + (usize(length & ~3) << 2);
-      if (symmetric) {
-        for (; at < end; at += 16) {
-          const value = f32x4.abs(v128.load(at));
-          sum0 = addSymmetricError(sum0, value, inverse0, limitHigh);
-          sum1 = addSymmetricError(sum1, value, inverse1, limitHigh);
-          sum2 = addSymmetricError(sum2, value, inverse2, limitHigh);
-        }
-      } else {
-        for (; at < end; at += 16) {
-          const value = v128.load(at);
-          sum0 = addError(sum0, value, inverse0, limitLow, limitHigh);
-          sum1 = addError(sum1, value, inverse1, limitLow, limitHigh);
-          sum2 = addError(sum2, value, inverse2, limitLow, limitHigh);
-        }
+  // a scale of 0 is never chosen: whatever comes out is not looked at
+  const inverse0 = f32x4.splat(1 / scale0);
+  const inverse1 = f32x4.splat(1 / scale1);
+  const inverse2 = f32x4.splat(1 / scale2);
+  const square0 = f64(scale0) * f64(scale0);
+  const square1 = f64(scale1) * f64(scale1);
+  const square2 = f64(scale2) * f64(scale2);
+  let total0: f64 = 0;
+  let total1: f64 = 0;
+  let total2: f64 = 0;
+  for (let start = 0; start < count; start += partLength) {
+    const length = min(partLength, count - start);
+    let sum0 = f32x4.splat(0);
+    let sum1 = sum0;
+    let sum2 = sum0;
+    let at = from + (usize(start) << 2);
+    const end = at + (usize(length & ~3) << 2);
+    if (symmetric) {
+      for (; at < end; at += 16) {
+        const value = f32x4.abs(v128.load(at));
+        sum0 = addSymmetricError(sum0, value, inverse0, limitHigh);
+        sum1 = addSymmetricError(sum1, value, inverse1, limitHigh);
+        sum2 = addSymmetricError(sum2, value, inverse2, limitHigh);
       }
-      if (length & 3) {
-        const value = partial(at, length & 3);
+    } else {
+      for (; at < end; at += 16) {
+        const value = v128.load(at);
         sum0 = addError(sum0, value, inverse0, limitLow, limitHigh);
         sum1 = addError(sum1, value, inverse1, limitLow, limitHigh);
         sum2 = addError(sum2, value, inverse2, limitLow, limitHigh);
       }
-      total0 += sumLanes(sum0);
-      total1 += sumLanes(sum1);
-      total2 += sumLanes(sum2);
     }
-    const to = errors + (usize(clip) << 3);
-    store<f64>(to, load<f64>(to) + total0);
-    store<f64>(to + 8, load<f64>(to + 8) + total1);
-    store<f64>(to + 16, load<f64>(to + 16) + total2);
+    if (length & 3) {
+      const value = partial(at, length & 3);
+      sum0 = addError(sum0, value, inverse0, limitLow, limitHigh);
+      sum1 = addError(sum1, value, inverse1, limitLow, limitHigh);
+      sum2 = addError(sum2, value, inverse2, limitLow, limitHigh);
+    }
+    total0 += sumLanes(sum0);
+    total1 += sumLanes(sum1);
+    total2 += sumLanes(sum2);
+    if (
+      (error0 + total0) * square0 >= least &&
+      (error1 + total1) * square1 >= least &&
+      (error2 + total2) * square2 >= least
+    ) {
+      return false;
+    }
   }
+  error0 += total0;
+  error1 += total1;
+  error2 += total2;
+  return true;
+}
+
+/** Adds the squared errors, in steps, of up to `pieceLength` elements to errors[clip], for every clip. */
+function addErrors(from: usize, count: i32): void {
+  for (let clip = 0; clip < clips; clip += 3) {
+    const to = errors + (usize(clip) << 3);
+    error0 = load<f64>(to);
+    error1 = load<f64>(to + 8);
+    error2 = load<f64>(to + 16);
+    const scale0 = scaleOf(100 - clip * clipStep);
+    const scale1 = scaleOf(100 - (clip + 1) * clipStep);
+    // nothing is as much as NaN: all are wanted
+    addThree(from, count, scale0, scale1, scaleOf(100 - (clip + 2) * clipStep), NaN);
+    store<f64>(to, error0);
+    store<f64>(to + 8, error1);
+    store<f64>(to + 16, error2);
+  }
+}
+
+/** The squared error, in steps, that a symmetric scale makes of the largest element alone. */
+function errorOfPeak(scale: f32): f64 {
+  const lanes = addSymmetricError(f32x4.splat(0), f32x4.splat(peak), f32x4.splat(1 / scale), f32x4.splat(highest));
+  return f64(f32x4.extract_lane(lanes, 0));
+}
+
+/** The clip in percent with the least error of a group; the larger one among equals. Passes over those that cannot win. */
+function searchClip(from: usize, count: i32): i32 {
+  let best = 100;
+  let least = Infinity;
+  for (let clip = 0; clip < clips; clip += 3) {
+    const percent = 100 - clip * clipStep;
+    const scale0 = scaleOf(percent);
+    const scale1 = scaleOf(percent - clipStep);
+    const scale2 = scaleOf(percent - 2 * clipStep);
+    if (scale0 === 0) break;
+    const square0 = f64(scale0) * f64(scale0);
+    const square1 = f64(scale1) * f64(scale1);
+    const square2 = f64(scale2) * f64(scale2);
+    if (
+      symmetric &&
+      errorOfPeak(scale0) * square0 >= least &&
+      errorOfPeak(scale1) * square1 >= least &&
+      errorOfPeak(scale2) * square2 >= least
+    ) {
+      continue;
+    }
+    error0 = 0;
+    error1 = 0;
+    error2 = 0;
+    let hopeful = true;
+    for (let start = 0; start < count && hopeful; start += pieceLength) {
+      hopeful = addThree(from + (usize(start) << 2), min(pieceLength, count - start), scale0, scale1, scale2, least);
+    }
+    if (!hopeful) continue;
+    if (error0 * square0 < least) {
+      least = error0 * square0;
+      best = percent;
+    }
+    if (scale1 === 0) break;
+    if (error1 * square1 < least) {
+      least = error1 * square1;
+      best = percent - clipStep;
+    }
+    if (scale2 === 0) break;
+    if (error2 * square2 < least) {
+      least = error2 * square2;
+      best = percent - 2 * clipStep;
+    }
+  }
+  return best;
 }
 
 function clearErrors(): void {
   for (let clip: usize = 0; clip < usize(clips); clip++) store<f64>(errors + (clip << 3), 0);
-}
-
-/** The clip in percent with the least error; the larger one among equals. */
-function bestClip(): i32 {
-  let best = 100;
-  let least = Infinity;
-  for (let clip = 0; clip < clips; clip++) {
-    const candidate = scaleOf(100 - clip * clipStep);
-    if (candidate === 0) break;
-    const error = load<f64>(errors + (usize(clip) << 3)) * (f64(candidate) * f64(candidate));
-    if (error < least) {
-      least = error;
-      best = 100 - clip * clipStep;
-    }
-  }
-  return best;
 }
 
 // sums of squares, in steps of the scale
@@ -306,13 +373,7 @@ function chooseGroup(from: usize, count: i32, group: usize): void {
   findRange(from, count);
   choosePoint();
   let percent = 100;
-  if (searching) {
-    clearErrors();
-    for (let start = 0; start < count; start += pieceLength) {
-      addErrors(from + (usize(start) << 2), min(pieceLength, count - start));
-    }
-    percent = bestClip();
-  }
+  if (searching) percent = searchClip(from, count);
   const chosen = scaleOf(percent);
   store<f32>(scales + (group << 2), chosen === 0 ? 1 : chosen);
   store<u8>(zeroPoints + group, u8(zeroPoint));

@@ -1,6 +1,6 @@
 import type { Program } from "./cli.js";
 import { heads } from "./commands/heads.js";
-import { listCommands } from "./commands/list-commands.js";
+import { start } from "./commands/start.js";
 
 export const program = {
   name: "deepseek-compat",
@@ -14,20 +14,6 @@ export const program = {
   ],
 } satisfies Program;
 
-export async function main(): Promise<void> {
-  const [first, ...rest] = process.argv.slice(2);
-  if ((first === "--help" || first === "-h") && rest.length === 0) {
-    // a reader that has gone away is not an error, a full disk is
-    process.stdout.on("error", ({ code }: NodeJS.ErrnoException) => {
-      if (code !== "EPIPE") process.exitCode = 2;
-    });
-    process.stdout.write(listCommands(program, process.stdout.columns || 80));
-    return;
-  }
-  const [{ runProcess }, { optimizeLater }] = await Promise.all([
-    import("./commands/host.js"),
-    import("./commands/warm-up.js"),
-  ]);
-  optimizeLater();
-  await runProcess(program);
+export function main(): Promise<void> {
+  return start(program);
 }

@@ -1,15 +1,17 @@
 import type { Program } from "./cli.js";
-import { benchCommand } from "./commands/bench.js";
-import { compressCommand } from "./commands/compress.js";
-import { runProcess } from "./commands/host.js";
-import { inspectCommand } from "./commands/inspect.js";
+import { modelHeads } from "./commands/heads.js";
+import { start } from "./commands/start.js";
 
-export const program: Program = {
+export const program = {
   name: "deepseek",
   summary: "Make ONNX model files smaller and faster, with proof that they still work.",
-  commands: [inspectCommand, compressCommand, benchCommand],
-};
+  commands: [
+    { ...modelHeads.inspect, load: async () => (await import("./commands/inspect.js")).inspectCommand },
+    { ...modelHeads.compress, load: async () => (await import("./commands/compress.js")).compressCommand },
+    { ...modelHeads.bench, load: async () => (await import("./commands/bench.js")).benchCommand },
+  ],
+} satisfies Program;
 
 export function main(): Promise<void> {
-  return runProcess(program);
+  return start(program);
 }

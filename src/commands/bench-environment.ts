@@ -10,7 +10,7 @@ const telling = /^(avx2|avx_vnni|avx512f|avx512_vnni|avx512vnni|amx_int8|asimddp
 export async function environmentOf(): Promise<Environment> {
   return {
     node: process.version,
-    onnxruntime: await runtimeVersion(),
+    onnxruntime: runtimeVersion(),
     platform: `${platform()} ${release()} ${process.arch}`,
     cpu: cpus()[0]?.model.trim() || "unknown",
     cores: availableParallelism(),

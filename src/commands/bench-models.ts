@@ -27,8 +27,13 @@ export async function openModels(
   data: { readonly path: string | undefined; readonly settings: SampleSettings },
 ): Promise<{ readonly models: readonly OpenedModel[]; readonly samples: SampleSet }> {
   const all = control ? [...paths, paths[0]!] : paths;
-  const files = all.map((path, at): OpenedModel => {
+  const found: { readonly bytes: number; readonly sha256: string }[] = [];
+  for (const path of all) {
     const { bytes, sha256 } = readModelFile(host, path);
+    found.push({ bytes, sha256: await sha256() });
+  }
+  const files = all.map((path, at): OpenedModel => {
+    const { bytes, sha256 } = found[at]!;
     const role = at === 0 ? "baseline" : control && at === all.length - 1 ? "control" : "candidate";
     const label = labelOf(all, at);
     return { label, path, role, bytes, sha256, absolutePath: absolute(host, path), agreement: undefined };

@@ -5,6 +5,7 @@ import { type CommandSpec, type ExitCode, exitCode, type Host, type Options } fr
 import type { Batch } from "../data/batch.js";
 import { UserError } from "../errors.js";
 import type { MeasuringProcess, Worker } from "./bench-process.js";
+import { modelHeads } from "./heads.js";
 import { repeated, seconds, share, whole } from "./option-values.js";
 import { checkReports, outputOptions, writeResult } from "./output.js";
 import { sampleOptions, sampleSettings } from "./sample-options.js";
@@ -19,8 +20,7 @@ export const benchCommand = benchCommandWith(undefined);
 /** The command with another measuring process than the built one, for tests that run the TypeScript source. */
 export function benchCommandWith(worker: Worker | undefined): CommandSpec {
   return {
-    name: "bench",
-    summary: "Measure ONNX models against each other: speed with intervals, memory, agreement of outputs, a verdict.",
+    ...modelHeads.bench,
     details:
       "Outputs are compared first. Then every round loads each model in a fresh process and lets them take turns, a tenth " +
       "of a second each, so that load from outside hits all alike (all models are in memory at once). The verdict is about CPU time per run, the steadier " +

@@ -33,7 +33,7 @@ export async function readCalibration(
   } catch (error) {
     throw new UserError(`--calibration ${path}: cannot be read: ${reason(error)}`);
   }
-  return decodeCalibration(text, path, source.sha256);
+  return decodeCalibration(text, path, await source.sha256());
 }
 
 /** Opens a model with values from inside it as outputs. */
@@ -88,7 +88,7 @@ export async function gatherCalibration(
     });
     const calibration: Calibration = {
       schema: "deepseek/calibration@1",
-      model: { sha256: source.sha256 },
+      model: { sha256: await source.sha256() },
       source: check.calibration.source,
       samples: check.calibration.count,
       values: statistics,

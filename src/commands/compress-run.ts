@@ -18,8 +18,8 @@ import { startWeights } from "../quantize/weights.js";
 import { compressForms } from "../render/compress.js";
 import { warningsOf } from "../render/compress-loss.js";
 import { planForms } from "../render/compress-plan.js";
-import type { Verification } from "../render/compress-result.js";
-import { createQuantizer } from "../tensor/kernels/pool.js";
+import type { CompressResult, Verification } from "../render/compress-result.js";
+import { createQuantizer, smallModel } from "../tensor/kernels/pool.js";
 import type { Clip } from "../tensor/quantized.js";
 import { mayScale, roundForOutputs, scaleChannels } from "./compress-accuracy.js";
 import { searchNoiseLimit } from "./compress-activations.js";
@@ -52,13 +52,15 @@ export async function runCompress(host: Host, path: string, options: Options): P
   }
   const source = readModelFile(host, path);
   const dataName = dataNameOf(host, source, output, options);
+  // for the report; a large file is hashed beside all that follows
+  source.startHash();
   checkGraphs(source.model, path);
   if (!options["requantize"]) refuseQuantized(path, source.model);
   // new weights wait in a file where they would fill memory
   const scratch = openScratch(host, output, source.readExternal);
   const store = source.bytes > largeBytes ? scratch.put : undefined;
   const staging = dryRun ? undefined : openStaging(host, output);
-  const quantizer = createQuantizer(options["threads"] as number);
+  const quantizer = createQuantizer(options["threads"] as number, smallModel);
   let check: Check | string | undefined;
   try {
     const normalised = normalise(source.model, scratch.readExternal, {
@@ -68,13 +70,18 @@ export async function runCompress(host: Host, path: string, options: Options): P
     const opset = raiseOpset(source.model, path, 13, scratch.readExternal);
     const { weights: settings, activations, ranges } = settingsOf(options, options["data"] !== undefined);
     const shared = {
-      model: { path, bytes: source.bytes, sha256: source.sha256 },
+      // its place in the report
+      model: undefined,
       opset,
       normalised: normalised.passes,
     };
     const plan = planQuantization(source.model, settings);
     if (!staging) {
-      await writeResult(host, options, planForms({ schema: "deepseek/compress-plan@2", ...shared, plan }));
+      await writeResult(
+        host,
+        options,
+        planForms({ schema: "deepseek/compress-plan@2", ...shared, model: await modelOf(source), plan }),
+      );
       return exitCode.ok;
     }
     checkWork(path, plan);
@@ -202,6 +209,7 @@ export async function runCompress(host: Host, path: string, options: Options): P
     }
     const result = await describeRun(host, staging, {
       ...shared,
+      model: await modelOf(source),
       output,
       settings: workshop.settings,
       seed: options["seed"] as number,
@@ -226,6 +234,11 @@ export async function runCompress(host: Host, path: string, options: Options): P
     scratch.close();
     staging?.discard();
   }
+}
+
+/** What reports say of the original. */
+async function modelOf(source: ModelFile): Promise<CompressResult["model"]> {
+  return { path: source.path, bytes: source.bytes, sha256: await source.sha256() };
 }
 
 /** The calibration, read or gathered; undefined where there is nothing to calibrate on or for. */

@@ -2,6 +2,7 @@ import { availableParallelism } from "node:os";
 import { Argument, InvalidArgumentError, Option } from "commander";
 import type { CommandSpec, ExitCode, Host, Options } from "../cli.js";
 import { UserError } from "../errors.js";
+import { modelHeads } from "./heads.js";
 import { anyShare, repeated, seconds, whole } from "./option-values.js";
 import { outputOptions, withPage } from "./output.js";
 import { calibrationOptions, labelsOption, sampleOptions } from "./sample-options.js";
@@ -64,8 +65,7 @@ const optionGroups = {
 };
 
 export const compressCommand: CommandSpec = {
-  name: "compress",
-  summary: "Make an ONNX model smaller, and show on samples how near it stays to the original.",
+  ...modelHeads.compress,
   details:
     "--int8 stores weights as 8-bit integers, --int4 those of MatMul and Gemm as 4-bit ones; how each is computed with is\n" +
     "decided by operator, target and --optimize-for, and said. Then original and result run on the same samples. If the\n" +

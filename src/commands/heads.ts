@@ -31,3 +31,22 @@ export const heads = {
     usage: "",
   },
 } as const satisfies Readonly<Record<string, CommandHead>>;
+
+/** The same of deepseek. */
+export const modelHeads = {
+  inspect: {
+    name: "inspect",
+    summary: "Print what an ONNX file holds: opsets, inputs and outputs, operators, parameters and bytes by type.",
+    usage: "<model>",
+  },
+  compress: {
+    name: "compress",
+    summary: "Make an ONNX model smaller, and show on samples how near it stays to the original.",
+    usage: "<model>",
+  },
+  bench: {
+    name: "bench",
+    summary: "Measure ONNX models against each other: speed with intervals, memory, agreement of outputs, a verdict.",
+    usage: "<baseline> [candidates...]",
+  },
+} as const satisfies Readonly<Record<string, CommandHead>>;

@@ -1,10 +1,10 @@
 import { Argument } from "commander";
 import { type CommandSpec, exitCode } from "../cli.js";
+import { modelHeads } from "./heads.js";
 import { checkReports, outputOptions, writeResult } from "./output.js";
 
 export const inspectCommand: CommandSpec = {
-  name: "inspect",
-  summary: "Print what an ONNX file holds: opsets, inputs and outputs, operators, parameters and bytes by type.",
+  ...modelHeads.inspect,
   details: "Nothing is run, and no weights are looked into: large models are inspected at once.",
   arguments: [new Argument("<model>", "an .onnx file")],
   options: outputOptions(),
@@ -28,7 +28,7 @@ export const inspectCommand: CommandSpec = {
         schema: "deepseek/inspect@1",
         path,
         bytes: file.bytes,
-        sha256: file.sha256,
+        sha256: await file.sha256(),
         externalFiles: file.externalFiles,
         quantization: quantizationOf(file.model),
         ...summarizeModel(file.model),

@@ -12,7 +12,8 @@ import {
   type TensorProto,
   tensorInfo,
 } from "../formats/onnx.js";
-import { inModelFile, type ReadAt, skeletonOf } from "../formats/onnx-skeleton.js";
+import { inModelFile, skeletonOf } from "../formats/onnx-skeleton.js";
+import { type HashedFile, startHash } from "./file-hash.js";
 import { absolute, fileSize, readInput, reason } from "./files.js";
 
 /** A model as it was found on disk. */
@@ -21,7 +22,10 @@ export interface ModelFile {
   readonly model: ModelProto;
   /** Bytes of the .onnx file and of the external data its tensors use. */
   readonly bytes: number;
-  readonly sha256: string;
+  /** Starts to hash a large file beside what this thread does, for whoever will ask for the hash. */
+  startHash(): void;
+  /** Hash of the .onnx file, hexadecimal. Throws a UserError where the file has changed since it was read. */
+  sha256(): Promise<string>;
   /** Names of the external data files, relative to the model's folder. */
   readonly externalFiles: readonly string[];
   readonly readExternal: ReadExternal;
@@ -42,7 +46,7 @@ export function readModelFile(host: Host, path: string, { maxWholeBytes = 1 << 2
   const { model } = content;
   const folder = dirname(absolute(host, path));
   const sizes = new Map<string, number>();
-  const readers = new Map<string, ReadAt>([[inModelFile, content.readAt]]);
+  const readers = new Map<string, ReadInto>([[inModelFile, content.readAt]]);
   let externalBytes = 0;
   for (const tensor of everyTensor(model)) {
     const { external, bytes } = tensorInfo(tensor);
@@ -53,7 +57,7 @@ export function readModelFile(host: Host, path: string, { maxWholeBytes = 1 << 2
       throw new FormatError(`${path}: tensor ${tensor.name} lies beyond the end of the file`);
     }
     const size = sizes.get(location) ?? externalSize(folder, external, tensor, path);
-    if (!sizes.has(location)) readers.set(location, fileReader(join(folder, location), `${path}: ${location}`));
+    if (!sizes.has(location)) readers.set(location, fileReader(join(folder, location), `${path}: ${location}`).readAt);
     sizes.set(location, size);
     if (external.offset + bytes > size) {
       throw new FormatError(
@@ -66,12 +70,13 @@ export function readModelFile(host: Host, path: string, { maxWholeBytes = 1 << 2
     path,
     model,
     bytes: content.size + externalBytes,
+    startHash: content.startHash,
     sha256: content.sha256,
     externalFiles: [...sizes.keys()],
-    readExternal({ location, offset }, length) {
+    readExternal({ location, offset }, length, into) {
       const read = readers.get(location);
       if (!read) throw new Error(`no tensor of ${path} lies in ${JSON.stringify(location)}`);
-      return read(offset, length);
+      return read(offset, length, into);
     },
   };
 }
@@ -79,8 +84,9 @@ export function readModelFile(host: Host, path: string, { maxWholeBytes = 1 << 2
 interface Content {
   readonly model: ModelProto;
   readonly size: number;
-  readonly sha256: string;
-  readonly readAt: ReadAt;
+  startHash(): void;
+  sha256(): Promise<string>;
+  readonly readAt: ReadInto;
   /** Whether tensors may lie in the file itself. */
   readonly lazy: boolean;
 }
@@ -91,29 +97,48 @@ function readWhole(host: Host, path: string): Content {
   return {
     model: decodeModel(content, path),
     size: content.length,
-    sha256: createHash("sha256").update(content).digest("hex"),
+    startHash() {},
+    sha256: async () => createHash("sha256").update(content).digest("hex"),
     readAt: (offset, length) => content.slice(offset, offset + length),
     lazy: false,
   };
 }
 
-/** How much of a file is hashed or copied at once. */
-const chunkBytes = 1 << 23;
-
 function readLazily(host: Host, path: string): Content {
   const size = fileSize(host, path, "model");
-  const readAt = fileReader(absolute(host, path), path);
+  const { readAt, checkState } = fileReader(absolute(host, path), path);
   const model = decodeModel(skeletonOf(readAt, size, path), path);
-  const hash = createHash("sha256");
-  for (let at = 0; at < size; at += chunkBytes) hash.update(readAt(at, Math.min(chunkBytes, size - at)));
-  return { model, size, sha256: hash.digest("hex"), readAt, lazy: true };
+  let hashed: (() => Promise<HashedFile>) | undefined;
+  const hash = () => {
+    hashed ??= startHash(absolute(host, path), path);
+    return hashed;
+  };
+  return {
+    model,
+    size,
+    startHash: () => void hash(),
+    async sha256() {
+      const { state, sha256 } = await hash()();
+      checkState(state);
+      return sha256;
+    },
+    readAt,
+    lazy: true,
+  };
 }
 
+/** Reads `length` bytes of a file from `offset`, into `into` where it is given. */
+type ReadInto = (offset: number, length: number, into?: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>;
+
 /** Reads parts of a file; `label` names it in errors. Throws a UserError once it is not the file it was any more. */
-function fileReader(file: string, label: string): (offset: number, length: number) => Uint8Array<ArrayBuffer> {
+function fileReader(file: string, label: string): { readonly readAt: ReadInto; checkState(now: string): void } {
   let first: string | undefined;
-  return (offset, length) => {
-    const part = new Uint8Array(length);
+  const checkState = (now: string) => {
+    first ??= now;
+    if (now !== first) throw new UserError(`${label}: was changed by something else while it was read; run again`);
+  };
+  const readAt: ReadInto = (offset, length, into) => {
+    const part = into ?? new Uint8Array(length);
     let descriptor: number;
     try {
       descriptor = openSync(file, "r");
@@ -122,9 +147,7 @@ function fileReader(file: string, label: string): (offset: number, length: numbe
     }
     try {
       const { ino, size, mtimeMs } = fstatSync(descriptor);
-      const now = `${ino} ${size} ${mtimeMs}`;
-      first ??= now;
-      if (now !== first) throw new UserError(`${label}: was changed by something else while it was read; run again`);
+      checkState(`${ino} ${size} ${mtimeMs}`);
       for (let at = 0; at < length; ) {
         const count = readSync(descriptor, part, at, length - at, offset + at);
         if (count === 0) throw new FormatError(`${label}: ends before byte ${offset + length}`);
@@ -135,6 +158,7 @@ function fileReader(file: string, label: string): (offset: number, length: numbe
     }
     return part;
   };
+  return { readAt, checkState };
 }
 
 function externalSize(folder: string, { location }: ExternalPlace, tensor: TensorProto, path: string): number {

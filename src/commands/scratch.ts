@@ -63,10 +63,10 @@ export function openScratch(host: Host, path: string, readExternal: ReadExternal
       places.set(bytes.buffer, { at: bytes.byteOffset, place });
       return place;
     },
-    readExternal(place, length) {
-      if (place.location !== location) return readExternal(place, length);
+    readExternal(place, length, into) {
+      if (place.location !== location) return readExternal(place, length, into);
       if (descriptor === undefined || place.offset + length > size) throw new Error(`no such bytes were put away`);
-      const part = new Uint8Array(length);
+      const part = into ?? new Uint8Array(length);
       for (let at = 0; at < length; ) at += readSync(descriptor, part, at, length - at, place.offset + at);
       return part;
     },

@@ -1,3 +1,4 @@
+import { createRequire } from "node:module";
 import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { UserError } from "../errors.js";
 import { type DType, elementCount, formatShape, type Tensor, type TensorData } from "../tensor/tensor.js";
@@ -104,10 +105,10 @@ async function loadRuntime() {
   return import("onnxruntime-node");
 }
 
-/** The version of onnxruntime in use. */
-export async function runtimeVersion(): Promise<string> {
-  const { env } = await loadRuntime();
-  return env.versions.node ?? env.versions.common;
+/** The version of onnxruntime in use; does not load it. */
+export function runtimeVersion(): string {
+  const manifest = createRequire(import.meta.url)("onnxruntime-node/package.json") as { readonly version: string };
+  return manifest.version;
 }
 
 const dtypes: ReadonlySet<string> = new Set<DType>([

@@ -194,8 +194,15 @@ function checkTensor(tensor: TensorProto, file: string): void {
   }
 }
 
-/** Reads exactly `length` bytes from the offset of a place, which may be part of a tensor's. */
-export type ReadExternal = (place: ExternalPlace, length: number) => Uint8Array<ArrayBuffer>;
+/**
+ * Reads exactly `length` bytes from the offset of a place, which may be part of a tensor's. Where `into` is given, which
+ * has that length and may be memory that threads share, they may come in it instead of in new memory.
+ */
+export type ReadExternal = (
+  place: ExternalPlace,
+  length: number,
+  into?: Uint8Array<ArrayBuffer>,
+) => Uint8Array<ArrayBuffer>;
 
 /**
  * The elements of a stored tensor (checked by {@link decodeModel}). Throws FormatError for types that are only

@@ -1,4 +1,4 @@
-import { type ReadExternal, readTensor } from "../formats/onnx.js";
+import { type ReadExternal, readTensor, tensorInfo } from "../formats/onnx.js";
 import type { Clip, QuantizedWeight, Quantizer, QuantizerSource } from "../tensor/quantized.js";
 import type { WeightPlan } from "./scheme.js";
 import { type Site, siteKey } from "./sites.js";
@@ -30,13 +30,33 @@ export function startWeights(
     const { dtype, shape, data } = readTensor(tensor, readExternal) as QuantizerSource;
     return transpose ? transposed({ dtype, shape, data }) : { dtype, shape, data };
   };
+  /** One that reads what the quantizer asks for straight to where it wants it; undefined where that cannot be. */
+  const storedSource = (site: Site, plan: WeightPlan): QuantizerSource | undefined => {
+    const { external, shape, bytes, elements, type } = tensorInfo(site.tensor);
+    if (!external || plan.transpose || bytes < minStoredBytes || !isQuantizable(type)) return undefined;
+    let data: QuantizerSource["data"] | undefined;
+    return {
+      dtype: type,
+      shape,
+      get data() {
+        data ??= source(site, plan).data;
+        return data;
+      },
+      fill(into, start) {
+        const offset = external.offset + (bytes / elements) * start;
+        const target = new Uint8Array(into.buffer as ArrayBuffer, into.byteOffset, into.byteLength);
+        const read = readExternal({ ...external, offset, length: target.length }, target.length, target);
+        if (read !== target) target.set(read);
+      },
+    };
+  };
   return {
     source,
     async quantized(site, plan) {
       const key = keyOf(site, plan);
       const found = known.get(key);
       if (found !== undefined) return found;
-      const weight = await quantizer.quantize(source(site, plan), plan.form, clip);
+      const weight = await quantizer.quantize(storedSource(site, plan) ?? source(site, plan), plan.form, clip);
       // the sum of squares is finite exactly where all elements are
       const made = Number.isFinite(weight.signal) ? weight : null;
       if (keep) known.set(key, made);
@@ -44,6 +64,13 @@ export function startWeights(
     },
     put: (site, plan, weight) => void known.set(keyOf(site, plan), weight),
   };
+}
+
+/** Smaller ones are not worth it. */
+const minStoredBytes = 1 << 16;
+
+function isQuantizable(type: string): type is QuantizerSource["dtype"] {
+  return type === "float32" || type === "float16" || type === "bfloat16";
 }
 
 /** A matrix [N, K] as [K, N]. */

@@ -38,6 +38,8 @@ export interface QuantizerSource {
   readonly dtype: "float32" | "float16" | "bfloat16";
   readonly shape: readonly number[];
   readonly data: Float32Array | Uint16Array;
+  /** Where the elements are in memory only once `data` is asked for: puts those from `start` on into `into`. */
+  readonly fill?: ((into: Float32Array | Uint16Array, start: number) => void) | undefined;
 }
 
 /** How the range of a scale is chosen: the largest value, or the clip of it that costs the least squared error. */

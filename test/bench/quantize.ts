@@ -257,7 +257,7 @@ const interpreter = chosen.some(({ by }) => by === "python") ? python() : undefi
 const versionOf = (name: string) =>
   spawnSync(interpreter!, ["-c", `import ${name}; print(${name}.__version__)`], { encoding: "utf8" }).stdout.trim();
 const versions = {
-  "onnxruntime-node": await runtimeVersion(),
+  "onnxruntime-node": runtimeVersion(),
   ...(interpreter && { "Python's onnxruntime": versionOf("onnxruntime") }),
 };
 

@@ -9,22 +9,35 @@ import { partsOf, type Slab, type Stretch, slabsOf } from "./slabs.js";
 /** Below this many elements the other threads are not worth waking; a search does 15 times as much for each. */
 const worthThreads = { max: 1 << 19, mse: 1 << 17 };
 
+/** How much work one element is. */
+const effort = { max: 1, mse: 15 };
+
+/**
+ * So much work is done by one thread sooner than a second one would have started and helped, with some in reserve: the
+ * `patience` of a process that only quantizes one model.
+ */
+export const smallModel = 2 ** 26;
+
 /**
  * A quantizer with SIMD kernels on `threads` threads, this one included; others start with the first large tensor. What
  * it makes equals `quantizeReference` bit for bit, whatever the number of threads. A tensor goes through a few MiB of
- * WebAssembly memory slab by slab. Where the platform has no SIMD or no shared memory, the reference does the work.
+ * WebAssembly memory slab by slab. Where the platform has no SIMD or no shared memory, the reference does the work. Other
+ * threads wait until `patience` elements (a clip search counts as several) have been quantized.
  */
-export function createQuantizer(threads: number): Quantizer {
+export function createQuantizer(threads: number, patience = 0): Quantizer {
   const simd = loadSimd();
   if (!simd) {
     return { quantize: async (source, form, clip) => quantizeReference(source, form, clip), close: async () => {} };
   }
   const crew = gatherCrew(simd, Math.max(1, Math.floor(threads)));
   let last: Promise<unknown> = Promise.resolve();
+  let done = 0;
   return {
     quantize(source, form, clip) {
       // one at a time: they share the memory
-      const result = last.then(() => quantizeWith(simd, crew, source, form, clip));
+      done += elementCount(source.shape) * effort[clip];
+      const alone = done < patience;
+      const result = last.then(() => quantizeWith(simd, crew, alone, source, form, clip));
       last = result.catch(() => {});
       return result;
     },
@@ -39,6 +52,8 @@ export function createQuantizer(threads: number): Quantizer {
 interface Run {
   readonly simd: Simd;
   readonly crew: Crew;
+  /** Whether the other threads are left alone. */
+  readonly alone: boolean;
   readonly source: QuantizerSource;
   readonly form: QuantizedForm;
   readonly clip: Clip;
@@ -58,6 +73,7 @@ interface Run {
 async function quantizeWith(
   simd: Simd,
   crew: Crew,
+  alone: boolean,
   source: QuantizerSource,
   form: QuantizedForm,
   clip: Clip,
@@ -70,7 +86,7 @@ async function quantizeWith(
   const packing = form.bits === 4 && stretches.every((stretch) => isPackable(stretch, size));
   const array = form.signed ? Int8Array : Uint8Array;
   const run: Run = {
-    ...{ simd, crew, source, form, clip, layout, size, packing },
+    ...{ simd, crew, alone, source, form, clip, layout, size, packing },
     flags: (form.symmetric ? 1 : 0) + (form.signed ? 2 : 0) + (form.bits === 4 ? 4 : 0) + (clip === "mse" ? 8 : 0),
     dtype: ["float32", "float16", "bfloat16"].indexOf(source.dtype),
     values: packing ? new Uint8Array((size + 1) >> 1) : new array(size),
@@ -112,16 +128,20 @@ function sum(values: Float64Array, first = 0, step = 1): number {
 }
 
 /** Does the tasks in memory of their needs; false where that much memory is not to be had. */
-async function runTasks({ simd, crew, size, clip }: Run, needs: SlotNeeds, tasks: readonly Task[]): Promise<boolean> {
-  const background = crew.slots > 1 && tasks.length > 1 && size >= worthThreads[clip];
+async function runTasks(
+  { simd, crew, alone, size, clip }: Run,
+  needs: SlotNeeds,
+  tasks: readonly Task[],
+): Promise<boolean> {
+  const background = !alone && crew.slots > 1 && tasks.length > 1 && size >= worthThreads[clip];
   const { slots, end } = layOut(needs, background ? crew.slots : 1);
   if (growTo(simd, end)) {
     await crew.run(tasks, slots, background);
     return true;
   }
-  const alone = layOut(needs, 1);
-  if (!growTo(simd, alone.end)) return false;
-  await crew.run(tasks, alone.slots, false);
+  const least = layOut(needs, 1);
+  if (!growTo(simd, least.end)) return false;
+  await crew.run(tasks, least.slots, false);
   return true;
 }
 
@@ -135,11 +155,16 @@ function needsOf(run: Run, stretches: readonly Stretch[], results: number, work:
   };
 }
 
-function copyIn({ simd, source }: Run, { base, rows, width, stride }: Stretch, to: number): void {
-  const { data } = source;
+/** `once`: no part of the source is wanted again. */
+function copyIn({ simd, source }: Run, { base, rows, width, stride }: Stretch, to: number, once: boolean): void {
   const room = rows * width;
   const { buffer } = simd.memory;
-  const view = data instanceof Float32Array ? new Float32Array(buffer, to, room) : new Uint16Array(buffer, to, room);
+  const view = source.dtype === "float32" ? new Float32Array(buffer, to, room) : new Uint16Array(buffer, to, room);
+  if (rows === 1 && once && source.fill) {
+    source.fill(view, base);
+    return;
+  }
+  const { data } = source;
   for (let row = 0; row < rows; row++) {
     const start = base + row * stride;
     view.set(data.subarray(start, start + width), row * width);
@@ -167,7 +192,7 @@ async function quantizeSlabs(run: Run, slabs: readonly Slab[]): Promise<boolean>
     needsOf(run, slabs, groups * 21, work),
     slabs.map((slab) => ({
       fill(slot): KernelCall {
-        copyIn(run, slab, slot.source);
+        copyIn(run, slab, slot.source, true);
         return [
           "quantizeSlab",
           ...slab.pattern,
@@ -199,7 +224,7 @@ function runParts(
   const tasks = parts.map(
     (part, index): Task => ({
       fill(slot) {
-        copyIn(run, part, slot.source);
+        copyIn(run, part, slot.source, false);
         return call(slot, [run.dtype, slot.source, part.width, slot.wide]);
       },
       take: (slot) => take(run.simd.memory.buffer, slot, part, index),
