@@ -411,7 +411,7 @@ test("models with a few wrong bytes are compressed or refused, and never trip th
 
 test("--static: an input with a default, which no sample gives, has no range and stays", async () => {
   const model = linear();
-  const [{ name }] = model.graph!.initializer as [{ name: string }];
+  const { name } = model.graph!.initializer[0]!;
   model.graph!.input.push(
     makeModel({ inputs: [[name, "float32", [64, 64]]], outputs: [], nodes: [] }).graph!.input[0]!,
   );
