@@ -222,6 +222,16 @@ function kernel(opType: string, inputs: readonly number[] | "all" = [0], range?:
   };
 }
 
+/** onnxruntime's kernel (1.30) gives 0 in the place of 1 where the axis has one element, such as one token to attend to. */
+const softmax: StaticRow = {
+  opType: "Softmax",
+  form(node, facts) {
+    const size = facts.sizes(node.input[0]!)?.at(intAttribute(node, "axis", -1));
+    if (!size || size < 2) return "its axis may have one element, for which the 8-bit kernel is wrong";
+    return kernel("Softmax", [0], { min: 0, max: 1 }).form(node, facts);
+  },
+};
+
 /** An operator that moves the values of its first input about. */
 function through(opType: string, refusal: (node: NodeProto) => string | undefined = () => undefined): StaticRow {
   return {
@@ -260,7 +270,7 @@ const rows = new Map(
     relu,
     kernel("Sigmoid"),
     kernel("LeakyRelu"),
-    kernel("Softmax", [0], { min: 0, max: 1 }),
+    softmax,
     kernel("AveragePool"),
     kernel("GlobalAveragePool"),
     kernel("Concat", "all"),
