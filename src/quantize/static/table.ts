@@ -226,9 +226,9 @@ function kernel(opType: string, inputs: readonly number[] | "all" = [0], range?:
 const softmax: StaticRow = {
   opType: "Softmax",
   form(node, facts) {
-    const size = facts.sizes(node.input[0]!)?.at(intAttribute(node, "axis", -1));
-    if (!size || size < 2) return "its axis may have one element, for which the 8-bit kernel is wrong";
-    return kernel("Softmax", [0], { min: 0, max: 1 }).form(node, facts);
+    const size = facts.sizes(node.input[0]!)?.at(intAttribute(node, "axis", -1)) ?? 1;
+    const wrong = "its axis may have one element, for which the 8-bit kernel is wrong";
+    return size < 2 ? wrong : kernel("Softmax", [0], { min: 0, max: 1 }).form(node, facts);
   },
 };
 
@@ -253,9 +253,8 @@ const maxPool: StaticRow = {
 };
 
 /**
- * The operators that onnxruntime runs in 8 bits, read from its graph after loading. Others stay in floats, with no
- * conversion put around them: that would cost and gain nothing (ConvTranspose, normalisations, Tanh, Erf, Gelu,
- * ReduceMean, Pad, Resize that interpolates).
+ * The operators that onnxruntime runs in 8 bits, read from its graph after loading. Conversions around others would cost
+ * and gain nothing (ConvTranspose, normalisations, Tanh, Erf, Gelu, ReduceMean, Pad, Resize that interpolates).
  */
 const rows = new Map(
   [
