@@ -56,7 +56,8 @@ const weightSlots: readonly WeightSlot[] = [
     input: 0,
     axis(node, rank) {
       const axis = intAttribute(node, "axis", 0);
-      return rank >= 2 ? (axis < 0 ? axis + rank : axis) : undefined;
+      const from0 = axis < 0 ? axis + rank : axis;
+      return rank >= 2 && from0 >= 0 && from0 < rank ? from0 : undefined;
     },
   },
 ];

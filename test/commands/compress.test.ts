@@ -62,6 +62,12 @@ beforeAll(() => {
     "twice.onnx": ({ node }) => node.push(makeNode("Abs", "again", ["x"], ["y"])),
     "gap.onnx": ({ node }) => node.push(makeNode("Abs", "again", ["nowhere"], ["z"])),
     "lines.onnx": ({ node }) => node.push(makeNode("Abs", "again", ["no\n\u001b[2Jwhere"], ["z"])),
+    "axes.onnx": ({ node, initializer }) => {
+      node.unshift(makeNode("Transpose", "turn", ["b2"], ["t"], { perm: [5, -3] }));
+      initializer.push(floats("b2", [64, 64]));
+      node.push(makeNode("Gather", "rows", ["w", "i"], ["z"], { axis: 7 }));
+      initializer.push(makeTensor("i", { dtype: "int64", shape: [1], data: BigInt64Array.of(1n) }));
+    },
     "type.onnx": ({ initializer }) => {
       initializer[1]!.dataType = 99;
     },
@@ -241,6 +247,7 @@ describe("bad input: one line, exit 2, nothing written, input untouched", () => 
       ["--int8", "gap.onnx"],
       /gap\.onnx: node again \(Abs\) reads "nowhere", which nothing/,
     ],
+    ["axes that tensors do not have", ["--int8", "axes.onnx"], /axes\.onnx: onnxruntime cannot load it: .*turn/],
     [
       "names that would break the line and steer the terminal",
       ["--int8", "lines.onnx"],

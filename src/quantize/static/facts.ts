@@ -10,6 +10,7 @@ import {
 import { onnxType } from "../../formats/onnx-types.js";
 import { intAttribute, isStandard } from "../../graph/node.js";
 import { viewModel } from "../../graph/scope.js";
+import { type KnownShape, shapeLookup } from "../../graph/shapes.js";
 import { numbersOf } from "../../tensor/numbers.js";
 import { type ActivationScale, activationScale } from "./scale.js";
 import type { ObservedValue, StaticSettings } from "./settings.js";
@@ -19,6 +20,8 @@ export interface StaticFacts {
   readonly settings: StaticSettings;
   /** What calibration saw of a float value that is computed or an input. */
   observed(name: string): ObservedValue | undefined;
+  /** Sizes of a value's axes as far as the file tells; undefined where not even their number is known. */
+  sizes(name: string): KnownShape | undefined;
   /** Elements of a value in one run; an average of models' values where that is not known. */
   elements(name: string): number;
   /** A float32 constant that no caller may replace. */
@@ -47,7 +50,9 @@ export function staticFacts(
   settings: StaticSettings,
   readExternal: ReadExternal,
 ): StaticFacts {
-  const { root, usesOf } = viewModel(model);
+  const view = viewModel(model);
+  const { root, usesOf } = view;
+  const shapeOf = shapeLookup(view);
   const { graph } = root;
   const producers = new Map(graph.node.flatMap((node) => node.output.map((name) => [name, node] as const)));
   const others = otherFloats(graph);
@@ -58,6 +63,7 @@ export function staticFacts(
   return {
     settings,
     observed: (name) => (others.has(name) || constant(name) ? undefined : observed.get(name)),
+    sizes: (name) => shapeOf(root, name),
     elements: (name) => observed.get(name)?.elements ?? usualElements,
     constant,
     shape: (tensor) => tensorInfo(tensor).shape,

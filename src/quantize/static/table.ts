@@ -1,4 +1,5 @@
-import type { NodeProto } from "../../formats/onnx.js";
+// Long because it is one table: a row for every operator.
+import type { NodeProto, TensorProto } from "../../formats/onnx.js";
 import { floatAttribute, intAttribute, isStandard, stringAttribute } from "../../graph/node.js";
 import { elementCount } from "../../tensor/tensor.js";
 import { convolving, type Estimate, isDepthwise, multiplying, pairwise, passing } from "./estimate.js";
@@ -59,6 +60,7 @@ const conv: StaticRow = {
   form(node, facts) {
     const weight = facts.constant(node.input[1]);
     if (!weight) return "its weight is no constant";
+    if (isSharedDepthwise(weight, facts)) return "a depthwise convolution shares its weight with others";
     if (node.input[2] && !facts.constant(node.input[2])) return "its bias is no constant";
     const shape = facts.shape(weight);
     return {
@@ -222,6 +224,16 @@ function kernel(opType: string, inputs: readonly number[] | "all" = [0], range?:
   };
 }
 
+/** onnxruntime's kernel (1.30) gives 0 in the place of 1 where the axis has one element, such as one token to attend to. */
+const softmax: StaticRow = {
+  opType: "Softmax",
+  form(node, facts) {
+    const size = facts.sizes(node.input[0]!)?.at(intAttribute(node, "axis", -1)) ?? 1;
+    const wrong = "its axis may have one element, for which the 8-bit kernel is wrong";
+    return size < 2 ? wrong : kernel("Softmax", [0], { min: 0, max: 1 }).form(node, facts);
+  },
+};
+
 /** An operator that moves the values of its first input about. */
 function through(opType: string, refusal: (node: NodeProto) => string | undefined = () => undefined): StaticRow {
   return {
@@ -243,9 +255,8 @@ const maxPool: StaticRow = {
 };
 
 /**
- * The operators that onnxruntime runs in 8 bits, read from its graph after loading. Others stay in floats, with no
- * conversion put around them: that would cost and gain nothing (ConvTranspose, normalisations, Tanh, Erf, Gelu,
- * ReduceMean, Pad, Resize that interpolates).
+ * The operators that onnxruntime runs in 8 bits, read from its graph after loading. Conversions around others would cost
+ * and gain nothing (ConvTranspose, normalisations, Tanh, Erf, Gelu, ReduceMean, Pad, Resize that interpolates).
  */
 const rows = new Map(
   [
@@ -260,7 +271,7 @@ const rows = new Map(
     relu,
     kernel("Sigmoid"),
     kernel("LeakyRelu"),
-    kernel("Softmax", [0], { min: 0, max: 1 }),
+    softmax,
     kernel("AveragePool"),
     kernel("GlobalAveragePool"),
     kernel("Concat", "all"),
@@ -287,4 +298,12 @@ export function isSaturation(node: NodeProto, facts: StaticFacts): boolean {
   const [low, high] = [1, 2].map((at) => (node.input[at] ? scalar(facts, node.input[at]) : undefined));
   const unknown = [1, 2].some((at) => node.input[at] && scalar(facts, node.input[at]) === undefined);
   return !unknown && (low ?? 0) <= 0 && (high ?? 0) >= 0;
+}
+
+/**
+ * onnxruntime takes the DequantizeLinear that keeps a shared weight of a depthwise convolution in floats for one of the
+ * 8-bit kernel's, which then fails at run time ("input zero point must be a scalar").
+ */
+function isSharedDepthwise(weight: TensorProto, facts: StaticFacts): boolean {
+  return facts.readers(weight.name).length > 1 && facts.shape(weight)[1] === 1;
 }

@@ -304,3 +304,17 @@ test("floats of 16 bits get no QuantizeLinear, whose scales are 32 bits; behind 
   expect(operators).toContain("QLinearConv");
   expect(operators).toContain("MaxPool");
 });
+
+test("Softmax over one element stays: onnxruntime's 8-bit kernel would give 0", async () => {
+  const shape = [3, 1];
+  const model = makeModel({
+    inputs: [["x", "float32", shape]],
+    outputs: [["y", "float32", shape]],
+    nodes: [makeNode("Softmax", "s", ["x"], ["y"], { axis: -1 })],
+  });
+  const batch = batchOf([["x", "float32", shape]]);
+  const result = await quantized(model, await observe(model, [batch]));
+  const { outputs } = await runOptimized(result.model, batch);
+  expect([...(outputs.get("y")!.data as Float32Array)]).toEqual([1, 1, 1]);
+  expect(result.plan.nodes.get("y")).toMatchObject({ runs: "float", reason: expect.stringMatching(/one element/) });
+});
