@@ -21,7 +21,7 @@ import { type CompressResult, compressForms, planForms, type Verification, warni
 import { createQuantizer } from "../tensor/kernels/pool.js";
 import type { Clip } from "../tensor/quantized.js";
 import { searchNoiseLimit } from "./compress-activations.js";
-import { gatherCalibration, readCalibration } from "./compress-calibrate.js";
+import { gatherCalibration, readCalibration, refuseGaps } from "./compress-calibrate.js";
 import { type Candidate, makeCandidate, openCandidate, useByRuntime, type Workshop } from "./compress-candidates.js";
 import { type Check, openCheck } from "./compress-check.js";
 import { type Choice, chooseByNoise, hasWeights, tuneSchemes } from "./compress-choices.js";
@@ -223,9 +223,12 @@ async function calibrationOf(
   activations: StaticSettings | undefined,
 ): Promise<Calibration | undefined> {
   if (typeof check === "string" || (check.synthetic && !activations)) return undefined;
-  const read = await readCalibration(host, options, source);
-  if (read) return read;
   const values = activations && valuesToObserve(source.model, activations, readExternal);
+  const read = await readCalibration(host, options, source);
+  if (read) {
+    refuseGaps(options, read, source.model, values ?? []);
+    return read;
+  }
   return gatherCalibration(host, options, source, source.model, readExternal, check, staging, values ?? []);
 }
 
