@@ -52,28 +52,22 @@ export function refuseGaps(
 
 /** Those of the names that the main graph computes or is fed, each once. */
 function computedOf({ graph }: ModelProto, names: readonly string[]): readonly string[] {
-  const { input, node } = graph!;
-  const computed = new Set([...input.map(({ name }) => name), ...node.flatMap(({ output }) => output)]);
+  const { input, node, initializer } = graph!;
+  // what samples need not give has no range: an input with a default
+  const defaults = new Set(initializer.map(({ name }) => name));
+  const fed = input.map(({ name }) => name).filter((name) => !defaults.has(name));
+  const computed = new Set([...fed, ...node.flatMap(({ output }) => output)]);
   return [...new Set(names)].filter((name) => computed.has(name));
 }
 
-/**
- * Gathers statistics of values of the normalised model: those that bias correction needs, and these `activations`. Writes them to --calibration where that is given.
- */
-export async function gatherCalibration(
-  host: Host,
-  options: Options,
+/** Opens a model with values from inside it as outputs. */
+export function openProbeOf(
   source: ModelFile,
   base: ModelProto,
   readExternal: ReadExternal,
-  check: Check,
   staging: Staging,
-  activations: readonly string[],
-): Promise<Calibration> {
-  const path = options["calibration"] as string | undefined;
-  const axes = neededChannels(base);
-  const names = computedOf(base, [...axes.keys(), ...activations]);
-  const open: OpenProbe = async (exposed, inputShapes) => {
+): OpenProbe {
+  return async (exposed, inputShapes) => {
     const { files } = writeModelFile(
       staging.pathOf("probe.onnx"),
       exposeValues(base, exposed, inputShapes),
@@ -84,6 +78,27 @@ export async function gatherCalibration(
     staging.remove(files);
     return session;
   };
+}
+
+/**
+ * Gathers statistics of values of the normalised model: those that bias correction needs, those
+ * whose channels (by axis) are `scalable`, and these `activations`. Writes them to --calibration where that is given.
+ */
+export async function gatherCalibration(
+  host: Host,
+  options: Options,
+  source: ModelFile,
+  base: ModelProto,
+  readExternal: ReadExternal,
+  check: Check,
+  staging: Staging,
+  activations: readonly string[],
+  scalable: ReadonlyMap<string, number>,
+): Promise<Calibration> {
+  const path = options["calibration"] as string | undefined;
+  const axes = new Map([...scalable, ...neededChannels(base)]);
+  const names = computedOf(base, [...axes.keys(), ...activations]);
+  const open = openProbeOf(source, base, readExternal, staging);
   const progress = startProgress(host, "calibrating", "runs");
   try {
     const { values: statistics, skipped } = await calibrate(open, check.calibration, names, {

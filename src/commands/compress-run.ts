@@ -1,45 +1,47 @@
 import { basename, dirname, join, parse } from "node:path";
 import { type ExitCode, exitCode, type Host, type Options } from "../cli.js";
-import { runtimeVersion } from "../engine/session.js";
 import { UserError } from "../errors.js";
 import { isBroken } from "../evaluate/agreement.js";
 import { doubtsOf } from "../evaluate/doubts.js";
-import { evaluateCandidate } from "../evaluate/drop.js";
-import type { ModelProto, ReadExternal } from "../formats/onnx.js";
+import type { ReadExternal } from "../formats/onnx.js";
 import { checkGraphs } from "../graph/check.js";
 import { normalise } from "../graph/normalise/index.js";
 import { raiseOpset } from "../graph/opset.js";
-import { quantizationOf } from "../graph/quantization.js";
+import { scalableChannels } from "../quantize/accuracy.js";
 import type { Calibration } from "../quantize/calibration.js";
 import type { Gate, NoiseLimit } from "../quantize/gate.js";
-import { type Milder, planQuantization, type QuantizationPlan } from "../quantize/plan.js";
+import { type Milder, planQuantization } from "../quantize/plan.js";
 import type { RangeMethod } from "../quantize/ranges.js";
 import { observedValues, valuesToObserve } from "../quantize/static/observed.js";
 import type { StaticSettings } from "../quantize/static/settings.js";
 import { startWeights } from "../quantize/weights.js";
-import { type CompressResult, compressForms, planForms, type Verification, warningsOf } from "../render/compress.js";
+import { compressForms } from "../render/compress.js";
+import { warningsOf } from "../render/compress-loss.js";
+import { planForms } from "../render/compress-plan.js";
+import type { Verification } from "../render/compress-result.js";
 import { createQuantizer } from "../tensor/kernels/pool.js";
 import type { Clip } from "../tensor/quantized.js";
+import { mayScale, roundForOutputs, scaleChannels } from "./compress-accuracy.js";
 import { searchNoiseLimit } from "./compress-activations.js";
-import { gatherCalibration, readCalibration, refuseGaps } from "./compress-calibrate.js";
-import { type Candidate, makeCandidate, openCandidate, useByRuntime, type Workshop } from "./compress-candidates.js";
+import { gatherCalibration, openProbeOf, readCalibration, refuseGaps } from "./compress-calibrate.js";
+import { type Candidate, makeCandidate, type Workshop } from "./compress-candidates.js";
 import { type Check, openCheck } from "./compress-check.js";
 import { type Choice, chooseByNoise, hasWeights, tuneSchemes } from "./compress-choices.js";
+import { describeRun } from "./compress-describe.js";
 import { milderFor, searchGate } from "./compress-gate.js";
+import { checkWork, refuseNotFinite, refuseQuantized } from "./compress-refusals.js";
 import { settingsOf } from "./compress-settings.js";
-import { compareSpeed } from "./compress-speed.js";
+import { withoutEffect } from "./compress-unused.js";
+import { verify } from "./compress-verify.js";
 import { checkOutput, isSameFile, openStaging, type Staging } from "./files.js";
 import { type ModelFile, readModelFile } from "./model-files.js";
-import { checkReports, warn, writeResult } from "./output.js";
+import { checkReports, warn, withPage, writeResult } from "./output.js";
 import { startProgress } from "./progress.js";
 import { openScratch } from "./scratch.js";
 
-/** Seconds that the comparison of speeds may take. */
-const speedSeconds = 4;
-
 /** `deepseek compress`: reads, plans, quantizes, verifies, and publishes the file only when all of that is done. */
 export async function runCompress(host: Host, path: string, options: Options): Promise<ExitCode> {
-  checkReports(host, options);
+  checkReports(host, options, withPage);
   const output = outputPath(path, options);
   const dryRun = options["dryRun"] === true;
   if (!dryRun) {
@@ -78,7 +80,17 @@ export async function runCompress(host: Host, path: string, options: Options): P
     checkWork(path, plan);
     // samples first: a --shape that does not fit must not cost the user the wait
     check = options["verify"] === false ? "--no-verify" : await openCheck(host, source, options);
-    const calibration = await calibrationOf(host, options, source, scratch.readExternal, check, staging, activations);
+    const scalable = mayScale(options) ? scalableChannels(source.model) : new Map<string, number>();
+    let calibration = await calibrationOf(
+      host,
+      options,
+      source,
+      scratch.readExternal,
+      check,
+      staging,
+      activations,
+      scalable,
+    );
     if (activations && !calibration) {
       throw new UserError("--static: needs samples to calibrate on; give --data, or --shape for made-up ones");
     }
@@ -94,7 +106,7 @@ export async function runCompress(host: Host, path: string, options: Options): P
       weights: weightsOf(settings.clip),
       readExternal: scratch.readExternal,
       store,
-      channelsOf: correct ? (value) => calibration.values.get(value)?.channels ?? undefined : undefined,
+      channelsOf: correct ? (value) => calibration?.values.get(value)?.channels ?? undefined : undefined,
       activations:
         activations && calibration
           ? { settings: activations, observed: observedValues(calibration.values, ranges) }
@@ -103,6 +115,9 @@ export async function runCompress(host: Host, path: string, options: Options): P
       staging,
     };
     const choices: Choice[] = [];
+    const scaled = await scaleChannels(host, options, workshop, calibration, ranges, check, weightsOf);
+    ({ workshop, calibration } = scaled);
+    choices.push(...scaled.choices);
     if (typeof check !== "string" && options["tune"]) {
       const tuned = await tuneSchemes(host, workshop, check);
       workshop = tuned.workshop;
@@ -124,24 +139,37 @@ export async function runCompress(host: Host, path: string, options: Options): P
     }
     if (typeof check !== "string" && workshop.activations && calibration && range === "auto") {
       const { activations: given } = workshop;
+      const { values } = calibration;
       const ways = (["mse", "minmax", "percentile"] as const).map((method) => ({
         name: method,
         workshop: {
           ...workshop,
-          activations: { ...given, observed: observedValues(calibration.values, { ...ranges, method }) },
+          activations: { ...given, observed: observedValues(values, { ...ranges, method }) },
         },
       }));
       const found = await chooseByNoise(host, check, "range", ways);
       workshop = found.workshop;
       choices.push(found.choice);
     }
+    const rounded =
+      typeof check === "string"
+        ? []
+        : await roundForOutputs(
+            host,
+            options,
+            workshop,
+            openProbeOf(source, workshop.base, scratch.readExternal, staging),
+            check,
+          );
     let candidate = await quantize(host, workshop, name, dataName);
+    refuseNotFinite(path, candidate.tensors);
     checkWork(path, { ...plan, tensors: candidate.tensors });
     let verification: Verification = { checked: false, reason: typeof check === "string" ? check : "" };
     let gate: Gate | null = null;
     let noiseLimit: NoiseLimit | null = null;
     if (typeof check !== "string") {
       const optimized = staging.pathOf("optimized.onnx");
+      const speedSeconds = options["speedSeconds"] as number;
       const again = async (milder: Milder, held: Check) => {
         staging.remove([...candidate.files, "optimized.onnx"]);
         candidate = await makeCandidate(workshop, milder, name, dataName);
@@ -157,7 +185,8 @@ export async function runCompress(host: Host, path: string, options: Options): P
         checked = await again(new Map(), check);
       }
       if (gated && checked.drop.value > maxDrop) {
-        workshop = { ...workshop, activations: undefined };
+        // biases need not stay floats for activations in 8 bits any more
+        workshop = { ...workshop, activations: undefined, settings: { ...workshop.settings, halves: true } };
         gate = await searchGate(host, workshop, check, candidate, checked.drop.value, maxDrop, seconds);
         checked = await again(milderFor(gate.floats), check);
       }
@@ -171,37 +200,24 @@ export async function runCompress(host: Host, path: string, options: Options): P
     if (candidate.files.length > 1 && !dataName) {
       checkOutput(host, join(dirname(output), candidate.files[0]!), options["force"] === true);
     }
-    const { bytes } = candidate;
-    const result: CompressResult = {
-      schema: "deepseek/compress@2",
-      versions: { "deepseek-compat": host.version, onnxruntime: await runtimeVersion(), node: process.versions.node },
+    const result = await describeRun(host, staging, {
       ...shared,
-      output: { path: output, bytes, ratio: bytes / source.bytes },
-      settings,
-      tensors: candidate.tensors,
-      correctedBiases: candidate.corrected.length,
-      namesShortened: candidate.namesShortened,
+      output,
+      settings: workshop.settings,
+      seed: options["seed"] as number,
+      candidate,
       verification,
-      calibration: calibration && {
-        source: calibration.source,
-        samples: calibration.samples,
-        values: calibration.values.size,
-        ranges: activations ? ranges.method : null,
-      },
-      nodes: [...(candidate.activations?.nodes.values() ?? [])].map(({ name, opType, output, runs, reason }) => ({
-        name,
-        opType,
-        output,
-        runs,
-        reason,
-      })),
+      calibration,
+      ranges: workshop.activations ? (choices.find(({ what }) => what === "range")?.chosen ?? ranges.method) : null,
       choices,
+      accuracy: { ...scaled.report, rounded },
       noiseLimit,
       gate,
-    };
+    });
     const failed = gate !== null && !gate.reached;
     if (!failed) staging.publish(candidate.files);
-    for (const warning of warningsOf(result)) await warn(host, warning);
+    const unused = withoutEffect(options, { base: source.model, result, isStatic: activations !== undefined });
+    for (const warning of [...unused, ...warningsOf(result)]) await warn(host, warning);
     await writeResult(host, options, compressForms(result));
     return failed || (verification.checked && isBroken(verification.agreement)) ? exitCode.found : exitCode.ok;
   } finally {
@@ -221,6 +237,7 @@ async function calibrationOf(
   check: Check | string,
   staging: Staging,
   activations: StaticSettings | undefined,
+  scalable: ReadonlyMap<string, number>,
 ): Promise<Calibration | undefined> {
   if (typeof check === "string" || (check.synthetic && !activations)) return undefined;
   const values = activations && valuesToObserve(source.model, activations, readExternal);
@@ -229,7 +246,7 @@ async function calibrationOf(
     refuseGaps(options, read, source.model, values ?? []);
     return read;
   }
-  return gatherCalibration(host, options, source, source.model, readExternal, check, staging, values ?? []);
+  return gatherCalibration(host, options, source, source.model, readExternal, check, staging, values ?? [], scalable);
 }
 
 /** Above this, weights that are made anew wait on disk. */
@@ -247,42 +264,6 @@ async function quantize(host: Host, workshop: Workshop, name: string, dataName: 
   }
 }
 
-/** Holds the finished file against the original, counts what the runtime made of it, and compares speeds. */
-async function verify(
-  host: Host,
-  optimizedPath: string,
-  candidate: Candidate,
-  check: Check,
-  speedSeconds: number,
-): Promise<Extract<Verification, { checked: true }>> {
-  const progress = startProgress(host, "checking", "samples");
-  const session = await openCandidate(candidate, optimizedPath);
-  try {
-    const { count } = check.heldOut;
-    const { agreement, drop } = await evaluateCandidate(
-      check.original.run,
-      session.run,
-      check.heldOut,
-      check.measure,
-      (done) => progress.update(done, count),
-    );
-    const use = useByRuntime((path) => readModelFile(host, path), candidate, optimizedPath);
-    const speed = await compareSpeed(check.original.runAgain, session.run, check.first, speedSeconds);
-    return {
-      checked: true,
-      source: check.heldOut.source,
-      synthetic: check.synthetic,
-      agreement,
-      drop,
-      runtime: use,
-      speed,
-    };
-  } finally {
-    progress.stop();
-    await session.close();
-  }
-}
-
 /** Name of the data file beside the output where the input has its weights in such files. */
 function dataNameOf(host: Host, source: ModelFile, output: string, options: Options): string | null {
   if (source.externalFiles.length === 0) return null;
@@ -295,25 +276,6 @@ function dataNameOf(host: Host, source: ModelFile, output: string, options: Opti
   }
   checkOutput(host, dataPath, options["force"] === true);
   return dataName;
-}
-
-/** Refuses a model that is quantized already: a second loss would be taken for the first. */
-function refuseQuantized(path: string, model: ModelProto): void {
-  const quantization = quantizationOf(model);
-  if (!quantization) return;
-  throw new UserError(
-    `${path}: is quantized already (${quantization.words}); nothing was done; --requantize goes on with what is still floats`,
-  );
-}
-
-/** Refuses a model of which nothing gets smaller. */
-function checkWork(path: string, { tensors }: Pick<QuantizationPlan, "tensors">): void {
-  if (tensors.some(({ action }) => action === "quantize")) return;
-  const [first] = tensors;
-  const held = first
-    ? `all ${tensors.length} float tensors are left, the first: ${first.reason}`
-    : "holds no float tensors";
-  throw new UserError(`${path}: has no weights to quantize (${held}; --dry-run lists them); nothing was written`);
 }
 
 function outputPath(path: string, options: Options): string {
