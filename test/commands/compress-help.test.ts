@@ -59,7 +59,7 @@ test("a calibration that lacks what --static needs is refused instead of leaving
 
 test("a --metric in TypeScript that cannot be parsed is refused with its line", async () => {
   writeFileSync(join(folder, "broken.ts"), "\nexport const metric = { score( };\n");
-  const argv = ["--int8", "model.onnx", "--shape", "x=2x64", "--metric", "broken.ts", "--force"];
+  const argv = ["--int8", "model.onnx", "--data", "data", "--metric", "broken.ts", "--force"];
   const { code, stderr } = await runCommand(compressCommand, argv, folder);
   expect(code).toBe(2);
   expect(stderr).toMatch(/broken\.ts: cannot load it: line 2: /);
