@@ -36,6 +36,30 @@ export async function readCalibration(
   return decodeCalibration(text, path, await source.sha256());
 }
 
+/** Refuses a calibration that was made for less: without it, activations would silently stay in floats. */
+export function refuseGaps(
+  options: Options,
+  { values, skipped = [] }: Calibration,
+  base: ModelProto,
+  activations: readonly string[],
+): void {
+  const missing = computedOf(base, activations).filter((name) => !values.has(name) && !skipped.includes(name));
+  if (missing.length === 0) return;
+  throw new UserError(
+    `--calibration ${options["calibration"]}: lacks ${missing.length} of the values that static quantization needs, ${missing[0]} first; it was made with other options: give it another name, or remove it, to calibrate again`,
+  );
+}
+
+/** Those of the names that the main graph computes or is fed, each once. */
+function computedOf({ graph }: ModelProto, names: readonly string[]): readonly string[] {
+  const { input, node, initializer } = graph!;
+  // what samples need not give has no range: an input with a default
+  const defaults = new Set(initializer.map(({ name }) => name));
+  const fed = input.map(({ name }) => name).filter((name) => !defaults.has(name));
+  const computed = new Set([...fed, ...node.flatMap(({ output }) => output)]);
+  return [...new Set(names)].filter((name) => computed.has(name));
+}
+
 /** Opens a model with values from inside it as outputs. */
 export function openProbeOf(
   source: ModelFile,
@@ -73,16 +97,11 @@ export async function gatherCalibration(
 ): Promise<Calibration> {
   const path = options["calibration"] as string | undefined;
   const axes = new Map([...scalable, ...neededChannels(base)]);
-  const { input, node, initializer } = base.graph!;
-  // what samples need not give has no range: an input with a default
-  const defaults = new Set(initializer.map(({ name }) => name));
-  const fed = input.map(({ name }) => name).filter((name) => !defaults.has(name));
-  const computed = new Set([...fed, ...node.flatMap(({ output }) => output)]);
-  const names = [...new Set([...axes.keys(), ...activations])].filter((name) => computed.has(name));
+  const names = computedOf(base, [...axes.keys(), ...activations]);
   const open = openProbeOf(source, base, readExternal, staging);
   const progress = startProgress(host, "calibrating", "runs");
   try {
-    const { values: statistics } = await calibrate(open, check.calibration, names, {
+    const { values: statistics, skipped } = await calibrate(open, check.calibration, names, {
       channelAxis: (name) => axes.get(name),
       onRun: (done, total) => progress.update(done, total),
     });
@@ -91,6 +110,7 @@ export async function gatherCalibration(
       model: { sha256: await source.sha256() },
       source: check.calibration.source,
       samples: check.calibration.count,
+      ...(skipped.length > 0 ? { skipped: skipped.map(({ name }) => name) } : {}),
       values: statistics,
     };
     if (path !== undefined) writeWhole(host, path, encodeCalibration(calibration));

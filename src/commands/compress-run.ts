@@ -23,7 +23,7 @@ import { createQuantizer, smallModel } from "../tensor/kernels/pool.js";
 import type { Clip } from "../tensor/quantized.js";
 import { mayScale, roundForOutputs, scaleChannels } from "./compress-accuracy.js";
 import { searchNoiseLimit } from "./compress-activations.js";
-import { gatherCalibration, openProbeOf, readCalibration } from "./compress-calibrate.js";
+import { gatherCalibration, openProbeOf, readCalibration, refuseGaps } from "./compress-calibrate.js";
 import { type Candidate, makeCandidate, type Workshop } from "./compress-candidates.js";
 import { type Check, openCheck } from "./compress-check.js";
 import { type Choice, chooseByNoise, hasWeights, tuneSchemes } from "./compress-choices.js";
@@ -253,9 +253,12 @@ async function calibrationOf(
   scalable: ReadonlyMap<string, number>,
 ): Promise<Calibration | undefined> {
   if (typeof check === "string" || (check.synthetic && !activations)) return undefined;
-  const read = await readCalibration(host, options, source);
-  if (read) return read;
   const values = activations && valuesToObserve(source.model, activations, readExternal);
+  const read = await readCalibration(host, options, source);
+  if (read) {
+    refuseGaps(options, read, source.model, values ?? []);
+    return read;
+  }
   return gatherCalibration(host, options, source, source.model, readExternal, check, staging, values ?? [], scalable);
 }
 

@@ -74,7 +74,12 @@ export function metricOfModule(module: Readonly<Record<string, unknown>>, name: 
     name: typeof given.name === "string" ? given.name : name,
     higherIsBetter: given.higherIsBetter !== false,
     score(sample) {
-      const result: unknown = given.score!(sample);
+      let result: unknown;
+      try {
+        result = given.score!(sample);
+      } catch (error) {
+        throw new UserError(`--metric ${name}: score() failed for sample ${sample.at + 1}: ${failure(error)}`);
+      }
       const { value, weight } = (typeof result === "number" ? { value: result, weight: 1 } : (result ?? {})) as {
         readonly value?: unknown;
         readonly weight?: unknown;
@@ -83,8 +88,15 @@ export function metricOfModule(module: Readonly<Record<string, unknown>>, name: 
         return { value, weight };
       }
       throw new UserError(
-        `--metric ${name}: score() gave ${JSON.stringify(result)} for sample ${sample.at + 1}; it must give a number, or { value, weight }`,
+        `--metric ${name}: score() gave ${typeof result === "number" ? result : JSON.stringify(result)} for sample ${sample.at + 1}; it must give a number, or { value, weight }`,
       );
     },
   };
+}
+
+/** A failure with the first place that its stack names. */
+function failure(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const place = /\n\s+at .*?([^/\\(]+:\d+:\d+)\)?/.exec(error.stack ?? "")?.[1];
+  return `${error.message}${place ? ` (${place})` : ""}`;
 }

@@ -10,6 +10,8 @@ export interface Calibration {
   /** In words: what the samples were and how they were read. */
   readonly source: string;
   readonly samples: number;
+  /** Values that were asked for and are no floats. */
+  readonly skipped?: readonly string[] | undefined;
   /** By value name. */
   readonly values: ReadonlyMap<string, ValueStatistics>;
 }
@@ -87,6 +89,7 @@ export async function decodeCalibration(text: string, where: string, sha256: str
     model: z.object({ sha256: z.string().regex(/^[0-9a-f]{64}$/, "is no SHA-256 in hexadecimal") }),
     source: z.string(),
     samples: z.int().min(1),
+    skipped: z.array(z.string()).optional(),
     values: z.array(value).max(2 ** 20),
   });
   let data: unknown;

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
+import { UserError } from "../../src/errors.js";
 import { listed, type Run } from "../../src/evaluate/agreement.js";
 import { evaluateCandidate, rememberOutputs } from "../../src/evaluate/drop.js";
 import { type Metric, metricOfModule, topOneAccuracy } from "../../src/evaluate/metric.js";
@@ -95,4 +96,17 @@ describe("what a candidate lost", () => {
     for (const at of [0, 0, 1, 1]) await remembered(new Map(), at);
     expect(runs).toBe(3);
   });
+});
+
+test("a metric that fails, or gives no number, is a mistake of its file, with the place in it", () => {
+  const sample = { at: 1, feeds: new Map(), outputs: new Map(), label: 1 };
+  const score = (given: () => unknown) => () => metricOfModule({ metric: { score: given } }, "m.js").score(sample);
+  const failing = score(() => {
+    throw new TypeError("label is missing");
+  });
+  expect(failing).toThrow(UserError);
+  expect(failing).toThrow(
+    /^--metric m\.js: score\(\) failed for sample 2: label is missing \(drop\.test\.ts:\d+:\d+\)$/,
+  );
+  expect(score(() => Number.NaN)).toThrow("score() gave NaN for sample 2");
 });
