@@ -42,13 +42,13 @@ const results: readonly ResultType[] = [
   {
     command: "deepseek compress",
     schema: "deepseek/compress@2",
-    file: "src/render/compress.ts",
+    file: "src/render/compress-result.ts",
     type: "CompressResult",
   },
   {
     command: "deepseek compress --dry-run",
     schema: "deepseek/compress-plan@2",
-    file: "src/render/compress.ts",
+    file: "src/render/compress-result.ts",
     type: "PlanResult",
   },
   { command: "deepseek bench", schema: "deepseek/bench@1", file: "src/bench/result.ts", type: "BenchResult" },

@@ -117,10 +117,14 @@ export function planActivations(
 /** Above this the graph as the runtime optimized it, a second copy of the file, is not asked for. */
 const maxOptimizedBytes = 1e9;
 
-/** Opens a candidate; with `optimizedModelPath` the runtime writes the graph it made of it. */
+/** Opens a candidate; with `optimizedModelPath` the runtime writes the graph it made of it, where that has room. */
 export async function openCandidate(candidate: Candidate, optimizedModelPath?: string): Promise<Session> {
-  const settings = optimizedModelPath && candidate.bytes < maxOptimizedBytes ? { optimizedModelPath } : {};
-  return openSession(candidate.path, settings).catch((error: unknown) => {
+  if (optimizedModelPath && candidate.bytes < maxOptimizedBytes) {
+    // that file has the weights as floats again: a disk it does not fit on may well hold the result
+    const session = await openSession(candidate.path, { optimizedModelPath }).catch(() => undefined);
+    if (session) return session;
+  }
+  return openSession(candidate.path).catch((error: unknown) => {
     const why = (error as Error).message.split(": ").slice(1).join(": ");
     throw new UserError(`the compressed model does not load in onnxruntime (${why}); nothing was written`);
   });
@@ -133,5 +137,10 @@ export function useByRuntime(
   optimizedModelPath: string,
 ): RuntimeUse | null {
   if (candidate.bytes >= maxOptimizedBytes) return null;
-  return runtimeUse(read(optimizedModelPath).model, candidate.tensors);
+  try {
+    return runtimeUse(read(optimizedModelPath).model, candidate.tensors);
+  } catch (error) {
+    if (error instanceof UserError) return null;
+    throw error;
+  }
 }

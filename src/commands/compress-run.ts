@@ -1,23 +1,25 @@
 import { basename, dirname, join, parse } from "node:path";
 import { type ExitCode, exitCode, type Host, type Options } from "../cli.js";
-import { runtimeVersion } from "../engine/session.js";
+import { openSession } from "../engine/session.js";
 import { UserError } from "../errors.js";
-import { isBroken } from "../evaluate/agreement.js";
+import { compareOutputs, isBroken, type Run } from "../evaluate/agreement.js";
 import { evaluateCandidate } from "../evaluate/drop.js";
-import type { ModelProto, ReadExternal } from "../formats/onnx.js";
+import type { ReadExternal } from "../formats/onnx.js";
 import { checkGraphs } from "../graph/check.js";
 import { normalise } from "../graph/normalise/index.js";
 import { raiseOpset } from "../graph/opset.js";
-import { quantizationOf } from "../graph/quantization.js";
 import { scalableChannels } from "../quantize/accuracy.js";
 import type { Calibration } from "../quantize/calibration.js";
 import type { Gate, NoiseLimit } from "../quantize/gate.js";
-import { type Milder, planQuantization, type QuantizationPlan } from "../quantize/plan.js";
+import { type Milder, planQuantization } from "../quantize/plan.js";
 import type { RangeMethod } from "../quantize/ranges.js";
 import { observedValues, valuesToObserve } from "../quantize/static/observed.js";
 import type { StaticSettings } from "../quantize/static/settings.js";
 import { startWeights } from "../quantize/weights.js";
-import { type CompressResult, compressForms, planForms, type Verification, warningsOf } from "../render/compress.js";
+import { compressForms } from "../render/compress.js";
+import { warningsOf } from "../render/compress-loss.js";
+import { planForms } from "../render/compress-plan.js";
+import type { Verification } from "../render/compress-result.js";
 import { createQuantizer } from "../tensor/kernels/pool.js";
 import type { Clip } from "../tensor/quantized.js";
 import { mayScale, roundForOutputs, scaleChannels } from "./compress-accuracy.js";
@@ -26,21 +28,21 @@ import { gatherCalibration, openProbeOf, readCalibration } from "./compress-cali
 import { type Candidate, makeCandidate, openCandidate, useByRuntime, type Workshop } from "./compress-candidates.js";
 import { type Check, openCheck } from "./compress-check.js";
 import { type Choice, chooseByNoise, hasWeights, tuneSchemes } from "./compress-choices.js";
+import { describeRun } from "./compress-describe.js";
 import { milderFor, searchGate } from "./compress-gate.js";
+import { checkWork, refuseNotFinite, refuseQuantized } from "./compress-refusals.js";
 import { settingsOf } from "./compress-settings.js";
 import { compareSpeed } from "./compress-speed.js";
+import { withoutEffect } from "./compress-unused.js";
 import { checkOutput, isSameFile, openStaging, type Staging } from "./files.js";
 import { type ModelFile, readModelFile } from "./model-files.js";
-import { checkReports, warn, writeResult } from "./output.js";
+import { checkReports, warn, withPage, writeResult } from "./output.js";
 import { startProgress } from "./progress.js";
 import { openScratch } from "./scratch.js";
 
-/** Seconds that the comparison of speeds may take. */
-const speedSeconds = 4;
-
 /** `deepseek compress`: reads, plans, quantizes, verifies, and publishes the file only when all of that is done. */
 export async function runCompress(host: Host, path: string, options: Options): Promise<ExitCode> {
-  checkReports(host, options);
+  checkReports(host, options, withPage);
   const output = outputPath(path, options);
   const dryRun = options["dryRun"] === true;
   if (!dryRun) {
@@ -161,12 +163,14 @@ export async function runCompress(host: Host, path: string, options: Options): P
             check,
           );
     let candidate = await quantize(host, workshop, name, dataName);
+    refuseNotFinite(path, candidate.tensors);
     checkWork(path, { ...plan, tensors: candidate.tensors });
     let verification: Verification = { checked: false, reason: typeof check === "string" ? check : "" };
     let gate: Gate | null = null;
     let noiseLimit: NoiseLimit | null = null;
     if (typeof check !== "string") {
       const optimized = staging.pathOf("optimized.onnx");
+      const speedSeconds = options["speedSeconds"] as number;
       const again = async (milder: Milder, held: Check) => {
         staging.remove([...candidate.files, "optimized.onnx"]);
         candidate = await makeCandidate(workshop, milder, name, dataName);
@@ -182,7 +186,8 @@ export async function runCompress(host: Host, path: string, options: Options): P
         checked = await again(new Map(), check);
       }
       if (gated && checked.drop.value > maxDrop) {
-        workshop = { ...workshop, activations: undefined };
+        // biases need not stay floats for activations in 8 bits any more
+        workshop = { ...workshop, activations: undefined, settings: { ...workshop.settings, halves: true } };
         gate = await searchGate(host, workshop, check, candidate, checked.drop.value, maxDrop, seconds);
         checked = await again(milderFor(gate.floats), check);
       }
@@ -191,38 +196,24 @@ export async function runCompress(host: Host, path: string, options: Options): P
     if (candidate.files.length > 1 && !dataName) {
       checkOutput(host, join(dirname(output), candidate.files[0]!), options["force"] === true);
     }
-    const { bytes } = candidate;
-    const result: CompressResult = {
-      schema: "deepseek/compress@2",
-      versions: { "deepseek-compat": host.version, onnxruntime: await runtimeVersion(), node: process.versions.node },
+    const result = await describeRun(host, staging, {
       ...shared,
-      output: { path: output, bytes, ratio: bytes / source.bytes },
-      settings,
-      tensors: candidate.tensors,
-      correctedBiases: candidate.corrected.length,
-      namesShortened: candidate.namesShortened,
+      output,
+      settings: workshop.settings,
+      seed: options["seed"] as number,
+      candidate,
       verification,
-      calibration: calibration && {
-        source: calibration.source,
-        samples: calibration.samples,
-        values: calibration.values.size,
-        ranges: activations ? ranges.method : null,
-      },
-      nodes: [...(candidate.activations?.nodes.values() ?? [])].map(({ name, opType, output, runs, reason }) => ({
-        name,
-        opType,
-        output,
-        runs,
-        reason,
-      })),
+      calibration,
+      ranges: workshop.activations ? (choices.find(({ what }) => what === "range")?.chosen ?? ranges.method) : null,
       choices,
       accuracy: { ...scaled.report, rounded },
       noiseLimit,
       gate,
-    };
+    });
     const failed = gate !== null && !gate.reached;
     if (!failed) staging.publish(candidate.files);
-    for (const warning of warningsOf(result)) await warn(host, warning);
+    const unused = withoutEffect(options, { base: source.model, result, isStatic: activations !== undefined });
+    for (const warning of [...unused, ...warningsOf(result)]) await warn(host, warning);
     await writeResult(host, options, compressForms(result));
     return failed || (verification.checked && isBroken(verification.agreement)) ? exitCode.found : exitCode.ok;
   } finally {
@@ -285,20 +276,43 @@ async function verify(
       check.measure,
       (done) => progress.update(done, count),
     );
+    const unoptimized = await unoptimizedNoise(candidate, session.run, check);
     const use = useByRuntime((path) => readModelFile(host, path), candidate, optimizedPath);
-    const speed = await compareSpeed(check.original.runAgain, session.run, check.first, speedSeconds);
+    const speed =
+      speedSeconds > 0 ? await compareSpeed(check.original.runAgain, session.run, check.first, speedSeconds) : null;
     return {
       checked: true,
       source: check.heldOut.source,
+      split: check.note,
+      notes: check.heldOut.notes,
       synthetic: check.synthetic,
       agreement,
       drop,
       runtime: use,
+      unoptimizedDb: unoptimized,
       speed,
     };
   } finally {
     progress.stop();
     await session.close();
+  }
+}
+
+/** Schemes whose kernels come out of fusions, which could compute something else than the file says. */
+const fusedSchemes: ReadonlySet<string> = new Set(["qdq", "nbits", "dynamic", "static"]);
+
+/**
+ * Signal over noise, in dB, between the file as the runtime optimizes it and as it stands, on a held-out sample; null
+ * where no integer kernel comes out of fusions.
+ */
+async function unoptimizedNoise(candidate: Candidate, optimized: Run, check: Check): Promise<number | null> {
+  if (!candidate.tensors.some(({ scheme }) => scheme && fusedSchemes.has(scheme))) return null;
+  const plain = await openSession(candidate.path, { graphOptimization: "disabled" });
+  try {
+    const { total } = await compareOutputs(plain.run, optimized, { count: 1, read: check.heldOut.read });
+    return total.sqnrDb;
+  } finally {
+    await plain.close();
   }
 }
 
@@ -316,26 +330,7 @@ function dataNameOf(host: Host, source: ModelFile, output: string, options: Opti
   return dataName;
 }
 
-/** Refuses a model that is quantized already: a second loss would be taken for the first. */
-function refuseQuantized(path: string, model: ModelProto): void {
-  const quantization = quantizationOf(model);
-  if (!quantization) return;
-  throw new UserError(
-    `${path}: is quantized already (${quantization.words}); nothing was done; --requantize goes on with what is still floats`,
-  );
-}
-
-/** Refuses a model of which nothing gets smaller. */
-function checkWork(path: string, { tensors }: Pick<QuantizationPlan, "tensors">): void {
-  if (tensors.some(({ action }) => action === "quantize")) return;
-  const [first] = tensors;
-  const held = first
-    ? `all ${tensors.length} float tensors are left, the first: ${first.reason}`
-    : "holds no float tensors";
-  throw new UserError(`${path}: has no weights to quantize (${held}; --dry-run lists them); nothing was written`);
-}
-
 function outputPath(path: string, options: Options): string {
   const { dir, name } = parse(path);
-  return (options["output"] as string | undefined) ?? join(dir, `${name}.int8.onnx`);
+  return (options["output"] as string | undefined) ?? join(dir, `${name}.${options["int4"] ? "int4" : "int8"}.onnx`);
 }

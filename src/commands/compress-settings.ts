@@ -55,13 +55,16 @@ export function settingsOf(options: Options, hasData: boolean): CompressSettings
 }
 
 function forcedScheme(options: Options): SchemeId | undefined {
+  const { scheme } = options as { readonly scheme?: SchemeId };
   const asked = [
-    ...(options["dynamic"] ? (["dynamic"] as const) : []),
-    ...(options["static"] ? (["static"] as const) : []),
-    ...(options["scheme"] === undefined ? [] : [options["scheme"] as SchemeId]),
+    ...(options["dynamic"] ? [{ option: "--dynamic", id: "dynamic" } as const] : []),
+    ...(options["static"] ? [{ option: "--static", id: "static" } as const] : []),
+    ...(scheme === undefined ? [] : [{ option: `--scheme ${scheme}`, id: scheme }]),
   ];
-  if (new Set(asked).size > 1) throw new UserError(`--${asked[0]} and ${asked[1]}: choose one scheme`);
-  return asked[0];
+  if (new Set(asked.map(({ id }) => id)).size > 1) {
+    throw new UserError(`${asked.map(({ option }) => option).join(" and ")}: choose one scheme`);
+  }
+  return asked[0]?.id;
 }
 
 /** The target of an option; `auto` is this machine. */

@@ -2,21 +2,22 @@ import { availableParallelism } from "node:os";
 import { Argument, InvalidArgumentError, Option } from "commander";
 import type { CommandSpec, ExitCode, Host, Options } from "../cli.js";
 import { UserError } from "../errors.js";
-import { repeated, seconds, share, whole } from "./option-values.js";
-import { outputOptions } from "./output.js";
+import { anyShare, repeated, seconds, whole } from "./option-values.js";
+import { outputOptions, withPage } from "./output.js";
 import { calibrationOptions, labelsOption, sampleOptions } from "./sample-options.js";
 
 export const compressCommand: CommandSpec = {
   name: "compress",
   summary: "Make an ONNX model smaller, and show on samples how near it stays to the original.",
   details:
-    "--int8 stores the weights of MatMul, Gemm, Conv and ConvTranspose as 8-bit integers with one scale per output\n" +
-    "channel (weight-only QDQ, opset 13). Then original and result run on the same samples, and the report shows the\n" +
-    "bytes saved and the damage done. The input is never changed; the output appears whole or not at all.",
+    "--int8 stores weights as 8-bit integers, --int4 those of MatMul and Gemm as 4-bit ones; how each is computed with is\n" +
+    "decided by operator, target and --optimize-for, and said. Then original and result run on the same samples. If the\n" +
+    "loss on --data exceeds --max-drop, what costs the most is taken back to milder ways until it does not, or the run\n" +
+    "fails. The input is never changed; the output appears whole or not at all.",
   arguments: [new Argument("<model>", "an .onnx file")],
   options: [
     new Option("--int8", "quantize weights to 8-bit integers"),
-    new Option("-o, --output <file>", "where to write (default: <model>.int8.onnx beside the model)"),
+    new Option("-o, --output <file>", "where to write (default: <model>.int8.onnx or .int4.onnx beside the model)"),
     new Option("--dry-run", "print the plan and write nothing"),
     new Option("--force", "replace the output if it exists"),
     ...sampleOptions(),
@@ -65,28 +66,35 @@ export const compressCommand: CommandSpec = {
       .choices(["auto", "max", "mse"])
       .default("auto"),
     new Option("--tune", "measure other schemes than the rules choose, and take the fastest on this machine"),
-    new Option("--max-drop <share>", "loss that --data may show; weights stay floats, or the run fails, to keep it")
-      .argParser(share)
+    new Option(
+      "--max-drop <share>",
+      "loss that --data may show; to keep it, weights are treated more mildly, or the run fails",
+    )
+      .argParser(anyShare)
       .default(0.02, "2%"),
     new Option("--search-seconds <n>", "time for measuring which weights cost the most")
       .argParser(seconds)
       .default(120),
+    new Option("--speed-seconds <n>", "time for comparing the speed with the original's; 0 skips that")
+      .argParser(whole(0, 3600))
+      .default(4),
     new Option("--requantize", "go on where the model is quantized already: with what is still floats"),
     new Option("--keep-names", "values inside the model keep their names (short ones make small files smaller)"),
     new Option("--freeze-inputs", "take weights that are graph inputs too for constants"),
     new Option("--threads <n>", "threads to quantize with").argParser(whole(1, 256)).default(availableParallelism()),
     new Option("--min-elements <n>", "leave smaller tensors as they are").argParser(whole(0)).default(1024),
-    ...outputOptions(),
+    ...outputOptions(withPage),
   ],
   examples: [
     { command: "compress --int8 model.onnx", note: "writes model.int8.onnx" },
     { command: "compress --int8 model.onnx --data samples/ -o small.onnx", note: "checked on real inputs" },
     { command: "compress --int8 model.onnx --shape x=1x3x48x320 --report report.md", note: "synthetic inputs" },
+    { command: "compress --int8 model.onnx --data samples/ --report report.html", note: "a page with charts" },
     { command: "compress --int8 model.onnx --dry-run", note: "which tensors, and why not the others" },
   ],
   exitCodes: {
     0: "the file was written (or the plan printed)",
-    1: "the file was written, but its outputs are broken: not finite, or of another shape",
+    1: "the loss stays above --max-drop: nothing was written; or written, but outputs are broken (not finite)",
     2: "could not do it; nothing was written",
   },
   run: (host, [model], options) => compress(host, model as string, options),
@@ -105,10 +113,16 @@ function ortVersion(text: string): string {
 }
 
 async function compress(host: Host, path: string, options: Options): Promise<ExitCode> {
-  if (!options["int8"] && !options["int4"]) throw new UserError("say how to compress: --int8 or --int4");
+  const said = ["int8", "int4", "dynamic", "static", "scheme"].some((option) => options[option] !== undefined);
+  if (!said) throw new UserError("say how to compress: --int8 or --int4");
   if (options["int8"] && options["int4"]) throw new UserError("--int8 and --int4: choose one");
   if (options["verify"] === false && (options["data"] || options["shape"])) {
     throw new UserError("--no-verify: leave it out to check with --data or --shape, or leave those out");
+  }
+  for (const name of ["labels", "metric"]) {
+    if (options[name] !== undefined && options["data"] === undefined) {
+      throw new UserError(`--${name}: give the samples it is for with --data`);
+    }
   }
   const { runCompress } = await import("./compress-run.js");
   return runCompress(host, path, options);

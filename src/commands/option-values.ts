@@ -19,10 +19,22 @@ export function seconds(text: string): number {
 
 /** Parses a share above 0 and below 1: `5%` or `0.05`. */
 export function share(text: string): number {
-  const trimmed = text.trim();
-  const number = trimmed.endsWith("%") ? Number(trimmed.slice(0, -1)) / 100 : Number(trimmed);
-  if (/\d/.test(trimmed) && number > 0 && number < 1) return number;
+  const number = shareOf(text);
+  if (number > 0 && number < 1) return number;
   throw new InvalidArgumentError("It must be a share above 0 and below 1, such as 5% or 0.05.");
+}
+
+/** Parses a share from 0 to 1, both included. */
+export function anyShare(text: string): number {
+  const number = shareOf(text);
+  if (number >= 0 && number <= 1) return number;
+  throw new InvalidArgumentError("It must be a share from 0 to 1, such as 2% or 0.02.");
+}
+
+function shareOf(text: string): number {
+  const trimmed = text.trim();
+  if (!/\d/.test(trimmed)) return Number.NaN;
+  return trimmed.endsWith("%") ? Number(trimmed.slice(0, -1)) / 100 : Number(trimmed);
 }
 
 /** Gathers the values of an option that may be given several times. */

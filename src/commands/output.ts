@@ -7,12 +7,18 @@ import type { Forms } from "../render/forms.js";
 import { checkOutput, writeWhole } from "./files.js";
 import { repeated } from "./option-values.js";
 
-/** The options every command shares for its result. */
-export function outputOptions(): Option[] {
+/** Endings of report files that every command writes. */
+const usualEndings: readonly string[] = [".json", ".md"];
+/** Those of commands whose forms have a page. */
+export const withPage: readonly string[] = [...usualEndings, ".html"];
+
+/** The options every command shares for its result; `endings` of the reports it can write. */
+export function outputOptions(endings = usualEndings): Option[] {
+  const kinds = alternatives(endings);
   return [
     new Option("--format <form>", "form of the result on stdout").choices(["text", "json", "markdown"]).default("text"),
     new Option("--json", "same as --format json, whatever --format says"),
-    new Option("--report <file>", "also write the result to a file, .json or .md (repeatable)").argParser(repeated),
+    new Option("--report <file>", `also write the result to a file, ${kinds} (repeatable)`).argParser(repeated),
   ];
 }
 
@@ -30,13 +36,17 @@ function reportFiles(options: Options): readonly string[] {
 }
 
 /** Refuses report names with another ending, or in a folder that cannot be written, before any work is done. */
-export function checkReports(host: Host, options: Options): void {
+export function checkReports(host: Host, options: Options, endings = usualEndings): void {
   for (const path of reportFiles(options)) {
-    if (![".json", ".md"].includes(extname(path))) {
-      throw new UserError(`--report ${path}: the name must end in .json or .md`);
+    if (!endings.includes(extname(path))) {
+      throw new UserError(`--report ${path}: the name must end in ${alternatives(endings)}`);
     }
     checkOutput(host, path, true);
   }
+}
+
+function alternatives(names: readonly string[]): string {
+  return `${names.slice(0, -1).join(", ")} or ${names.at(-1)}`;
 }
 
 /** Prints a result on stdout in the chosen form and writes the report files. */
@@ -46,8 +56,10 @@ export async function writeResult(host: Host, options: Options, forms: Forms): P
   if (format === "json") host.stdout.write(json());
   else if (format === "markdown") host.stdout.write(forms.markdown());
   else host.stdout.write(forms.text(await paintFor(host, host.stdout), host.stdout.columns));
-  for (const path of reportFiles(options))
-    writeWhole(host, path, extname(path) === ".json" ? json() : forms.markdown());
+  for (const path of reportFiles(options)) {
+    const ending = extname(path);
+    writeWhole(host, path, ending === ".json" ? json() : ending === ".html" ? forms.html!() : forms.markdown());
+  }
 }
 
 /** A warning on stderr. */

@@ -5,6 +5,7 @@ import type { StoreBytes } from "../graph/stored.js";
 import type { Quantizer } from "../tensor/quantized.js";
 import { editModel } from "./edit.js";
 import type { PlannedTensor, QuantizationPlan } from "./plan.js";
+import { saturatingOutputs } from "./saturation.js";
 import type { WeightPlan } from "./scheme.js";
 import { storeHalf } from "./schemes/half.js";
 import { schemes } from "./schemes/index.js";
@@ -17,7 +18,12 @@ export interface AppliedTensor extends PlannedTensor {
   readonly sqnrDb: number | null;
   /** Name of the initializer that holds the integers; null where the tensor was left. */
   readonly storedAs: string | null;
+  /** How many of its outputs can be cut on x86 processors without VNNI; missing where none can. */
+  readonly saturating?: number;
 }
+
+/** Why a weight is left that cannot be quantized at all. */
+export const notFinite = "holds NaN or infinite elements";
 
 /** What applying a plan needs. */
 export interface ApplyContext {
@@ -58,12 +64,11 @@ export async function applyPlan(
     }
     const stored = await storeSite(site, tensor);
     if (stored) {
-      const { signal, noise, name } = stored;
+      const { signal, noise, name, saturating } = stored;
       const sqnrDb = noise === 0 ? null : 10 * Math.log10(signal / noise);
-      applied.push({ ...tensor, sqnrDb, storedAs: name });
+      applied.push({ ...tensor, sqnrDb, storedAs: name, ...(saturating > 0 ? { saturating } : {}) });
     } else {
-      const reason =
-        tensor.scheme === "half" ? "holds elements that float16 does not reach" : "holds NaN or infinite elements";
+      const reason = tensor.scheme === "half" ? "holds elements that float16 does not reach" : notFinite;
       const { transpose: _, opset: __, ...rest } = tensor;
       const left = { action: "leave", scheme: null, form: null, reason, bytesAfter: tensor.bytes } as const;
       applied.push({ ...rest, ...left, sqnrDb: null, storedAs: null });
@@ -78,15 +83,18 @@ export async function applyPlan(
   async function storeSite(
     site: Site,
     tensor: PlannedTensor,
-  ): Promise<{ readonly name: string; readonly signal: number; readonly noise: number } | undefined> {
+  ): Promise<
+    { readonly name: string; readonly signal: number; readonly noise: number; readonly saturating: number } | undefined
+  > {
     if (tensor.scheme === "half") {
       const half = storeHalf(site, readTensor(site.tensor, readExternal).data as Float32Array, edit);
-      return half ? { name: half.tensor.name, signal: half.signal, noise: half.noise } : undefined;
+      return half ? { name: half.tensor.name, signal: half.signal, noise: half.noise, saturating: 0 } : undefined;
     }
     const weightPlan = tensor as PlannedTensor & WeightPlan;
     const weight = await weights.quantized(site, weightPlan);
     if (!weight) return undefined;
     const { name } = schemes[tensor.scheme!].apply(site, weightPlan, weight, edit);
-    return { name, signal: weight.signal, noise: weight.noise };
+    const saturating = saturatingOutputs(tensor, site, weight);
+    return { name, signal: weight.signal, noise: weight.noise, saturating };
   }
 }

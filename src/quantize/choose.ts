@@ -1,4 +1,6 @@
+import type { ModelProto } from "../formats/onnx.js";
 import { intAttribute } from "../graph/node.js";
+import { viewModel } from "../graph/scope.js";
 import { product } from "../graph/shapes.js";
 import { whyNotFused } from "./fusion.js";
 import { operatorClass } from "./operators.js";
@@ -10,7 +12,7 @@ import {
   type SchemeId,
   targetOf,
 } from "./settings.js";
-import { type Site, siteKey, type WeightUse } from "./sites.js";
+import { type Site, siteKey, sitesOf, type WeightUse } from "./sites.js";
 import { fastRows, isAtLeast, ortSince } from "./target.js";
 
 /** A scheme to try, and why, for the report; no words where the user chose it. */
@@ -118,6 +120,13 @@ function matches({ pattern }: Override, { scope, info, uses }: Site): boolean {
   return [info.name, siteKey(scope.path, info.name), ...uses.map(({ node }) => node.name)].some((name) =>
     test.test(name),
   );
+}
+
+/** Patterns of the user's decisions that no weight of a model answers to. Constants must have been lifted. */
+export function unmatchedPatterns(model: ModelProto, { overrides = [] }: QuantizeSettings): readonly string[] {
+  if (overrides.length === 0) return [];
+  const sites = sitesOf(viewModel(model));
+  return overrides.filter((override) => !sites.some((site) => matches(override, site))).map(({ pattern }) => pattern);
 }
 
 /** A pattern in which `*` stands for any characters and `?` for one. */

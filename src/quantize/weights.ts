@@ -1,6 +1,5 @@
 import { type ReadExternal, readTensor } from "../formats/onnx.js";
 import type { Clip, QuantizedWeight, Quantizer, QuantizerSource } from "../tensor/quantized.js";
-import { isFiniteSource } from "./channels.js";
 import type { WeightPlan } from "./scheme.js";
 import { type Site, siteKey } from "./sites.js";
 
@@ -37,8 +36,9 @@ export function startWeights(
       const key = keyOf(site, plan);
       const found = known.get(key);
       if (found !== undefined) return found;
-      const floats = source(site, plan);
-      const made = isFiniteSource(floats) ? await quantizer.quantize(floats, plan.form, clip) : null;
+      const weight = await quantizer.quantize(source(site, plan), plan.form, clip);
+      // the sum of squares is finite exactly where all elements are
+      const made = Number.isFinite(weight.signal) ? weight : null;
       if (keep) known.set(key, made);
       return made;
     },

@@ -6,4 +6,6 @@ export interface Forms {
   /** For a terminal of that many columns; colours come from `paint`. */
   text(paint: ChalkInstance, columns: number): string;
   markdown(): string;
+  /** One page that loads nothing, for results that have one. */
+  html?(): string;
 }

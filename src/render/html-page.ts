@@ -1,3 +1,5 @@
+import type { Column } from "./table.js";
+
 /** A text as HTML shows it, also in an attribute. */
 export const escapeHtml = (text: string | number): string =>
   String(text).replace(/[&<>"'`]/g, (sign) => `&#${sign.charCodeAt(0)};`);
@@ -28,7 +30,7 @@ h3 { font: 600 1rem ui-monospace, monospace; margin: 1.5rem 0 .5rem; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; }
 th, td { overflow-wrap: break-word; text-align: left; vertical-align: top; padding: .35rem .6rem; border-bottom: 1px solid var(--line); }
-.number { text-align: right; font-variant-numeric: tabular-nums; }
+.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 td button { all: unset; cursor: pointer; color: var(--info); overflow-wrap: normal; white-space: nowrap; }
 td button:focus-visible { outline: 2px solid var(--info); }
 .filters { position: sticky; top: 0; display: flex; flex-wrap: wrap; gap: .5rem 1rem; align-items: center; padding: .6rem 0;
@@ -50,7 +52,78 @@ summary { cursor: pointer; }
 @media print { .filters { display: none; } }
 `;
 
-/** The filter box: hides findings that do not match, and files without any left. */
+/** A whole page of its parts, which are HTML; it loads nothing from anywhere. */
+export function page(parts: {
+  /** Plain text. */
+  readonly title: string;
+  readonly style: string;
+  readonly header: string;
+  readonly main: string;
+  readonly script: string;
+}): string {
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
+<title>${escapeHtml(parts.title)}</title>
+<style>${parts.style}</style>
+</head>
+<body>
+<header>
+${parts.header}
+</header>
+<main>
+${parts.main}
+</main>
+<script>${parts.script}</script>
+</body>
+</html>
+`;
+}
+
+/** Cells of a table row. */
+export const cells = (row: readonly string[], columns: readonly Column[]): string =>
+  row
+    .map((cell, at) => `<td${columns[at]?.align === "right" ? ' class="number"' : ""}>${escapeHtml(cell)}</td>`)
+    .join("");
+
+/** The header cells of a table. */
+export const headCells = (columns: readonly Column[]): string =>
+  columns
+    .map(({ header, align }) => `<th${align === "right" ? ' class="number"' : ""}>${escapeHtml(header)}</th>`)
+    .join("");
+
+/** The filter box of a table: hides rows that do not hold all words. */
+export const rowFilterScript = `
+(() => {
+  const box = document.getElementById("filter");
+  if (!box) return;
+  const rows = [...document.querySelectorAll("tr[data-search]")];
+  const apply = () => {
+    const words = box.value.toLowerCase().split(/\\s+/).filter(Boolean);
+    let count = 0;
+    for (const row of rows) {
+      row.hidden = !words.every((word) => row.dataset.search.includes(word));
+      if (!row.hidden) count += 1;
+    }
+    document.getElementById("shown").textContent = count + " of " + rows.length + " shown";
+  };
+  box.addEventListener("input", apply);
+  document.querySelector(".filters").addEventListener("submit", (event) => event.preventDefault());
+  for (const button of document.querySelectorAll("[data-filter]")) {
+    button.addEventListener("click", () => {
+      box.value = box.value === button.dataset.filter ? "" : button.dataset.filter;
+      apply();
+      box.scrollIntoView();
+    });
+  }
+  apply();
+})();
+`;
+
+/** The filter box of the scanner's page: hides findings that do not match, and files without any left. */
 export const filterScript = `
 (() => {
   const box = document.getElementById("filter");

@@ -2,7 +2,7 @@ import type { Rule, Severity } from "../compat/rule.js";
 import { severities } from "../compat/rule.js";
 import { targets } from "../compat/targets.js";
 import { fixDiff } from "./fix-diff.js";
-import { escapeHtml, filterScript, style } from "./html-page.js";
+import { escapeHtml, filterScript, page, style } from "./html-page.js";
 import { planHtml, proofTable } from "./html-plan.js";
 import {
   byFile,
@@ -22,24 +22,14 @@ const detailed = 2_000;
 export function html(report: ScanReport, surroundings: Surroundings): string {
   const fresh = freshOf(report.findings);
   const title = "DeepSeek compatibility";
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
-<title>${title}</title>
-<style>${style}</style>
-</head>
-<body>
-<header>
-<h1>${title}</h1>
+  return page({
+    title,
+    style,
+    header: `<h1>${title}</h1>
 <p>Target <b>${escapeHtml(report.target)}</b>: ${escapeHtml(targets[report.target].title)}; code written for ${escapeHtml(report.from)}.</p>
 ${tiles(report, fresh)}
-${report.failures.map((why) => `<p class="fails">Fails: ${escapeHtml(why)}</p>`).join("\n")}
-</header>
-<main>
-${fresh.length > 0 ? ruleTable(fresh, surroundings.rules ?? []) : "<p>Nothing found.</p>"}
+${report.failures.map((why) => `<p class="fails">Fails: ${escapeHtml(why)}</p>`).join("\n")}`,
+    main: `${fresh.length > 0 ? ruleTable(fresh, surroundings.rules ?? []) : "<p>Nothing found.</p>"}
 ${fresh.length > 0 ? filters : ""}
 ${byFile(fresh)
   .map(([file, findings]) => fileSection(file, findings, fresh.length, surroundings))
@@ -48,12 +38,9 @@ ${proofTable(report)}
 ${surroundings.plan ? planHtml(surroundings.plan) : ""}
 ${report.diff ? `<h2>Diff of the fixes</h2>\n${diffBlock(report.diff)}` : ""}
 ${accepted(report)}
-${blindness(report)}
-</main>
-<script>${filterScript}</script>
-</body>
-</html>
-`;
+${blindness(report)}`,
+    script: filterScript,
+  });
 }
 
 function tiles(report: ScanReport, fresh: readonly ReportedFinding[]): string {

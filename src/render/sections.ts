@@ -9,12 +9,12 @@ export interface Section {
   readonly note?: string;
 }
 
-/** Sections for a terminal, each with an empty line before it. */
-export function textSections(sections: readonly Section[], paint: ChalkInstance): string {
+/** Sections for a terminal, each with an empty line before it; with `width`, last columns are wrapped to it. */
+export function textSections(sections: readonly Section[], paint: ChalkInstance, width?: number): string {
   return sections
     .map(({ title, columns, rows, note }) => {
       const below = note ? `${paint.dim(note)}\n` : "";
-      return `\n${paint.bold(title)}\n${textTable(columns, rows, paint.dim)}${below}`;
+      return `\n${paint.bold(title)}\n${textTable(columns, rows, paint.dim, width)}${below}`;
     })
     .join("");
 }

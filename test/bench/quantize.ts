@@ -29,14 +29,18 @@ const costTurns = Number(listed("--cost")?.[0] ?? 0);
 const nothingDone = 0.97;
 
 /** Runs a program under GNU time; `error` holds the last line it said where it failed. */
-function costOf(argv: readonly string[], failed: (code: number) => boolean): { cost: Cost; error?: string } {
+function costOf(argv: readonly string[], made: (code: number) => boolean): { cost: Cost; error?: string } {
   const record = join(work, "time.txt");
-  const done = spawnSync("/usr/bin/time", ["-o", record, "-f", "%e %U %S %M", ...argv], { encoding: "utf8" });
+  const done = spawnSync("/usr/bin/time", ["-o", record, "-f", "%e %U %S %M", ...argv], {
+    // the peer leaves files where it runs
+    cwd: work,
+    encoding: "utf8",
+  });
   if (done.error) throw new Error(`${done.error.message}; this script needs GNU time as /usr/bin/time`);
   const line = readFileSync(record, "utf8").trim().split("\n").at(-1)!;
   const [wall, user, system, kilobytes] = line.split(" ").map(Number) as [number, number, number, number];
   const cost = { wallSeconds: wall, cpuSeconds: user + system, peakBytes: kilobytes * 1024 };
-  if (!failed(done.status ?? -1)) return { cost };
+  if (made(done.status ?? -1)) return { cost };
   const all = done.stderr.trim().split("\n");
   const said = all.find((line) => line.startsWith("error:")) ?? all.at(-1) ?? "";
   return { cost, error: said.replaceAll(work, "").slice(0, 300) || `exit code ${done.status}` };
@@ -88,9 +92,12 @@ function make(
   const interpreter = variant.by === "python" ? python() : undefined;
   if (variant.by === "python" && !interpreter) return undefined;
   const { cost, error } = interpreter
-    ? costOf([interpreter, peer, model, file, ...args], (code) => code !== 0)
+    ? costOf([interpreter, peer, model, file, ...args], (code) => code === 0)
     : // exit code 1: written, but worse than asked for
-      costOf([process.execPath, program, "compress", model, "-o", file, ...args], (code) => code !== 0 && code !== 1);
+      costOf(
+        [process.execPath, program, "compress", model, "-o", file, ...args],
+        (code) => code <= 1 && existsSync(file),
+      );
   const made = existsSync(file) ? { bytes: statSync(file).size } : undefined;
   const row: Row = {
     model: harness.id,

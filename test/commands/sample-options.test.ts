@@ -12,7 +12,7 @@ const settings = (...argv: readonly string[]) => sampleSettings(parsed(...argv),
 describe("options of samples", () => {
   test("say nothing that the user did not say", () => {
     expect(settings()).toEqual({ count: 4, seed: 1, shapes: new Map(), image: {}, rows: false });
-    expect(rangeSettings(parsed())).toEqual({ method: "minmax", percentile: 99.999 });
+    expect(rangeSettings(parsed())).toEqual({ method: "mse", percentile: 99.999 });
   });
 
   test("carry all that was said", () => {

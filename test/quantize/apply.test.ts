@@ -4,12 +4,12 @@ import { sqnrDb } from "../../src/evaluate/metrics.js";
 import { decodeModel, encodeModel, type ModelProto, makeTensor, type NodeProto } from "../../src/formats/onnx.js";
 import { intAttribute, makeNode } from "../../src/graph/node.js";
 import { applyPlan } from "../../src/quantize/apply.js";
-import { plainQuantizer } from "../../src/quantize/channels.js";
 import { type PlannedTensor, planQuantization } from "../../src/quantize/plan.js";
 import { runtimeUse } from "../../src/quantize/runtime.js";
 import type { QuantizeSettings } from "../../src/quantize/settings.js";
 import { elementCount, type Tensor } from "../../src/tensor/tensor.js";
 import { floats, ints, makeGraph, makeModel, withGraphs } from "../onnx-model.js";
+import { plainQuantizer } from "../plain-quantizer.js";
 
 const settings: QuantizeSettings = { scheme: "qdq", signed: false, clip: "max", minElements: 16 };
 const noExternal = () => {

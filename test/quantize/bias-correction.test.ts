@@ -4,12 +4,12 @@ import { decodeModel, encodeModel, type ModelProto, type NodeProto } from "../..
 import { makeNode } from "../../src/graph/node.js";
 import { applyPlan } from "../../src/quantize/apply.js";
 import { correctBiases, neededChannels } from "../../src/quantize/bias-correction.js";
-import { plainQuantizer } from "../../src/quantize/channels.js";
 import { planQuantization } from "../../src/quantize/plan.js";
 import type { QuantizeSettings } from "../../src/quantize/settings.js";
 import { startWeights } from "../../src/quantize/weights.js";
 import { elementCount } from "../../src/tensor/tensor.js";
 import { floats, makeModel } from "../onnx-model.js";
+import { plainQuantizer } from "../plain-quantizer.js";
 
 const settings: QuantizeSettings = { scheme: "unpack", signed: true, clip: "max", minElements: 4 };
 const readExternal = () => {

@@ -8,7 +8,6 @@ import { exposeValues } from "../../src/graph/expose.js";
 import { makeNode } from "../../src/graph/node.js";
 import { applyPlan } from "../../src/quantize/apply.js";
 import { channelFamilies } from "../../src/quantize/channel-families.js";
-import { plainQuantizer } from "../../src/quantize/channels.js";
 import { equalise } from "../../src/quantize/equalise.js";
 import { planQuantization } from "../../src/quantize/plan.js";
 import type { QuantizeSettings } from "../../src/quantize/settings.js";
@@ -16,6 +15,7 @@ import { smooth } from "../../src/quantize/smooth.js";
 import { startCollecting, type ValueStatistics } from "../../src/quantize/statistics.js";
 import { elementCount } from "../../src/tensor/tensor.js";
 import { floats, makeModel } from "../onnx-model.js";
+import { plainQuantizer } from "../plain-quantizer.js";
 
 const noExternal = () => {
   throw new Error("no external data here");

@@ -6,11 +6,11 @@ import { openSession } from "../../src/engine/session.js";
 import { decodeModel, encodeModel, type ModelProto, type NodeProto, type TensorProto } from "../../src/formats/onnx.js";
 import { makeNode } from "../../src/graph/node.js";
 import { type AppliedTensor, applyPlan } from "../../src/quantize/apply.js";
-import { plainQuantizer } from "../../src/quantize/channels.js";
 import { planQuantization } from "../../src/quantize/plan.js";
 import { runtimeUse } from "../../src/quantize/runtime.js";
 import type { QuantizeSettings } from "../../src/quantize/settings.js";
 import { floats, ints, makeGraph, makeModel, type Value, withGraphs } from "../onnx-model.js";
+import { plainQuantizer } from "../plain-quantizer.js";
 
 const auto: QuantizeSettings = { scheme: "auto", clip: "max", minElements: 1 };
 const planned = (model: ModelProto, changed: Partial<QuantizeSettings> = {}, name = "w") =>

@@ -4,7 +4,7 @@ import { declarationOf, importOf, type Module } from "./typescript-scopes.js";
 import { isConstantFunction, walk } from "./typescript-syntax.js";
 
 /** A call of a plain name: `f()`, `new C()`. */
-export interface Caller {
+interface Caller {
   readonly node: ts.CallExpression | ts.NewExpression;
   readonly module: Module;
 }

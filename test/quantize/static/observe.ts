@@ -7,12 +7,12 @@ import { decodeModel, encodeModel, type ModelProto } from "../../../src/formats/
 import { cloneModel } from "../../../src/graph/clone.js";
 import { exposeValues } from "../../../src/graph/expose.js";
 import { applyPlan } from "../../../src/quantize/apply.js";
-import { plainQuantizer } from "../../../src/quantize/channels.js";
 import { planQuantization } from "../../../src/quantize/plan.js";
 import { applyStatic } from "../../../src/quantize/static/apply.js";
 import { operatorCosts } from "../../../src/quantize/static/costs.js";
 import { planStatic, type StaticPlan, type StaticWishes } from "../../../src/quantize/static/plan.js";
 import type { ObservedValue, StaticSettings } from "../../../src/quantize/static/settings.js";
+import { plainQuantizer } from "../../plain-quantizer.js";
 
 export const noExternal = () => {
   throw new Error("no external data here");

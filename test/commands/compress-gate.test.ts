@@ -1,0 +1,108 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { compressCommand } from "../../src/commands/compress.js";
+import { encodeModel } from "../../src/formats/onnx.js";
+import { makeNode } from "../../src/graph/node.js";
+import type { CompressResult } from "../../src/render/compress-result.js";
+import { convolutions, writeSamples } from "../compress-models.js";
+import { runCommand } from "../host.js";
+import { floats, makeModel } from "../onnx-model.js";
+
+/**
+ * Three layers, of which the second has a huge weight in every column: it takes the scale, and all others become zeros.
+ * Samples never touch it, since the value it is multiplied by is a 0.
+ */
+function withOutliers() {
+  const weights = floats("bad", [64, 64]);
+  const data = new Float32Array(weights.rawData.slice().buffer);
+  for (let at = 0; at < 64; at++) data[at] = 1e4;
+  weights.rawData = new Uint8Array(data.buffer);
+  return makeModel({
+    inputs: [["x", "float32", ["n", 64]]],
+    outputs: [["y", "float32", ["n", 64]]],
+    nodes: [
+      makeNode("MatMul", "first", ["x", "good"], ["h"]),
+      makeNode("Mul", "mask", ["h", "keep"], ["m"]),
+      makeNode("MatMul", "second", ["m", "bad"], ["r"]),
+      makeNode("MatMul", "third", ["r", "last_w"], ["y"]),
+    ],
+    initializers: [
+      floats("good", [64, 64]),
+      floats("keep", [64], [0, ...Array(63).fill(1)]),
+      weights,
+      floats("last_w", [64, 64]),
+    ],
+  });
+}
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "compress-gate-"));
+  writeFileSync(join(folder, "outliers.onnx"), encodeModel(withOutliers()));
+  writeFileSync(join(folder, "conv.onnx"), encodeModel(convolutions()));
+  writeSamples(join(folder, "rows"), "x", [16, 64], 6);
+  writeSamples(join(folder, "images"), "x", [1, 8, 16, 16], 4);
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const compress = (...argv: string[]) =>
+  runCommand(compressCommand, ["--int8", ...argv, "--speed-seconds", "0"], folder);
+
+describe("--max-drop", () => {
+  test("takes back the weight that costs the most, and only that, until the held-out samples keep the limit", async () => {
+    const reports = ["--report", "gate.json", "--report", "gate.html"];
+    const { code, stdout, stderr } = await compress(
+      "outliers.onnx",
+      "--data",
+      "rows",
+      "--max-drop",
+      "5%",
+      "-o",
+      "kept.onnx",
+      ...reports,
+    );
+    expect([code, stderr]).toEqual([0, ""]);
+    const result: CompressResult = JSON.parse(readFileSync(join(folder, "gate.json"), "utf8"));
+    const { gate, verification, tensors } = result;
+    if (!gate || !verification.checked) throw new Error("no gate");
+    expect(gate.trials[0]!.drop).toBeGreaterThan(0.05);
+    expect([gate.reached, gate.floats]).toEqual([true, ["main:bad"]]);
+    expect(gate.ranking[0]).toMatchObject({ key: "main:bad", how: "measured" });
+    expect(verification.drop.value).toBeLessThanOrEqual(0.05);
+    const schemes = Object.fromEntries(tensors.map(({ name, scheme }) => [name, scheme]));
+    expect(schemes).toMatchObject({ good: "unpack", bad: "half", last_w: "unpack" });
+    expect(stdout).toMatch(/% by rule, the limit is 5\.00 %: after \d+ trials 1 decision taken back/);
+    expect(readFileSync(join(folder, "gate.html"), "utf8")).toMatch(/limit 5\.00 %/);
+  });
+
+  test("that cannot be kept fails with exit 1, says how near it came, and writes nothing", async () => {
+    const before = readdirSync(folder).sort();
+    // outputs without classes: the loss is the noise, which is never 0
+    const argv = ["conv.onnx", "--data", "images", "--max-drop", "0"];
+    const { code, stdout, stderr } = await compress(...argv);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/the loss stays at .* or above, --max-drop allows .*: nothing was written/);
+    expect(stdout).toMatch(/not written: conv\.int8\.onnx/);
+    expect(readdirSync(folder).sort()).toEqual(before);
+  });
+
+  test("under static quantization lets activations go first", async () => {
+    const argv = ["conv.onnx", "--static", "--everywhere", "--data", "images", "--max-drop", "0.01%", "-o", "s.onnx"];
+    const { code, stdout } = await compress(...argv, "--json");
+    expect(code).toBe(0);
+    const { noiseLimit, verification, gate }: CompressResult = JSON.parse(stdout);
+    if (!verification.checked) throw new Error("not checked");
+    expect(noiseLimit).not.toBeNull();
+    expect(verification.drop.value).toBeLessThanOrEqual(0.0001);
+    expect(gate === null || gate.reached).toBe(true);
+  });
+
+  test("is a share", async () => {
+    for (const share of ["2", "101%", "little", "-1%"]) {
+      const { code, stderr } = await compress("conv.onnx", "--max-drop", share);
+      expect([code, stderr]).toEqual([2, expect.stringMatching(/must be a share from 0 to 1|argument/)]);
+    }
+  });
+});
