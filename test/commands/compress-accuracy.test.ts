@@ -6,7 +6,7 @@ import { compressCommand } from "../../src/commands/compress.js";
 import { encodeNpz } from "../../src/formats/npz.js";
 import { encodeModel } from "../../src/formats/onnx.js";
 import { makeNode } from "../../src/graph/node.js";
-import type { CompressResult } from "../../src/render/compress.js";
+import type { CompressResult } from "../../src/render/compress-result.js";
 import { runCommand } from "../host.js";
 import { floats, makeModel } from "../onnx-model.js";
 
