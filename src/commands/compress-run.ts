@@ -1,9 +1,8 @@
 import { basename, dirname, join, parse } from "node:path";
 import { type ExitCode, exitCode, type Host, type Options } from "../cli.js";
-import { openSession } from "../engine/session.js";
 import { UserError } from "../errors.js";
-import { compareOutputs, isBroken, type Run } from "../evaluate/agreement.js";
-import { evaluateCandidate } from "../evaluate/drop.js";
+import { isBroken } from "../evaluate/agreement.js";
+import { doubtsOf } from "../evaluate/doubts.js";
 import { checkGraphs } from "../graph/check.js";
 import { normalise } from "../graph/normalise/index.js";
 import { raiseOpset } from "../graph/opset.js";
@@ -21,15 +20,15 @@ import type { Clip } from "../tensor/quantized.js";
 import { roundForOutputs, scaleChannels } from "./compress-accuracy.js";
 import { searchNoiseLimit } from "./compress-activations.js";
 import { calibrationOf, openProbeOf } from "./compress-calibrate.js";
-import { type Candidate, makeCandidate, openCandidate, useByRuntime, type Workshop } from "./compress-candidates.js";
+import { type Candidate, makeCandidate, type Workshop } from "./compress-candidates.js";
 import { type Check, openCheck } from "./compress-check.js";
 import { type Choice, chooseByNoise, hasWeights, tuneSchemes } from "./compress-choices.js";
 import { describeRun } from "./compress-describe.js";
 import { milderFor, searchGate } from "./compress-gate.js";
 import { checkWork, refuseNotFinite, refuseQuantized } from "./compress-refusals.js";
 import { settingsOf } from "./compress-settings.js";
-import { compareSpeed } from "./compress-speed.js";
 import { withoutEffect } from "./compress-unused.js";
+import { verify } from "./compress-verify.js";
 import { checkOutput, isSameFile, openStaging } from "./files.js";
 import { type ModelFile, readModelFile } from "./model-files.js";
 import { checkReports, warn, withPage, writeResult } from "./output.js";
@@ -170,6 +169,11 @@ export async function runCompress(host: Host, path: string, options: Options): P
         checked = await again(milderFor(gate.floats), check);
       }
       verification = checked;
+      if (gated) {
+        for (const doubt of doubtsOf(checked.drop, checked.agreement, maxDrop, check.measure?.metric)) {
+          await warn(host, doubt);
+        }
+      }
     }
     if (candidate.files.length > 1 && !dataName) {
       checkOutput(host, join(dirname(output), candidate.files[0]!), options["force"] === true);
@@ -214,65 +218,6 @@ async function quantize(host: Host, workshop: Workshop, name: string, dataName: 
     });
   } finally {
     progress.stop();
-  }
-}
-
-/** Holds the finished file against the original, counts what the runtime made of it, and compares speeds. */
-async function verify(
-  host: Host,
-  optimizedPath: string,
-  candidate: Candidate,
-  check: Check,
-  speedSeconds: number,
-): Promise<Extract<Verification, { checked: true }>> {
-  const progress = startProgress(host, "checking", "samples");
-  const session = await openCandidate(candidate, optimizedPath);
-  try {
-    const { count } = check.heldOut;
-    const { agreement, drop } = await evaluateCandidate(
-      check.original.run,
-      session.run,
-      check.heldOut,
-      check.measure,
-      (done) => progress.update(done, count),
-    );
-    const unoptimized = await unoptimizedNoise(candidate, session.run, check);
-    const use = useByRuntime((path) => readModelFile(host, path), candidate, optimizedPath);
-    const speed =
-      speedSeconds > 0 ? await compareSpeed(check.original.runAgain, session.run, check.first, speedSeconds) : null;
-    return {
-      checked: true,
-      source: check.heldOut.source,
-      split: check.note,
-      notes: check.heldOut.notes,
-      synthetic: check.synthetic,
-      agreement,
-      drop,
-      runtime: use,
-      unoptimizedDb: unoptimized,
-      speed,
-    };
-  } finally {
-    progress.stop();
-    await session.close();
-  }
-}
-
-/** Schemes whose kernels come out of fusions, which could compute something else than the file says. */
-const fusedSchemes: ReadonlySet<string> = new Set(["qdq", "nbits", "dynamic", "static"]);
-
-/**
- * Signal over noise, in dB, between the file as the runtime optimizes it and as it stands, on a held-out sample; null
- * where no integer kernel comes out of fusions.
- */
-async function unoptimizedNoise(candidate: Candidate, optimized: Run, check: Check): Promise<number | null> {
-  if (!candidate.tensors.some(({ scheme }) => scheme && fusedSchemes.has(scheme))) return null;
-  const plain = await openSession(candidate.path, { graphOptimization: "disabled" });
-  try {
-    const { total } = await compareOutputs(plain.run, optimized, { count: 1, read: check.heldOut.read });
-    return total.sqnrDb;
-  } finally {
-    await plain.close();
   }
 }
 

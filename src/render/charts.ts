@@ -18,6 +18,7 @@ svg .axis { stroke: var(--line); } svg .limit { stroke: var(--error); stroke-das
 svg .inside { fill: var(--panel); stroke: var(--line); vector-effect: non-scaling-stroke; }
 .bars { display: grid; grid-template-columns: minmax(6rem, 20rem) 1fr max-content; gap: .15rem .7rem; align-items: center; font-size: 13px; }
 .bars .name { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; direction: rtl; text-align: left; }
+.scheme { min-width: 10rem; }
 .legend { display: flex; flex-wrap: wrap; gap: .2rem 1.1rem; margin: .4rem 0; padding: 0; list-style: none; }
 .legend i { display: inline-block; width: .8em; height: .8em; border-radius: 2px; background: currentColor; margin-right: .35em;
   print-color-adjust: exact; -webkit-print-color-adjust: exact; }

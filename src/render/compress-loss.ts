@@ -61,7 +61,7 @@ function saturationWarnings({ tensors, settings, verification }: CompressResult)
 /** The loss as one number, what was done to keep the limit, the speed, and what the runtime makes of the weights. */
 export function lossWords({ verification, noiseLimit, gate, versions }: CompressResult): readonly string[] {
   if (!verification.checked) return [];
-  const { drop, synthetic, speed, runtime } = verification;
+  const { drop, synthetic, speed, runtime, unoptimizedDb } = verification;
   const scores =
     drop.reference === null || drop.candidate === null
       ? ""
@@ -88,6 +88,9 @@ export function lossWords({ verification, noiseLimit, gate, versions }: Compress
     ...(runtime && runtime.words.length > 0
       ? [`onnxruntime ${versions.onnxruntime} on this machine: ${runtime.words.join("; ")}`]
       : []),
+    ...(unoptimizedDb === null
+      ? []
+      : [`its fused kernels and the graph as it stands agree to ${formatDecibels(unoptimizedDb)}`]),
   ];
 }
 

@@ -109,7 +109,7 @@ function decisionTable(tensors: readonly PlannedTensor[]): string {
     { header: "why" },
   ];
   const rows = decisionsOf(tensors).map(({ way, tensors: own, before, after, form, operators, reason }) => {
-    const name = `<td><button type="button" data-filter="${way}"><b class="tone-${toneOf(way)}">${way}</b></button><br><span class="quiet">${escapeHtml(wayWords[way])}</span></td>`;
+    const name = `<td class="scheme"><button type="button" data-filter="${way}"><b class="tone-${toneOf(way)}">${way}</b></button><br><span class="quiet">${escapeHtml(wayWords[way])}</span></td>`;
     const rest = [
       formatCount(own.length),
       formatBytes(before),
