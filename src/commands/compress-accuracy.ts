@@ -17,11 +17,6 @@ import type { Check } from "./compress-check.js";
 import { type Choice, chooseByNoise } from "./compress-choices.js";
 import { startProgress } from "./progress.js";
 
-/** Whether the options may scale channels, so that calibration must describe those. */
-export function mayScale(options: Options): boolean {
-  return options["equalise"] === true || options["smooth"] !== "off";
-}
-
 /** A workshop whose model's channels were scaled, and its calibration. */
 interface Scaled {
   readonly workshop: Workshop;
@@ -64,7 +59,9 @@ export async function scaleChannels(
     adopt(base, done.statistics);
   }
   let smoothings: AccuracyReport["smoothings"] = [];
-  if (calibration && options["smooth"] !== "off") {
+  // made-up samples tell nothing of outliers
+  const real = typeof check !== "string" && !check.synthetic;
+  if (calibration && (options["smooth"] === "on" || (options["smooth"] === "auto" && real))) {
     const [before, earlier] = [workshop, calibration];
     const base = cloneModel(workshop.base);
     const { tensors } = planOf(workshop);
@@ -92,10 +89,10 @@ export async function roundForOutputs(
   options: Options,
   workshop: Workshop,
   open: OpenProbe,
-  check: Check,
+  check: Check | string,
 ): Promise<readonly RoundedSite[]> {
   const count = options["adaround"] as number;
-  if (count === 0) return [];
+  if (count === 0 || typeof check === "string") return [];
   const { base, weights, channelsOf = () => undefined } = workshop;
   const plan = planOf(workshop);
   const end = performance.now() + (options["searchSeconds"] as number) * 1000;

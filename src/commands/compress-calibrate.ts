@@ -4,9 +4,12 @@ import { openSession } from "../engine/session.js";
 import { UserError } from "../errors.js";
 import type { ModelProto, ReadExternal } from "../formats/onnx.js";
 import { exposeValues } from "../graph/expose.js";
+import { scalableChannels } from "../quantize/accuracy.js";
 import { neededChannels } from "../quantize/bias-correction.js";
 import { calibrate, type OpenProbe } from "../quantize/calibrate.js";
 import { type Calibration, decodeCalibration, encodeCalibration } from "../quantize/calibration.js";
+import { valuesToObserve } from "../quantize/static/observed.js";
+import type { StaticSettings } from "../quantize/static/settings.js";
 import type { Check } from "./compress-check.js";
 import { absolute, reason, type Staging, writeWhole } from "./files.js";
 import type { ModelFile } from "./model-files.js";
@@ -20,11 +23,7 @@ export interface Calibrated {
 }
 
 /** The calibration of --calibration where that file exists; undefined where there is none yet. */
-export async function readCalibration(
-  host: Host,
-  options: Options,
-  source: ModelFile,
-): Promise<Calibration | undefined> {
+async function readCalibration(host: Host, options: Options, source: ModelFile): Promise<Calibration | undefined> {
   const path = options["calibration"] as string | undefined;
   if (path === undefined || !existsSync(absolute(host, path))) return undefined;
   let text: string;
@@ -37,7 +36,7 @@ export async function readCalibration(
 }
 
 /** Refuses a calibration that was made for less: without it, activations would silently stay in floats. */
-export function refuseGaps(
+function refuseGaps(
   options: Options,
   { values, skipped = [] }: Calibration,
   base: ModelProto,
@@ -84,7 +83,7 @@ export function openProbeOf(
  * Gathers statistics of values of the normalised model: those that bias correction needs, those
  * whose channels (by axis) are `scalable`, and these `activations`. Writes them to --calibration where that is given.
  */
-export async function gatherCalibration(
+async function gatherCalibration(
   host: Host,
   options: Options,
   source: ModelFile,
@@ -118,4 +117,26 @@ export async function gatherCalibration(
   } finally {
     progress.stop();
   }
+}
+
+/** The calibration, read or gathered; undefined where there is nothing to calibrate on or for. */
+export async function calibrationOf(
+  host: Host,
+  options: Options,
+  source: ModelFile,
+  readExternal: ReadExternal,
+  check: Check | string,
+  staging: Staging,
+  activations: StaticSettings | undefined,
+): Promise<Calibration | undefined> {
+  if (typeof check === "string" || (check.synthetic && !activations)) return undefined;
+  const values = activations && valuesToObserve(source.model, activations, readExternal);
+  const read = await readCalibration(host, options, source);
+  if (read) {
+    refuseGaps(options, read, source.model, values ?? []);
+    return read;
+  }
+  const scales = options["equalise"] === true || options["smooth"] !== "off";
+  const scalable = scales ? scalableChannels(source.model) : new Map<string, number>();
+  return gatherCalibration(host, options, source, source.model, readExternal, check, staging, values ?? [], scalable);
 }

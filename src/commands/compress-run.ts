@@ -3,17 +3,13 @@ import { type ExitCode, exitCode, type Host, type Options } from "../cli.js";
 import { UserError } from "../errors.js";
 import { isBroken } from "../evaluate/agreement.js";
 import { doubtsOf } from "../evaluate/doubts.js";
-import type { ReadExternal } from "../formats/onnx.js";
 import { checkGraphs } from "../graph/check.js";
 import { normalise } from "../graph/normalise/index.js";
 import { raiseOpset } from "../graph/opset.js";
-import { scalableChannels } from "../quantize/accuracy.js";
-import type { Calibration } from "../quantize/calibration.js";
 import type { Gate, NoiseLimit } from "../quantize/gate.js";
 import { type Milder, planQuantization } from "../quantize/plan.js";
 import type { RangeMethod } from "../quantize/ranges.js";
-import { observedValues, valuesToObserve } from "../quantize/static/observed.js";
-import type { StaticSettings } from "../quantize/static/settings.js";
+import { observedValues } from "../quantize/static/observed.js";
 import { startWeights } from "../quantize/weights.js";
 import { compressForms } from "../render/compress.js";
 import { warningsOf } from "../render/compress-loss.js";
@@ -21,9 +17,9 @@ import { planForms } from "../render/compress-plan.js";
 import type { CompressResult, Verification } from "../render/compress-result.js";
 import { createQuantizer, smallModel } from "../tensor/kernels/pool.js";
 import type { Clip } from "../tensor/quantized.js";
-import { mayScale, roundForOutputs, scaleChannels } from "./compress-accuracy.js";
+import { roundForOutputs, scaleChannels } from "./compress-accuracy.js";
 import { searchNoiseLimit } from "./compress-activations.js";
-import { gatherCalibration, openProbeOf, readCalibration, refuseGaps } from "./compress-calibrate.js";
+import { calibrationOf, openProbeOf } from "./compress-calibrate.js";
 import { type Candidate, makeCandidate, type Workshop } from "./compress-candidates.js";
 import { type Check, openCheck } from "./compress-check.js";
 import { type Choice, chooseByNoise, hasWeights, tuneSchemes } from "./compress-choices.js";
@@ -33,7 +29,7 @@ import { checkWork, refuseNotFinite, refuseQuantized } from "./compress-refusals
 import { settingsOf } from "./compress-settings.js";
 import { withoutEffect } from "./compress-unused.js";
 import { verify } from "./compress-verify.js";
-import { checkOutput, isSameFile, openStaging, type Staging } from "./files.js";
+import { checkOutput, isSameFile, openStaging } from "./files.js";
 import { type ModelFile, readModelFile } from "./model-files.js";
 import { checkReports, warn, withPage, writeResult } from "./output.js";
 import { startProgress } from "./progress.js";
@@ -87,17 +83,7 @@ export async function runCompress(host: Host, path: string, options: Options): P
     checkWork(path, plan);
     // samples first: a --shape that does not fit must not cost the user the wait
     check = options["verify"] === false ? "--no-verify" : await openCheck(host, source, options);
-    const scalable = mayScale(options) ? scalableChannels(source.model) : new Map<string, number>();
-    let calibration = await calibrationOf(
-      host,
-      options,
-      source,
-      scratch.readExternal,
-      check,
-      staging,
-      activations,
-      scalable,
-    );
+    let calibration = await calibrationOf(host, options, source, scratch.readExternal, check, staging, activations);
     if (activations && !calibration) {
       throw new UserError("--static: needs samples to calibrate on; give --data, or --shape for made-up ones");
     }
@@ -158,16 +144,8 @@ export async function runCompress(host: Host, path: string, options: Options): P
       workshop = found.workshop;
       choices.push(found.choice);
     }
-    const rounded =
-      typeof check === "string"
-        ? []
-        : await roundForOutputs(
-            host,
-            options,
-            workshop,
-            openProbeOf(source, workshop.base, scratch.readExternal, staging),
-            check,
-          );
+    const open = openProbeOf(source, workshop.base, scratch.readExternal, staging);
+    const rounded = await roundForOutputs(host, options, workshop, open, check);
     let candidate = await quantize(host, workshop, name, dataName);
     refuseNotFinite(path, candidate.tensors);
     checkWork(path, { ...plan, tensors: candidate.tensors });
@@ -239,27 +217,6 @@ export async function runCompress(host: Host, path: string, options: Options): P
 /** What reports say of the original. */
 async function modelOf(source: ModelFile): Promise<CompressResult["model"]> {
   return { path: source.path, bytes: source.bytes, sha256: await source.sha256() };
-}
-
-/** The calibration, read or gathered; undefined where there is nothing to calibrate on or for. */
-async function calibrationOf(
-  host: Host,
-  options: Options,
-  source: ModelFile,
-  readExternal: ReadExternal,
-  check: Check | string,
-  staging: Staging,
-  activations: StaticSettings | undefined,
-  scalable: ReadonlyMap<string, number>,
-): Promise<Calibration | undefined> {
-  if (typeof check === "string" || (check.synthetic && !activations)) return undefined;
-  const values = activations && valuesToObserve(source.model, activations, readExternal);
-  const read = await readCalibration(host, options, source);
-  if (read) {
-    refuseGaps(options, read, source.model, values ?? []);
-    return read;
-  }
-  return gatherCalibration(host, options, source, source.model, readExternal, check, staging, values ?? [], scalable);
 }
 
 /** Above this, weights that are made anew wait on disk. */

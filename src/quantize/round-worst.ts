@@ -34,8 +34,8 @@ const maxNumbers = 32e6;
 /** Matrices of more than 2048 rows are not gathered. */
 const maxMatrix = 2048 ** 2;
 
-/** Rows of its input that a weight is rounded for: many more than it has unknowns in one output. */
-const rowsFor = (size: number) => Math.max(4096, 8 * size);
+/** Rows of its input that a weight is rounded for: more than it has unknowns in one output. */
+const rowsFor = (size: number) => Math.max(2048, 2 * size);
 
 interface Target {
   readonly site: Site;
@@ -69,7 +69,7 @@ export async function roundWorst(
   const results: RoundedSite[] = [];
   for (const batch of batches(targets)) {
     if (!hasTime()) break;
-    const moments = await gather(batch, open, samples);
+    const moments = await gather(batch, open, samples, hasTime);
     for (const [at, { site, plan, layout }] of batch.entries()) {
       const nearest = hasTime() ? await weights.quantized(site, plan) : null;
       if (!nearest) continue;
@@ -121,6 +121,7 @@ async function gather(
   targets: readonly Target[],
   open: OpenProbe,
   samples: Pick<SampleSet, "count" | "read">,
+  hasTime: () => boolean,
 ): Promise<readonly SecondMoments[]> {
   const collectors = targets.map(({ layout, site }): MomentCollector => startMoments(layout, site.info.shape.slice(2)));
   const first = await samples.read(0);
@@ -128,7 +129,7 @@ async function gather(
   const inner = [...new Set(values)].filter((name) => !first.has(name));
   const probe = inner.length > 0 ? await open(inner) : undefined;
   try {
-    for (let at = 0; at < samples.count; at++) {
+    for (let at = 0; at < samples.count && (at === 0 || hasTime()); at++) {
       const batch = at === 0 ? first : await samples.read(at);
       const found = await probe?.run(batch);
       for (const [index, { site, layout }] of targets.entries()) {
