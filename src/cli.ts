@@ -40,6 +40,8 @@ export interface CommandSpec {
   readonly details?: string;
   readonly arguments: readonly Argument[];
   readonly options: readonly Option[];
+  /** Headings under which the help lists long options, in its order; the rest stand first, under "Options:". */
+  readonly optionGroups?: Readonly<Record<string, readonly string[]>>;
   readonly examples: readonly { readonly command: string; readonly note: string }[];
   /** What each exit code means for this command. */
   readonly exitCodes: Readonly<Record<0 | 1 | 2, string>>;
@@ -106,12 +108,23 @@ export function commanderOf(program: Program, host: Host, finish: (code: ExitCod
       .addHelpText("after", helpTail(program.name, spec))
       .showHelpAfterError(`(see: ${program.name} ${spec.name} --help)`);
     for (const argument of spec.arguments) command.addArgument(argument);
-    for (const option of spec.options) command.addOption(option);
+    for (const option of grouped(spec)) command.addOption(option);
     command.action(async () => {
       finish(await spec.run(host, command.processedArgs, command.opts()));
     });
   }
   return root;
+}
+
+/** The options of a command in the order of its help, with their headings. */
+function grouped({ options, optionGroups = {} }: CommandSpec): readonly Option[] {
+  const places = Object.entries(optionGroups).flatMap(([heading, names]) => names.map((name) => ({ heading, name })));
+  const placeOf = ({ long }: Option) => places.findIndex(({ name }) => name === long);
+  for (const option of options) {
+    const place = places[placeOf(option)];
+    if (place) option.helpGroup(`${place.heading}:`);
+  }
+  return [...options].sort((a, b) => placeOf(a) - placeOf(b));
 }
 
 function helpTail(program: string, spec: CommandSpec): string {

@@ -18,6 +18,13 @@ const spec = (run: CommandSpec["run"]): CommandSpec => ({
 const fine = spec(async () => exitCode.ok);
 
 describe("every command", () => {
+  test("lists its options under headings, in the order of these", async () => {
+    const options = ["--first", "--second", "--third"].map((name) => new Option(name, "about it"));
+    const grouped = { ...fine, options, optionGroups: { More: ["--third", "--first"] } };
+    const { stdout } = await runCommand(grouped, ["--help"]);
+    expect(stdout).toMatch(/Options:\n +--second[\s\S]*More:\n +--third +about it\n +--first/);
+  });
+
   test("gives its exit code to the shell", async () => {
     expect(
       (

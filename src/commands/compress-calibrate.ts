@@ -36,25 +36,14 @@ export async function readCalibration(
   return decodeCalibration(text, path, source.sha256);
 }
 
-/**
- * Gathers statistics of values of the normalised model: those that bias correction needs, and these `activations`. Writes them to --calibration where that is given.
- */
-export async function gatherCalibration(
-  host: Host,
-  options: Options,
+/** Opens a model with values from inside it as outputs. */
+export function openProbeOf(
   source: ModelFile,
   base: ModelProto,
   readExternal: ReadExternal,
-  check: Check,
   staging: Staging,
-  activations: readonly string[],
-): Promise<Calibration> {
-  const path = options["calibration"] as string | undefined;
-  const axes = neededChannels(base);
-  const { input, node } = base.graph!;
-  const computed = new Set([...input.map(({ name }) => name), ...node.flatMap(({ output }) => output)]);
-  const names = [...new Set([...axes.keys(), ...activations])].filter((name) => computed.has(name));
-  const open: OpenProbe = async (exposed, inputShapes) => {
+): OpenProbe {
+  return async (exposed, inputShapes) => {
     const { files } = writeModelFile(
       staging.pathOf("probe.onnx"),
       exposeValues(base, exposed, inputShapes),
@@ -65,6 +54,29 @@ export async function gatherCalibration(
     staging.remove(files);
     return session;
   };
+}
+
+/**
+ * Gathers statistics of values of the normalised model: those that bias correction needs, those
+ * whose channels (by axis) are `scalable`, and these `activations`. Writes them to --calibration where that is given.
+ */
+export async function gatherCalibration(
+  host: Host,
+  options: Options,
+  source: ModelFile,
+  base: ModelProto,
+  readExternal: ReadExternal,
+  check: Check,
+  staging: Staging,
+  activations: readonly string[],
+  scalable: ReadonlyMap<string, number>,
+): Promise<Calibration> {
+  const path = options["calibration"] as string | undefined;
+  const axes = new Map([...scalable, ...neededChannels(base)]);
+  const { input, node } = base.graph!;
+  const computed = new Set([...input.map(({ name }) => name), ...node.flatMap(({ output }) => output)]);
+  const names = [...new Set([...axes.keys(), ...activations])].filter((name) => computed.has(name));
+  const open = openProbeOf(source, base, readExternal, staging);
   const progress = startProgress(host, "calibrating", "runs");
   try {
     const { values: statistics } = await calibrate(open, check.calibration, names, {

@@ -11,17 +11,17 @@ import { startProgress } from "./progress.js";
 
 /** What was decided by measuring, and what the measures were. */
 export interface Choice {
-  readonly what: "clip" | "range" | "schemes";
+  readonly what: "clip" | "range" | "schemes" | "smoothing";
   readonly chosen: string;
-  /** Noise power over signal power of the outputs (clip, range), or CPU time over the original's (schemes). */
+  /** Noise power over signal power of the outputs (clip, range, smoothing), or CPU time over the original's (schemes). */
   readonly measured: readonly { readonly name: string; readonly value: number }[];
 }
 
 /** Takes the option whose model brings the least noise into the outputs on the calibration samples. */
-export async function chooseByNoise<Name extends Clip | RangeMethod>(
+export async function chooseByNoise<Name extends Clip | RangeMethod | "on" | "off">(
   host: Host,
   check: Check,
-  what: "clip" | "range",
+  what: "clip" | "range" | "smoothing",
   options: readonly { readonly name: Name; readonly workshop: Workshop }[],
 ): Promise<{ readonly workshop: Workshop; readonly choice: Choice }> {
   const noiseOf = noiseMeter(check);

@@ -15,7 +15,16 @@ import type { Staging } from "./files.js";
 export interface Run
   extends Pick<
     CompressResult,
-    "model" | "opset" | "normalised" | "settings" | "seed" | "verification" | "choices" | "noiseLimit" | "gate"
+    | "model"
+    | "opset"
+    | "normalised"
+    | "settings"
+    | "seed"
+    | "verification"
+    | "choices"
+    | "accuracy"
+    | "noiseLimit"
+    | "gate"
   > {
   /** Path of the output, as the user gave it. */
   readonly output: string;
@@ -28,7 +37,7 @@ export interface Run
 
 /** The result as it is reported. */
 export async function describeRun(host: Host, staging: Staging, run: Run): Promise<CompressResult> {
-  const { model, opset, normalised, settings, seed, verification, choices, noiseLimit, gate } = run;
+  const { model, opset, normalised, settings, seed, verification, choices, accuracy, noiseLimit, gate } = run;
   const { candidate, calibration, ranges } = run;
   const { bytes, tensors, activations } = candidate;
   const full = float32Bytes(model.bytes, tensors);
@@ -67,6 +76,7 @@ export async function describeRun(host: Host, staging: Staging, run: Run): Promi
       runs,
       reason,
     })),
+    accuracy,
     choices,
     noiseLimit,
     gate,

@@ -2,10 +2,12 @@ import { basename, dirname, join, parse } from "node:path";
 import { type ExitCode, exitCode, type Host, type Options } from "../cli.js";
 import { UserError } from "../errors.js";
 import { isBroken } from "../evaluate/agreement.js";
+import { doubtsOf } from "../evaluate/doubts.js";
 import type { ReadExternal } from "../formats/onnx.js";
 import { checkGraphs } from "../graph/check.js";
 import { normalise } from "../graph/normalise/index.js";
 import { raiseOpset } from "../graph/opset.js";
+import { scalableChannels } from "../quantize/accuracy.js";
 import type { Calibration } from "../quantize/calibration.js";
 import type { Gate, NoiseLimit } from "../quantize/gate.js";
 import { type Milder, planQuantization } from "../quantize/plan.js";
@@ -19,8 +21,9 @@ import { planForms } from "../render/compress-plan.js";
 import type { Verification } from "../render/compress-result.js";
 import { createQuantizer } from "../tensor/kernels/pool.js";
 import type { Clip } from "../tensor/quantized.js";
+import { mayScale, roundForOutputs, scaleChannels } from "./compress-accuracy.js";
 import { searchNoiseLimit } from "./compress-activations.js";
-import { gatherCalibration, readCalibration } from "./compress-calibrate.js";
+import { gatherCalibration, openProbeOf, readCalibration } from "./compress-calibrate.js";
 import { type Candidate, makeCandidate, type Workshop } from "./compress-candidates.js";
 import { type Check, openCheck } from "./compress-check.js";
 import { type Choice, chooseByNoise, hasWeights, tuneSchemes } from "./compress-choices.js";
@@ -77,7 +80,17 @@ export async function runCompress(host: Host, path: string, options: Options): P
     checkWork(path, plan);
     // samples first: a --shape that does not fit must not cost the user the wait
     check = options["verify"] === false ? "--no-verify" : await openCheck(host, source, options);
-    const calibration = await calibrationOf(host, options, source, scratch.readExternal, check, staging, activations);
+    const scalable = mayScale(options) ? scalableChannels(source.model) : new Map<string, number>();
+    let calibration = await calibrationOf(
+      host,
+      options,
+      source,
+      scratch.readExternal,
+      check,
+      staging,
+      activations,
+      scalable,
+    );
     if (activations && !calibration) {
       throw new UserError("--static: needs samples to calibrate on; give --data, or --shape for made-up ones");
     }
@@ -93,7 +106,7 @@ export async function runCompress(host: Host, path: string, options: Options): P
       weights: weightsOf(settings.clip),
       readExternal: scratch.readExternal,
       store,
-      channelsOf: correct ? (value) => calibration.values.get(value)?.channels ?? undefined : undefined,
+      channelsOf: correct ? (value) => calibration?.values.get(value)?.channels ?? undefined : undefined,
       activations:
         activations && calibration
           ? { settings: activations, observed: observedValues(calibration.values, ranges) }
@@ -102,6 +115,9 @@ export async function runCompress(host: Host, path: string, options: Options): P
       staging,
     };
     const choices: Choice[] = [];
+    const scaled = await scaleChannels(host, options, workshop, calibration, ranges, check, weightsOf);
+    ({ workshop, calibration } = scaled);
+    choices.push(...scaled.choices);
     if (typeof check !== "string" && options["tune"]) {
       const tuned = await tuneSchemes(host, workshop, check);
       workshop = tuned.workshop;
@@ -123,17 +139,28 @@ export async function runCompress(host: Host, path: string, options: Options): P
     }
     if (typeof check !== "string" && workshop.activations && calibration && range === "auto") {
       const { activations: given } = workshop;
+      const { values } = calibration;
       const ways = (["mse", "minmax", "percentile"] as const).map((method) => ({
         name: method,
         workshop: {
           ...workshop,
-          activations: { ...given, observed: observedValues(calibration.values, { ...ranges, method }) },
+          activations: { ...given, observed: observedValues(values, { ...ranges, method }) },
         },
       }));
       const found = await chooseByNoise(host, check, "range", ways);
       workshop = found.workshop;
       choices.push(found.choice);
     }
+    const rounded =
+      typeof check === "string"
+        ? []
+        : await roundForOutputs(
+            host,
+            options,
+            workshop,
+            openProbeOf(source, workshop.base, scratch.readExternal, staging),
+            check,
+          );
     let candidate = await quantize(host, workshop, name, dataName);
     refuseNotFinite(path, candidate.tensors);
     checkWork(path, { ...plan, tensors: candidate.tensors });
@@ -164,6 +191,11 @@ export async function runCompress(host: Host, path: string, options: Options): P
         checked = await again(milderFor(gate.floats), check);
       }
       verification = checked;
+      if (gated) {
+        for (const doubt of doubtsOf(checked.drop, checked.agreement, maxDrop, check.measure?.metric)) {
+          await warn(host, doubt);
+        }
+      }
     }
     if (candidate.files.length > 1 && !dataName) {
       checkOutput(host, join(dirname(output), candidate.files[0]!), options["force"] === true);
@@ -178,6 +210,7 @@ export async function runCompress(host: Host, path: string, options: Options): P
       calibration,
       ranges: workshop.activations ? (choices.find(({ what }) => what === "range")?.chosen ?? ranges.method) : null,
       choices,
+      accuracy: { ...scaled.report, rounded },
       noiseLimit,
       gate,
     });
@@ -204,12 +237,13 @@ async function calibrationOf(
   check: Check | string,
   staging: Staging,
   activations: StaticSettings | undefined,
+  scalable: ReadonlyMap<string, number>,
 ): Promise<Calibration | undefined> {
   if (typeof check === "string" || (check.synthetic && !activations)) return undefined;
   const read = await readCalibration(host, options, source);
   if (read) return read;
   const values = activations && valuesToObserve(source.model, activations, readExternal);
-  return gatherCalibration(host, options, source, source.model, readExternal, check, staging, values ?? []);
+  return gatherCalibration(host, options, source, source.model, readExternal, check, staging, values ?? [], scalable);
 }
 
 /** Above this, weights that are made anew wait on disk. */

@@ -6,6 +6,63 @@ import { anyShare, repeated, seconds, whole } from "./option-values.js";
 import { outputOptions, withPage } from "./output.js";
 import { calibrationOptions, labelsOption, sampleOptions } from "./sample-options.js";
 
+/** The order of the help: what most people need comes first. */
+const optionGroups = {
+  "Samples and accuracy": [
+    "--data",
+    "--labels",
+    "--metric",
+    "--max-drop",
+    "--search-seconds",
+    "--speed-seconds",
+    "--no-verify",
+    "--shape",
+    "--samples",
+    "--seed",
+  ],
+  "Forms of samples": [
+    "--rows",
+    "--image-size",
+    "--image-resize",
+    "--image-pad",
+    "--image-scale",
+    "--image-offset",
+    "--image-mean",
+    "--image-std",
+    "--image-channels",
+    "--image-layout",
+    "--tokenizer",
+    "--max-length",
+  ],
+  "Where and how the file will run": ["--optimize-for", "--target", "--ort-min", "--tune"],
+  "How weights are stored": [
+    "--dynamic",
+    "--static",
+    "--scheme",
+    "--block",
+    "--asymmetric",
+    "--tensor",
+    "--clip",
+    "--min-elements",
+    "--smooth",
+    "--equalise",
+    "--adaround",
+    "--no-bias-correction",
+    "--requantize",
+    "--keep-names",
+    "--freeze-inputs",
+    "--threads",
+  ],
+  "Activations (--static)": [
+    "--calibration",
+    "--range",
+    "--percentile",
+    "--attention",
+    "--everywhere",
+    "--symmetric-activations",
+  ],
+};
+
 export const compressCommand: CommandSpec = {
   name: "compress",
   summary: "Make an ONNX model smaller, and show on samples how near it stays to the original.",
@@ -17,6 +74,7 @@ export const compressCommand: CommandSpec = {
   arguments: [new Argument("<model>", "an .onnx file")],
   options: [
     new Option("--int8", "quantize weights to 8-bit integers"),
+    new Option("--int4", "4-bit weights in blocks for MatMul, Gemm, LSTM, GRU and RNN; others get 8 bits"),
     new Option("-o, --output <file>", "where to write (default: <model>.int8.onnx or .int4.onnx beside the model)"),
     new Option("--dry-run", "print the plan and write nothing"),
     new Option("--force", "replace the output if it exists"),
@@ -24,9 +82,10 @@ export const compressCommand: CommandSpec = {
     labelsOption(),
     new Option("--metric <file>", "a module (.js, .ts) whose `metric` scores the samples' outputs"),
     new Option("--samples <n>", "how many synthetic samples").argParser(whole(1, 10_000)).default(4),
-    new Option("--seed <n>", "seed of the synthetic samples").argParser(whole(0)).default(1),
+    new Option("--seed <n>", "seed of synthetic samples, and of which samples are held out")
+      .argParser(whole(0))
+      .default(1),
     new Option("--no-verify", "skip the check against the original"),
-    new Option("--int4", "4-bit weights for MatMul and Gemm, in blocks; others get 8 bits"),
     new Option("--dynamic", "quantize activations at each run: integer arithmetic without samples"),
     new Option("--static", "quantize activations with ranges from --data: the fastest convolutions"),
     new Option("--scheme <id>", "one way for every weight it fits (default: chosen by operator)").choices([
@@ -37,7 +96,10 @@ export const compressCommand: CommandSpec = {
       "dynamic",
       "static",
     ]),
-    new Option("--block <n>", "weights of MatMul and Gemm: elements that share a scale").argParser(blockSize),
+    new Option(
+      "--block <n>",
+      "how many weights of what --int4 takes share a scale: 16, 32, 64, 128 or 256 (default: a channel's; 32 with --int4)",
+    ).argParser(blockSize),
     new Option("--asymmetric", "weights with a zero point of their own for every scale"),
     new Option("--optimize-for <goal>", "size: small and not slower; latency: few rows; throughput: many")
       .choices(["size", "latency", "throughput"])
@@ -45,13 +107,23 @@ export const compressCommand: CommandSpec = {
     new Option("--target <cpu>", "processor the file is for; auto: this machine")
       .choices(["auto", "avx2", "vnni", "arm64", "web", "x86"])
       .default("auto"),
-    new Option("--ort-min <version>", "oldest onnxruntime that must run the file well").argParser(ortVersion),
+    new Option(
+      "--ort-min <version>",
+      "oldest onnxruntime that must run the file well, from 1.20 (default: 1.25)",
+    ).argParser(ortVersion),
     new Option(
       "--tensor <pattern=scheme>",
       "decide for tensors or nodes by name, e.g. head.*=float (repeatable)",
     ).argParser(repeated),
     ...calibrationOptions(),
     new Option("--no-bias-correction", "leave biases as they are"),
+    new Option("--smooth <when>", "scale channels of activations against weights; auto: kept where it helps on --data")
+      .choices(["auto", "on", "off"])
+      .default("auto"),
+    new Option("--equalise", "give weights that follow each other the same range in each channel"),
+    new Option("--adaround <n>", "round the n worst weights for their outputs' sake on --data")
+      .argParser(whole(0))
+      .default(0),
     new Option("--attention", "with --static: also products of two activations"),
     new Option("--everywhere", "with --static: every node that has an 8-bit kernel, not only where it pays"),
     new Option("--symmetric-activations", "with --static: ranges as long on both sides of 0"),
@@ -74,10 +146,13 @@ export const compressCommand: CommandSpec = {
     new Option("--requantize", "go on where the model is quantized already: with what is still floats"),
     new Option("--keep-names", "values inside the model keep their names (short ones make small files smaller)"),
     new Option("--freeze-inputs", "take weights that are graph inputs too for constants"),
-    new Option("--threads <n>", "threads to quantize with").argParser(whole(1, 256)).default(availableParallelism()),
+    new Option("--threads <n>", "threads to quantize with")
+      .argParser(whole(1, 256))
+      .default(availableParallelism(), "one for each processor"),
     new Option("--min-elements <n>", "leave smaller tensors as they are").argParser(whole(0)).default(1024),
     ...outputOptions(withPage),
   ],
+  optionGroups,
   examples: [
     { command: "compress --int8 model.onnx", note: "writes model.int8.onnx" },
     { command: "compress --int8 model.onnx --data samples/ -o small.onnx", note: "checked on real inputs" },

@@ -17,6 +17,7 @@ export const inspectCommand: CommandSpec = {
     const path = model as string;
     checkReports(host, options);
     const { readModelFile } = await import("./model-files.js");
+    const { quantizationOf } = await import("../graph/quantization.js");
     const { summarizeModel } = await import("../graph/summary.js");
     const { inspectForms } = await import("../render/inspect.js");
     const file = readModelFile(host, path);
@@ -29,6 +30,7 @@ export const inspectCommand: CommandSpec = {
         bytes: file.bytes,
         sha256: file.sha256,
         externalFiles: file.externalFiles,
+        quantization: quantizationOf(file.model),
         ...summarizeModel(file.model),
       }),
     );

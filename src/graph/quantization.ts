@@ -29,6 +29,29 @@ export interface Quantization {
   readonly words: string;
 }
 
+/** What a way is called as a scheme of `deepseek compress`, and what it means. */
+export function schemeWords({ way, operators }: Quantization["ways"][number]): string {
+  const has = (pattern: RegExp) => operators.some((operator) => pattern.test(operator));
+  switch (way) {
+    case "qdq":
+      return has(/^QuantizeLinear$/)
+        ? "static: activations have 8-bit ranges stored in the file"
+        : "qdq: weights are integers with DequantizeLinear";
+    case "integer":
+      return has(/^Dynamic/)
+        ? "dynamic: integer arithmetic, activations get their scale at each run"
+        : "integer operators: activations have 8-bit ranges stored in the file";
+    case "nbits":
+      return "nbits: blocks of integers, computed with as they are";
+    case "unpack":
+      return has(/^Gather$/)
+        ? has(/^Cast$/)
+          ? "unpack and gather: weights become floats at load, rows of tables when they are looked up"
+          : "gather: rows of integers become floats when they are looked up"
+        : "unpack: weights are integers that become floats at load";
+  }
+}
+
 const operators: Readonly<Record<string, QuantizedBy>> = {
   QuantizeLinear: "qdq",
   DequantizeLinear: "qdq",

@@ -83,7 +83,8 @@ function deriveShape(node: NodeProto, shapeOf: (input: string) => KnownShape | u
   if (sameShape.has(opType)) return a;
   if (broadcasting.has(opType)) return node.input.length === 2 && a && b ? broadcast(a, b) : undefined;
   if (opType === "MatMul") {
-    if (!a || !b || a.length < 2 || b.length < 2) return undefined;
+    if (!a || !b || a.length < 1 || b.length < 2) return undefined;
+    if (a.length === 1) return [...b.slice(0, -2), b.at(-1)!];
     return [...broadcast(a.slice(0, -2), b.slice(0, -2)), a.at(-2)!, b.at(-1)!];
   }
   if (opType === "Gemm") {

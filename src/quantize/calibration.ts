@@ -30,6 +30,8 @@ export function encodeCalibration(calibration: Calibration): string {
         mean: rounded(channels.mean),
         meanSquare: rounded(channels.meanSquare),
         maxAbs: channels.maxAbs,
+        min: channels.min,
+        max: channels.max,
       },
     }),
   );
@@ -66,10 +68,13 @@ export async function decodeCalibration(text: string, where: string, sha256: str
           mean: list,
           meanSquare: list.refine((all) => all.every((number) => number >= 0), "is negative"),
           maxAbs: list.refine((all) => all.every((number) => number >= 0), "is negative"),
+          min: list,
+          max: list,
         })
         .refine(
-          ({ mean, meanSquare, maxAbs }) => mean.length === meanSquare.length && mean.length === maxAbs.length,
-          "mean, meanSquare and maxAbs have different lengths",
+          ({ mean, ...rest }) =>
+            [rest.meanSquare, rest.maxAbs, rest.min, rest.max].every(({ length }) => length === mean.length),
+          "mean, meanSquare, maxAbs, min and max have different lengths",
         )
         .nullable(),
     })

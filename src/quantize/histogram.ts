@@ -54,12 +54,17 @@ export function addToHistogram(
   return grown;
 }
 
-function reaching(histogram: GrowingHistogram, low: number, high: number): GrowingHistogram {
-  const { counts } = histogram;
+/** The bins that reach from `low` (0 or less) to `high` (0 or more). */
+export function histogramOver(low: number, high: number) {
   const exponent = fittingExponent(low, high);
   const width = 2 ** exponent;
   const first = Math.floor(low / width);
-  const bins = Math.floor(high / width) - first + 1;
+  return { exponent, first, bins: Math.floor(high / width) - first + 1 };
+}
+
+function reaching(histogram: GrowingHistogram, low: number, high: number): GrowingHistogram {
+  const { counts } = histogram;
+  const { exponent, first, bins } = histogramOver(low, high);
   if (exponent === histogram.exponent && first === histogram.first && bins === counts.length) return histogram;
   const grown = new Float64Array(bins);
   const merged = 2 ** (exponent - histogram.exponent);

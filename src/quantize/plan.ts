@@ -4,6 +4,7 @@ import type { QuantizedForm } from "../tensor/quantized.js";
 import { candidates } from "./choose.js";
 import { isQuantizable } from "./forms.js";
 import type { WeightPlan } from "./scheme.js";
+import { otherLstmWeight } from "./schemes/dynamic-lstm.js";
 import { whyNotHalf } from "./schemes/half.js";
 import { schemes } from "./schemes/index.js";
 import type { QuantizeSettings, SchemeId } from "./settings.js";
@@ -66,9 +67,20 @@ export function planQuantization(
   milder: Milder = new Map(),
   staticWeights: StaticWeights = new Map(),
 ): QuantizationPlan {
-  const tensors = sitesOf(viewModel(model)).map((site) => {
+  const sites = sitesOf(viewModel(model));
+  const planned = sites.map((site) => {
     const form = staticWeights.get(siteKey(site.scope.path, site.info.name));
     return form ? planStaticSite(site, form, settings) : planSite(site, settings, milder);
+  });
+  const dynamic = new Set(
+    sites.filter((_, at) => planned[at]!.scheme === "dynamic").map(({ scope, info }) => siteKey(scope.path, info.name)),
+  );
+  const tensors = planned.map((tensor, at) => {
+    const site = sites[at]!;
+    const other = tensor.scheme === "dynamic" ? otherLstmWeight(site) : undefined;
+    if (other === undefined || dynamic.has(siteKey(site.scope.path, other))) return tensor;
+    const way: MilderWay = { scheme: "unpack", why: "the LSTM's other weight does not become integers" };
+    return planSite(site, settings, new Map([[siteKey(site.scope.path, site.info.name), way]]));
   });
   return { settings, tensors, opset: tensors.some(({ opset }) => opset === 21) ? 21 : 13 };
 }

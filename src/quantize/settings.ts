@@ -30,7 +30,7 @@ export interface QuantizeSettings {
   readonly minElements: number;
   /** Whether what is no weight (biases), or too small a one, is stored as float16. Default false. */
   readonly halves?: boolean;
-  /** Bits of the weights of MatMul and Gemm; others have 8. Default 8. */
+  /** Bits of the weights of MatMul, Gemm and recurrent operators; others have 8. Default 8. */
   readonly bits?: 8 | 4;
   /** A zero point for every scale instead of a range around 0. Default false. */
   readonly asymmetric?: boolean;

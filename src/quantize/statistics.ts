@@ -4,13 +4,15 @@ import { elementCount, formatShape, type Tensor } from "../tensor/tensor.js";
 import { addToHistogram, emptyHistogram, type GrowingHistogram, type Histogram } from "./histogram.js";
 
 /** What is known of the values of each index of one axis. */
-interface ChannelStatistics {
+export interface ChannelStatistics {
   /** Counted from the first axis; negative from the last, as the caller asked. */
   readonly axis: number;
   readonly mean: readonly number[];
   /** Mean of the squares. */
   readonly meanSquare: readonly number[];
   readonly maxAbs: readonly number[];
+  readonly min: readonly number[];
+  readonly max: readonly number[];
 }
 
 /** What calibration keeps of one value: its size does not depend on the number of samples. */
@@ -67,7 +69,8 @@ interface ChannelSums {
   count: number;
   readonly sums: Float64Array;
   readonly squares: Float64Array;
-  readonly maxAbs: Float64Array;
+  readonly min: Float64Array;
+  readonly max: Float64Array;
 }
 
 /** Starts with nothing gathered. */
@@ -149,26 +152,29 @@ function addChannels(
     count: 0,
     sums: new Float64Array(channels),
     squares: new Float64Array(channels),
-    maxAbs: new Float64Array(channels),
+    min: new Float64Array(channels).fill(Number.POSITIVE_INFINITY),
+    max: new Float64Array(channels).fill(Number.NEGATIVE_INFINITY),
   };
-  const { sums, squares, maxAbs } = found;
+  const { sums, squares } = found;
   const inner = elementCount(shape.slice(at + 1));
   found.count += values.length / channels;
   let channel = 0;
   for (let start = 0; start < values.length; start += inner) {
     let sum = 0;
     let square = 0;
-    let most = maxAbs[channel]!;
+    let least = found.min[channel]!;
+    let most = found.max[channel]!;
     for (let index = start; index < start + inner; index++) {
       const value = values[index]!;
       sum += value;
       square += value * value;
-      const size = value < 0 ? -value : value;
-      if (size > most) most = size;
+      if (value < least) least = value;
+      if (value > most) most = value;
     }
     sums[channel]! += sum;
     squares[channel]! += square;
-    maxAbs[channel] = most;
+    found.min[channel] = least;
+    found.max[channel] = most;
     channel = channel + 1 === channels ? 0 : channel + 1;
   }
   return found;
@@ -176,11 +182,15 @@ function addChannels(
 
 function channelsOf(found: ChannelSums | null | undefined): ChannelStatistics | null {
   if (!found) return null;
-  const { axis, count, sums, squares, maxAbs } = found;
+  const { axis, count, sums, squares } = found;
+  // no negative zeros, which JSON does not keep
+  const [min, max] = [found.min, found.max].map((all) => Array.from(all, (value) => value + 0)) as [number[], number[]];
   return {
     axis,
     mean: Array.from(sums, (sum) => sum / count),
     meanSquare: Array.from(squares, (square) => square / count),
-    maxAbs: Array.from(maxAbs),
+    maxAbs: min.map((value, at) => Math.max(0 - value, max[at]!)),
+    min,
+    max,
   };
 }

@@ -3,6 +3,7 @@ import type { Agreement } from "../evaluate/agreement.js";
 import type { Drop } from "../evaluate/drop.js";
 import type { Normalised } from "../graph/normalise/index.js";
 import type { OpsetChange } from "../graph/opset.js";
+import type { AccuracyReport } from "../quantize/accuracy.js";
 import type { AppliedTensor } from "../quantize/apply.js";
 import type { Gate, NoiseLimit } from "../quantize/gate.js";
 import type { QuantizationPlan } from "../quantize/plan.js";
@@ -125,11 +126,13 @@ export interface CompressResult extends Source {
     /** Why it stays in floats. */
     readonly reason: string;
   }[];
+  /** What was done to floats and their rounding for accuracy. */
+  readonly accuracy: AccuracyReport;
   /** What was decided by measuring on the samples. */
   readonly choices: readonly {
-    readonly what: "clip" | "range" | "schemes";
+    readonly what: "clip" | "range" | "schemes" | "smoothing";
     readonly chosen: string;
-    /** Noise power over signal power of the outputs (clip, range), or CPU time over the original's (schemes). */
+    /** Noise power over signal power of the outputs (clip, range, smoothing), or CPU time over the original's (schemes). */
     readonly measured: readonly { readonly name: string; readonly value: number }[];
   }[];
   readonly verification: Verification;

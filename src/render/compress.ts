@@ -1,4 +1,5 @@
 import { formatShape } from "../tensor/tensor.js";
+import { accuracyNote } from "./accuracy-tools.js";
 import {
   bytesOf,
   choiceWords,
@@ -53,6 +54,7 @@ function leadOf(result: CompressResult): readonly string[] {
         ]
       : []),
     ...choiceWords(choices),
+    ...accuracyNote(result.accuracy),
     ...(correctedBiases > 0
       ? [`${formatNumberOf(correctedBiases, "constant bias term")} corrected by what rounding moved`]
       : []),

@@ -1,7 +1,8 @@
+import { type Quantization, schemeWords } from "../graph/quantization.js";
 import type { DeclaredValue, ModelSummary } from "../graph/summary.js";
 import { formatShape } from "../tensor/tensor.js";
 import type { Forms } from "./forms.js";
-import { formatBytes, formatCount } from "./quantities.js";
+import { formatBytes, formatCount, formatPercent } from "./quantities.js";
 import { markdownSections, type Section, textSections } from "./sections.js";
 import { markdownTable } from "./table.js";
 
@@ -14,6 +15,8 @@ export interface InspectResult extends ModelSummary {
   /** Of the .onnx file, in hex. */
   readonly sha256: string;
   readonly externalFiles: readonly string[];
+  /** How it is quantized; null where it is not. Floats of 16 bits are not quantized. */
+  readonly quantization: Quantization | null;
 }
 
 const right = "right" as const;
@@ -48,11 +51,22 @@ function facts(result: InspectResult): [string, string][] {
     ["opsets", result.opsets.map(({ domain, version }) => `${domain} ${version}`).join(", ")],
     ["parameters", `${formatCount(parameters.elements)} elements, ${formatBytes(parameters.bytes)}`],
   ];
+  rows.push(...quantized(result));
   if (inConstantNodes > 0) rows.push(["", `${formatCount(inConstantNodes)} of the tensors are in Constant nodes`]);
   if (result.externalFiles.length > 0) rows.push(["data files", result.externalFiles.join(", ")]);
   if (result.nestedGraphs > 0) rows.push(["nested", `${result.nestedGraphs} graphs in If, Loop or Scan nodes`]);
   if (result.localFunctions > 0) rows.push(["functions", `${result.localFunctions} local`]);
   return rows;
+}
+
+function quantized({ quantization }: InspectResult): [string, string][] {
+  if (!quantization) return [["quantized", "no"]];
+  const { bytes, ways } = quantization;
+  const share = formatPercent(bytes.all > 0 ? bytes.quantized / bytes.all : 0);
+  return [
+    ["quantized", `${share} of the stored bytes are integers of 8 bits or fewer`],
+    ...ways.map((way): [string, string] => ["", `${schemeWords(way)} (${way.nodes} ${way.operators.join("/")})`]),
+  ];
 }
 
 function operators(result: InspectResult): string {

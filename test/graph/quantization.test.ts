@@ -2,7 +2,7 @@ import { describe, expect, test } from "@jest/globals";
 import { type ModelProto, makeTensor, type NodeProto } from "../../src/formats/onnx.js";
 import { nonFiniteTensors, nonFiniteWords } from "../../src/graph/finite.js";
 import { makeNode as node } from "../../src/graph/node.js";
-import { quantizationOf } from "../../src/graph/quantization.js";
+import { quantizationOf, schemeWords } from "../../src/graph/quantization.js";
 import { constant, floats, makeGraph, makeModel, withGraphs } from "../onnx-model.js";
 
 const eight = (name: string, elements = 4096) =>
@@ -108,4 +108,17 @@ test("NaN and infinities are found and named, in every float type and graph", ()
     ["main", "tensor brain holds 1 infinite value, the first at index 1"],
     ["main/if.then_branch", "tensor half holds 1 NaN and 2 infinite values, the first at index 1"],
   ]);
+});
+
+test.each([
+  ["qdq", ["DequantizeLinear"], "qdq"],
+  ["qdq", ["DequantizeLinear", "QuantizeLinear"], "static"],
+  ["integer", ["DynamicQuantizeLSTM"], "dynamic"],
+  ["integer", ["QLinearConv"], "integer operators"],
+  ["nbits", ["MatMulNBits"], "nbits"],
+  ["unpack", ["Cast"], "unpack"],
+  ["unpack", ["Gather"], "gather"],
+  ["unpack", ["Cast", "Gather"], "unpack and gather"],
+] as const)("%s with %j is called %s, as the scheme that makes it", (way, operators, name) => {
+  expect(schemeWords({ way, operators, nodes: 1 }).split(":")[0]).toBe(name);
 });

@@ -82,7 +82,7 @@ describe("a saved calibration", () => {
     [
       "channels of two lengths",
       (file) => file["values"][0].channels.mean.pop(),
-      /channels: mean, meanSquare and maxAbs/,
+      /channels: mean, meanSquare, maxAbs, min and max/,
     ],
     [
       "a negative square",

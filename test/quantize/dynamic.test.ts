@@ -178,4 +178,39 @@ describe("dynamic quantization", () => {
       reason: expect.stringMatching(/not dynamic: the weight stands on the left/),
     });
   });
+
+  test.each([
+    ["is too small", {}, { minElements: 300 }],
+    ["is told to stay", { overrides: [{ pattern: "w", scheme: "float" as const }] }, {}],
+  ])("LSTM keeps its operator where one of its weights %s: the kernel takes no floats", async (_, one, two) => {
+    const model = makeModel({
+      opset: 14,
+      inputs: [["x", "float32", [3, 1, 4]]],
+      outputs: [["y", "float32", ["a"]]],
+      nodes: [makeNode("LSTM", "n", ["x", "w", "r"], ["y"], { hidden_size: 16 })],
+      initializers: [floats("w", [1, 64, 4]), floats("r", [1, 64, 16])],
+    });
+    const result = await compressed(model, { ...one, ...two });
+    expect(result.tensors[1]).toMatchObject({ scheme: "unpack", reason: expect.stringMatching(/other weight/) });
+    const feeds: Feed[] = [["x", [3, 1, 4]]];
+    expect(sqnrDb(await run(model, feeds), await run(result.model, feeds))).toBeGreaterThan(30);
+  });
+
+  test("a product of a vector stays: onnxruntime would infer a wrong shape for what it makes of it", async () => {
+    const model = makeModel({
+      opset: 17,
+      inputs: [["x", "float32", [11]]],
+      outputs: [["y", "float32", [1, 15]]],
+      nodes: [
+        makeNode("MatMul", "m", ["x", "w"], ["h"]),
+        makeNode("Add", "a", ["h", "k"], ["g"]),
+        makeNode("BatchNormalization", "bn", ["g", "s", "s", "s", "s"], ["y"]),
+      ],
+      initializers: [floats("w", [11, 15]), floats("k", [1, 15]), floats("s", [15], Array(15).fill(1))],
+    });
+    const result = await compressed(model);
+    expect(result.tensors[0]).toMatchObject({ scheme: "nbits", reason: expect.stringMatching(/input is a vector/) });
+    const feeds: Feed[] = [["x", [11]]];
+    expect(sqnrDb(await run(model, feeds), await run(result.model, feeds))).toBeGreaterThan(30);
+  });
 });

@@ -2,7 +2,7 @@ import { expect, test } from "@jest/globals";
 import { makeNode } from "../../src/graph/node.js";
 import { applyPlan } from "../../src/quantize/apply.js";
 import { planQuantization } from "../../src/quantize/plan.js";
-import { makeModel, floats } from "../onnx-model.js";
+import { floats, makeModel } from "../onnx-model.js";
 import { plainQuantizer } from "../plain-quantizer.js";
 
 const readExternal = () => {

@@ -71,8 +71,17 @@ describe("statistics of a value", () => {
       mean: [11 / 5, 6 / 5],
       meanSquare: [31 / 5, 274 / 5],
       maxAbs: [4, 10],
+      min: [1, -10],
+      max: [4, 8],
     });
-    expect(last!.channels).toEqual({ axis: -1, mean: [-1 / 3, 4], meanSquare: [35 / 3, 56 / 3], maxAbs: [5, 6] });
+    expect(last!.channels).toEqual({
+      axis: -1,
+      mean: [-1 / 3, 4],
+      meanSquare: [35 / 3, 56 / 3],
+      maxAbs: [5, 6],
+      min: [-5, 2],
+      max: [3, 6],
+    });
   });
 
   test("channels are left out where their number changes or the axis is not there", () => {

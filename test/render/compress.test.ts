@@ -83,6 +83,7 @@ function result(rest: Partial<CompressResult> = {}): CompressResult {
     namesShortened: true,
     calibration: undefined,
     nodes: [],
+    accuracy: { smoothings: [], equalised: [], rounded: [] },
     choices: [],
     verification: checked,
     noiseLimit: null,

@@ -38,6 +38,12 @@ export function planLstm({ scope, info, weightUses }: Site, settings: QuantizeSe
   };
 }
 
+/** DynamicQuantizeLSTM takes both weights as integers: the one that must be so, too, for a site planned here. */
+export function otherLstmWeight({ weightUses }: Site): string | undefined {
+  const [use] = weightUses;
+  return use?.node.opType === "LSTM" ? use.node.input[3 - use.input] : undefined;
+}
+
 /** Turns the node over when both of its weights are there; the first one waits for the second. */
 export function applyLstm(site: Site, weight: QuantizedWeight, edit: GraphEdit): TensorProto {
   const { scope, tensor, info } = site;

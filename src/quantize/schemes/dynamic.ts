@@ -42,14 +42,16 @@ export const dynamic: Scheme = {
 };
 
 /** Why a node cannot compute with integers; undefined where it can. */
-function whyNot({ info }: Site) {
-  return ({ node, input }: Use): string | undefined => {
+function whyNot({ info, shapeOf }: Site) {
+  return ({ node, input, scope }: Use): string | undefined => {
     const { opType } = node;
     if (opType !== "Conv" && opType !== "MatMul" && opType !== "Gemm") return `${opType} has no integer form`;
     if (input !== 1) return "the weight stands on the left";
     if (node.input[0] === info.name) return "the node multiplies it with itself";
     if (info.type !== "float32") return `is ${info.type}; integer kernels give float32`;
     if (opType !== "Conv" && info.shape.length !== 2) return `has ${info.shape.length} axes; MatMulInteger takes 2`;
+    // onnxruntime's fusion (MatMulIntegerToFloat) then infers a wrong shape, and the model may not load
+    if (shapeOf(scope, node.input[0]!)?.length === 1) return "its input is a vector";
     if (opType !== "Gemm") return undefined;
     if (intAttribute(node, "transA", 0) !== 0) return "Gemm turns its input round (transA)";
     const beta = floatAttribute(node, "beta", 1);
