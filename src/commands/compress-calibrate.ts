@@ -73,8 +73,11 @@ export async function gatherCalibration(
 ): Promise<Calibration> {
   const path = options["calibration"] as string | undefined;
   const axes = new Map([...scalable, ...neededChannels(base)]);
-  const { input, node } = base.graph!;
-  const computed = new Set([...input.map(({ name }) => name), ...node.flatMap(({ output }) => output)]);
+  const { input, node, initializer } = base.graph!;
+  // what samples need not give has no range: an input with a default
+  const defaults = new Set(initializer.map(({ name }) => name));
+  const fed = input.map(({ name }) => name).filter((name) => !defaults.has(name));
+  const computed = new Set([...fed, ...node.flatMap(({ output }) => output)]);
   const names = [...new Set([...axes.keys(), ...activations])].filter((name) => computed.has(name));
   const open = openProbeOf(source, base, readExternal, staging);
   const progress = startProgress(host, "calibrating", "runs");

@@ -45,7 +45,8 @@ export async function correctBiases(
     const weightPlan = tensor as PlannedTensor & WeightPlan;
     for (const use of site.weightUses) {
       const axis = use.scope === view.root ? inputChannelAxis(use) : undefined;
-      const channels = axis === undefined ? undefined : channelsOf(use.node.input[0]!);
+      // the bias has the type of the weight, and halves round off what would be corrected
+      const channels = axis === undefined || site.info.type !== "float32" ? undefined : channelsOf(use.node.input[0]!);
       const place = channels && biasPlace(use);
       if (!channels || !place) continue;
       const weight = await weights.quantized(site, weightPlan);

@@ -61,6 +61,7 @@ beforeAll(() => {
     },
     "twice.onnx": ({ node }) => node.push(makeNode("Abs", "again", ["x"], ["y"])),
     "gap.onnx": ({ node }) => node.push(makeNode("Abs", "again", ["nowhere"], ["z"])),
+    "lines.onnx": ({ node }) => node.push(makeNode("Abs", "again", ["no\n\u001b[2Jwhere"], ["z"])),
     "type.onnx": ({ initializer }) => {
       initializer[1]!.dataType = 99;
     },
@@ -241,6 +242,11 @@ describe("bad input: one line, exit 2, nothing written, input untouched", () => 
       /gap\.onnx: node again \(Abs\) reads "nowhere", which nothing/,
     ],
     [
+      "names that would break the line and steer the terminal",
+      ["--int8", "lines.onnx"],
+      /lines\.onnx: node again \(Abs\) reads "no\\n\\u001b\[2Jwhere", which nothing/,
+    ],
+    [
       "a model that is quantized already",
       ["--int8", "quantized.onnx"],
       /quantized\.onnx: is quantized already \(1 DequantizeLinear node; .*\); nothing was done; --requantize/,
@@ -370,4 +376,18 @@ test("a full disk is an error that leaves nothing behind; one that just holds th
   } finally {
     disk.close();
   }
+});
+
+test("--static: an input with a default, which no sample gives, has no range and stays", async () => {
+  const model = linear();
+  const [{ name }] = model.graph!.initializer as [{ name: string }];
+  model.graph!.input.push(
+    makeModel({ inputs: [[name, "float32", [64, 64]]], outputs: [], nodes: [] }).graph!.input[0]!,
+  );
+  model.graph!.node.push(makeNode("MatMul", "m", ["y", "v"], ["z"]));
+  model.graph!.initializer.push(floats("v", [64, 64]));
+  model.graph!.output.push(makeModel({ outputs: [["z", "float32", ["n", 64]]], nodes: [] }).graph!.output[0]!);
+  writeFileSync(join(folder, "default.onnx"), encodeModel(model));
+  const { code, stderr } = await compress("--static", "--attention", "default.onnx", "--shape", "x=4x64");
+  expect([code, stderr]).toEqual([0, expect.not.stringMatching(/error/)]);
 });

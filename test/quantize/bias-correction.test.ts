@@ -1,6 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
 import { openSession } from "../../src/engine/session.js";
-import { decodeModel, encodeModel, type ModelProto, type NodeProto } from "../../src/formats/onnx.js";
+import { decodeModel, encodeModel, type ModelProto, makeTensor, type NodeProto } from "../../src/formats/onnx.js";
 import { makeNode } from "../../src/graph/node.js";
 import { applyPlan } from "../../src/quantize/apply.js";
 import { correctBiases, neededChannels } from "../../src/quantize/bias-correction.js";
@@ -107,6 +107,21 @@ describe("bias correction", () => {
       results.push(bias(original, await outputOf(copy, input), inner, channels));
     }
     expect(results[1]!).toBeLessThan(results[0]! / 5);
+  });
+
+  test("a Conv of 16-bit floats gets no bias of 32 bits", async () => {
+    const data = Uint16Array.from({ length: 108 }, (_, at) => 0x3000 + at * 7);
+    const model = makeModel({
+      inputs: [["x", "float16", [1, 3, 8, 8]]],
+      outputs: [["y", "float16", [1, 4, 6, 6]]],
+      nodes: [makeNode("Conv", "n", ["x", "w"], ["y"])],
+      initializers: [makeTensor("w", { dtype: "float16", shape: [4, 3, 3, 3], data })],
+    });
+    const store = startWeights(plainQuantizer(), readExternal, "max", { keep: true });
+    const statistics = { mean: [1, 2, 3], meanSquare: [2, 5, 10] };
+    const plan = planQuantization(model, settings);
+    expect(await correctBiases(model, plan, store, readExternal, () => statistics)).toEqual([]);
+    await expect(openSession(encodeModel(model)).then((session) => session.close())).resolves.toBeUndefined();
   });
 });
 

@@ -1,4 +1,5 @@
 import {
+  type GraphProto,
   type ModelProto,
   type NodeProto,
   type ReadExternal,
@@ -6,6 +7,8 @@ import {
   type TensorProto,
   tensorInfo,
 } from "../../formats/onnx.js";
+import { onnxType } from "../../formats/onnx-types.js";
+import { intAttribute, isStandard } from "../../graph/node.js";
 import { viewModel } from "../../graph/scope.js";
 import { numbersOf } from "../../tensor/numbers.js";
 import { type ActivationScale, activationScale } from "./scale.js";
@@ -47,13 +50,14 @@ export function staticFacts(
   const { root, usesOf } = viewModel(model);
   const { graph } = root;
   const producers = new Map(graph.node.flatMap((node) => node.output.map((name) => [name, node] as const)));
+  const others = otherFloats(graph);
   const constant = (name: string | undefined): TensorProto | undefined => {
     const tensor = name ? root.initializers.get(name) : undefined;
     return tensor && !root.inputs.has(name!) && tensorInfo(tensor).type === "float32" ? tensor : undefined;
   };
   return {
     settings,
-    observed: (name) => observed.get(name),
+    observed: (name) => (others.has(name) || constant(name) ? undefined : observed.get(name)),
     elements: (name) => observed.get(name)?.elements ?? usualElements,
     constant,
     shape: (tensor) => tensorInfo(tensor).shape,
@@ -67,6 +71,25 @@ export function staticFacts(
     isPinned: (name) => root.outputs.has(name) || usesOf(root, name).some(({ scope }) => scope !== root),
     scaleOf: (range) => activationScale(range, settings),
   };
+}
+
+/**
+ * Values that are, or may be, floats of 16 or 64 bits: QuantizeLinear wants the scale in the type of what it rounds, and
+ * the kernels put out float32. A node's outputs have the type of its inputs, unless it is a Cast.
+ */
+function otherFloats(graph: GraphProto): ReadonlySet<string> {
+  const isOther = (code: number | undefined) => /^(b?float16|float64)$/.test(onnxType(code ?? 0)?.dtype ?? "");
+  const names = new Set<string>();
+  for (const { name, dataType } of graph.initializer) if (isOther(dataType)) names.add(name);
+  for (const { name, type } of [...graph.input, ...graph.valueInfo, ...graph.output]) {
+    if (type?.value.case === "tensorType" && isOther(type.value.value.elemType)) names.add(name);
+  }
+  for (const node of graph.node) {
+    const isCast = node.opType === "Cast" && isStandard(node);
+    const other = isCast ? isOther(intAttribute(node, "to", 1)) : node.input.some((name) => names.has(name));
+    if (other) for (const name of node.output) names.add(name);
+  }
+  return names;
 }
 
 /** The number that a constant of one element stands for. */

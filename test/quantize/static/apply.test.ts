@@ -283,3 +283,24 @@ describe("every operator of the table, 8-bit forms fused as planned and near the
     },
   );
 });
+
+test("floats of 16 bits get no QuantizeLinear, whose scales are 32 bits; behind a Cast there is one", async () => {
+  const half = makeTensor("h", { dtype: "float16", shape: [], data: Uint16Array.of(0x3c00) });
+  const model = makeModel({
+    inputs: [["x", "float16", image]],
+    outputs: [["y", "float32", image]],
+    nodes: [
+      makeNode("Add", "a", ["x", "h"], ["b"]),
+      makeNode("MaxPool", "p", ["b"], ["c"], { kernel_shape: [1, 1] }),
+      makeNode("Cast", "f", ["c"], ["d"], { to: 1 }),
+      conv("y", "d"),
+    ],
+    initializers: [half, weight],
+  });
+  const values = ["x", "b", "c", "d", "y"].map((name) => [name, { min: -3, max: 3 }] as const);
+  const result = await quantized(model, new Map(values));
+  const data = new Uint16Array(elementCount(image)).fill(0x3800);
+  const { operators } = await runOptimized(result.model, new Map([["x", { dtype: "float16", shape: image, data }]]));
+  expect(operators).toContain("QLinearConv");
+  expect(operators).toContain("MaxPool");
+});
