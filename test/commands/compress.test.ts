@@ -380,7 +380,7 @@ test("a full disk is an error that leaves nothing behind; one that just holds th
 
 test("--static: an input with a default, which no sample gives, has no range and stays", async () => {
   const model = linear();
-  const [{ name }] = model.graph!.initializer as [{ name: string }];
+  const [{ name }] = model.graph!.initializer as unknown as [{ name: string }];
   model.graph!.input.push(
     makeModel({ inputs: [[name, "float32", [64, 64]]], outputs: [], nodes: [] }).graph!.input[0]!,
   );
