@@ -107,9 +107,11 @@ async function loadRuntime() {
 
 /** The version of onnxruntime in use; does not load it. */
 export function runtimeVersion(): string {
-  const manifest = createRequire(import.meta.url)("onnxruntime-node/package.json") as { readonly version: string };
-  return manifest.version;
+  version ??= (createRequire(import.meta.url)("onnxruntime-node/package.json") as { version: string }).version;
+  return version;
 }
+
+let version: string | undefined;
 
 const dtypes: ReadonlySet<string> = new Set<DType>([
   "float32",
