@@ -51,6 +51,7 @@ export const compressCommand: CommandSpec = {
     ).argParser(repeated),
     ...calibrationOptions(),
     new Option("--no-bias-correction", "leave biases as they are"),
+    new Option("--no-balance", "round each weight by itself, not such that the errors of a convolution cancel out"),
     new Option("--attention", "with --static: also products of two activations"),
     new Option("--everywhere", "with --static: every node that has an 8-bit kernel, not only where it pays"),
     new Option("--symmetric-activations", "with --static: ranges as long on both sides of 0"),
