@@ -27,7 +27,8 @@ const loose = ["--data", "DATA", "--max-drop", "99%"] as const;
 
 export const variants: readonly Variant[] = [
   ours("int8", "default", "--int8", "--no-verify"),
-  ours("int8-max", "default", "--int8", "--clip", "max", "--no-verify"),
+  ours("int8-mse", "default", "--int8", "--clip", "mse", "--no-verify"),
+  ours("int8-unbalanced", "default", "--int8", "--no-balance", "--no-verify"),
   ours("int8-data", "default", "--int8", ...strict),
   ours("qdq", "weights", "--int8", "--scheme", "qdq", "--no-verify"),
   ours("dynamic", "dynamic", "--int8", "--dynamic", "--no-verify"),
