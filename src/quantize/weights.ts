@@ -50,7 +50,7 @@ export function startWeights(
 }
 
 /** In larger weights errors are so many that they even out by themselves, and time counts. */
-const maxBalanced = 2 ** 20;
+const maxBalanced = 2 ** 18;
 
 function canBalance({ info, weightUses }: Site, { form }: WeightPlan): boolean {
   const { bits, symmetric, granularity, axis } = form;
