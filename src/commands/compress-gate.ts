@@ -30,7 +30,8 @@ export function milderFor(keys: readonly string[]): Milder {
 }
 
 /**
- * Ranks the planned weights by what each alone does to the outputs on the calibration samples, then searches how many
+ * Ranks the planned weights by what each alone does to the outputs on the calibration samples, for the bytes it takes to
+ * treat it more mildly, then searches how many
  * of the worst must be taken back for the loss on the held-out samples to keep the limit.
  */
 export async function searchGate(
@@ -96,6 +97,8 @@ async function rank(
       return scheme && integerKernels.has(scheme) ? [[`${kernelPrefix}${key}`, weights.get(key) ?? 0] as const] : [];
     }),
   );
+  // float16 instead of 8 bits: a byte more for each element
+  const bytesOf = new Map(plan.tensors.map(({ graph, name, elements }) => [siteKey(graph, name), elements]));
   const noiseOf = noiseMeter(check);
   const progress = startProgress(host, "measuring each weight alone", "weights");
   const total = kernels.size + weights.size;
@@ -111,6 +114,7 @@ async function rank(
         return noise;
       },
       () => performance.now() < end,
+      (key) => bytesOf.get(key) ?? 1,
     );
   try {
     return [...(await measured(kernels, [])), ...(await measured(weights, [...kernels.keys()]))];

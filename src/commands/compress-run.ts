@@ -89,7 +89,8 @@ export async function runCompress(host: Host, path: string, options: Options): P
     }
     const name = basename(output);
     const gated = typeof check !== "string" && !check.synthetic;
-    const weightsOf = (clip: Clip) => startWeights(quantizer, scratch.readExternal, clip, { keep: gated });
+    const weightsOf = (clip: Clip) =>
+      startWeights(quantizer, scratch.readExternal, clip, { keep: gated, balance: settings.balance });
     const correct = calibration !== undefined && gated && options["biasCorrection"] !== false;
     const { clip, range } = options as { readonly clip: Clip | "auto"; readonly range: RangeMethod | "auto" };
     let workshop: Workshop = {

@@ -7,6 +7,7 @@ import { schemeIds } from "../quantize/settings.js";
 import type { StaticSettings } from "../quantize/static/settings.js";
 import { staticKinds } from "../quantize/static/targets.js";
 import { detectTarget, type OrtVersion, type Target } from "../quantize/target.js";
+import type { Clip } from "../tensor/quantized.js";
 import { rangeSettings } from "./sample-options.js";
 
 /** What the options ask for. */
@@ -28,7 +29,9 @@ export function settingsOf(options: Options, hasData: boolean): CompressSettings
   const isStatic = forced === "static" || (forced === undefined && goal !== "size" && hasData);
   const weights: QuantizeSettings = {
     scheme: forced === undefined || forced === "static" ? "auto" : forced,
-    clip: options["clip"] === "max" ? "max" : "mse",
+    // 8 bits lose more by a clip, which moves sums, than they gain in resolution
+    clip: clipOf(options["clip"] as Clip | "auto", options["int4"] === true),
+    balance: options["balance"] !== false,
     // static quantization takes the floats of biases
     halves: !isStatic,
     minElements: options["minElements"] as number,
@@ -52,6 +55,11 @@ export function settingsOf(options: Options, hasData: boolean): CompressSettings
     activations: isStatic ? activations : undefined,
     ranges: rangeSettings(options),
   };
+}
+
+function clipOf(clip: Clip | "auto", int4: boolean): Clip {
+  if (clip !== "auto") return clip;
+  return int4 ? "mse" : "max";
 }
 
 function forcedScheme(options: Options): SchemeId | undefined {

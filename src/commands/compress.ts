@@ -49,6 +49,7 @@ const optionGroups = {
     "--equalise",
     "--adaround",
     "--no-bias-correction",
+    "--no-balance",
     "--requantize",
     "--keep-names",
     "--freeze-inputs",
@@ -124,6 +125,7 @@ export const compressCommand: CommandSpec = {
     new Option("--adaround <n>", "round the n worst weights for their outputs' sake on --data")
       .argParser(whole(0))
       .default(0),
+    new Option("--no-balance", "round each weight by itself, not such that the errors of a convolution cancel out"),
     new Option("--attention", "with --static: also products of two activations"),
     new Option("--everywhere", "with --static: every node that has an 8-bit kernel, not only where it pays"),
     new Option("--symmetric-activations", "with --static: ranges as long on both sides of 0"),

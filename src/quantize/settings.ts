@@ -26,6 +26,8 @@ export interface QuantizeSettings {
   /** Forces the stored type of symmetric 8-bit weights: signed, or unsigned with zero point 128. Unset: by target. */
   readonly signed?: boolean;
   readonly clip: Clip;
+  /** Whether weights of convolutions are rounded such that errors do not add up. Default false. */
+  readonly balance?: boolean;
   /** Tensors with fewer elements stay as they are: their scales and the node would cost what they save. */
   readonly minElements: number;
   /** Whether what is no weight (biases), or too small a one, is stored as float16. Default false. */

@@ -1,5 +1,7 @@
 import { type ReadExternal, readTensor, tensorInfo } from "../formats/onnx.js";
+import { numbersOf } from "../tensor/numbers.js";
 import type { Clip, QuantizedWeight, Quantizer, QuantizerSource } from "../tensor/quantized.js";
+import { balanceErrors } from "./balance.js";
 import type { WeightPlan } from "./scheme.js";
 import { type Site, siteKey } from "./sites.js";
 
@@ -15,13 +17,13 @@ export interface Weights {
 
 /**
  * `keep` remembers what was quantized, for callers that apply one plan after another: a quarter of the model's floats
- * in memory.
+ * in memory. `balance` rounds the weights of convolutions such that errors do not add up.
  */
 export function startWeights(
   quantizer: Quantizer,
   readExternal: ReadExternal,
   clip: Clip,
-  { keep }: { readonly keep: boolean },
+  { keep, balance = false }: { readonly keep: boolean; readonly balance?: boolean | undefined },
 ): Weights {
   const known = new Map<string, QuantizedWeight | null>();
   const keyOf = ({ scope, info }: Site, { form, transpose }: WeightPlan) =>
@@ -58,7 +60,8 @@ export function startWeights(
       if (found !== undefined) return found;
       const weight = await quantizer.quantize(storedSource(site, plan) ?? source(site, plan), plan.form, clip);
       // the sum of squares is finite exactly where all elements are
-      const made = Number.isFinite(weight.signal) ? weight : null;
+      let made = Number.isFinite(weight.signal) ? weight : null;
+      if (made && balance && canBalance(site, plan)) made = balanceErrors(numbersOf(source(site, plan)), made);
       if (keep) known.set(key, made);
       return made;
     },
@@ -71,6 +74,15 @@ const minStoredBytes = 1 << 16;
 
 function isQuantizable(type: string): type is QuantizerSource["dtype"] {
   return type === "float32" || type === "float16" || type === "bfloat16";
+}
+
+/** In larger weights errors are so many that they even out by themselves, and time counts. */
+const maxBalanced = 2 ** 18;
+
+function canBalance({ info, weightUses }: Site, { form }: WeightPlan): boolean {
+  const { bits, symmetric, granularity, axis } = form;
+  const fits = bits === 8 && symmetric && granularity === "channel" && axis === 0 && info.elements <= maxBalanced;
+  return fits && weightUses.length > 0 && weightUses.every(({ node }) => node.opType === "Conv");
 }
 
 /** A matrix [N, K] as [K, N]. */

@@ -15,7 +15,7 @@ import { python, work } from "./quantize/fetch.js";
 import { drop, type Harness, type Prepared } from "./quantize/harness.js";
 import { harnesses } from "./quantize/models.js";
 import { type Cost, markdown, type Result, type Row } from "./quantize/result.js";
-import { type Variant, variants } from "./quantize/variants.js";
+import { labelsOf, type Variant, variants } from "./quantize/variants.js";
 
 const flag = (name: string) => process.argv.includes(name);
 const listed = (name: string) => (flag(name) ? process.argv[process.argv.indexOf(name) + 1]!.split(",") : undefined);
@@ -175,6 +175,7 @@ async function measure(harness: Harness, chosen: readonly Variant[]): Promise<Me
   const [calibration, heldOut] = ["calibration", "held-out"].map((name) => join(work, "data", harness.id, name));
   writeSamples(calibration!, prepared.calibration);
   writeSamples(heldOut!, prepared.heldOut);
+  if (prepared.labels) writeFileSync(labelsOf(calibration!), JSON.stringify(prepared.labels));
   const scores = prepared.baseline ?? (await prepared.score(session.run));
   await session.close();
   const baseline = { bytes: statSync(model).size, scores };
@@ -186,6 +187,7 @@ async function measure(harness: Harness, chosen: readonly Variant[]): Promise<Me
   const rows: Row[] = [];
   const measured: { file: string; at: number }[] = [];
   for (const variant of chosen) {
+    if (variant.id.endsWith("-metric") && !prepared.labels) continue;
     const made = make(harness, model, variant, calibration!);
     if (!made) continue;
     let { row } = made;

@@ -11,6 +11,8 @@ export interface Measure {
 export interface Prepared {
   /** What quantizers may see. */
   readonly calibration: readonly Batch[];
+  /** What the calibration samples say, where the model has a `--metric` module in metrics/. */
+  readonly labels?: readonly string[];
   /** For times and for `--data` of a check; never among those above. */
   readonly heldOut: readonly Batch[];
   /** What the fp32 model scores, where that needs no run: those judged by agreement with it. */

@@ -29,6 +29,7 @@ export const rec: Harness = {
     });
     return {
       calibration: batches.slice(judged),
+      labels: texts.slice(judged),
       heldOut: batches.slice(0, 16),
       async score(run) {
         const pairs = [];
