@@ -16,12 +16,6 @@ import type { ModelFile } from "./model-files.js";
 import { startProgress } from "./progress.js";
 import { writeModelFile } from "./write-model.js";
 
-/** A calibration and whether it was read from a file. */
-export interface Calibrated {
-  readonly calibration: Calibration;
-  readonly reused: boolean;
-}
-
 /** The calibration of --calibration where that file exists; undefined where there is none yet. */
 async function readCalibration(host: Host, options: Options, source: ModelFile): Promise<Calibration | undefined> {
   const path = options["calibration"] as string | undefined;

@@ -5,7 +5,7 @@ import { numbersOf } from "../tensor/numbers.js";
 import type { Tensor } from "../tensor/tensor.js";
 
 /** One sample with what the model made of it. */
-export interface Scored {
+interface Scored {
   /** Its number, from 0. */
   readonly at: number;
   readonly feeds: Batch;

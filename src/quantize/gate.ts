@@ -1,7 +1,7 @@
 import type { Sensitivity } from "./sensitivity.js";
 
 /** One attempt of a search: how many of the worst weights stayed floats, and what was lost. */
-export interface GateTrial {
+interface GateTrial {
   readonly floats: number;
   /** 0.02 = 2 %. */
   readonly drop: number;

@@ -3,10 +3,10 @@ import type { AppliedTensor } from "./apply.js";
 import type { SchemeId } from "./settings.js";
 
 /** What a runtime makes of a quantized weight while it loads a model. */
-export type Became = "integers" | "floats" | "unpacked on every run";
+type Became = "integers" | "floats" | "unpacked on every run";
 
 /** One quantized weight as the runtime computes with it. */
-export interface WeightUseAtRun {
+interface WeightUseAtRun {
   readonly name: string;
   readonly graph: string;
   readonly scheme: SchemeId | "half";

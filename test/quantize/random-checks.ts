@@ -30,7 +30,7 @@ const noExternal = () => {
   throw new Error("no external data here");
 };
 
-export async function runModel(
+async function runModel(
   model: ModelProto,
   feeds: Values,
   graphOptimization: "all" | "disabled" = "disabled",
@@ -44,7 +44,7 @@ export async function runModel(
 }
 
 /** The least SQNR in dB over all outputs; infinite where they are equal, -Infinity where they cannot be compared. */
-export function likeness(reference: Values, other: Values): number {
+function likeness(reference: Values, other: Values): number {
   let least = Number.POSITIVE_INFINITY;
   for (const [name, tensor] of reference) {
     const found = other.get(name);
@@ -64,7 +64,7 @@ export function likeness(reference: Values, other: Values): number {
 }
 
 /** Normalised and raised; `problem` where that changed what the model computes. */
-export async function prepared({ model, feeds, half }: RandomModel): Promise<{
+async function prepared({ model, feeds, half }: RandomModel): Promise<{
   readonly base: ModelProto;
   readonly results: Values;
   readonly problem?: string;
@@ -84,7 +84,7 @@ export async function prepared({ model, feeds, half }: RandomModel): Promise<{
   return { base, results };
 }
 
-export function randomSettings(random: Random): QuantizeSettings {
+function randomSettings(random: Random): QuantizeSettings {
   return {
     scheme: pick(random, ["auto", "auto", ...schemeIds.filter((id) => id !== "static")]),
     clip: pick(random, ["max", "mse"]),
@@ -109,7 +109,7 @@ export function randomSettings(random: Random): QuantizeSettings {
 }
 
 /** Quantizes with some settings and tells what is wrong with the result; nothing where all is well. */
-export async function problemsOf(
+async function problemsOf(
   base: ModelProto,
   results: Values,
   { feeds, half }: Pick<RandomModel, "feeds" | "half">,
@@ -239,7 +239,7 @@ function withFloats(
 }
 
 /** Static quantization with some settings, on the ranges of just these inputs; tells what is wrong with the result. */
-export async function staticProblemsOf(
+async function staticProblemsOf(
   base: ModelProto,
   results: Values,
   { feeds }: Pick<RandomModel, "feeds">,

@@ -6,7 +6,7 @@ import { ownScales, type StaticPlan, type StaticWishes } from "./plan.js";
 import type { ActivationScale } from "./scale.js";
 
 /** A model in which one value of the main graph is rounded to 8 bits and everything else stays in floats. */
-export function roundOne(model: ModelProto, name: string, { scale, zeroPoint, signed }: ActivationScale): ModelProto {
+function roundOne(model: ModelProto, name: string, { scale, zeroPoint, signed }: ActivationScale): ModelProto {
   const copy = cloneModel(model);
   const graph = copy.graph!;
   const fresh = freshNames(copy);

@@ -36,7 +36,7 @@ export interface EightBitForm {
 }
 
 /** How an operator behaves when its activations have 8 bits. */
-export interface StaticRow {
+interface StaticRow {
   readonly opType: string;
   /** The 8-bit form of a node, or why it has none. */
   form(node: NodeProto, facts: StaticFacts): EightBitForm | string;
