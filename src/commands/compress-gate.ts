@@ -18,10 +18,10 @@ const why = "by decision of the gate: the usual way costs too much accuracy here
 const kernelPrefix = "unpack ";
 
 /** The ways of what was taken back. */
-export function milderFor(keys: readonly string[]): Milder {
+export function milderFor(keys: readonly string[], mildest: MilderWay["scheme"] = "half"): Milder {
   const ways = new Map<string, MilderWay>();
   for (const key of keys) {
-    if (!key.startsWith(kernelPrefix)) ways.set(key, { scheme: "half", why });
+    if (!key.startsWith(kernelPrefix)) ways.set(key, { scheme: mildest, why });
     else if (!ways.has(key.slice(kernelPrefix.length))) {
       ways.set(key.slice(kernelPrefix.length), { scheme: "unpack", why });
     }
@@ -32,7 +32,8 @@ export function milderFor(keys: readonly string[]): Milder {
 /**
  * Ranks the planned weights by what each alone does to the outputs on the calibration samples, for the bytes it takes to
  * treat it more mildly, then searches how many
- * of the worst must be taken back for the loss on the held-out samples to keep the limit.
+ * of the worst must be taken back for the loss on the held-out samples to keep the limit. Weights become float16; where
+ * even that costs too much, a second search leaves them float32, and what is no weight as well.
  */
 export async function searchGate(
   host: Host,
@@ -49,20 +50,38 @@ export async function searchGate(
     const keys = ranking.map(({ key }) => key);
     const most = 1 + Math.ceil(Math.log2(keys.length + 1));
     let trials = 0;
-    const outcome = await searchFloats(
-      keys,
+    const search = (shop: Workshop, mildest: "half" | "float", known?: number) =>
+      searchFloats(
+        keys,
+        maxDrop,
+        async (floats) => {
+          const drop = await dropOf(shop, milderFor(floats, mildest), check);
+          progress.update(++trials, most);
+          return drop;
+        },
+        known,
+      );
+    const rankedWhole = ranking.every(({ how }) => how === "measured");
+    const halves = await search(workshop, "half", dropOfNone);
+    if (halves.reached) return { ...halves, maxDrop, ranking, rankedWhole, mildest: "half" };
+    const floats = await search(withoutHalves(workshop), "float");
+    const found = floats.drop < halves.drop ? floats : halves;
+    return {
+      ...found,
+      trials: [...halves.trials, ...floats.trials],
       maxDrop,
-      async (floats) => {
-        const drop = await dropOf(workshop, milderFor(floats), check);
-        progress.update(++trials, most);
-        return drop;
-      },
-      dropOfNone,
-    );
-    return { ...outcome, maxDrop, ranking, rankedWhole: ranking.every(({ how }) => how === "measured") };
+      ranking,
+      rankedWhole,
+      mildest: found === floats ? "float" : "half",
+    };
   } finally {
     progress.stop();
   }
+}
+
+/** Nothing is stored as float16. */
+export function withoutHalves(workshop: Workshop): Workshop {
+  return { ...workshop, settings: { ...workshop.settings, halves: false } };
 }
 
 /** The loss of a model made so, on the held-out samples. */

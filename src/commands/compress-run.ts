@@ -24,7 +24,7 @@ import { type Candidate, makeCandidate, type Workshop } from "./compress-candida
 import { type Check, openCheck } from "./compress-check.js";
 import { type Choice, chooseByNoise, hasWeights, tuneSchemes } from "./compress-choices.js";
 import { describeRun } from "./compress-describe.js";
-import { milderFor, searchGate } from "./compress-gate.js";
+import { milderFor, searchGate, withoutHalves } from "./compress-gate.js";
 import { checkWork, refuseNotFinite, refuseQuantized } from "./compress-refusals.js";
 import { settingsOf } from "./compress-settings.js";
 import { withoutEffect } from "./compress-unused.js";
@@ -174,7 +174,8 @@ export async function runCompress(host: Host, path: string, options: Options): P
         // biases need not stay floats for activations in 8 bits any more
         workshop = { ...workshop, activations: undefined, settings: { ...workshop.settings, halves: true } };
         gate = await searchGate(host, workshop, check, candidate, checked.drop.value, maxDrop, seconds);
-        checked = await again(milderFor(gate.floats), check);
+        if (gate.mildest === "float") workshop = withoutHalves(workshop);
+        checked = await again(milderFor(gate.floats, gate.mildest), check);
       }
       verification = checked;
       if (gated) {

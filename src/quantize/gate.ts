@@ -33,6 +33,8 @@ export interface Gate extends GateOutcome {
   readonly ranking: readonly Sensitivity[];
   /** Whether there was time to measure every weight alone. */
   readonly rankedWhole: boolean;
+  /** What weights became that were taken back: float16, or float32 where that was too coarse as well. */
+  readonly mildest: "half" | "float";
 }
 
 /**

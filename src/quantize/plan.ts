@@ -46,7 +46,7 @@ export interface QuantizationPlan {
 
 /** Milder ways for weights that the usual one harms: integers that become floats at load, or float16. */
 export interface MilderWay {
-  readonly scheme: "unpack" | "half";
+  readonly scheme: "unpack" | "half" | "float";
   readonly why: string;
 }
 
@@ -130,6 +130,7 @@ function planSite(site: Site, settings: QuantizeSettings, milder: Milder): Plann
       : undefined;
   const small = () => (settings.halves && elements >= minHalfElements ? half("") : undefined);
   const mild = milder.get(siteKey(scope.path, name));
+  if (mild?.scheme === "float") return leave(mild.why);
   if (mild?.scheme === "half") return half(mild.why) ?? leave(mild.why);
   if (uses.length === 0) return leave(scope.outputs.has(name) ? "is an output itself" : "is not used");
   const { reaches } = site;

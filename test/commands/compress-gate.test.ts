@@ -37,10 +37,31 @@ function withOutliers() {
   });
 }
 
+/** Two products that nearly cancel out, so that what is left is finer than float16; a third that does not mind. */
+function withCancellation() {
+  const first = floats("a", [64, 64]);
+  const values = new Float32Array(first.rawData.slice().buffer);
+  const near = values.map((value, at) => value + 1e-3 * Math.sin(at * 1.7));
+  return makeModel({
+    inputs: [["x", "float32", ["n", 64]]],
+    outputs: [["y", "float32", ["n", 64]]],
+    nodes: [
+      makeNode("MatMul", "one", ["x", "a"], ["p"]),
+      makeNode("MatMul", "two", ["x", "b"], ["q"]),
+      makeNode("Sub", "sub", ["q", "p"], ["r"]),
+      makeNode("Mul", "mul", ["r", "large"], ["s"]),
+      makeNode("MatMul", "three", ["x", "other"], ["t"]),
+      makeNode("Add", "add", ["s", "t"], ["y"]),
+    ],
+    initializers: [first, floats("b", [64, 64], [...near]), floats("large", [1], [1e3]), floats("other", [64, 64])],
+  });
+}
+
 let folder: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "compress-gate-"));
   writeFileSync(join(folder, "outliers.onnx"), encodeModel(withOutliers()));
+  writeFileSync(join(folder, "cancel.onnx"), encodeModel(withCancellation()));
   writeFileSync(join(folder, "conv.onnx"), encodeModel(convolutions()));
   writeSamples(join(folder, "rows"), "x", [16, 64], 6);
   writeSamples(join(folder, "images"), "x", [1, 8, 16, 16], 4);
@@ -76,6 +97,15 @@ describe("--max-drop", () => {
     const { gate, tensors, accuracy }: CompressResult = JSON.parse(stdout);
     expect([code, gate, accuracy.smoothings.length > 0]).toEqual([0, null, true]);
     expect(tensors.find(({ name }) => name === "bad")!.form).toMatchObject({ bits: 8 });
+  });
+
+  test("leaves weights float32 where float16 is too coarse as well", async () => {
+    const options = ["--data", "rows", "--max-drop", "5%", "--smooth", "off", "-o", "fine.onnx", "--json"];
+    const { code, stdout } = await compress("cancel.onnx", ...options);
+    const { gate, tensors }: CompressResult = JSON.parse(stdout);
+    expect([code, gate?.reached, gate?.mildest]).toEqual([0, true, "float"]);
+    const schemes = Object.fromEntries(tensors.map(({ name, scheme }) => [name, scheme]));
+    expect(schemes).toMatchObject({ a: null, b: null, other: "unpack" });
   });
 
   test("that cannot be kept fails with exit 1, says how near it came, and writes nothing", async () => {

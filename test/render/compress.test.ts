@@ -158,6 +158,7 @@ describe("the page", () => {
       maxDrop: 0.02,
       ranking: [{ key: "main:w", noise: 0.1, how: "measured" as const }],
       rankedWhole: true,
+      mildest: "half" as const,
     };
     const widest = [
       {
