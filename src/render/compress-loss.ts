@@ -77,7 +77,7 @@ export function lossWords({ verification, noiseLimit, gate, versions }: Compress
       : []),
     ...(gate
       ? [
-          `${lossText(gate.trials[0]!.drop)} by rule, the limit is ${lossText(gate.maxDrop)}: after ${formatNumberOf(gate.trials.length, "trial")} ${formatNumberOf(gate.floats.length, "decision")} taken back to milder ways${gate.reached ? "" : ", which was not enough"}`,
+          `${lossText(gate.trials[0]!.drop)} by rule, the limit is ${lossText(gate.maxDrop)}: after ${formatNumberOf(gate.trials.length, "trial")} ${formatNumberOf(gate.floats.length, "decision")} taken back to milder ways${gate.mildest === "float" ? ", nothing stored as float16" : ""}${gate.reached ? "" : ", which was not enough"}`,
         ]
       : []),
     ...(!speed || speed.ratio === null || speed.interval === null
