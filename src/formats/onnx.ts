@@ -180,6 +180,7 @@ function checkTensor(tensor: TensorProto, file: string): void {
     return;
   }
   if (isFieldSet(tensor, TensorProtoSchema.field.rawData)) {
+    if (!type.bits) throw new FormatError(`${where} has raw bytes, but holds text; it is damaged`);
     const need = Math.ceil((elements * type.bits) / 8);
     if (type.bits && tensor.rawData.length !== need) {
       throw new FormatError(`${where} needs ${need} bytes, the file has ${tensor.rawData.length}; it is damaged`);

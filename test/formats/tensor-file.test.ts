@@ -48,6 +48,15 @@ describe("a tensor in a file of its own", () => {
     expect(decodeTensor(encode("", text), "a.pb").tensor).toEqual(text);
   });
 
+  test("is refused where raw bytes are said to be text", () => {
+    const bytes = encode("x", { dtype: "int8", shape: [], data: Int8Array.of(0) });
+    // the element type, which is the first field: 3 is int8, 8 is string
+    bytes[bytes.indexOf(3)] = 8;
+    expect(() => decodeTensor(bytes, "input_0.pb")).toThrow(
+      /input_0\.pb.* has raw bytes, but holds text; it is damaged/,
+    );
+  });
+
   test("damaged anywhere, is refused by its file's name or is another tensor that is whole", () => {
     const place = fc.tuple(tensors, fc.nat(), fc.nat({ max: 255 }), fc.boolean());
     fc.assert(
