@@ -1,9 +1,8 @@
-import { dequantize } from "../tensor/dequantize.js";
+import { dequantize, unpackNibbles } from "../tensor/dequantize.js";
 import { packNibbles } from "../tensor/kernels/reference.js";
 import { numbersOf } from "../tensor/numbers.js";
 import type { QuantizedWeight, QuantizerSource } from "../tensor/quantized.js";
 import { elementCount } from "../tensor/tensor.js";
-import { unpackNibbles } from "./forms.js";
 import type { ProductLayout } from "./product-layout.js";
 import type { SecondMoments } from "./second-moments.js";
 

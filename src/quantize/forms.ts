@@ -1,5 +1,4 @@
-import type { TensorInfo } from "../formats/onnx.js";
-import type { QuantizedForm } from "../tensor/quantized.js";
+import type { QuantizedForm, QuantizerSource } from "../tensor/quantized.js";
 import { elementCount } from "../tensor/tensor.js";
 import type { QuantizeSettings } from "./settings.js";
 import { channelAxis, type Site, sumAxis } from "./sites.js";
@@ -43,17 +42,7 @@ export function packedBytes(count: number, bits: 8 | 4): number {
   return Math.ceil((count * bits) / 8);
 }
 
-/** The 4-bit values of packed bytes, one an element: 0 to 15, or -8 to 7 where they are signed. */
-export function unpackNibbles(packed: Uint8Array | Int8Array, count: number, signed: boolean): Int8Array<ArrayBuffer> {
-  const values = new Int8Array(count);
-  for (let at = 0; at < count; at++) {
-    const nibble = (packed[at >> 1]! >> ((at & 1) * 4)) & 15;
-    values[at] = signed && nibble > 7 ? nibble - 16 : nibble;
-  }
-  return values;
-}
-
-/** Whether a stored tensor is of a type that can be quantized. */
-export function isQuantizable({ type }: TensorInfo): boolean {
+/** Whether tensors of an element type can be quantized. */
+export function isQuantizable(type: string): type is QuantizerSource["dtype"] {
   return type === "float32" || type === "float16" || type === "bfloat16";
 }

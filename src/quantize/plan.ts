@@ -113,7 +113,6 @@ function planStaticSite(site: Site, form: QuantizedForm, settings: QuantizeSetti
 function planSite(site: Site, settings: QuantizeSettings, milder: Milder): PlannedTensor {
   const { scope, uses, weightUses } = site;
   const shared = describe(site);
-  const { info } = site;
   const { name, type, elements, bytes, usedBy } = shared;
   const leave = (reason: string): PlannedTensor => ({
     ...shared,
@@ -136,7 +135,7 @@ function planSite(site: Site, settings: QuantizeSettings, milder: Milder): Plann
   const { reaches } = site;
   if (weightUses.length + reaches.length === 0) return small() ?? leave(`no weight: read by ${list(usedBy)}`);
   if (elements < settings.minElements) return small() ?? leave(`fewer than ${settings.minElements} elements`);
-  if (!isQuantizable(info)) return leave(`is ${type}; float32, float16 and bfloat16 weights are quantized`);
+  if (!isQuantizable(type)) return leave(`is ${type}; float32, float16 and bfloat16 weights are quantized`);
   if (scope.inputs.has(name)) return leave("is also a graph input, so a caller may replace it");
   let refusal = "no scheme fits it";
   const refused: string[] = [];

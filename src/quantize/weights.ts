@@ -2,6 +2,7 @@ import { type ReadExternal, readTensor, tensorInfo } from "../formats/onnx.js";
 import { numbersOf } from "../tensor/numbers.js";
 import type { Clip, QuantizedWeight, Quantizer, QuantizerSource } from "../tensor/quantized.js";
 import { balanceErrors } from "./balance.js";
+import { isQuantizable } from "./forms.js";
 import type { WeightPlan } from "./scheme.js";
 import { type Site, siteKey } from "./sites.js";
 
@@ -71,10 +72,6 @@ export function startWeights(
 
 /** Smaller ones are not worth it. */
 const minStoredBytes = 1 << 16;
-
-function isQuantizable(type: string): type is QuantizerSource["dtype"] {
-  return type === "float32" || type === "float16" || type === "bfloat16";
-}
 
 /** In larger weights errors are so many that they even out by themselves, and time counts. */
 const maxBalanced = 2 ** 18;

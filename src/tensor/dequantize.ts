@@ -9,6 +9,7 @@ export function dequantize({ form, shape, values, scales, zeroPoints }: Quantize
   const size = granularity === "tensor" ? 1 : shape[axis]!;
   const inner = granularity === "tensor" ? count : elementCount(shape.slice(axis + 1));
   const blocks = Math.ceil(size / blockSize);
+  const integers = bits === 8 ? values : unpackNibbles(values, count, signed);
   for (let at = 0; at < count; at++) {
     const index = Math.floor(at / inner) % size;
     let place = 0;
@@ -17,14 +18,17 @@ export function dequantize({ form, shape, values, scales, zeroPoints }: Quantize
       const outer = Math.floor(at / (inner * size));
       place = (outer * blocks + Math.floor(index / blockSize)) * inner + (at % inner);
     }
-    const q = bits === 8 ? values[at]! : nibble(values, at, signed);
-    result[at] = (q - (zeroPoints?.[place] ?? 0)) * scales[place]!;
+    result[at] = (integers[at]! - (zeroPoints?.[place] ?? 0)) * scales[place]!;
   }
   return result;
 }
 
-/** A 4-bit value: the earlier of two lies in the low half of their byte. */
-function nibble(values: Uint8Array | Int8Array, at: number, signed: boolean): number {
-  const half = (values[at >> 1]! >> (at % 2 === 0 ? 0 : 4)) & 15;
-  return signed && half > 7 ? half - 16 : half;
+/** The 4-bit values of packed bytes, one an element: 0 to 15, or -8 to 7 where they are signed. */
+export function unpackNibbles(packed: Uint8Array | Int8Array, count: number, signed: boolean): Int8Array<ArrayBuffer> {
+  const values = new Int8Array(count);
+  for (let at = 0; at < count; at++) {
+    const nibble = (packed[at >> 1]! >> ((at & 1) * 4)) & 15;
+    values[at] = signed && nibble > 7 ? nibble - 16 : nibble;
+  }
+  return values;
 }

@@ -1,10 +1,11 @@
 import { makeTensor, type NodeProto, type TensorProto } from "../../formats/onnx.js";
 import { floatAttribute, intAttribute, isStandard, makeNode } from "../../graph/node.js";
 import type { Use } from "../../graph/scope.js";
+import { unpackNibbles } from "../../tensor/dequantize.js";
 import { packNibbles } from "../../tensor/kernels/reference.js";
 import type { QuantizedWeight } from "../../tensor/quantized.js";
 import type { GraphEdit } from "../edit.js";
-import { packedBytes, unpackNibbles } from "../forms.js";
+import { packedBytes } from "../forms.js";
 import type { Scheme } from "../scheme.js";
 import { targetOf } from "../settings.js";
 import { type Site, sumAxis } from "../sites.js";
