@@ -1,7 +1,7 @@
 import type { Agreement } from "../evaluate/agreement.js";
-import type { Round } from "./measure.js";
-import type { Estimate } from "./statistics.js";
-import type { RatioVerdict } from "./verdict.js";
+import type { Estimate } from "./compare/statistics.js";
+import type { RatioVerdict } from "./compare/verdict.js";
+import type { Round } from "./models/measure.js";
 
 /** CPU time of the process or time on the clock: what the verdict is about. */
 export type Metric = "cpu" | "wall";

@@ -1,6 +1,6 @@
 import { basename } from "node:path";
-import { checkSignatures } from "../bench/signature.js";
-import type { MeasuredModel } from "../bench/summarise.js";
+import { checkSignatures } from "../bench/models/signature.js";
+import type { MeasuredModel } from "../bench/models/summarise.js";
 import type { Host } from "../cli.js";
 import type { SampleSet } from "../data/batch.js";
 import { openSession, type SessionSettings } from "../engine/session.js";

@@ -1,6 +1,6 @@
 import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import type { Measurement, Round } from "../bench/measure.js";
+import type { Measurement, Round } from "../bench/models/measure.js";
 import type { Host } from "../cli.js";
 import { UserError } from "../errors.js";
 import type { Answer, Job, Request } from "./bench-worker.js";

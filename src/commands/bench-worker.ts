@@ -1,6 +1,6 @@
 /** The child process of one model in one round: does what it is asked, one thing at a time, and ends with its parent. */
 import { readFileSync } from "node:fs";
-import { type Clocks, type Measurement, type Round, startMeasurement } from "../bench/measure.js";
+import { type Clocks, type Measurement, type Round, startMeasurement } from "../bench/models/measure.js";
 import type { Batch } from "../data/batch.js";
 import { openSession, type SessionSettings } from "../engine/session.js";
 import { UserError } from "../errors.js";

@@ -1,5 +1,5 @@
 import { Argument, Option } from "commander";
-import type { Round } from "../bench/measure.js";
+import type { Round } from "../bench/models/measure.js";
 import type { BenchResult, BenchSettings } from "../bench/result.js";
 import { type CommandSpec, type ExitCode, exitCode, type Host, type Options } from "../cli.js";
 import type { Batch } from "../data/batch.js";
@@ -72,7 +72,7 @@ async function run(
 ): Promise<ExitCode> {
   checkReports(host, options);
   const settings = settingsOf(options);
-  const { failsGate } = await import("../bench/summarise.js");
+  const { failsGate } = await import("../bench/models/summarise.js");
   const { benchForms } = await import("../render/bench.js");
   const worker = given ?? (await import("./bench-process.js")).builtWorker;
   const result = await measure(host, paths, settings, options, worker);
@@ -105,8 +105,8 @@ async function measure(
   const { environmentOf } = await import("./bench-environment.js");
   const { openModels } = await import("./bench-models.js");
   const { startProcess } = await import("./bench-process.js");
-  const { schedule, takeTurns } = await import("../bench/schedule.js");
-  const { summarise } = await import("../bench/summarise.js");
+  const { schedule, takeTurns } = await import("../bench/models/schedule.js");
+  const { summarise } = await import("../bench/models/summarise.js");
   const { startProgress } = await import("./progress.js");
 
   // before anything of ours loads the machine

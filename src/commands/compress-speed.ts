@@ -1,5 +1,5 @@
-import { hodgesLehmann } from "../bench/statistics.js";
-import { judge, type RatioVerdict } from "../bench/verdict.js";
+import { hodgesLehmann } from "../bench/compare/statistics.js";
+import { judge, type RatioVerdict } from "../bench/compare/verdict.js";
 import type { Batch } from "../data/batch.js";
 import type { Run } from "../evaluate/agreement.js";
 

@@ -1,4 +1,4 @@
-import type { RatioVerdict } from "../bench/verdict.js";
+import type { RatioVerdict } from "../bench/compare/verdict.js";
 import type { Agreement } from "../evaluate/agreement.js";
 import type { Drop } from "../evaluate/drop.js";
 import type { Normalised } from "../graph/normalise/index.js";

@@ -7,7 +7,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { join, resolve } from "node:path";
-import { median } from "../../src/bench/statistics.js";
+import { median } from "../../src/bench/compare/statistics.js";
 import type { Batch } from "../../src/data/batch.js";
 import { openSession, runtimeVersion } from "../../src/engine/session.js";
 import { encodeNpz } from "../../src/formats/npz.js";

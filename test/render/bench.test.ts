@@ -1,8 +1,8 @@
 import { describe, expect, test } from "@jest/globals";
 import { Chalk } from "chalk";
-import { summarise } from "../../src/bench/summarise.js";
+import { summarise } from "../../src/bench/models/summarise.js";
 import { benchForms } from "../../src/render/bench.js";
-import { agreement, context, identical, measured, round, times } from "../bench/measured.js";
+import { agreement, context, identical, measured, round, times } from "../bench/models/measured.js";
 
 const plain = new Chalk({ level: 0 });
 const result = summarise(

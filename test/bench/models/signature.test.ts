@@ -1,6 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
-import { checkSignatures } from "../../src/bench/signature.js";
-import type { ValueInfo } from "../../src/engine/session.js";
+import { checkSignatures } from "../../../src/bench/models/signature.js";
+import type { ValueInfo } from "../../../src/engine/session.js";
 
 const value = (name: string, shape: ValueInfo["shape"], dtype: ValueInfo["dtype"] = "float32"): ValueInfo => ({
   name,

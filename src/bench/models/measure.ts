@@ -1,6 +1,6 @@
-import type { Batch } from "../data/batch.js";
-import type { Session } from "../engine/session.js";
-import { median, outlierCount, quantile } from "./statistics.js";
+import type { Batch } from "../../data/batch.js";
+import type { Session } from "../../engine/session.js";
+import { median, outlierCount, quantile } from "../compare/statistics.js";
 
 /** The clocks of the measuring process. */
 export interface Clocks {

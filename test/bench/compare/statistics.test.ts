@@ -1,6 +1,12 @@
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { hodgesLehmann, median, medianInterval, outlierCount, quantile } from "../../src/bench/statistics.js";
+import {
+  hodgesLehmann,
+  median,
+  medianInterval,
+  outlierCount,
+  quantile,
+} from "../../../src/bench/compare/statistics.js";
 
 // Hollander and Wolfe 1973, 29 f.: depression scale of 9 patients at the first and second visit (the example of R's
 // ?wilcox.test)

@@ -1,7 +1,7 @@
-import type { Round } from "../../src/bench/measure.js";
-import type { BenchResult } from "../../src/bench/result.js";
-import type { MeasuredModel } from "../../src/bench/summarise.js";
-import type { Agreement, OutputAgreement } from "../../src/evaluate/agreement.js";
+import type { Round } from "../../../src/bench/models/measure.js";
+import type { MeasuredModel } from "../../../src/bench/models/summarise.js";
+import type { BenchResult } from "../../../src/bench/result.js";
+import type { Agreement, OutputAgreement } from "../../../src/evaluate/agreement.js";
 
 /** Times of six rounds, in seconds a run. */
 export const times: readonly number[] = [0.01, 0.0102, 0.0099, 0.0105, 0.0101, 0.0101];

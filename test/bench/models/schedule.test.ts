@@ -1,5 +1,5 @@
 import { expect, test } from "@jest/globals";
-import { schedule, takeTurns } from "../../src/bench/schedule.js";
+import { schedule, takeTurns } from "../../../src/bench/models/schedule.js";
 
 test("rounds alternate their order, and the seed decides which comes first", () => {
   const starts = new Set<number>();

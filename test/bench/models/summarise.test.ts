@@ -1,8 +1,8 @@
 import { describe, expect, test } from "@jest/globals";
-import type { Round } from "../../src/bench/measure.js";
-import type { BenchResult } from "../../src/bench/result.js";
-import { failsGate, type MeasuredModel, summarise } from "../../src/bench/summarise.js";
-import type { Agreement, OutputAgreement } from "../../src/evaluate/agreement.js";
+import type { Round } from "../../../src/bench/models/measure.js";
+import { failsGate, type MeasuredModel, summarise } from "../../../src/bench/models/summarise.js";
+import type { BenchResult } from "../../../src/bench/result.js";
+import type { Agreement, OutputAgreement } from "../../../src/evaluate/agreement.js";
 import { agreement, context, identical, measured, round, times } from "./measured.js";
 
 const codes = (result: BenchResult) => result.warnings.map(({ code }) => code);

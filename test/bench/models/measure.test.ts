@@ -1,8 +1,8 @@
 import { describe, expect, test } from "@jest/globals";
-import { type Clocks, maxRawSamples, startMeasurement } from "../../src/bench/measure.js";
-import { takeTurns } from "../../src/bench/schedule.js";
-import type { Batch } from "../../src/data/batch.js";
-import type { Session } from "../../src/engine/session.js";
+import { type Clocks, maxRawSamples, startMeasurement } from "../../../src/bench/models/measure.js";
+import { takeTurns } from "../../../src/bench/models/schedule.js";
+import type { Batch } from "../../../src/data/batch.js";
+import type { Session } from "../../../src/engine/session.js";
 
 /** A machine whose clocks move only when the model runs: `seconds(run)` on the wall, half of it on the CPU. */
 function machine(seconds: (run: number, batch: Batch) => number) {

@@ -1,4 +1,4 @@
-import { uniform } from "../data/random.js";
+import { uniform } from "../../data/random.js";
 
 /**
  * Who is measured when: `rounds` rounds of all `models` (by index), in alternating order (A B, B A, A B ...), so that a

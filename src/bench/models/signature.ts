@@ -1,6 +1,6 @@
-import type { ValueInfo } from "../engine/session.js";
-import { UserError } from "../errors.js";
-import { formatShape } from "../tensor/tensor.js";
+import type { ValueInfo } from "../../engine/session.js";
+import { UserError } from "../../errors.js";
+import { formatShape } from "../../tensor/tensor.js";
 
 interface Signature {
   readonly path: string;

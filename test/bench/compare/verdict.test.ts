@@ -1,6 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
-import { compareTimes, isUncertain, judge, noiseFloor } from "../../src/bench/verdict.js";
-import { normal } from "../../src/data/random.js";
+import { compareTimes, isUncertain, judge, noiseFloor } from "../../../src/bench/compare/verdict.js";
+import { normal } from "../../../src/data/random.js";
 
 const coverage = 0.96875;
 const of = (ratio: number, lower: number, upper: number) =>
