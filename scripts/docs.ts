@@ -51,7 +51,7 @@ const results: readonly ResultType[] = [
     file: "src/render/compress-result.ts",
     type: "PlanResult",
   },
-  { command: "deepseek bench", schema: "deepseek/bench@1", file: "src/bench/result.ts", type: "BenchResult" },
+  { command: "deepseek bench", schema: "deepseek/bench@1", file: "src/bench/models/result.ts", type: "BenchResult" },
   { command: "deepseek inspect", schema: "deepseek/inspect@1", file: "src/render/inspect.ts", type: "InspectResult" },
 ];
 

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { availableParallelism, cpus, loadavg, platform, release, totalmem } from "node:os";
-import type { Environment } from "../bench/result.js";
+import type { Environment } from "../bench/environment.js";
 import { runtimeVersion } from "../engine/session.js";
 
 /** Those of the CPU's features that decide how fast integer kernels are. */

@@ -1,6 +1,6 @@
 import { Argument, Option } from "commander";
 import type { Round } from "../bench/models/measure.js";
-import type { BenchResult, BenchSettings } from "../bench/result.js";
+import type { BenchResult, BenchSettings } from "../bench/models/result.js";
 import { type CommandSpec, type ExitCode, exitCode, type Host, type Options } from "../cli.js";
 import type { Batch } from "../data/batch.js";
 import { UserError } from "../errors.js";

@@ -1,7 +1,7 @@
 import type { ChalkInstance } from "chalk";
 import type { Estimate } from "../bench/compare/statistics.js";
 import { isUncertain, type RatioVerdict, type Verdict } from "../bench/compare/verdict.js";
-import type { BenchResult, Comparison, ModelResult } from "../bench/result.js";
+import type { BenchResult, Comparison, ModelResult } from "../bench/models/result.js";
 import type { AgreementSummary } from "../evaluate/agreement.js";
 import type { Forms } from "./forms.js";
 import {

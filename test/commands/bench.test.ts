@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "@jest/globals";
-import type { BenchResult } from "../../src/bench/result.js";
+import type { BenchResult } from "../../src/bench/models/result.js";
 import type { Host } from "../../src/cli.js";
 import { benchCommandWith } from "../../src/commands/bench.js";
 import { startProcess, type Worker } from "../../src/commands/bench-process.js";

@@ -1,8 +1,8 @@
 import type { Agreement } from "../../evaluate/agreement.js";
 import { type Estimate, median, medianInterval } from "../compare/statistics.js";
 import { compareTimes, noiseFloor } from "../compare/verdict.js";
-import type { BenchResult, Comparison, Metric, ModelResult } from "../result.js";
 import type { Round } from "./measure.js";
+import type { BenchResult, Comparison, Metric, ModelResult } from "./result.js";
 import { warningsOf } from "./warnings.js";
 
 /** A model and what its processes measured, one round each, in the order of the rounds. */

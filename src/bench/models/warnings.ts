@@ -1,5 +1,5 @@
 import { disagreement } from "../../evaluate/agreement.js";
-import type { BenchResult, ModelResult, Warning } from "../result.js";
+import type { BenchResult, ModelResult, Warning } from "./result.js";
 
 /** A first run shorter than this delays nobody. */
 const noticeableSeconds = 0.1;

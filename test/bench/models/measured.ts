@@ -1,6 +1,6 @@
 import type { Round } from "../../../src/bench/models/measure.js";
+import type { BenchResult } from "../../../src/bench/models/result.js";
 import type { MeasuredModel } from "../../../src/bench/models/summarise.js";
-import type { BenchResult } from "../../../src/bench/result.js";
 import type { Agreement, OutputAgreement } from "../../../src/evaluate/agreement.js";
 
 /** Times of six rounds, in seconds a run. */

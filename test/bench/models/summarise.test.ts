@@ -1,7 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import type { Round } from "../../../src/bench/models/measure.js";
+import type { BenchResult } from "../../../src/bench/models/result.js";
 import { failsGate, type MeasuredModel, summarise } from "../../../src/bench/models/summarise.js";
-import type { BenchResult } from "../../../src/bench/result.js";
 import type { Agreement, OutputAgreement } from "../../../src/evaluate/agreement.js";
 import { agreement, context, identical, measured, round, times } from "./measured.js";
 

@@ -1,24 +1,11 @@
-import type { Agreement } from "../evaluate/agreement.js";
-import type { Estimate } from "./compare/statistics.js";
-import type { RatioVerdict } from "./compare/verdict.js";
-import type { Round } from "./models/measure.js";
+import type { Agreement } from "../../evaluate/agreement.js";
+import type { Estimate } from "../compare/statistics.js";
+import type { RatioVerdict } from "../compare/verdict.js";
+import type { Environment } from "../environment.js";
+import type { Round } from "./measure.js";
 
 /** CPU time of the process or time on the clock: what the verdict is about. */
 export type Metric = "cpu" | "wall";
-
-/** The machine and the programs, as far as they bear on speed. */
-export interface Environment {
-  readonly node: string;
-  readonly onnxruntime: string;
-  readonly platform: string;
-  readonly cpu: string;
-  readonly cores: number;
-  /** Those of AVX2, AVX-512, VNNI and AMX that the CPU has; null where the system does not tell. */
-  readonly cpuFlags: readonly string[] | null;
-  readonly memoryBytes: number;
-  /** Processes wanting a core, over the last minute, when the benchmark started; null on Windows. */
-  readonly loadAverage: number | null;
-}
 
 /** How it was measured; times in seconds. */
 export interface BenchSettings {
