@@ -10,6 +10,13 @@ export function whole(least: number, most = Number.MAX_SAFE_INTEGER): (text: str
   };
 }
 
+/** Parses one or several whole numbers of at least 1: `1,4,16`. */
+export function wholes(text: string): readonly number[] {
+  const numbers = text.split(",").map((part) => (/^\d+$/.test(part.trim()) ? Number(part) : 0));
+  if (numbers.every((number) => number >= 1 && number <= 65_536)) return [...new Set(numbers)];
+  throw new InvalidArgumentError("It must be whole numbers from 1 to 65536, such as 1,4,16.");
+}
+
 /** Parses a time in seconds above 0. */
 export function seconds(text: string): number {
   const number = Number(text);
