@@ -82,6 +82,14 @@ export interface PointResult extends ModelPoint {
   readonly comparisons: readonly Comparison[];
 }
 
+/** A model against one of a stored run, point by point; rounds are not paired. */
+export interface StoredComparison extends Pick<Comparison, "candidate" | "baseline" | "time" | "other" | "sizeRatio"> {
+  /** Label of the point. */
+  readonly point: string;
+  /** Whether both are the same file, byte for byte. */
+  readonly sameFile: boolean;
+}
+
 /** Something that limits what the result says, with the remedy. */
 export interface Warning {
   readonly code:
@@ -108,6 +116,13 @@ export interface BenchResult {
   readonly point: ModelPoint;
   /** Other batch sizes, thread counts and axes, where several were asked for. */
   readonly sweep: readonly PointResult[];
+  /** Against the run of --baseline; null without one. */
+  readonly stored: {
+    readonly source: string;
+    readonly comparisons: readonly StoredComparison[];
+    /** What was allowed to differ. */
+    readonly differences: readonly string[];
+  } | null;
   /** Share by which baseline against itself differs, with --control; null where it could not be measured. */
   readonly noiseFloor?: number | null;
   readonly warnings: readonly Warning[];

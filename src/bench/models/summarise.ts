@@ -53,7 +53,7 @@ export function summarise(
       comparisons: comparisonsOf(found, settings, tolerance),
     }),
   );
-  const result = { schema: "deepseek/bench@1", ...context, models, comparisons, point, sweep } as const;
+  const result = { schema: "deepseek/bench@1", ...context, models, comparisons, point, sweep, stored: null } as const;
   const noise = settings.control || measured.some(({ role }) => role === "control") ? { noiseFloor: floor } : {};
   return { ...result, ...noise, warnings: warningsOf({ ...result, ...noise }) };
 }
