@@ -1,0 +1,175 @@
+import { setMaxListeners } from "node:events";
+import { schedule } from "../models/schedule.js";
+import { seedOf } from "../workload/seeds.js";
+import { uniquePrefix } from "../workload/unique-prefix.js";
+import type { Workload } from "../workload/workload.js";
+import { type BlockPlan, type Questions, runBlock } from "./block.js";
+import type { Meter } from "./client-load.js";
+import { keepRecords, mostKeptEvents } from "./keep-records.js";
+import type { Block, EndpointRun, LoadPoint, RequestRecord } from "./record.js";
+import type { Clock, Sender } from "./sender.js";
+import { stopper } from "./stop.js";
+import type { Target } from "./target.js";
+import { usualWarmUp } from "./warm-up.js";
+
+/** A target and what sends to it. */
+export interface LoadTarget extends Pick<Target, "label" | "protocol"> {
+  readonly sender: Sender;
+}
+
+/** What is measured; times in seconds. */
+export interface LoadPlan {
+  readonly points: readonly LoadPoint[];
+  readonly rounds: number;
+  /** Of each block: one target under one load in one round. */
+  readonly block: BlockPlan["length"];
+  readonly seed: number;
+  /** False: everything is measured from the first request on. */
+  readonly warmUp: boolean;
+  readonly rampSeconds: number;
+  readonly drainSeconds: number;
+  /** The whole run ends then at the latest; null: no limit. */
+  readonly totalSeconds: number | null;
+  /** New in each run: puts something nobody has sent before at the start of prompts. Null: caches may know them. */
+  readonly salt: string | null;
+  /** Default: `mostKeptEvents`. */
+  readonly mostEvents?: number;
+}
+
+/** How far a run is. */
+export interface LoadProgress {
+  /** Blocks done, the one under way counted by its part; of `total`. */
+  readonly done: number;
+  readonly total: number;
+  readonly target: string;
+  readonly point: LoadPoint;
+  readonly round: number;
+  readonly warmUp: boolean;
+  /** In all so far. */
+  readonly requests: number;
+  readonly failed: number;
+}
+
+/** What a run needs of the world. */
+export interface LoadTools {
+  readonly clock: Clock;
+  /** Starts measuring this process: `startMeter`. */
+  readonly startMeter: () => Meter;
+  /** Ends the run, which keeps what was measured; a string as its reason is what `stopped` says. */
+  readonly stop?: AbortSignal;
+  /** Called after each answer. */
+  readonly progress?: (progress: LoadProgress) => void;
+}
+
+/** Connections opened ahead of an open loop at most; the rest open when they are needed. */
+const mostAhead = 64;
+
+/**
+ * Measures targets under the loads of a plan. In every round each load is put on every target, one after the other, in
+ * alternating order (A B, B A ...), so that a drift of the network or the machine falls on all alike; requests of two
+ * targets never overlap. The same prompts go to every target in a round, and others in the next.
+ */
+export async function runLoad(
+  targets: readonly LoadTarget[],
+  workload: Workload,
+  plan: LoadPlan,
+  tools: LoadTools,
+): Promise<EndpointRun> {
+  const records = keepRecords(plan.mostEvents ?? mostKeptEvents);
+  const blocks: Block[] = [];
+  const stop = stopper(tools.clock, plan.totalSeconds, tools.stop);
+  setMaxListeners(0, stop.signal);
+  const orders = schedule(targets.length, plan.rounds, plan.seed);
+  const total = plan.points.length * plan.rounds * targets.length;
+  let begun = 0;
+  let failed = 0;
+
+  for (const [round, order] of orders.entries()) {
+    for (const [at, point] of plan.points.entries()) {
+      for (const index of order) {
+        if (stop.signal.aborted) break;
+        const target = targets[index]!;
+        await target.sender.connect(connections(point));
+        const blockPlan = planBlock(plan, workload, point, at, round);
+        const part = partDone(blockPlan, tools.clock);
+        const block = await runBlock(
+          {
+            sender: target.sender,
+            clock: tools.clock,
+            records,
+            answers: workload.answers,
+            target: target.label,
+            protocol: target.protocol,
+            point: at,
+            round,
+            answered(record) {
+              if (record.error !== null) failed++;
+              stop.answered(record);
+              tools.progress?.({
+                done: begun + part(record),
+                total,
+                target: target.label,
+                point,
+                round,
+                warmUp: record.warmUp,
+                requests: records.all.length,
+                failed,
+              });
+            },
+          },
+          point,
+          blockPlan,
+          questionsOf(workload, plan.salt, index, at, round),
+          tools.startMeter,
+          stop.signal,
+        );
+        if (block !== null) blocks.push(block);
+        begun++;
+      }
+    }
+  }
+  stop.end();
+  return { points: plan.points, blocks, records: records.all, stopped: stop.why() };
+}
+
+function planBlock(plan: LoadPlan, workload: Workload, point: LoadPoint, at: number, round: number): BlockPlan {
+  const users = point.kind === "closed" ? point.concurrency : 5;
+  return {
+    length: plan.block,
+    warmUp: plan.warmUp ? usualWarmUp(users, round === 0) : null,
+    rampSeconds: plan.rampSeconds,
+    drainSeconds: plan.drainSeconds,
+    seed: seedOf(plan.seed, "point", at, "round", round),
+    trace: workload.arrivals,
+  };
+}
+
+function questionsOf(workload: Workload, salt: string | null, target: number, point: number, round: number): Questions {
+  return (place) => {
+    const conversation = workload.conversation(round, place);
+    const use = { target, point, round, place, group: conversation.group };
+    return { conversation, prefix: salt === null ? "" : uniquePrefix(salt, use) };
+  };
+}
+
+function connections(point: LoadPoint): number {
+  return point.kind === "closed"
+    ? point.concurrency
+    : Math.min(point.maxConcurrency ?? mostAhead, mostAhead, Math.max(1, Math.ceil(point.rate)));
+}
+
+/** Which part of a block is done, as far as its answers tell. */
+function partDone(plan: BlockPlan, clock: Clock): (record: RequestRecord) => number {
+  let measured = 0;
+  let first: number | null = null;
+  return (record) => {
+    if (record.warmUp) return 0;
+    measured++;
+    first ??= record.sent;
+    const part =
+      "requests" in plan.length
+        ? measured / plan.length.requests
+        : (clock.now() - first) / Math.max(plan.length.seconds, 1e-9);
+    return Math.min(1, part);
+  };
+}
