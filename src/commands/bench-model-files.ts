@@ -13,6 +13,8 @@ import { readSamples, type SampleSettings } from "./samples.js";
 /** Samples made up when there is no --data, and how many runs' samples are timed at most. */
 const syntheticCount = 4;
 const maxTimed = 16;
+/** The least with a 95 % interval. */
+const usualRounds = 6;
 /** More combinations than this are a slip of the keyboard. */
 const maxPoints = 64;
 
@@ -103,7 +105,7 @@ export async function benchModelFiles(
 function settingsOf(options: Options): BenchSettings {
   const threads = options["threads"] as readonly number[];
   return {
-    rounds: options["rounds"] as number,
+    rounds: (options["rounds"] as number | undefined) ?? usualRounds,
     seconds: options["time"] as number,
     warmUpSeconds: options["warmup"] as number,
     threads: threads[0]!,
