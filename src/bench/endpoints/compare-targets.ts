@@ -1,5 +1,11 @@
 import { ascending, certifiedCounts, type Percentile, percentiles, quantileOf } from "../compare/distribution.js";
-import { type Evidence, pairedRounds, type RoundDifference, singleRounds } from "../compare/evidence.js";
+import {
+  type Evidence,
+  pairedRounds,
+  type RoundDifference,
+  singleRounds,
+  unpairedRounds,
+} from "../compare/evidence.js";
 import type { MetricId } from "../metrics.js";
 import { gapsOf, metrics, requestValue } from "../metrics-table.js";
 import { costOf, type TokenRates } from "./cost.js";
@@ -53,7 +59,10 @@ export function evidenceOf(candidate: Slice, baseline: Slice, options: CompareOp
   const middle = (metric: MetricId): Evidence[] => {
     const values = both(metric);
     if (neither(values)) return [];
-    const rounds = pairedRounds(joinedValues(candidate, metric), joinedValues(baseline, metric));
+    const own = joinedValues(candidate, metric);
+    const other = joinedValues(baseline, metric);
+    const pairs = pairedRounds(own, other);
+    const rounds = pairs.length > 0 ? pairs : unpairedRounds(own, other);
     return [{ ...base(metric, "p50"), values, rounds, missing: missing(values, metric) }];
   };
   /** A high percentile: that of each round, where there are samples enough on both sides in all. */
