@@ -1,5 +1,5 @@
 import { createServer, type Server, type Socket } from "node:net";
-import { createSecureContext, TLSSocket } from "node:tls";
+import { createServer as createTlsServer, type TlsOptions } from "node:tls";
 import { type Behaviours, plain } from "./behaviour.js";
 import type { Exchange } from "./exchange.js";
 import { serveHttp1 } from "./http1.js";
@@ -53,34 +53,37 @@ export async function startServer(behaviours: Behaviours, options: ServerOptions
   };
   const http2 = serveHttp2(handle);
 
+  // what TLS runs over, by the client's port
+  const secured = new Map<number, { readonly raw: Socket; readonly connection: number }>();
+  const secure = options.tls === undefined ? null : createTlsServer(tlsOptions(options.tls));
+  secure?.on("tlsClientError", () => {});
+  secure?.on("secureConnection", (socket) => {
+    const under = secured.get(socket.remotePort ?? 0);
+    if (under === undefined) socket.destroy();
+    else if (socket.alpnProtocol === "h2") http2.take(socket, under.connection);
+    else serveHttp1(socket, under.raw, under.connection, Buffer.alloc(0), handle);
+  });
   const server: Server = createServer((raw) => {
     const connection = connections++;
     raw.setNoDelay(true);
     sockets.add(raw);
     raw.on("close", () => sockets.delete(raw));
     raw.on("error", () => {});
-    if (options.tls === undefined) {
+    if (secure === null) {
       // HTTP/2 by prior knowledge says so in its first bytes
       raw.once("data", (first: Buffer) => {
-        if (first.toString("latin1", 0, 14) !== "PRI * HTTP/2.0")
-          return serveHttp1(raw, raw, connection, first, handle);
-        raw.pause();
-        raw.unshift(first);
-        http2.take(raw, connection);
+        if (first.toString("latin1", 0, 14) === "PRI * HTTP/2.0") {
+          raw.pause();
+          raw.unshift(first);
+          http2.take(raw, connection);
+        } else serveHttp1(raw, raw, connection, first, handle);
       });
-      return;
+    } else {
+      const clientPort = raw.remotePort ?? 0;
+      secured.set(clientPort, { raw, connection });
+      raw.on("close", () => secured.delete(clientPort));
+      secure.emit("connection", raw);
     }
-    const { key, cert } = options.tls;
-    const secure = new TLSSocket(raw, {
-      isServer: true,
-      secureContext: createSecureContext({ key, cert }),
-      ALPNProtocols: options.tls.http2 === false ? ["http/1.1"] : ["h2", "http/1.1"],
-    });
-    secure.on("error", () => {});
-    secure.once("secure", () => {
-      if (secure.alpnProtocol === "h2") http2.take(secure, connection);
-      else serveHttp1(secure, raw, connection, Buffer.alloc(0), handle);
-    });
   });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
@@ -103,4 +106,8 @@ export async function startServer(behaviours: Behaviours, options: ServerOptions
         server.close(() => resolve());
       }),
   };
+}
+
+function tlsOptions({ key, cert, http2 }: NonNullable<ServerOptions["tls"]>): TlsOptions {
+  return { key, cert, ALPNProtocols: http2 === false ? ["http/1.1"] : ["h2", "http/1.1"] };
 }
