@@ -28,9 +28,11 @@ export async function benchModelFiles(
   const { environmentOf } = await import("./bench-environment.js");
   const { openModels } = await import("./bench-models.js");
   const { summarise } = await import("../bench/models/summarise.js");
+  const { parseGate } = await import("../bench/compare/gates.js");
   const { startProgress } = await import("./progress.js");
   const worker = given ?? (await import("./bench-process.js")).builtWorker;
   const settings = settingsOf(options);
+  for (const gate of settings.gates) parseGate(gate, "models");
   const points = pointsOf({
     batches: (options["batch"] as readonly number[] | undefined) ?? [],
     threads: options["threads"] as readonly number[],
@@ -116,6 +118,7 @@ function settingsOf(options: Options): BenchSettings {
     seed: options["seed"] as number,
     session: sessionEntries((options["session"] as string[] | undefined) ?? []),
     control: options["control"] === true,
+    gates: (options["gate"] as readonly string[] | undefined) ?? [],
   };
 }
 

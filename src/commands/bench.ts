@@ -1,4 +1,6 @@
 import { Argument, type Option } from "commander";
+import type { EndpointBenchResult } from "../bench/endpoints/result.js";
+import type { BenchResult } from "../bench/models/result.js";
 import { type CommandSpec, type ExitCode, exitCode, type Host, type Options } from "../cli.js";
 import { UserError } from "../errors.js";
 import type { Forms } from "../render/forms.js";
@@ -149,39 +151,57 @@ async function modelFiles(
 ): Promise<Outcome> {
   if (paths.length === 0) throw new UserError("nothing to measure: name model files, or endpoints with --endpoint");
   refuseOthers(options, [...endpointOptions(), ...workloadOptions(), ...loadOptions()], "endpoints (--endpoint)");
-  const { failsGate } = await import("../bench/models/summarise.js");
-  const { benchForms } = await import("../render/bench.js");
   const { benchModelFiles } = await import("./bench-model-files.js");
   const { withStoredModels } = await import("./bench-stored.js");
   const old = await baselineOf(host, options);
   const measured = await benchModelFiles(host, paths, options, worker);
   const result = old === undefined ? measured : await withStoredModels(measured, old, options);
-  const failed = failsGate(result, options["inconclusive"] === "fail");
-  return { forms: benchForms(result), code: failed ? exitCode.found : exitCode.ok };
+  return modelOutcome(result, options);
 }
 
 async function endpoints(host: Host, paths: readonly string[], options: Options, stop: AbortSignal): Promise<Outcome> {
   if (paths.length > 0) throw new UserError(`${paths[0]}: give model files or endpoints, not both`);
   refuseOthers(options, modelOptions(), "model files");
-  const { endpointForms } = await import("../render/bench-endpoints.js");
-  const { benchEndpoints, failsVerdict } = await import("./bench-endpoints.js");
+  const { benchEndpoints } = await import("./bench-endpoints.js");
+  const { storedEndpoints, withStoredEndpoints } = await import("./bench-stored.js");
+  const run = await baselineOf(host, options);
+  const old = run && (await storedEndpoints(run));
+  if (old && (options["endpoint"] as readonly string[]).length > 1) {
+    throw new UserError("--baseline: compares one endpoint with a kept run; leave the other --endpoint out");
+  }
   const { result, answered } = await benchEndpoints(host, options, stop);
-  const failed = failsVerdict(result.verdict, options["inconclusive"] === "fail");
-  const code = answered ? (failed ? exitCode.found : exitCode.ok) : exitCode.failed;
-  return { forms: endpointForms(result), code };
+  const compared = old && answered ? await withStoredEndpoints(result, run.path, old, "this run", options) : result;
+  const { forms, code } = await endpointOutcome(compared, options);
+  return { forms, code: answered ? code : exitCode.failed };
 }
 
+async function endpointOutcome(result: EndpointBenchResult, options: Options): Promise<Outcome> {
+  const { endpointForms } = await import("../render/bench-endpoints.js");
+  const { failsVerdict } = await import("./bench-endpoints.js");
+  const failed = failsVerdict(result.verdict, options["inconclusive"] === "fail");
+  return { forms: endpointForms(result), code: failed ? exitCode.found : exitCode.ok };
+}
+
+async function modelOutcome(result: BenchResult, options: Options): Promise<Outcome> {
+  const { failsGate } = await import("../bench/models/summarise.js");
+  const { benchForms } = await import("../render/bench.js");
+  const fails = options["inconclusive"] === "fail";
+  return { forms: benchForms(result, fails), code: failsGate(result, fails) ? exitCode.found : exitCode.ok };
+}
+
+/** Two kept results, the older first. */
 async function storedRuns(host: Host, paths: readonly string[], options: Options): Promise<Outcome> {
-  const { readStoredRun, storedModels, withStoredModels } = await import("./bench-stored.js");
+  const { readStoredRun, storedEndpoints, storedModels, withStoredEndpoints, withStoredModels } = await import(
+    "./bench-stored.js"
+  );
   if (paths.length !== 2) {
     throw new UserError("kept results are compared two at a time: deepseek bench old.json new.json");
   }
   const [old, now] = paths.map((path) => readStoredRun(host, path)) as [StoredRun, StoredRun];
-  const { failsGate } = await import("../bench/models/summarise.js");
-  const { benchForms } = await import("../render/bench.js");
-  const result = await withStoredModels(await storedModels(now), old, options);
-  const failed = failsGate(result, options["inconclusive"] === "fail");
-  return { forms: benchForms(result), code: failed ? exitCode.found : exitCode.ok };
+  if (old.kind === "models")
+    return modelOutcome(await withStoredModels(await storedModels(now), old, options), options);
+  const [before, after] = [await storedEndpoints(old), await storedEndpoints(now)];
+  return endpointOutcome(await withStoredEndpoints(after, old.path, before, now.path, options), options);
 }
 
 async function selfTest(_host: Host, _paths: readonly string[], _options: Options): Promise<Outcome> {

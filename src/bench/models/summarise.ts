@@ -2,6 +2,7 @@ import type { Agreement } from "../../evaluate/agreement.js";
 import { type Drop, dropOfAgreement } from "../../evaluate/drop.js";
 import { type Estimate, median, medianInterval } from "../compare/statistics.js";
 import { compareTimes, noiseFloor } from "../compare/verdict.js";
+import { withDecision } from "./decide.js";
 import type { Round } from "./measure.js";
 import type { ModelPoint } from "./points.js";
 import type { BenchResult, Comparison, Metric, ModelResult, PointResult } from "./result.js";
@@ -53,9 +54,10 @@ export function summarise(
       comparisons: comparisonsOf(found, settings, tolerance),
     }),
   );
-  const result = { schema: "deepseek/bench@1", ...context, models, comparisons, point, sweep, stored: null } as const;
+  const undecided = { verdict: "PASS", gates: [], stored: null } as const;
+  const result = { schema: "deepseek/bench@1", ...context, models, comparisons, point, sweep, ...undecided } as const;
   const noise = settings.control || measured.some(({ role }) => role === "control") ? { noiseFloor: floor } : {};
-  return { ...result, ...noise, warnings: warningsOf({ ...result, ...noise }) };
+  return withDecision({ ...result, ...noise, warnings: warningsOf({ ...result, ...noise }) });
 }
 
 function comparisonsOf(
@@ -107,15 +109,7 @@ function modelResult({ agreement: _, drop: __, ...model }: MeasuredModel, sample
   };
 }
 
-/** Whether a verdict fails the gate: slower, or not measured; `inconclusive` as the user chose. */
-export function failsGate(result: BenchResult, inconclusiveFails: boolean): boolean {
-  return [result, ...result.sweep]
-    .flatMap(({ comparisons }) => comparisons)
-    .some(
-      ({ role, time }) =>
-        role === "candidate" &&
-        (time.verdict === "slower" ||
-          time.verdict === "missing" ||
-          (time.verdict === "inconclusive" && inconclusiveFails)),
-    );
+/** Whether a pipeline is told that it failed. */
+export function failsGate({ verdict }: BenchResult, inconclusiveFails: boolean): boolean {
+  return verdict === "FAIL" || (verdict === "INCONCLUSIVE" && inconclusiveFails);
 }
