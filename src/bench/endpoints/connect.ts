@@ -2,7 +2,7 @@ import { type LookupAddress, lookup as systemLookup } from "node:dns";
 import { connect as connectTcp, isIP, type LookupFunction, type Socket } from "node:net";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import type { Address } from "./address.js";
-import { connectFailure, type Failure } from "./errors.js";
+import { closedFailure, connectFailure, type Failure } from "./errors.js";
 
 /** Takes the bytes of a socket; they are only valid during the call. */
 export interface ByteSink {
@@ -19,6 +19,8 @@ export interface ConnectOptions {
   readonly lookup: LookupFunction;
   /** Whom plain TCP hands its bytes, from one buffer for all sockets. Without it, and with TLS, the socket emits them. */
   readonly sink: ByteSink | null;
+  /** Gives up what is not there yet. */
+  readonly stop: AbortSignal;
 }
 
 /** What `openSocket` rejects with. */
@@ -58,6 +60,7 @@ export function openSocket(options: ConnectOptions): Promise<Socket | TLSSocket>
       : connectTcp(sink === null ? to : { ...to, onread: { buffer: shared, callback: readOf(sink) } });
     const fail = (failure: Failure): void => {
       clearTimeout(timer);
+      options.stop.removeEventListener("abort", onStop);
       socket.destroy();
       reject(new ConnectError(failure));
     };
@@ -69,6 +72,7 @@ export function openSocket(options: ConnectOptions): Promise<Socket | TLSSocket>
     }, seconds * 1000);
     const stands = (): void => {
       clearTimeout(timer);
+      options.stop.removeEventListener("abort", onStop);
       socket.off("error", onError);
       socket.off("close", onClose);
       resolve(socket);
@@ -76,6 +80,9 @@ export function openSocket(options: ConnectOptions): Promise<Socket | TLSSocket>
     const onError = (error: Error): void => fail(connectFailure(error, address, secured));
     const onClose = (): void =>
       fail(connectFailure(Object.assign(new Error(), { code: "ECONNRESET" }), address, secured));
+    const onStop = (): void => fail(closedFailure);
+    if (options.stop.aborted) onStop();
+    else options.stop.addEventListener("abort", onStop, { once: true });
     socket.on("error", onError);
     socket.on("close", onClose);
     socket.once("lookup", () => {

@@ -9,6 +9,9 @@ export interface Failure {
   readonly message: string;
 }
 
+/** What requests under way come to when their sender is closed. */
+export const closedFailure: Failure = { kind: "cancelled", message: "the connections were closed" };
+
 /** Most characters a message takes over from a server. */
 const mostCharacters = 200;
 

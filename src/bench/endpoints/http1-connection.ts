@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import type { Carrier, Receiver, WireRequest } from "./carrier.js";
 import type { ByteSink } from "./connect.js";
-import { lostFailure } from "./errors.js";
+import { type Failure, lostFailure } from "./errors.js";
 import { type Head, type Http1Handler, Http1Parser } from "./http1.js";
 
 /** Where connections go when an answer is through. */
@@ -67,6 +67,14 @@ export class Http1Connection implements Carrier, ByteSink, Http1Handler {
     this.home.forget(this);
   }
 
+  /** Ends it, and what it carries with that failure. */
+  fail(failure: Failure): void {
+    const { receiver } = this;
+    if (receiver !== null) receiver.stamp = this.home.now();
+    this.drop();
+    receiver?.onLost(failure, false);
+  }
+
   giveBack(): void {
     this.home.release(this);
   }
@@ -103,9 +111,7 @@ export class Http1Connection implements Carrier, ByteSink, Http1Handler {
   }
 
   onMalformed(message: string): void {
-    const receiver = this.receiver;
-    this.drop();
-    receiver?.onLost({ kind: "malformed-http", message }, false);
+    this.fail({ kind: "malformed-http", message });
   }
 
   private ended(error: Error | null): void {

@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import type { Address } from "./address.js";
 import type { Carrier, Receiver, WireRequest } from "./carrier.js";
 import { ConnectError } from "./connect.js";
-import { lostFailure } from "./errors.js";
+import { closedFailure, lostFailure } from "./errors.js";
 
 /** Streams of one connection at most, where the server would allow more. */
 const mostStreams = 256;
@@ -17,6 +17,8 @@ export class Http2Connection {
   private open = 0;
   private served = 0;
   private draining = false;
+  /** Ended by this program. */
+  closed = false;
 
   private constructor(
     session: ClientHttp2Session,
@@ -103,6 +105,7 @@ export class Http2Connection {
 
   close(): void {
     this.draining = true;
+    this.closed = true;
     this.session.destroy();
   }
 }
@@ -184,7 +187,8 @@ class Http2Carrier implements Carrier {
     this.drop();
     if (receiver === null) return;
     receiver.stamp = this.connection.stamp();
-    receiver.onLost(lostFailure(error), !this.touched && (this.reused || refused));
+    if (this.connection.closed) receiver.onLost(closedFailure, false);
+    else receiver.onLost(lostFailure(error), !this.touched && (this.reused || refused));
   }
 
   private release(served: boolean): void {

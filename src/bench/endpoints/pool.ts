@@ -2,6 +2,7 @@ import type { LookupFunction, Socket } from "node:net";
 import type { Address } from "./address.js";
 import type { Carrier } from "./carrier.js";
 import { ConnectError, cachedLookup, openSocket } from "./connect.js";
+import { closedFailure } from "./errors.js";
 import { Http1Connection } from "./http1-connection.js";
 import type { Http2Connection } from "./http2.js";
 import type { Target } from "./target.js";
@@ -29,12 +30,21 @@ export class Pool {
   private version: "1.1" | "2" | null;
   private asking: Promise<void> | null = null;
   private opening: Promise<Http2Connection> | null = null;
-  private closed = false;
+  private readonly closing = new AbortController();
 
   constructor(options: PoolOptions) {
     this.options = options;
     const negotiated = options.address.tls && options.http2 === "auto";
     this.version = negotiated ? null : options.http2 === "on" ? "2" : "1.1";
+  }
+
+  /** Aborted once it is closed. */
+  get stopped(): AbortSignal {
+    return this.closing.signal;
+  }
+
+  private get closed(): boolean {
+    return this.closing.signal.aborted;
   }
 
   now(): number {
@@ -46,6 +56,7 @@ export class Pool {
    * @throws ConnectError
    */
   acquire(fresh: boolean): Carrier | Promise<Carrier> {
+    if (this.closed) throw new ConnectError(closedFailure);
     if (!fresh && this.version === "1.1") {
       const free = this.idle.pop();
       if (free !== undefined) return free;
@@ -75,8 +86,8 @@ export class Pool {
   }
 
   close(): void {
-    this.closed = true;
-    for (const connection of [...this.all]) connection.drop();
+    this.closing.abort();
+    for (const connection of [...this.all]) connection.fail(closedFailure);
     for (const session of [...this.sessions]) session.close();
   }
 
@@ -155,7 +166,7 @@ export class Pool {
 
   private socket(alpn: readonly string[], sink: Http1Connection | null = null): Promise<Socket> {
     const { address, connectSeconds: seconds, ca } = this.options;
-    return openSocket({ address, seconds, alpn, ca, lookup: this.lookup, sink });
+    return openSocket({ address, seconds, alpn, ca, lookup: this.lookup, sink, stop: this.closing.signal });
   }
 
   private async session(socket: Socket): Promise<Http2Connection> {

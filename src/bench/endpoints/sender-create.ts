@@ -55,7 +55,7 @@ export function createSender(
       }
       const wait = retries < limits.retries ? waitFor(last, retries, limits) : null;
       if (wait === null) break;
-      if (!(await slept(wait, stop))) {
+      if (!(await slept(wait, [stop, pool.stopped]))) {
         last = {
           ...last,
           failure: { kind: "cancelled", message: "cancelled while waiting to send again" },
@@ -81,19 +81,18 @@ function waitFor(last: Attempt, retries: number, limits: RequestLimits): number 
   return Math.min(longestBackoff, 0.5 * 2 ** retries);
 }
 
-/** Whether the time went by before the signal came. */
-function slept(seconds: number, stop: AbortSignal | undefined): Promise<boolean> {
+/** Whether the time went by before one of the signals came. */
+function slept(seconds: number, stops: readonly (AbortSignal | undefined)[]): Promise<boolean> {
+  if (stops.some((stop) => stop?.aborted === true)) return Promise.resolve(false);
   return new Promise((resolve) => {
-    if (stop?.aborted === true) return resolve(false);
-    const cancel = (): void => {
+    const end = (whole: boolean): void => {
       clearTimeout(timer);
-      resolve(false);
+      for (const stop of stops) stop?.removeEventListener("abort", cancel);
+      resolve(whole);
     };
-    const timer = setTimeout(() => {
-      stop?.removeEventListener("abort", cancel);
-      resolve(true);
-    }, seconds * 1000);
-    stop?.addEventListener("abort", cancel, { once: true });
+    const cancel = (): void => end(false);
+    const timer = setTimeout(() => end(true), seconds * 1000);
+    for (const stop of stops) stop?.addEventListener("abort", cancel, { once: true });
   });
 }
 
