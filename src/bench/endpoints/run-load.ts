@@ -145,10 +145,10 @@ function planBlock(plan: LoadPlan, workload: Workload, point: LoadPoint, at: num
 }
 
 function questionsOf(workload: Workload, salt: string | null, target: number, point: number, round: number): Questions {
+  const prefixOf = salt === null ? () => "" : uniquePrefix(salt, { target, point, round });
   return (place) => {
     const conversation = workload.conversation(round, place);
-    const use = { target, point, round, place, group: conversation.group };
-    return { conversation, prefix: salt === null ? "" : uniquePrefix(salt, use) };
+    return { conversation, prefix: prefixOf(place, conversation.group) };
   };
 }
 
