@@ -54,6 +54,9 @@ export interface Vocabulary {
 const checked = [64, 256, 512];
 const near = 0.01;
 const fewestWords = 50;
+/** Texts are put together of phrases: prompts are made while others are being measured, and word by word takes time. */
+const phraseWords = 16;
+const phraseCount = 4096;
 
 /**
  * Makes the vocabulary. With a tokenizer only words stay that are one token within a text; then whole texts are counted
@@ -85,6 +88,10 @@ function texts(
   lengthOf: (text: string) => number,
   counted: string,
 ): Vocabulary {
+  const choose = uniform(seedOf("phrases"));
+  const phrases = Array.from({ length: phraseCount }, () =>
+    Array.from({ length: phraseWords }, () => words[Math.floor(choose() * words.length)]!).join(" "),
+  );
   const startLengths = new Map<string, number>([["", 0]]);
   const startLength = (start: string) => {
     let known = startLengths.get(start);
@@ -102,8 +109,10 @@ function texts(
       // a text too short for its beginning does without
       const begins = own < tokens;
       const left = Math.max(1, Math.round((tokens - (begins ? own : 0)) / tokensPerWord));
-      const made = new Array<string>(left);
-      for (let at = 0; at < left; at++) made[at] = words[Math.floor(next() * words.length)]!;
+      const made: string[] = [];
+      for (let at = 0; at + phraseWords <= left; at += phraseWords)
+        made.push(phrases[Math.floor(next() * phraseCount)]!);
+      for (let at = 0; at < left % phraseWords; at++) made.push(words[Math.floor(next() * words.length)]!);
       const text = made.join(" ");
       return begins && start !== "" ? `${start} ${text}` : text;
     },
