@@ -35,6 +35,7 @@ export async function benchEndpoints(host: Host, options: Options, stop: AbortSi
   const { parseSlo } = await import("../bench/endpoints/slo.js");
   const { systemClock } = await import("../bench/endpoints/clock.js");
   const { startMeter } = await import("../bench/endpoints/client-load.js");
+  const { clientLimitsOf } = await import("../bench/endpoints/client-limits.js");
   const { createSender } = await import("../bench/endpoints/sender-create.js");
   const { summariseEndpoints } = await import("../bench/endpoints/summarise.js");
   const { environmentOf } = await import("./bench-environment.js");
@@ -76,7 +77,7 @@ export async function benchEndpoints(host: Host, options: Options, stop: AbortSi
       prices,
       saturation: null,
       rates,
-      clientLimits: [],
+      clientLimits: clientLimitsOf(measured),
     });
     return {
       result,
