@@ -259,7 +259,9 @@ export function whole(order: Order): { readonly json: string; readonly at: numbe
   const texts = { reasoning: "", content: "", "tool-arguments": "" };
   let tokens = 0;
   let first = true;
-  for (const part of parts(order, { ...amount, content: Math.min(amount.content, 1e6) })) {
+  // an endless answer has no tokens here: what is sent instead of it is not made of any
+  const finite = amount.content === Number.POSITIVE_INFINITY ? { ...amount, content: 0 } : amount;
+  for (const part of parts(order, finite)) {
     texts[part.kind] += part.text;
     tokens += part.tokens;
     if (!first) at += gap() * factor();

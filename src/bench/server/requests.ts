@@ -157,7 +157,8 @@ function serve(
       fault,
       number,
       maxTokens: typeof maxTokens === "number" ? maxTokens : null,
-      usageAsked: options?.include_usage === true,
+      // the other protocol always tells
+      usageAsked: protocol === "anthropic" || options?.include_usage === true,
       input,
       cached,
       factor: () => 1 + behaviour.slowdown * Math.max(0, model.active - 1),
