@@ -5,10 +5,13 @@ import { uniquePrefix } from "../workload/unique-prefix.js";
 import type { Workload } from "../workload/workload.js";
 import { type BlockPlan, type Questions, runBlock } from "./block.js";
 import type { Meter } from "./client-load.js";
+import type { Slo } from "./flow.js";
 import { keepRecords, mostKeptEvents } from "./keep-records.js";
 import type { Block, EndpointRun, LoadPoint, RequestRecord } from "./record.js";
 import type { Clock, Sender } from "./sender.js";
 import { stopper } from "./stop.js";
+import { loadOf, type Saturation, type SweepSettings, sweep } from "./sweep.js";
+import { measureSweep } from "./sweep-measure.js";
 import type { Target } from "./target.js";
 import { usualWarmUp } from "./warm-up.js";
 
@@ -75,64 +78,140 @@ export async function runLoad(
   plan: LoadPlan,
   tools: LoadTools,
 ): Promise<EndpointRun> {
+  const run = startRun(targets, workload, plan, tools, plan.points.length);
+  for (let round = 0; round < plan.rounds; round++) {
+    for (const [at, point] of plan.points.entries()) await run.round(point, at, round);
+  }
+  return run.end(plan.points);
+}
+
+/** A run whose loads were found while it ran. */
+export interface SweptRun {
+  readonly run: EndpointRun;
+  readonly saturation: readonly Saturation[];
+}
+
+/**
+ * The same for loads that a sweep names one by one: all rounds of a load are measured before the next is chosen.
+ * `plan.points` is not read. `slo` is what the sweep may end at. An interrupted sweep has no saturation.
+ */
+export async function runSweep(
+  targets: readonly LoadTarget[],
+  workload: Workload,
+  plan: Omit<LoadPlan, "points">,
+  settings: SweepSettings,
+  slo: Slo,
+  tools: LoadTools,
+): Promise<SweptRun> {
+  const points: LoadPoint[] = [];
+  const labels = targets.map(({ label }) => label);
+  const expected = Math.ceil(Math.log2(settings.most / loadOf(settings.start))) + 1 + settings.bisections;
+  const run = startRun(targets, workload, plan, tools, Math.max(1, expected));
+  const steps = sweep(settings);
+  let step = steps.next([]);
+  while (step.done !== true) {
+    const at = points.push(step.value) - 1;
+    for (let round = 0; round < plan.rounds; round++) await run.round(step.value, at, round);
+    if (run.stopped()) return { run: run.end(points), saturation: [] };
+    step = steps.next(measureSweep(run.soFar(points), at, labels, slo));
+  }
+  return { run: run.end(points), saturation: step.value };
+}
+
+/** A run under way. */
+interface Run {
+  /** Puts one load on all targets in turn. */
+  round(point: LoadPoint, at: number, round: number): Promise<void>;
+  stopped(): boolean;
+  soFar(points: readonly LoadPoint[]): EndpointRun;
+  /** The run is over. */
+  end(points: readonly LoadPoint[]): EndpointRun;
+}
+
+function startRun(
+  targets: readonly LoadTarget[],
+  workload: Workload,
+  plan: Omit<LoadPlan, "points">,
+  tools: LoadTools,
+  points: number,
+): Run {
   const records = keepRecords(plan.mostEvents ?? mostKeptEvents);
   const blocks: Block[] = [];
   const stop = stopper(tools.clock, plan.totalSeconds, tools.stop);
   setMaxListeners(0, stop.signal);
   const orders = schedule(targets.length, plan.rounds, plan.seed);
-  const total = plan.points.length * plan.rounds * targets.length;
+  const total = points * plan.rounds * targets.length;
   let begun = 0;
   let failed = 0;
 
-  for (const [round, order] of orders.entries()) {
-    for (const [at, point] of plan.points.entries()) {
-      for (const index of order) {
-        if (stop.signal.aborted) break;
-        const target = targets[index]!;
-        await target.sender.connect(connections(point));
-        const blockPlan = planBlock(plan, workload, point, at, round);
-        const part = partDone(blockPlan, tools.clock);
-        const block = await runBlock(
-          {
-            sender: target.sender,
-            clock: tools.clock,
-            records,
-            answers: workload.answers,
-            target: target.label,
-            protocol: target.protocol,
-            point: at,
+  const measure = async (index: number, point: LoadPoint, at: number, round: number): Promise<void> => {
+    const { label, protocol, sender } = targets[index]!;
+    await sender.connect(connections(point));
+    if (stop.signal.aborted) return;
+    const blockPlan = planBlock(plan, workload, point, at, round);
+    const part = partDone(blockPlan, tools.clock);
+    const block = await runBlock(
+      {
+        sender,
+        clock: tools.clock,
+        records,
+        answers: workload.answers,
+        target: label,
+        protocol,
+        point: at,
+        round,
+        answered(record) {
+          if (record.error !== null) failed++;
+          stop.answered(record);
+          tools.progress?.({
+            done: begun + part(record),
+            total,
+            target: label,
+            point,
             round,
-            answered(record) {
-              if (record.error !== null) failed++;
-              stop.answered(record);
-              tools.progress?.({
-                done: begun + part(record),
-                total,
-                target: target.label,
-                point,
-                round,
-                warmUp: record.warmUp,
-                requests: records.all.length,
-                failed,
-              });
-            },
-          },
-          point,
-          blockPlan,
-          questionsOf(workload, plan.salt, index, at, round),
-          tools.startMeter,
-          stop.signal,
-        );
-        if (block !== null) blocks.push(block);
-        begun++;
+            warmUp: record.warmUp,
+            requests: records.all.length,
+            failed,
+          });
+        },
+      },
+      point,
+      blockPlan,
+      questionsOf(workload, plan.salt, index, at, round),
+      tools.startMeter,
+      stop.signal,
+    );
+    if (block !== null) blocks.push(block);
+    begun++;
+  };
+  const soFar = (measured: readonly LoadPoint[]): EndpointRun => ({
+    points: measured,
+    blocks,
+    records: records.all,
+    stopped: stop.why(),
+  });
+  return {
+    async round(point, at, round) {
+      for (const index of orders[round]!) {
+        if (!stop.signal.aborted) await measure(index, point, at, round);
       }
-    }
-  }
-  stop.end();
-  return { points: plan.points, blocks, records: records.all, stopped: stop.why() };
+    },
+    stopped: () => stop.signal.aborted,
+    soFar,
+    end(measured) {
+      stop.end();
+      return soFar(measured);
+    },
+  };
 }
 
-function planBlock(plan: LoadPlan, workload: Workload, point: LoadPoint, at: number, round: number): BlockPlan {
+function planBlock(
+  plan: Omit<LoadPlan, "points">,
+  workload: Workload,
+  point: LoadPoint,
+  at: number,
+  round: number,
+): BlockPlan {
   const users = point.kind === "closed" ? point.concurrency : 5;
   return {
     length: plan.block,

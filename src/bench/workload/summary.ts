@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
-import type { Distribution } from "../compare/result.js";
-import { quantile } from "../compare/statistics.js";
+import { distributionOf } from "../compare/distribution.js";
 import type { WorkloadSummary } from "../endpoints/result.js";
 import { type Conversation, promptOf } from "./workload.js";
 
@@ -37,24 +36,6 @@ export function summarise(
     sha256: hash.digest("hex"),
     prompts: characters.length,
     turns,
-    characters: spread(characters),
-  };
-}
-
-function spread(values: readonly number[]): Distribution {
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  const from = (fewest: number, p: number) => (values.length >= fewest ? quantile(values, p) : null);
-  return {
-    count: values.length,
-    mean,
-    min: quantile(values, 0),
-    max: quantile(values, 1),
-    sd: values.length < 2 ? null : Math.sqrt(squares / (values.length - 1)),
-    p50: quantile(values, 0.5),
-    p90: from(64, 0.9),
-    p95: from(130, 0.95),
-    p99: from(662, 0.99),
-    p999: from(6636, 0.999),
+    characters: distributionOf(characters)!,
   };
 }

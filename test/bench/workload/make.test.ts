@@ -126,8 +126,8 @@ test("a shared prefix is one of so many, in the system message, and the unique p
 
 test("unique prefixes do not collide in a long run", () => {
   const prefix = uniquePrefix("salt", { target: 0, point: 0, round: 0 });
-  const made = new Set(range(0, 100_000).map((place) => prefix(place, null)));
-  expect(made.size).toBe(100_000);
+  const made = new Set(range(0, 30_000).map((place) => prefix(place, null)));
+  expect(made.size).toBe(30_000);
 });
 
 test.each(presetNames)("preset %s has prompts and parameters", (name) => {
