@@ -3,7 +3,7 @@ import { type CommandSpec, type ExitCode, exitCode, type Host, type Options } fr
 import type { Worker } from "./bench-process.js";
 import { modelHeads } from "./heads.js";
 import { repeated, seconds, share, whole, wholes } from "./option-values.js";
-import { checkReports, outputOptions, writeResult } from "./output.js";
+import { checkReports, outputOptions, withValues, writeResult } from "./output.js";
 import { labelsOption, sampleOptions } from "./sample-options.js";
 
 /** `deepseek bench`. */
@@ -50,7 +50,7 @@ export function benchCommandWith(worker: Worker | undefined): CommandSpec {
       new Option("--session <key=value>", "session config entry of onnxruntime; repeatable").argParser(repeated),
       new Option("--seed <n>", "of random input and of the first order").argParser(whole(0, 2 ** 32 - 1)).default(1),
       new Option("--control", "also measure the baseline against itself: what this machine cannot tell apart"),
-      ...outputOptions(),
+      ...outputOptions(withValues),
     ],
     examples: [
       { command: "bench model.onnx model.int8.onnx --data samples/", note: "is the small one as fast, and as good?" },
@@ -73,11 +73,12 @@ async function run(
   options: Options,
   worker: Worker | undefined,
 ): Promise<ExitCode> {
-  checkReports(host, options);
+  checkReports(host, options, withValues);
   const { failsGate } = await import("../bench/models/summarise.js");
   const { benchForms } = await import("../render/bench.js");
   const { benchModelFiles } = await import("./bench-model-files.js");
   const result = await benchModelFiles(host, paths, options, worker);
-  await writeResult(host, options, benchForms(result));
-  return failsGate(result, options["inconclusive"] === "fail") ? exitCode.found : exitCode.ok;
+  const inconclusiveFails = options["inconclusive"] === "fail";
+  await writeResult(host, options, benchForms(result, inconclusiveFails));
+  return failsGate(result, inconclusiveFails) ? exitCode.found : exitCode.ok;
 }

@@ -1,5 +1,6 @@
 import type { Agreement } from "../../evaluate/agreement.js";
 import { type Drop, dropOfAgreement } from "../../evaluate/drop.js";
+import type { Decision } from "../compare/result.js";
 import { type Estimate, median, medianInterval } from "../compare/statistics.js";
 import { compareTimes, noiseFloor } from "../compare/verdict.js";
 import type { Round } from "./measure.js";
@@ -107,15 +108,21 @@ function modelResult({ agreement: _, drop: __, ...model }: MeasuredModel, sample
   };
 }
 
+/** What CI is told of comparisons: FAIL where a candidate is slower or not measured; null without a candidate. */
+export function decisionOf(comparisons: readonly Pick<Comparison, "role" | "time">[]): Decision | null {
+  const verdicts = comparisons.filter(({ role }) => role === "candidate").map(({ time }) => time.verdict);
+  if (verdicts.length === 0) return null;
+  if (verdicts.some((verdict) => verdict === "slower" || verdict === "missing")) return "FAIL";
+  return verdicts.includes("inconclusive") ? "INCONCLUSIVE" : "PASS";
+}
+
+/** The comparisons of all points. */
+export function allComparisons({ comparisons, sweep }: BenchResult): readonly Comparison[] {
+  return [comparisons, ...sweep.map((point) => point.comparisons)].flat();
+}
+
 /** Whether a verdict fails the gate: slower, or not measured; `inconclusive` as the user chose. */
 export function failsGate(result: BenchResult, inconclusiveFails: boolean): boolean {
-  return [result, ...result.sweep]
-    .flatMap(({ comparisons }) => comparisons)
-    .some(
-      ({ role, time }) =>
-        role === "candidate" &&
-        (time.verdict === "slower" ||
-          time.verdict === "missing" ||
-          (time.verdict === "inconclusive" && inconclusiveFails)),
-    );
+  const decision = decisionOf(allComparisons(result));
+  return decision === "FAIL" || (decision === "INCONCLUSIVE" && inconclusiveFails);
 }
