@@ -2,8 +2,9 @@ import { randomBytes } from "node:crypto";
 import type { Decision } from "../bench/compare/result.js";
 import type { LoadPoint } from "../bench/endpoints/record.js";
 import type { EndpointBenchResult, EndpointSettings, ShownTarget } from "../bench/endpoints/result.js";
-import type { LoadPlan, LoadTarget } from "../bench/endpoints/run-load.js";
+import type { LoadPlan, LoadTarget, LoadTools, SweptRun } from "../bench/endpoints/run-load.js";
 import type { Sender } from "../bench/endpoints/sender.js";
+import { type SweepSettings, usualSweep } from "../bench/endpoints/sweep.js";
 import type { RequestLimits, Target } from "../bench/endpoints/target.js";
 import type { Workload } from "../bench/workload/workload.js";
 import type { Host, Options } from "../cli.js";
@@ -17,6 +18,9 @@ const usualRequests = 120;
 const usualRequestsPerUser = 24;
 /** So many that each of several gated comparisons can be shown to be worse (Holm). */
 const usualRounds = 10;
+/** Of a sweep, which has many loads: rounds, and seconds of each endpoint under each load. */
+const usualSweepRounds = 6;
+const usualSweepSeconds = 18;
 
 /** What a run of endpoints came to. */
 export interface EndpointRunResult {
@@ -35,7 +39,7 @@ export async function benchEndpoints(host: Host, options: Options, stop: AbortSi
   const { parseSlo } = await import("../bench/endpoints/slo.js");
   const { systemClock } = await import("../bench/endpoints/clock.js");
   const { startMeter } = await import("../bench/endpoints/client-load.js");
-  const { clientLimitsOf } = await import("../bench/endpoints/client-limits.js");
+  const { clientLimits } = await import("../bench/endpoints/client-verdict.js");
   const { createSender } = await import("../bench/endpoints/sender-create.js");
   const { summariseEndpoints } = await import("../bench/endpoints/summarise.js");
   const { environmentOf } = await import("./bench-environment.js");
@@ -51,6 +55,7 @@ export async function benchEndpoints(host: Host, options: Options, stop: AbortSi
   const workload = await workloadOf(host, options, countTokens);
   const points = pointsOf(options, workload);
   const settings = settingsOf(options, points, gates, slo);
+  const plan = planOf(options, settings, points);
   const { rates, prices } = await ratesOf(host, options, targets);
 
   const environment = await environmentOf();
@@ -63,26 +68,26 @@ export async function benchEndpoints(host: Host, options: Options, stop: AbortSi
   );
   try {
     for (const [at, target] of targets.entries()) await checkAnswers(target, senders[at]!, workload, stop);
-    const measured = await measure(host, all, senders, workload, planOf(options, settings, points), {
+    const { run, saturation } = await measure(host, all, senders, workload, plan, slo, {
       clock,
       startMeter: () => startMeter(cpuSeconds),
       stop,
     });
-    const result = summariseEndpoints(measured, {
+    const result = summariseEndpoints(run, {
       started,
       environment,
       settings,
       targets: all.map((target, at) => shownTarget(target, at, targets.length)),
       workload: workload.summary,
       prices,
-      saturation: null,
+      saturation,
       rates,
-      clientLimits: clientLimitsOf(measured),
+      clientLimits: clientLimits(run),
     });
     return {
       result,
       interrupted: stop.aborted,
-      answered: measured.records.some(({ error }) => error === null),
+      answered: run.records.some(({ error }) => error === null),
     };
   } finally {
     for (const sender of senders) sender.close();
@@ -100,15 +105,16 @@ async function measure(
   targets: readonly Target[],
   senders: readonly Sender[],
   workload: Workload,
-  plan: LoadPlan,
-  tools: Omit<Parameters<typeof import("../bench/endpoints/run-load.js").runLoad>[3], "progress">,
-) {
-  const { runLoad } = await import("../bench/endpoints/run-load.js");
+  { plan, sweep }: Plan,
+  slo: EndpointSettings["slo"],
+  tools: Omit<LoadTools, "progress">,
+): Promise<Pick<SweptRun, "run"> & { readonly saturation: EndpointBenchResult["saturation"] }> {
+  const { runLoad, runSweep } = await import("../bench/endpoints/run-load.js");
   const progress = startProgress(host, "measuring", "blocks");
   let shownAt = 0;
   try {
     const loaded = targets.map(({ label, protocol }, at): LoadTarget => ({ label, protocol, sender: senders[at]! }));
-    return await runLoad(loaded, workload, plan, {
+    const shown: LoadTools = {
       ...tools,
       progress({ done, total }) {
         // showing it must not load what is measured
@@ -117,7 +123,10 @@ async function measure(
         shownAt = now;
         progress.update(Number(done.toFixed(1)), total);
       },
-    });
+    };
+    if (sweep === null) return { run: await runLoad(loaded, workload, plan, shown), saturation: null };
+    const { run, saturation } = await runSweep(loaded, workload, plan, sweep, slo, shown);
+    return { run, saturation: [...saturation] };
   } finally {
     progress.stop();
   }
@@ -166,11 +175,13 @@ function settingsOf(
   gates: readonly string[],
   slo: EndpointSettings["slo"],
 ): EndpointSettings {
-  const seconds = (options["duration"] as number | undefined) ?? null;
   const given = options["requests"] as number | undefined;
+  // so many requests would be too few for the highest loads of a sweep
+  const usual = options["sweep"] && given === undefined ? usualSweepSeconds : null;
+  const seconds = (options["duration"] as number | undefined) ?? usual;
   if (seconds !== null && given !== undefined) throw new UserError("--duration and --requests: give one of them");
   const users = Math.max(...points.map((point) => (point.kind === "closed" ? point.concurrency : 1)));
-  const rounds = (options["rounds"] as number | undefined) ?? usualRounds;
+  const rounds = (options["rounds"] as number | undefined) ?? (options["sweep"] ? usualSweepRounds : usualRounds);
   const requests = seconds === null ? (given ?? Math.max(usualRequests, usualRequestsPerUser * users)) : null;
   if (requests !== null && requests < rounds) {
     throw new UserError(`--requests ${requests}: are fewer than the ${rounds} rounds they are spread over (--rounds)`);
@@ -189,9 +200,20 @@ function settingsOf(
   };
 }
 
-function planOf(options: Options, settings: EndpointSettings, points: readonly LoadPoint[]): LoadPlan {
+/** What is measured, and how the loads of a sweep follow from each other; null where they are given. */
+interface Plan {
+  readonly plan: LoadPlan;
+  readonly sweep: SweepSettings | null;
+}
+
+function planOf(options: Options, settings: EndpointSettings, points: readonly LoadPoint[]): Plan {
   const { rounds, seconds, requests, seed } = settings;
-  return {
+  const [start, ...more] = points;
+  const sweeps = options["sweep"] === true;
+  if (sweeps && (more.length > 0 || (start!.kind === "open" && start!.arrival === "trace"))) {
+    throw new UserError("--sweep: finds the loads itself; give one --concurrency or --rate at most, to start with");
+  }
+  const plan = {
     points,
     rounds,
     block: seconds === null ? { requests: Math.ceil(requests! / rounds) } : { seconds: seconds / rounds },
@@ -202,6 +224,7 @@ function planOf(options: Options, settings: EndpointSettings, points: readonly L
     totalSeconds: (options["maxTime"] as number | undefined) ?? null,
     salt: options["allowCache"] ? null : randomBytes(8).toString("hex"),
   };
+  return { plan, sweep: sweeps ? { ...usualSweep, start: start! } : null };
 }
 
 function limitsOf(options: Options): RequestLimits {

@@ -28,21 +28,23 @@ const result = summarise(
 describe("the report of a benchmark", () => {
   test("as text", () => {
     expect(benchForms(result).text(plain, 100)).toMatchInlineSnapshot(`
-"Some CPU (avx2), 2 cores, load average 0.1; linux 6 x64, Node.js v20.0.0, onnxruntime 1.30.0
+"INCONCLUSIVE: c.onnx: inconclusive at 5.0 %; about 19 more rounds would decide
+
+Some CPU (avx2), 2 cores, load average 0.1; linux 6 x64, Node.js v20.0.0, onnxruntime 1.30.0
 input: 4 samples (synthetic, seed 1), x 1x3
 6 rounds of 1 s, every model in a fresh process, taking turns; 1 thread
 
-model                 size               CPU/run              wall/run  throughput    load  first run  peak memory
-a.onnx (baseline)  10.8 MB  10.1 ms [9.90, 10.5]  10.1 ms [9.90, 10.5]      99.0/s  100 ms    20.2 ms      80.0 MB
-b.onnx             2.80 MB  8.08 ms [7.92, 8.40]  8.08 ms [7.92, 8.40]       124/s  100 ms    16.2 ms      80.0 MB
-c.onnx             1.00 kB  10.3 ms [10.1, 10.7]  10.3 ms [10.1, 10.7]      97.1/s  100 ms    20.6 ms      80.0 MB
+model                 size               CPU/run  wall/run    load  first run  peak memory  rounds
+a.onnx (baseline)  10.8 MB  10.1 ms [9.90, 10.5]   10.1 ms  100 ms    20.2 ms      80.0 MB  ▂▅▁█▃▃
+b.onnx             2.80 MB  8.08 ms [7.92, 8.40]   8.08 ms  100 ms    16.2 ms      80.0 MB  ▂▄▁█▃▃
+c.onnx             1.00 kB  10.3 ms [10.1, 10.7]   10.3 ms  100 ms    20.6 ms      80.0 MB  ▃▃█▁▅▂
 
 b.onnx against a.onnx: faster, by more than 5.0 %
-  CPU time 0.800x [0.800, 0.800]; wall time 0.800x [0.800, 0.800]; size 0.259x
+  CPU time 0.800x [0.800, 0.800]; wall time 0.800x [0.800, 0.800]; size 0.259x; loss 1.30 %: top-1 disagreement with the original
   output "y": same top class in 9,870 of 10,000, SQNR 31.4 dB, cosine 0.999910, max error 0.012
 
 c.onnx against a.onnx: inconclusive at 5.0 %; about 19 more rounds would decide
-  CPU time ~1.020x [0.962, 1.082]; wall time ~1.020x [0.962, 1.082]; size 0.000x
+  CPU time ~1.020x [0.962, 1.082]; wall time ~1.020x [0.962, 1.082]; size 0.000x; no loss
   output "y": identical
 
 warning: b.onnx: output "y" picks another class in 130 of 10000 positions; random input says little, so repeat with real samples (--data)
@@ -55,7 +57,9 @@ ratio: Hodges-Lehmann estimate over rounds with its Wilcoxon signed-rank interva
 
   test("as Markdown", () => {
     expect(benchForms(result).markdown()).toMatchInlineSnapshot(`
-"## Benchmark
+"## Benchmark: INCONCLUSIVE
+
+**INCONCLUSIVE**: c.onnx: inconclusive at 5.0 %; about 19 more rounds would decide
 
 | model | size | CPU/run | wall/run | throughput | load | first run | peak memory |
 | --- | --: | --: | --: | --: | --: | --: | --: |
@@ -68,6 +72,7 @@ ratio: Hodges-Lehmann estimate over rounds with its Wilcoxon signed-rank interva
 - CPU time 0.800x [0.800, 0.800]
 - wall time 0.800x [0.800, 0.800]
 - size 0.259x
+- loss 1.30 %: top-1 disagreement with the original
 - output \`y\`: same top class in 9,870 of 10,000, SQNR 31.4 dB, cosine 0.999910, max error 0.012
 
 **c.onnx** against a.onnx: **inconclusive at 5.0 %; about 19 more rounds would decide**
@@ -75,6 +80,7 @@ ratio: Hodges-Lehmann estimate over rounds with its Wilcoxon signed-rank interva
 - CPU time ~1.020x [0.962, 1.082]
 - wall time ~1.020x [0.962, 1.082]
 - size 0.000x
+- no loss
 - output \`y\`: identical
 
 ### Warnings

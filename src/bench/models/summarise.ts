@@ -1,5 +1,6 @@
 import type { Agreement } from "../../evaluate/agreement.js";
 import { type Drop, dropOfAgreement } from "../../evaluate/drop.js";
+import type { Decision } from "../compare/result.js";
 import { type Estimate, median, medianInterval } from "../compare/statistics.js";
 import { compareTimes, noiseFloor } from "../compare/verdict.js";
 import { withDecision } from "./decide.js";
@@ -107,6 +108,20 @@ function modelResult({ agreement: _, drop: __, ...model }: MeasuredModel, sample
     peakBytes: over((round) => round.peakBytes).value,
     baseBytes: over((round) => round.baseBytes).value,
   };
+}
+
+/** What comparisons tell: FAIL where a candidate is slower or not measured; null without a candidate. */
+export function decisionOf(comparisons: readonly Pick<Comparison, "role" | "time">[]): Decision | null {
+  const verdicts = comparisons.filter(({ role }) => role === "candidate").map(({ time }) => time.verdict);
+  if (verdicts.length === 0) return null;
+  if (verdicts.some((verdict) => verdict === "slower" || verdict === "missing")) return "FAIL";
+  return verdicts.includes("inconclusive") ? "INCONCLUSIVE" : "PASS";
+}
+
+/** What CI is told; null where nothing decides: no candidate, no gate, no stored run. */
+export function decisionOfAll({ comparisons, gates, stored, verdict }: BenchResult): Decision | null {
+  const decides = comparisons.some(({ role }) => role === "candidate") || gates.length > 0 || stored !== null;
+  return decides ? verdict : null;
 }
 
 /** Whether a pipeline is told that it failed. */
