@@ -113,7 +113,6 @@ export class StreamAnswer implements AnswerReader, EventReader {
   }
 
   onToken(kind: TokenKind, bytes: Uint8Array, start: number, end: number): void {
-    if (start === end) return;
     this.events.push(this.stamp);
     if (kind !== "reasoning") this.firstAnswer ??= this.stamp;
     this.texts[kind].append(bytes, start, end);

@@ -35,6 +35,8 @@ export interface Attempt {
 const mostError = 65536;
 /** How long the end of the HTTP message may take after the stream's own end mark, in seconds. */
 const grace = 1;
+/** What timers can count, in milliseconds. */
+const longestTimer = 2 ** 31 - 1;
 
 /** Sends a request once. Never rejects. */
 export async function attempt(
@@ -163,7 +165,11 @@ class Exchange implements Receiver {
     const { reader } = this;
     reader.push(bytes, start, end, this.stamp);
     if (reader.failure !== null) this.giveUp(reader.failure);
-    else if (reader.ended && this.endMark === null) this.endMark = this.stamp;
+    else if (reader.ended && this.endMark === null) {
+      this.endMark = this.stamp;
+      clearTimeout(this.timer);
+      this.watch();
+    }
   }
 
   onEnd(): void {
@@ -233,9 +239,7 @@ class Exchange implements Receiver {
       this.giveUp({ kind: "stalled", message: `no byte for ${limits.idleSeconds} s on an open connection` });
       return;
     }
-    // an end mark that comes meanwhile is noticed late, but never later than that
-    const wait = Math.min(next - at, Math.max(grace, limits.idleSeconds / 4));
-    this.timer = setTimeout(() => this.watch(), Math.max(1, wait * 1000));
+    this.timer = setTimeout(() => this.watch(), Math.min(longestTimer, Math.max(1, (next - at) * 1000)));
   }
 
   /** Leaves the connection; without a failure all that matters has come. */

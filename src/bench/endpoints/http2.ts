@@ -162,7 +162,9 @@ class Http2Carrier implements Carrier {
     stream.on("error", (error) => this.lost(error));
     stream.on("close", () => {
       const receiver = this.receiver;
-      if (!ended || !this.touched || (stream.rstCode ?? 0) !== constants.NGHTTP2_NO_ERROR) return this.lost(null);
+      // a session that is destroyed ends its streams as if they were complete
+      const complete = ended && this.touched && !this.connection.closed;
+      if (!complete || (stream.rstCode ?? 0) !== constants.NGHTTP2_NO_ERROR) return this.lost(null);
       this.release(true);
       if (receiver === null) return;
       this.receiver = null;

@@ -45,6 +45,8 @@ export class EventShape {
         if (place === 0) return 0;
       } else place += 1;
     }
+    // without it another field may count: parsing tells
+    if (place === this.start) return 0;
     this.end = place;
     const rest = suffix.length;
     if (end - place < rest) return 0;

@@ -4,7 +4,7 @@ import { type EventShape, type OnlyText, shapeOf, type TokenKind } from "./sse-s
 export interface EventReader {
   /** A whole event; says whether others like it may be worth recognising by their shape. */
   onEvent(name: string, data: string): boolean;
-  /** An event of a known shape: the inside of its JSON string, perhaps empty; valid during the call only. */
+  /** An event of a known shape: the inside of its JSON string, which is not empty; valid during the call only. */
   onToken(kind: TokenKind, bytes: Uint8Array, start: number, end: number): void;
   /** A line that is none of the format. */
   onStrangeLine(line: string): void;

@@ -1,5 +1,5 @@
 import { createServer, type Server, type Socket } from "node:net";
-import { createServer as createTlsServer } from "node:tls";
+import { createServer as createTlsServer, type TlsOptions } from "node:tls";
 import type { Sender } from "../../../src/bench/endpoints/sender.js";
 import { createSender, type SenderOptions } from "../../../src/bench/endpoints/sender-create.js";
 import type { Prompt, RequestLimits, Target } from "../../../src/bench/endpoints/target.js";
@@ -22,10 +22,7 @@ export interface SmallServer {
 }
 
 /** Answers each request by a function that writes raw bytes to the socket. */
-export async function smallServer(
-  answer: (socket: Socket, got: Got) => void,
-  tls?: { readonly key: string; readonly cert: string },
-): Promise<SmallServer> {
+export async function smallServer(answer: (socket: Socket, got: Got) => void, tls?: TlsOptions): Promise<SmallServer> {
   const got: Got[] = [];
   const sockets = new Set<Socket>();
   let count = 0;
@@ -45,7 +42,7 @@ export async function smallServer(
         const headers = Object.fromEntries(lines.map((text) => text.split(/: ?(.*)/s).slice(0, 2)));
         const length = Number(headers["content-length"] ?? 0);
         if (held.length < end + 4 + length) return;
-        const body = JSON.parse(held.toString("utf8", end + 4, end + 4 + length));
+        const body = length === 0 ? {} : JSON.parse(held.toString("utf8", end + 4, end + 4 + length));
         held = held.subarray(end + 4 + length);
         const request = { line: line!, headers, body, connection, turn: turn++ };
         got.push(request);
