@@ -65,11 +65,12 @@ export function benchHeadline(result: BenchResult): string {
   }
   const { one, label } = worst;
   const rest = others.length > 0 ? ` (and ${formatNumberOf(others.length, "other")})` : "";
-  if (decision === "INCONCLUSIVE" || one.time.ratio === null) {
+  if (one.time.interval === null) {
     return `${one.candidate}${label === "" ? "" : `, ${label}`}: ${sentence(one, result)}${rest}`;
   }
   const told = changeSentence(asMetricComparison(one, "time", result.settings, label));
-  return `${told}; the tolerance is ${formatPercent(toleranceOf(result))}${rest}`;
+  const limit = `the tolerance is ${formatPercent(toleranceOf(result))}`;
+  return `${told}; ${limit}${decision === "INCONCLUSIVE" ? `: ${remedy(one.time)}` : ""}${rest}`;
 }
 
 /** What a candidate lost: a speed is never told without it. */
@@ -104,11 +105,16 @@ export function sentence({ role, time }: Comparison, result: BenchResult): strin
     case "inconclusive": {
       const { moreRounds } = time;
       if (!time.interval) return `no verdict with ${formatNumberOf(settings.rounds, "round")}; 6 are the least`;
-      return moreRounds
-        ? `inconclusive at ${band}; about ${formatNumberOf(moreRounds, "more round")} would decide`
-        : `inconclusive at ${band}, and too close to it for more rounds to help; choose another --tolerance`;
+      return `inconclusive at ${band}${moreRounds ? "; " : ", and "}${remedy(time)}`;
     }
   }
+}
+
+/** What helps where rounds have not decided. */
+function remedy({ moreRounds }: RatioVerdict): string {
+  return moreRounds
+    ? `about ${formatNumberOf(moreRounds, "more round")} would decide`
+    : "too close to it for more rounds to help; choose another --tolerance";
 }
 
 /** Both times and the size, each as a ratio, and the loss. */

@@ -60,8 +60,7 @@ describe("deepseek bench", () => {
       "--tolerance",
       "90%",
       "--json",
-      "--report",
-      "r.md",
+      ...["md", "html", "csv", "summary.csv", "xml"].flatMap((ending) => ["--report", `r.${ending}`]),
     );
     const result = JSON.parse(stdout) as BenchResult;
     expect(result.schema).toBe("deepseek/bench@1");
@@ -87,7 +86,12 @@ describe("deepseek bench", () => {
     expect(same!.agreement.outputs[0]).toMatchObject({ name: "y", identical: true });
     expect(slower!.time.verdict).toBe("slower");
     expect(code).toBe(1);
-    expect(readFileSync(join(folder, "r.md"), "utf8")).toMatch(/\*\*large\.onnx\*\* against small\.onnx: \*\*slower/);
+    const report = (ending: string) => readFileSync(join(folder, `r.${ending}`), "utf8");
+    expect(report("html")).toMatch(/<b>FAIL<\/b>/);
+    expect(report("csv").split("\r\n")).toHaveLength(1 + 3 * 6 + 1);
+    expect(report("summary.csv").split("\r\n")).toHaveLength(1 + 3 + 1);
+    expect(report("xml")).toContain('<testcase name="large.onnx against small.onnx"');
+    expect(report("md")).toMatch(/\*\*large\.onnx\*\* against small\.onnx: \*\*slower/);
   });
 
   test("one model alone is measured; too few rounds give no verdict, and say so", async () => {
