@@ -136,6 +136,8 @@ function readModule(module: Module, resolver: Resolver, sources: Sources): RawFa
   const constants = new Map<number, Constant>();
   const at = (node: ts.Node): Found => ({ node, module, path: [], sure: true });
   const visit = (node: ts.Node): void => {
+    // half of all nodes, of which none is a fact
+    if (ts.isIdentifier(node)) return;
     if (ts.isCallExpression(node) || ts.isNewExpression(node)) {
       const request = requestOf(node, at(node), resolver);
       if (request) requests.push(withVersion(request, module, sources));
