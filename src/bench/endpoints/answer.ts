@@ -53,6 +53,9 @@ export class StreamAnswer implements AnswerReader, EventReader {
   private calls = false;
   private finishing = false;
   private bytes = 0;
+  private known = false;
+  /** The first event of another protocol. */
+  private strange: string | null = null;
 
   constructor(row: ProtocolRow, redact: (text: string) => string) {
     this.row = row;
@@ -70,7 +73,10 @@ export class StreamAnswer implements AnswerReader, EventReader {
     this.finishing = true;
     this.scanner.finish();
     if (this.failure !== null) return;
-    if (this.finishReason === null && !this.ended) {
+    if (!this.known && this.strange !== null) {
+      const start = clip(this.redact(this.strange), 120);
+      this.failure = { kind: "invalid-json", message: `events that are not of this protocol: ${start}` };
+    } else if (this.finishReason === null && !this.ended) {
       this.failure =
         this.bytes === 0
           ? { kind: "empty", message: "a stream without a single byte" }
@@ -108,6 +114,8 @@ export class StreamAnswer implements AnswerReader, EventReader {
       this.fail({ kind: "in-stream", message: clip(this.redact(piece.error)) });
       return false;
     }
+    if (piece.known) this.known = true;
+    else this.strange ??= data.slice(0, 1000);
     this.take(piece);
     return piece.usage === null && piece.finish === null && kindsOf(piece).length === 1;
   }
@@ -224,10 +232,13 @@ export function textOfPieces(pieces: readonly Buffer[]): string {
   return text.trim();
 }
 
-/** Whether a body is a stream, whatever it is called: JSON begins with none of these. */
-export function looksLikeStream(type: string | undefined, first: number): boolean {
-  // d(ata, e(vent, i(d, r(etry, a colon
-  return type?.includes("text/event-stream") === true || [100, 101, 105, 58].includes(first);
+/** Whether a body that begins so is a stream, whatever it is called. */
+export function looksLikeStream(type: string | undefined, start: string): boolean {
+  if (type?.includes("text/event-stream") === true) return true;
+  return (
+    start !== "" &&
+    ["data:", "event:", "id:", "retry:", ":"].some((name) => name.startsWith(start.slice(0, name.length)))
+  );
 }
 
 function kindsOf(piece: Piece): readonly TokenKind[] {

@@ -1,6 +1,6 @@
 import { type AnswerReader, looksLikeStream, PlainAnswer, type Reading, StreamAnswer, textOfPieces } from "./answer.js";
 import type { Carrier, Receiver, WireRequest } from "./carrier.js";
-import { ConnectError } from "./connect.js";
+import { ConnectError, longestTimer } from "./connect.js";
 import { type Failure, statusFailure } from "./errors.js";
 import type { Head } from "./http1.js";
 import type { Pool } from "./pool.js";
@@ -35,8 +35,6 @@ export interface Attempt {
 const mostError = 65536;
 /** How long the end of the HTTP message may take after the stream's own end mark, in seconds. */
 const grace = 1;
-/** What timers can count, in milliseconds. */
-const longestTimer = 2 ** 31 - 1;
 
 /** Sends a request once. Never rejects. */
 export async function attempt(
@@ -161,7 +159,7 @@ class Exchange implements Receiver {
       this.errorBytes += end - start;
       return;
     }
-    this.reader ??= this.readerFor(bytes[start]!);
+    this.reader ??= this.readerFor(bytes.toString("latin1", start, Math.min(end, start + 6)));
     const { reader } = this;
     reader.push(bytes, start, end, this.stamp);
     if (reader.failure !== null) this.giveUp(reader.failure);
@@ -180,7 +178,7 @@ class Exchange implements Receiver {
       this.settle(statusFailure(status, headers, body), this.stamp);
       return;
     }
-    this.reader ??= this.readerFor(0);
+    this.reader ??= this.readerFor("");
     this.reader.finish();
     this.settle(this.reader.failure, this.stamp);
   }
@@ -196,12 +194,11 @@ class Exchange implements Receiver {
     this.settle(this.statusBefore() ?? failure, this.stamp, untouched);
   }
 
-  private readerFor(first: number): AnswerReader {
-    const { row, redact, stream } = this.settings;
+  private readerFor(start: string): AnswerReader {
+    const { row, redact } = this.settings;
     const { status, headers } = this.head!;
     const type = headers.get("content-type");
-    const streams = first === 0 ? stream && type?.includes("text/event-stream") === true : looksLikeStream(type, first);
-    return streams ? new StreamAnswer(row, redact) : new PlainAnswer(row, redact, status, type);
+    return looksLikeStream(type, start) ? new StreamAnswer(row, redact) : new PlainAnswer(row, redact, status, type);
   }
 
   /** An error status says more than what became of its body. */

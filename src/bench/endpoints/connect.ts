@@ -37,6 +37,9 @@ export class ConnectError extends Error {
 /** libuv asks for the buffer just before each read and hands it over in the same turn, so that all sockets may share it. */
 const shared = Buffer.allocUnsafeSlow(65536);
 
+/** What timers can count, in milliseconds. */
+export const longestTimer = 2 ** 31 - 1;
+
 /** How long an address found for a name is good for, in milliseconds. */
 const addressLife = 60_000;
 
@@ -64,12 +67,15 @@ export function openSocket(options: ConnectOptions): Promise<Socket | TLSSocket>
       socket.destroy();
       reject(new ConnectError(failure));
     };
-    const timer = setTimeout(() => {
-      const place = `${address.host}:${address.port}`;
-      if (!found) fail({ kind: "dns", message: `no address for ${address.host} within ${seconds} s` });
-      else if (secured) fail({ kind: "connect-timeout", message: `${place}: no TLS session within ${seconds} s` });
-      else fail({ kind: "connect-timeout", message: `${place}: no connection within ${seconds} s` });
-    }, seconds * 1000);
+    const timer = setTimeout(
+      () => {
+        const place = `${address.host}:${address.port}`;
+        if (!found) fail({ kind: "dns", message: `no address for ${address.host} within ${seconds} s` });
+        else if (secured) fail({ kind: "connect-timeout", message: `${place}: no TLS session within ${seconds} s` });
+        else fail({ kind: "connect-timeout", message: `${place}: no connection within ${seconds} s` });
+      },
+      Math.min(seconds * 1000, longestTimer),
+    );
     const stands = (): void => {
       clearTimeout(timer);
       options.stop.removeEventListener("abort", onStop);

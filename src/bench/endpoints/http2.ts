@@ -2,7 +2,7 @@ import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } f
 import type { Socket } from "node:net";
 import type { Address } from "./address.js";
 import type { Carrier, Receiver, WireRequest } from "./carrier.js";
-import { ConnectError } from "./connect.js";
+import { ConnectError, longestTimer } from "./connect.js";
 import { closedFailure, lostFailure } from "./errors.js";
 
 /** Streams of one connection at most, where the server would allow more. */
@@ -54,6 +54,7 @@ export class Http2Connection {
   ): Promise<Http2Connection> {
     const session = connect(`${address.tls ? "https" : "http"}://${address.authority}`, {
       createConnection: () => socket,
+      settings: { enablePush: false, initialWindowSize: 1024 * 1024 },
     });
     const connection = new Http2Connection(session, address, now, forget);
     return new Promise((resolve, reject) => {
@@ -63,7 +64,10 @@ export class Http2Connection {
         socket.destroy();
         reject(new ConnectError({ kind: "malformed-http", message }));
       };
-      const timer = setTimeout(() => fail(`no settings of HTTP/2 within ${seconds} s`), seconds * 1000);
+      const timer = setTimeout(
+        () => fail(`no settings of HTTP/2 within ${seconds} s`),
+        Math.min(seconds * 1000, longestTimer),
+      );
       session.once("error", () => fail("the server does not speak HTTP/2 here"));
       session.once("close", () => fail("the server does not speak HTTP/2 here"));
       session.once("remoteSettings", () => {

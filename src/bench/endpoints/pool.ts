@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import type { LookupFunction, Socket } from "node:net";
 import type { Address } from "./address.js";
 import type { Carrier } from "./carrier.js";
@@ -34,6 +35,8 @@ export class Pool {
 
   constructor(options: PoolOptions) {
     this.options = options;
+    // one listener a connection under way
+    setMaxListeners(0, this.closing.signal);
     const negotiated = options.address.tls && options.http2 === "auto";
     this.version = negotiated ? null : options.http2 === "on" ? "2" : "1.1";
   }

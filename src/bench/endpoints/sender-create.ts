@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { UserError } from "../../errors.js";
 import { type Address, addressOf } from "./address.js";
 import { type Attempt, type AttemptSettings, attempt } from "./attempt.js";
@@ -40,7 +41,14 @@ export function createSender(
   const pool = new Pool({ address, http2: target.http2, connectSeconds: limits.connectSeconds, ca: options.ca, now });
   const settings: AttemptSettings = { row, stream: target.stream, limits, redact, now };
 
+  const signals = new WeakSet<AbortSignal>();
+
   async function send(prompt: Prompt, stop?: AbortSignal): Promise<Outcome> {
+    if (stop !== undefined && !signals.has(stop)) {
+      // a thousand requests under way listen to it
+      signals.add(stop);
+      setMaxListeners(0, stop);
+    }
     const request: WireRequest = { headers, body: JSON.stringify(row.body(prompt, target)) };
     let retries = 0;
     let reconnected = false;
