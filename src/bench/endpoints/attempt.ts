@@ -138,6 +138,11 @@ class Exchange implements Receiver {
   onHead(head: Head): void {
     this.head = head;
     this.firstByte = this.stamp;
+    if (!this.settings.stream) {
+      // its silence only counts from here
+      clearTimeout(this.timer);
+      this.watch();
+    }
     const coding = head.headers.get("content-encoding");
     if (coding !== undefined && coding !== "identity" && coding !== "") {
       this.giveUp({
