@@ -24,6 +24,26 @@ interface DecideOptions {
   readonly confidence?: number;
 }
 
+/**
+ * A result with its verdict and gates, over all points; a comparison with a stored run decides as one of this run does.
+ * Throws a UserError for a gate that cannot be read.
+ */
+export function withDecision(result: BenchResult): BenchResult {
+  const { gates } = result.settings;
+  const points = [{ ...result.point, models: result.models, comparisons: result.comparisons }, ...result.sweep];
+  const decided = points.map(({ label, models, comparisons }) => {
+    const drops = Object.fromEntries(comparisons.map(({ candidate, drop }) => [candidate, drop.value]));
+    const one = decideModels({ ...result, models, comparisons }, { gates, drops });
+    return { ...one, gates: one.gates.map((gate) => ({ ...gate, point: label })) };
+  });
+  const stored = (result.stored?.comparisons ?? []).map((comparison) => decisionOf(comparison).decision);
+  return {
+    ...result,
+    verdict: overall([...decided.map(({ verdict }) => verdict), ...stored]),
+    gates: decided.flatMap((one) => one.gates),
+  };
+}
+
 /** Decides by the verdicts a result holds, and judges gates. Throws a UserError for a gate that cannot be read. */
 export function decideModels(
   result: Omit<BenchResult, "warnings">,
@@ -52,7 +72,7 @@ export function decideModels(
 }
 
 /** PASS: the same, faster or not slower; FAIL: slower, or not measured. */
-function decisionOf({ time }: Comparison): { readonly decision: Decision; readonly why: string } {
+function decisionOf({ time }: Pick<Comparison, "time">): { readonly decision: Decision; readonly why: string } {
   switch (time.verdict) {
     case "slower":
       return { decision: "FAIL", why: "slower" };
