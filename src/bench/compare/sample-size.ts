@@ -58,11 +58,19 @@ function roundsFor(
       ? Math.log((1 - tolerance) / (1 - 2 * tolerance))
       : Math.log((1 + 2 * tolerance) / (1 + tolerance));
   const perRound = (margin / spreadAtMost) ** 2;
-  for (let size = roundsForFamily(family, confidence); size <= mostRounds; size++) {
+  const isEnough = (size: number) => {
     const scores = studentQuantile((1 - confidence) / 2 / family, size - 1) + studentQuantile(1 - power, size - 1);
-    if (size * perRound >= scores ** 2) return size;
+    return size * perRound >= scores ** 2;
+  };
+  if (!isEnough(mostRounds)) return null;
+  let tooFew = roundsForFamily(family, confidence) - 1;
+  let enough = mostRounds;
+  while (enough - tooFew > 1) {
+    const middle = (tooFew + enough) >> 1;
+    if (isEnough(middle)) enough = middle;
+    else tooFew = middle;
   }
-  return null;
+  return enough;
 }
 
 /** Quantile of the chi-squared distribution at a normal score (Wilson and Hilferty 1931; within 1 % for 2 degrees and more). */

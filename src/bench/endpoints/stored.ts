@@ -122,7 +122,7 @@ export function compareStored(
 }
 
 /** What bears on speed and differs between two machines, in words. */
-export function differencesOfMachines(old: Environment, current: Environment): readonly string[] {
+function differencesOfMachines(old: Environment, current: Environment): readonly string[] {
   // "linux 6.1.0 x64": the kernel's version may change without the machine being another
   const system = ({ platform }: Environment) =>
     platform.split(" ").filter((_, at, all) => at === 0 || at === all.length - 1);

@@ -15,8 +15,6 @@ import { summarisePoint } from "./summarise-point.js";
 import { verdictOf } from "./verdict.js";
 import { warningsOf } from "./warnings.js";
 
-export type { ClientLimit, EndpointContext } from "./matches.js";
-
 /**
  * Turns what was measured into the result: summaries, comparisons, gates, the verdict, and what limits them. Throws a
  * UserError for a gate that cannot be read; parse gates before a run (`parseGate`) so that none is in vain.

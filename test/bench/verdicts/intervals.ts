@@ -16,7 +16,7 @@ const resamples = 1000;
 const many = 1e6;
 
 /** Bounds by method, of estimates of rounds at a confidence. */
-export function intervalsOf(values: readonly number[], confidence: number, seed: number): Record<string, Bounds> {
+function intervalsOf(values: readonly number[], confidence: number, seed: number): Record<string, Bounds> {
   const n = values.length;
   const tail = (1 - confidence) / 2;
   const next = uniform(seed);
