@@ -50,24 +50,42 @@ export function pooledQuantile(clusters: readonly (readonly number[])[], p: numb
   const values = Float64Array.from(all, ({ value }) => value);
   const owners = Uint32Array.from(all, ({ cluster }) => cluster);
   const sizes = clusters.map(({ length }) => length);
+  // how many values of each cluster come before every step-th value, so that a rank is found without walking to it
+  const step = Math.max(1, Math.ceil(Math.sqrt(values.length)));
+  const steps = Math.ceil(values.length / step);
+  const before = new Uint32Array((steps + 1) * clusters.length);
+  for (let at = 0; at < steps; at++) {
+    const own = before.subarray((at + 1) * clusters.length, (at + 2) * clusters.length);
+    own.set(before.subarray(at * clusters.length, (at + 1) * clusters.length));
+    for (let value = at * step; value < Math.min(values.length, (at + 1) * step); value++) own[owners[value]!]!++;
+  }
   return (counts) => {
+    const drawnBefore = (at: number) => {
+      let sum = 0;
+      for (let cluster = 0; cluster < counts.length; cluster++) {
+        sum += counts[cluster]! * before[at * counts.length + cluster]!;
+      }
+      return sum;
+    };
+    const ranked = (rank: number) => {
+      let low = 0;
+      let high = steps;
+      while (high - low > 1) {
+        const middle = (low + high) >> 1;
+        if (drawnBefore(middle) <= rank) low = middle;
+        else high = middle;
+      }
+      let left = rank - drawnBefore(low);
+      let at = low * step;
+      while (left >= counts[owners[at]!]!) left -= counts[owners[at++]!]!;
+      return values[at]!;
+    };
     const total = sizes.reduce((sum, size, cluster) => sum + size * counts[cluster]!, 0);
     if (total === 0) return Number.NaN;
     const position = (total - 1) * p;
     const below = Math.floor(position);
-    // from the end that is nearer
-    const fromTop = p > 0.5;
-    const rank = (wanted: number): number => {
-      let left = fromTop ? total - wanted : wanted + 1;
-      let at = fromTop ? values.length - 1 : 0;
-      for (;;) {
-        left -= counts[owners[at]!]!;
-        if (left <= 0) return values[at]!;
-        at += fromTop ? -1 : 1;
-      }
-    };
-    const low = rank(below);
-    return position === below ? low : low + (rank(below + 1) - low) * (position - below);
+    const low = ranked(below);
+    return position === below ? low : low + (ranked(below + 1) - low) * (position - below);
   };
 }
 

@@ -31,11 +31,13 @@ interface Judged {
 
 /**
  * Judges comparisons together. The estimate over rounds is Hodges-Lehmann's with the interval that inverts the exact
- * signed-rank test: of the intervals tried it alone covers what it says at 6 to 20 rounds, and it is no wider than those
- * that nearly do (`npm run bench:verdicts`; bootstraps of clusters cover 80 to 92 % there). Differences of shares, mostly
- * 0, take the mean and Student's interval. `slower` takes the whole interval beyond the band; FAIL takes besides that the
- * test against the band's edge holds after Holm over the gated comparisons. PASS needs no such correction: it claims
- * something of every metric, not of any (intersection-union test, Berger 1982).
+ * signed-rank test. It was chosen by how often intervals cover the truth at 6 to 20 rounds of normal, heavy-tailed and
+ * disturbed noise (`npm run bench:verdicts`): at 95 % it covers 94 to 98 %, a cluster bootstrap 86 to 95 % by percentiles
+ * or BCa, 86 to 96 % studentised, 93 to 97 % with percentiles moved out; it is exact where the noise is symmetric, as that
+ * of rounds in alternating order is, and only at 6 rounds wider than the others. Differences of shares, mostly 0, take the
+ * mean and Student's interval. `slower` takes the whole interval beyond the band; FAIL takes besides that the test against
+ * the band's edge holds after Holm over the gated comparisons. PASS needs no such correction: it claims something of every
+ * metric, not of any (intersection-union test, Berger 1982).
  */
 export function decide(all: readonly Evidence[], confidence: number): readonly MetricComparison[] {
   const judged = all.map((evidence) => judgeOne(evidence, confidence));

@@ -92,9 +92,11 @@ function tokenSourceOf(succeeded: readonly RequestRecord[]): PointSummary["token
 function achievedRate({ records }: Slice): number | null {
   let scheduled = 0;
   let sent = 0;
-  for (const block of grouped(records, ({ round }) => round).values()) {
-    scheduled += spread(block.flatMap((record) => record.scheduled ?? []));
-    sent += spread(block.flatMap((record) => (record.scheduled === null ? [] : record.firstSent)));
+  // later turns wait for the answer before them
+  const arrivals = records.filter((record) => record.scheduled !== null && record.turn === 0);
+  for (const block of grouped(arrivals, ({ round }) => round).values()) {
+    scheduled += spread(block.map((record) => record.scheduled!));
+    sent += spread(block.map(({ firstSent }) => firstSent));
   }
   return sent > 0 ? Math.min(1, scheduled / sent) : null;
 }

@@ -157,6 +157,27 @@ describe("the bootstrap over rounds", () => {
       expect(pooledQuantile(clusters, p)(Uint32Array.from([1, 0, 2]))).toBeCloseTo(quantileOf(drawn, p), 12);
     }
     expect(pooledQuantile(clusters, 0.5)(Uint32Array.from([0, 0, 0]))).toBeNaN();
+    fc.assert(
+      fc.property(
+        fc.array(fc.array(fc.integer({ min: 0, max: 9 }), { maxLength: 9 }), { minLength: 1, maxLength: 5 }),
+        fc.infiniteStream(fc.nat(3)),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        (made, draws, p) => {
+          const counts = Uint32Array.from(made, () => draws.next().value!);
+          const drawn = made.flatMap((values, at) => Array<number[]>(counts[at]!).fill(values).flat());
+          const found = pooledQuantile(made, p)(counts);
+          if (drawn.length === 0) expect(found).toBeNaN();
+          else
+            expect(found).toBeCloseTo(
+              quantileOf(
+                drawn.sort((a, b) => a - b),
+                p,
+              ),
+              9,
+            );
+        },
+      ),
+    );
   });
 
   test("five rounds give none", () => {

