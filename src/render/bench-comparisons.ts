@@ -70,7 +70,7 @@ export function benchHeadline(result: BenchResult): string {
 }
 
 /** What a candidate lost: a speed is never told without it. */
-export function dropText({ kind, name, reference, candidate, value }: Drop): string {
+function dropText({ kind, name, reference, candidate, value }: Drop): string {
   if (!isNumber(value)) return `loss beyond measure: ${name}`;
   if (value === 0 && kind !== "metric") return "no loss";
   const scores =
