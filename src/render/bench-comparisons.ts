@@ -6,6 +6,7 @@ import type { AgreementSummary } from "../evaluate/agreement.js";
 import type { Drop } from "../evaluate/drop.js";
 import { changeSentence, gateLine } from "./bench-verdict.js";
 import { lossText } from "./compress-loss.js";
+import { isNumber } from "./metric-words.js";
 import { formatCount, formatDecibels, formatNumberOf, formatPercent } from "./quantities.js";
 
 /** By how much a candidate may be slower: a noise floor above the tolerance takes its place. */
@@ -74,7 +75,8 @@ export function benchHeadline(result: BenchResult): string {
 }
 
 /** What a candidate lost: a speed is never told without it. */
-export function dropText({ kind, name, reference, candidate, value }: Drop): string {
+function dropText({ kind, name, reference, candidate, value }: Drop): string {
+  if (!isNumber(value)) return `loss beyond measure: ${name}`;
   if (value === 0 && kind !== "metric") return "no loss";
   const scores =
     reference === null || candidate === null ? "" : ` (${lossText(reference)} before, ${lossText(candidate)} now)`;
@@ -141,7 +143,7 @@ export function agreementText(summary: AgreementSummary & { readonly problem?: s
   return [
     ...(topOne ? [`same top class in ${formatCount(topOne.agree)} of ${formatCount(topOne.total)}`] : []),
     `SQNR ${formatDecibels(sqnrDb)}`,
-    `cosine ${cosine.toFixed(6)}`,
-    `max error ${maxAbsError.toPrecision(2)}`,
+    `cosine ${isNumber(cosine) ? cosine.toFixed(6) : "unknown"}`,
+    `max error ${isNumber(maxAbsError) ? maxAbsError.toPrecision(2) : "beyond measure"}`,
   ].join(", ");
 }

@@ -1,6 +1,6 @@
 import type { EndpointBenchResult } from "../bench/endpoints/result.js";
+import { groupsOf } from "./bench-decisions.js";
 import { type Case, decisionsJunit } from "./bench-junit.js";
-import { groupsOf } from "./bench-tables.js";
 import { changeSentence, gateLine, headline, moreText } from "./bench-verdict.js";
 import { statisticOf } from "./metric-words.js";
 

@@ -1,5 +1,6 @@
 import type { EndpointBenchResult } from "../bench/endpoints/result.js";
 import type { MetricId } from "../bench/metrics.js";
+import { brieflyOf, comparisonSection, gateSection, groupsOf } from "./bench-decisions.js";
 import {
   boxChart,
   cdfChart,
@@ -13,16 +14,7 @@ import { forestChart, forestRow } from "./bench-forest.js";
 import { clientLine } from "./bench-notes.js";
 import { benchPage, folded, listHtml, part, plots, sectionHtml, settingsBlock } from "./bench-page-parts.js";
 import { type Series, seriesOf } from "./bench-samples.js";
-import {
-  brieflyOf,
-  comparisonSection,
-  curveSection,
-  errorSection,
-  gateSection,
-  groupsOf,
-  latencySection,
-  valueSection,
-} from "./bench-tables.js";
+import { curveSection, errorSection, latencySection, valueSection } from "./bench-tables.js";
 import { headline } from "./bench-verdict.js";
 import { legend } from "./charts.js";
 import { pointWords } from "./metric-words.js";

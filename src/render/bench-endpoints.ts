@@ -3,22 +3,18 @@ import type { Percentile } from "../bench/compare/distribution.js";
 import type { EndpointBenchResult, ShownTarget } from "../bench/endpoints/result.js";
 import type { MetricId } from "../bench/metrics.js";
 import { metrics } from "../bench/metrics-table.js";
+import { brieflyOf, comparisonSection, gateSection, groupsOf, type Mark } from "./bench-decisions.js";
 import { requestsCsv, summariesCsv } from "./bench-endpoints-csv.js";
 import { endpointsJunit } from "./bench-endpoints-junit.js";
 import { endpointsPage } from "./bench-endpoints-page.js";
 import { clientLine, footLines, headLines } from "./bench-notes.js";
 import { type Series, seriesOf, valuesOf } from "./bench-samples.js";
 import {
-  brieflyOf,
-  comparisonSection,
   curveSection,
   type Extra,
   errorSection,
-  gateSection,
-  groupsOf,
   latencies,
   latencySection,
-  type Mark,
   shows,
   spareValues,
   valueSection,

@@ -37,12 +37,13 @@ export function forestChart(
   const most = (of: (row: ForestRow) => number) => Math.max(2 * tolerance, ...rows.map(of));
   const low = 1 - most(({ estimate, lower }) => Math.max(1 - estimate, Math.min(0.5, 1 - lower)));
   const high = 1 + most(({ estimate, upper }) => Math.max(estimate - 1, Math.min(1, upper - 1)));
-  const scale = linearScale(
-    low,
-    high,
-    (ratio) => (Math.abs(ratio - 1) < 1e-9 ? "same" : formatPercent(ratio - 1, true, high - low < 0.1 ? 1 : 0)),
-    { count: 6 },
-  );
+  const percent = (ratio: number) => formatPercent(ratio - 1, true, high - low < 0.1 ? 1 : 0);
+  const plain = linearScale(low, high, percent, { count: 6 });
+  const isEven = (value: number) => Math.abs(value - 1) < 1e-9;
+  const scale = {
+    ...plain,
+    ticks: plain.ticks.map((one) => (isEven(one.value) ? { ...one, text: "same", kept: true } : one)),
+  };
   const drawn = groups.map(({ head, rows: own }) => ({
     head,
     rows: own.map((row): Row => ({ ...row, marks: intervalMarks(row, scale, kinds[row.verdict]) })),

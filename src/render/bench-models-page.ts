@@ -1,13 +1,14 @@
 import type { BenchResult, PointResult } from "../bench/models/result.js";
 import { decisionOfAll } from "../bench/models/summarise.js";
 import { benchHeadline, otherMetric, pointsOf, sentence, storedText } from "./bench-comparisons.js";
+import { gateSection } from "./bench-decisions.js";
 import { bars, everyRound, type Kind, ratioChart, roundBoxes, sweepCharts } from "./bench-models-charts.js";
 import { benchPage, folded, listHtml, part, plots, sectionHtml, settingsBlock } from "./bench-page-parts.js";
-import { gateSection } from "./bench-tables.js";
 import { lossText } from "./compress-loss.js";
 import { isNumber, none } from "./metric-words.js";
 import { formatBytes, formatCount, formatDecibels, formatRate, formatSeconds } from "./quantities.js";
 import type { Section } from "./sections.js";
+import { numbers } from "./table.js";
 
 /** The page of a benchmark of models; `head` and `foot` are the lines that its text has. */
 export function modelsPage(
@@ -18,7 +19,9 @@ export function modelsPage(
   const points = pointsOf(result);
   const at = (label: string) => (label === "" ? "" : `, ${label}`);
   const said = points.flatMap(({ label, comparisons }) =>
-    comparisons.map((one) => `${one.candidate} against ${one.baseline}${at(label)}: ${sentence(one, result)}`),
+    comparisons
+      .filter(({ role }) => role === "candidate")
+      .map((one) => `${one.candidate} against ${one.baseline}${at(label)}: ${sentence(one, result)}`),
   );
   return benchPage({
     title: "Benchmark of models",
@@ -32,7 +35,7 @@ export function modelsPage(
       sectionHtml(gateSection(result)),
       part("Against the stored run", listHtml((stored?.comparisons ?? []).map((one) => storedText(one, result)))),
       part("Over the sweep", sweepCharts(result)),
-      ...points.map((point) => sectionHtml(numbers(point))),
+      ...points.map((point) => sectionHtml(modelTable(point))),
       ...points.map(
         (point) =>
           part(
@@ -63,12 +66,11 @@ const starts: readonly Kind[] = [
   ["load", (model) => model.load.value],
   ["first run", (model) => model.firstRun.value],
 ];
-function numbers({ label, models }: PointResult): Section {
-  const right = "right" as const;
+function modelTable({ label, models }: PointResult): Section {
   const headers = ["size", "CPU/run", "wall/run", "throughput", "load", "first run", "peak memory"];
   return {
     title: label === "" ? "Models" : `Models, ${label}`,
-    columns: [{ header: "model" }, ...headers.map((header) => ({ header, align: right }))],
+    columns: [{ header: "model" }, ...numbers(...headers)],
     rows: models.map((model) => [
       model.role === "candidate" ? model.label : `${model.label} (${model.role})`,
       formatBytes(model.bytes),
@@ -84,16 +86,10 @@ function numbers({ label, models }: PointResult): Section {
 
 /** What each candidate lost. */
 function losses({ comparisons }: BenchResult): Section {
-  const right = "right" as const;
   const score = (value: number | null) => (value === null ? "" : lossText(value));
   return {
     title: "What was lost",
-    columns: [
-      { header: "model" },
-      { header: "loss", align: right },
-      { header: "of" },
-      ...["before", "now"].map((header) => ({ header, align: right })),
-    ],
+    columns: [{ header: "model" }, ...numbers("loss"), { header: "of" }, ...numbers("before", "now")],
     rows: comparisons
       .filter(({ role }) => role !== "control")
       .map(({ candidate, drop }) => [
@@ -108,7 +104,6 @@ function losses({ comparisons }: BenchResult): Section {
 
 /** How near the outputs are to the baseline's, worst measures as they are. */
 function agreements({ comparisons }: BenchResult): Section {
-  const right = "right" as const;
   const rows = comparisons.flatMap(({ candidate, role, agreement }) =>
     role === "control"
       ? []
@@ -133,10 +128,7 @@ function agreements({ comparisons }: BenchResult): Section {
       { header: "model" },
       { header: "output" },
       { header: "" },
-      ...["same top class", "SQNR", "cosine", "max error", "not finite (baseline)"].map((header) => ({
-        header,
-        align: right,
-      })),
+      ...numbers("same top class", "SQNR", "cosine", "max error", "not finite (baseline)"),
     ],
     rows,
   };

@@ -1,26 +1,10 @@
 import type { Percentile } from "../bench/compare/distribution.js";
-import type { MetricComparison } from "../bench/compare/result.js";
 import type { EndpointBenchResult, PointSummary } from "../bench/endpoints/result.js";
 import type { MetricId } from "../bench/metrics.js";
-import { estimateText, gateValues, intervalText, isMeasured, isUncertain, moreText } from "./bench-verdict.js";
-import {
-  formatMetric,
-  formatQuantile,
-  isNumber,
-  needs,
-  none,
-  pointWords,
-  statisticOf,
-  suffices,
-  titleOf,
-  verdictWords,
-} from "./metric-words.js";
-import { formatCount, formatNumberOf, formatPercent } from "./quantities.js";
+import { formatMetric, formatQuantile, isNumber, needs, none, pointWords, suffices, titleOf } from "./metric-words.js";
+import { formatCount, formatPercent } from "./quantities.js";
 import type { Section } from "./sections.js";
-import type { Column } from "./table.js";
-
-const right = "right" as const;
-const numbers = (...headers: readonly string[]): Column[] => headers.map((header) => ({ header, align: right }));
+import { numbers } from "./table.js";
 
 /** Summaries of one load, in the order of the targets. */
 export function summariesAt({ summaries, targets }: EndpointBenchResult, point: number): readonly PointSummary[] {
@@ -140,108 +124,6 @@ export function valueSection(
   };
 }
 
-/** Comparisons that belong together: a candidate under one load. */
-export interface ComparisonGroup {
-  readonly candidate: string;
-  readonly baseline: string;
-  readonly point: string;
-  readonly comparisons: readonly MetricComparison[];
-  /** So many more were left out. */
-  readonly others?: number;
-}
-
-export function groupsOf({ comparisons }: EndpointBenchResult): readonly ComparisonGroup[] {
-  const groups = new Map<string, MetricComparison[]>();
-  for (const one of comparisons) {
-    const key = JSON.stringify([one.candidate, one.baseline, one.point]);
-    groups.set(key, [...(groups.get(key) ?? []), one]);
-  }
-  return [...groups.values()].map((own) => {
-    const { candidate, baseline, point } = own[0]!;
-    return { candidate, baseline, point, comparisons: own };
-  });
-}
-
-/** Without the control's comparisons, and of those that do not decide only what shows a difference. */
-export function brieflyOf(result: EndpointBenchResult): readonly ComparisonGroup[] {
-  const controls = new Set(result.targets.filter(({ role }) => role === "control").map(({ label }) => label));
-  return groupsOf(result)
-    .filter(({ candidate }) => !controls.has(candidate))
-    .map((group) => {
-      const shown = group.comparisons.filter((one) => one.gated || (isMeasured(one) && !isUncertain(one)));
-      return { ...group, comparisons: shown, others: group.comparisons.length - shown.length };
-    });
-}
-
-/** How the words of a cell are coloured: identity where they are not. */
-export type Mark = (one: MetricComparison, text: string) => string;
-
-/** A candidate against the baseline under one load. `full` adds the test's values. */
-export function comparisonSection(group: ComparisonGroup, full: boolean, mark: Mark = (_, text) => text): Section {
-  const notes = notesOf(group);
-  const share = (value: number | null) => (isNumber(value) ? value.toPrecision(2) : none);
-  return {
-    title: `${group.candidate} against ${group.baseline}, ${group.point}`,
-    columns: [
-      { header: "" },
-      ...numbers("ratio", "interval"),
-      { header: "verdict" },
-      { header: "decides" },
-      ...(full ? numbers("pairs", "p", "p after Holm", "Cliff's delta") : []),
-    ],
-    rows: group.comparisons.map((one) => [
-      statisticOf(one),
-      estimateText(one),
-      intervalText(one),
-      mark(one, verdictWords(one.metric, one.verdict)),
-      one.gated ? mark(one, one.decision) : "",
-      ...(full
-        ? [
-            formatCount(one.pairs),
-            share(one.pValue),
-            share(one.adjustedPValue),
-            isNumber(one.cliffsDelta) ? one.cliffsDelta.toFixed(2) : none,
-          ]
-        : []),
-    ]),
-    ...(notes.length > 0 ? { note: notes.join("\n") } : {}),
-  };
-}
-
-/** What the numbers of a table do not say; where it is the same for several, once. */
-function notesOf({ comparisons, others = 0 }: ComparisonGroup): readonly string[] {
-  const notes = new Map<string, string[]>();
-  for (const one of comparisons) {
-    for (const words of [moreText(one), ...one.reasons].filter(Boolean)) {
-      notes.set(words, [...(notes.get(words) ?? []), statisticOf(one)]);
-    }
-  }
-  const lines = [...notes].map(([words, names]) => {
-    const of = names.length === comparisons.length && names.length > 1 ? "all" : names.slice(0, mostNames).join(", ");
-    const more = of !== "all" && names.length > mostNames ? ` and ${names.length - mostNames} more` : "";
-    return `${of}${more}: ${words}`;
-  });
-  return others > 0 ? [...lines, `${formatNumberOf(others, "other")} without a difference to be seen`] : lines;
-}
-
-/** Metrics that a note names. */
-const mostNames = 3;
-
-/** The gates of --gate; none: no rows. */
-export function gateSection({ gates }: Pick<EndpointBenchResult, "gates">): Section {
-  return {
-    title: "Gates",
-    columns: [{ header: "" }, { header: "gate" }, { header: "of" }, { header: "measured" }, { header: "why" }],
-    rows: gates.map((gate) => [
-      gate.decision,
-      gate.text,
-      `${gate.target}${gate.point === "" ? "" : `, ${gate.point}`}`,
-      gateValues(gate),
-      gate.why,
-    ]),
-  };
-}
-
 /** Throughput and latency over the loads; only of use with two or more. */
 export function curveSection(
   result: EndpointBenchResult,
@@ -270,8 +152,8 @@ export function curveSection(
   };
 }
 
-/** Failures by kind; a column each target, over all loads. */
-export function errorSection({ summaries, targets }: EndpointBenchResult): Section {
+/** Failures by kind; a column each target, over all loads, and what one of them said. */
+export function errorSection({ summaries, targets, raw }: EndpointBenchResult): Section {
   const counts = new Map<string, Map<string, number>>();
   for (const { target, errors } of summaries) {
     for (const [kind, count] of Object.entries(errors)) {
@@ -279,12 +161,29 @@ export function errorSection({ summaries, targets }: EndpointBenchResult): Secti
       counts.set(kind, own.set(target, (own.get(target) ?? 0) + count));
     }
   }
+  const messages = new Map<string, string>();
+  for (const { error, warmUp } of raw.records) {
+    if (error && !warmUp && !messages.has(error.kind)) messages.set(error.kind, oneLine(error.message));
+  }
   const total = (own: ReadonlyMap<string, number>) => [...own.values()].reduce((sum, count) => sum + count, 0);
   return {
     title: "Failed requests",
-    columns: [{ header: "" }, ...numbers(...targets.map(({ label }) => label))],
+    columns: [{ header: "" }, ...numbers(...targets.map(({ label }) => label)), { header: "for example" }],
     rows: [...counts]
       .sort(([, a], [, b]) => total(b) - total(a))
-      .map(([kind, own]) => [kind, ...targets.map(({ label }) => formatCount(own.get(label) ?? 0))]),
+      .map(([kind, own]) => [
+        kind,
+        ...targets.map(({ label }) => formatCount(own.get(label) ?? 0)),
+        messages.get(kind) ?? "",
+      ]),
   };
+}
+
+/** Characters of somebody else's message that are shown. */
+const mostOfMessage = 160;
+
+/** A server's text without what steers a terminal, and not too long. */
+function oneLine(text: string): string {
+  const plain = text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, " ").trim();
+  return plain.length > mostOfMessage ? `${plain.slice(0, mostOfMessage - 3)}...` : plain;
 }

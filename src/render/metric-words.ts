@@ -28,7 +28,7 @@ export const isNumber = (value: number | null | undefined): value is number =>
   typeof value === "number" && Number.isFinite(value);
 
 /** Three significant digits without an exponent where the number is neither huge nor tiny: `31.2`, `1,204`. */
-export function short(value: number): string {
+function short(value: number): string {
   if (value === 0) return "0";
   if (Math.abs(value) >= 999.5) return value < 0 ? `-${formatCount(-value)}` : formatCount(value);
   return String(Number(value.toPrecision(3)));

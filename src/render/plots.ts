@@ -90,7 +90,7 @@ export function plot({ title, label, x, y, xWords, height = 230, ...marks }: Plo
   );
   const names = y.ticks.map(
     ({ value, text }) =>
-      `<text class="ticks" x="92%" y="${yOf(value) + 4}" text-anchor="end">${escapeHtml(text)}</text>`,
+      `<text class="ticks" x="88%" y="${yOf(value) + 4}" text-anchor="end">${escapeHtml(text)}</text>`,
   );
   const areas = [
     ...shades.map((one) => {
@@ -161,7 +161,13 @@ function tickTexts(x: Scale, y: number, width: number): string {
       return true;
     });
   } else {
-    for (let step = 2; !apart(shown) && step <= all.length; step++) shown = all.filter((_, at) => at % step === 0);
+    const kept = Math.max(
+      0,
+      x.ticks.findIndex((tick) => tick.kept),
+    );
+    for (let step = 2; !apart(shown) && step <= all.length; step++) {
+      shown = all.filter((_, at) => (at - kept) % step === 0);
+    }
   }
   const texts = shown.map(
     ({ text, share, anchor }) =>

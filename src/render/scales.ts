@@ -4,7 +4,8 @@ export interface Scale {
   at(value: number): number;
   readonly low: number;
   readonly high: number;
-  readonly ticks: readonly { readonly value: number; readonly text: string }[];
+  /** Where there is no room for all, one of those that are `kept` stays. */
+  readonly ticks: readonly { readonly value: number; readonly text: string; readonly kept?: boolean }[];
   readonly logarithmic: boolean;
 }
 

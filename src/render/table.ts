@@ -7,6 +7,10 @@ export interface Column {
   readonly align?: "left" | "right";
 }
 
+/** Columns of numbers. */
+export const numbers = (...headers: readonly string[]): Column[] =>
+  headers.map((header) => ({ header, align: "right" }));
+
 /** Characters a text takes on the screen: its colours take none. */
 function visibleWidth(text: string): number {
   return [...stripVTControlCharacters(text)].length;

@@ -83,10 +83,10 @@ ITL p99    0.910x  [0.880, 0.940]  faster
 2 others without a difference to be seen
 
 Failed requests
-              old  new
-rate-limited    3    7
-http-5xx        2    3
-reset           2    2
+              old  new  for example
+rate-limited    3    7  rate-limited <b>from</b> "server"
+http-5xx        2    3  http-5xx <b>from</b> "server"
+reset           2    2  reset <b>from</b> "server"
 
 Gates
 PASS: p95(ttft) < 400ms of new at 16 users: 372 ms [360 ms, 389 ms], limit 400
@@ -164,11 +164,11 @@ FAIL: new is 10.3 % slower than old in TTFT p50 [8.9 %, 11.7 %] at 16 users;
 
 ### Failed requests
 
-|  | old | new |
-| --- | --: | --: |
-| rate-limited | 3 | 7 |
-| http-5xx | 2 | 3 |
-| reset | 2 | 2 |
+|  | old | new | for example |
+| --- | --: | --: | --- |
+| rate-limited | 3 | 7 | rate-limited &lt;b>from&lt;/b> "server" |
+| http-5xx | 2 | 3 | http-5xx &lt;b>from&lt;/b> "server" |
+| reset | 2 | 2 | reset &lt;b>from&lt;/b> "server" |
 
 ### Warnings
 
@@ -266,6 +266,16 @@ FAIL: new is 10.3 % slower than old in TTFT p50 [8.9 %, 11.7 %] at 16 users;
       metrics: { ...one.metrics, ttfo: { ...one.metrics.ttfo!, mean: 1.5, p50: 1.5 } },
     }));
     expect(text(heaviest({ summaries }))).toMatch(/^TTFO +old +1\.50 s/m);
+  });
+
+  test("shows what a server said, but nothing that steers a terminal", () => {
+    const records = heaviest().raw.records.map((one) =>
+      one.error ? { ...one, error: { ...one.error, message: `\u001b[2J\u202eno\nroom ${"x".repeat(500)}` } } : one,
+    );
+    const said = text(heaviest({ raw: { ...rich.raw, records } }));
+    expect(said).toMatch(/rate-limited +\d+ +\d+ +\[2J no room/);
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what must not be there
+    expect(said).not.toMatch(/[\u001b\u202e]|x{161}/);
   });
 
   test("labels too long for the table stay apart", () => {

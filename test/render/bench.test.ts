@@ -239,6 +239,25 @@ describe("the other forms of a benchmark of models", () => {
       ),
     ],
     [
+      "a candidate of nothing but noise",
+      summarise(
+        [
+          measured("a.onnx", "baseline"),
+          measured("b.onnx", "candidate", {
+            agreement: agreement({
+              ...identical,
+              identical: false,
+              sqnrDb: -5,
+              cosine: Number.NaN,
+              maxAbsError: Number.POSITIVE_INFINITY,
+            }),
+            drop: { kind: "noise", name: "noise", reference: null, candidate: null, value: Number.POSITIVE_INFINITY },
+          }),
+        ],
+        context(),
+      ),
+    ],
+    [
       "a control",
       summarise([measured("a.onnx", "baseline"), measured("a.onnx #2", "control")], context({ control: true })),
     ],
