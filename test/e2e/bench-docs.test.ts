@@ -68,12 +68,13 @@ describe("docs/bench.md", () => {
       ? ["--rounds", "2", "--no-warm-up"]
       : ["--time", "0.02", "--warmup", "0.01"];
     const few = argv.includes("--endpoint") && !argv.includes("--duration") ? ["--requests", "4"] : [];
+    const shape = argv[0] === "model.onnx" && !/--data|--axis/.test(line) ? ["--shape", "x=1x4x8"] : [];
     const kept = argv.includes("--baseline") ? ["--save", "now.json"] : [];
     const stored = argv.includes("--report") && argv.includes("now.json");
     const env = { DEEPSEEK_API_KEY: "k", TEAM_TOKEN: "t" };
     const { code, stdout, stderr } = await runCommand(
       command,
-      [...argv, ...(stored ? [] : [...brief, ...few, ...kept])],
+      [...argv, ...(stored ? [] : [...brief, ...few, ...kept, ...shape])],
       folder,
       { env },
     );
