@@ -13,6 +13,8 @@ import { readSamples, type SampleSettings } from "./samples.js";
 /** Samples made up when there is no --data, and how many runs' samples are timed at most. */
 const syntheticCount = 4;
 const maxTimed = 16;
+/** The least with a 95 % interval. */
+const usualRounds = 6;
 /** More combinations than this are a slip of the keyboard. */
 const maxPoints = 64;
 
@@ -26,9 +28,11 @@ export async function benchModelFiles(
   const { environmentOf } = await import("./bench-environment.js");
   const { openModels } = await import("./bench-models.js");
   const { summarise } = await import("../bench/models/summarise.js");
+  const { parseGate } = await import("../bench/compare/gates.js");
   const { startProgress } = await import("./progress.js");
   const worker = given ?? (await import("./bench-process.js")).builtWorker;
   const settings = settingsOf(options);
+  for (const gate of settings.gates) parseGate(gate, "models");
   const points = pointsOf({
     batches: (options["batch"] as readonly number[] | undefined) ?? [],
     threads: options["threads"] as readonly number[],
@@ -103,7 +107,7 @@ export async function benchModelFiles(
 function settingsOf(options: Options): BenchSettings {
   const threads = options["threads"] as readonly number[];
   return {
-    rounds: options["rounds"] as number,
+    rounds: (options["rounds"] as number | undefined) ?? usualRounds,
     seconds: options["time"] as number,
     warmUpSeconds: options["warmup"] as number,
     threads: threads[0]!,
@@ -114,6 +118,7 @@ function settingsOf(options: Options): BenchSettings {
     seed: options["seed"] as number,
     session: sessionEntries((options["session"] as string[] | undefined) ?? []),
     control: options["control"] === true,
+    gates: (options["gate"] as readonly string[] | undefined) ?? [],
   };
 }
 

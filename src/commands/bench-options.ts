@@ -111,9 +111,10 @@ export function loadOptions(): Option[] {
 /** How it is judged. */
 export function verdictOptions(): Option[] {
   return [
-    new Option("--rounds <n>", "rounds in which all are measured; an interval needs 6")
-      .argParser(whole(1, 200))
-      .default(6),
+    new Option(
+      "--rounds <n>",
+      "rounds in which all are measured (default: 6 for model files, 10 for endpoints)",
+    ).argParser(whole(1, 200)),
     new Option("--tolerance <share>", "how much slower is still the same").argParser(share).default(0.05, "5%"),
     new Option("--confidence <share>", "of intervals, all gates together").argParser(anyShare).default(0.95, "95%"),
     new Option(

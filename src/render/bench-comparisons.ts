@@ -1,10 +1,10 @@
 import type { MetricComparison } from "../bench/compare/result.js";
 import { isUncertain, type RatioVerdict } from "../bench/compare/verdict.js";
 import type { BenchResult, Comparison, Metric, PointResult, StoredComparison } from "../bench/models/result.js";
-import { allComparisons, decisionOf } from "../bench/models/summarise.js";
+import { decisionOf, decisionOfAll } from "../bench/models/summarise.js";
 import type { AgreementSummary } from "../evaluate/agreement.js";
 import type { Drop } from "../evaluate/drop.js";
-import { changeSentence } from "./bench-verdict.js";
+import { changeSentence, gateLine } from "./bench-verdict.js";
 import { lossText } from "./compress-loss.js";
 import { isNumber } from "./metric-words.js";
 import { formatCount, formatDecibels, formatNumberOf, formatPercent } from "./quantities.js";
@@ -53,12 +53,17 @@ export function asMetricComparison(
 
 /** The decision in one sentence, without the word itself; empty where there is none. */
 export function benchHeadline(result: BenchResult): string {
-  const decision = decisionOf(allComparisons(result));
+  const decision = decisionOfAll(result);
   const [worst, ...others] = pointsOf(result)
     .flatMap(({ label, comparisons }) => comparisons.map((one) => ({ one, label })))
     .filter(({ one }) => one.role === "candidate" && decisionOf([one]) === decision)
     .sort((a, b) => (b.one.time.ratio ?? Number.MAX_VALUE) - (a.one.time.ratio ?? Number.MAX_VALUE));
-  if (!worst) return "";
+  if (!worst) {
+    const gate = result.gates.find((one) => one.decision === decision);
+    if (gate) return `gate ${gateLine(gate)}`;
+    const stored = result.stored?.comparisons.find((one) => decisionOf([{ role: "candidate", ...one }]) === decision);
+    return stored ? storedText(stored, result) : "";
+  }
   const { one, label } = worst;
   const rest = others.length > 0 ? ` (and ${formatNumberOf(others.length, "other")})` : "";
   if (one.time.interval === null) {

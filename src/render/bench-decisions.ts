@@ -94,10 +94,16 @@ function notesOf({ comparisons, others = 0 }: ComparisonGroup): readonly string[
 const mostNames = 3;
 
 /** The gates of --gate; none: no rows. */
-export function gateSection({ gates }: EndpointBenchResult): Section {
+export function gateSection({ gates }: Pick<EndpointBenchResult, "gates">): Section {
   return {
     title: "Gates",
     columns: [{ header: "" }, { header: "gate" }, { header: "of" }, { header: "measured" }, { header: "why" }],
-    rows: gates.map((gate) => [gate.decision, gate.text, `${gate.target}, ${gate.point}`, gateValues(gate), gate.why]),
+    rows: gates.map((gate) => [
+      gate.decision,
+      gate.text,
+      `${gate.target}${gate.point === "" ? "" : `, ${gate.point}`}`,
+      gateValues(gate),
+      gate.why,
+    ]),
   };
 }

@@ -1,6 +1,7 @@
 import type { BenchResult, PointResult } from "../bench/models/result.js";
-import { allComparisons, decisionOf } from "../bench/models/summarise.js";
+import { decisionOfAll } from "../bench/models/summarise.js";
 import { benchHeadline, otherMetric, pointsOf, sentence, storedText } from "./bench-comparisons.js";
+import { gateSection } from "./bench-decisions.js";
 import { bars, everyRound, type Kind, ratioChart, roundBoxes, sweepCharts } from "./bench-models-charts.js";
 import { benchPage, folded, listHtml, part, plots, sectionHtml, settingsBlock } from "./bench-page-parts.js";
 import { lossText } from "./compress-loss.js";
@@ -24,13 +25,14 @@ export function modelsPage(
   );
   return benchPage({
     title: "Benchmark of models",
-    decision: decisionOf(allComparisons(result)),
+    decision: decisionOfAll(result),
     sentence: benchHeadline(result) || `${models[0]?.label ?? "nothing"}, measured alone`,
     reasons: said.slice(0, mostReasons),
     lead: head,
     warnings: result.warnings.map(({ message }) => message),
     main: [
       part("Time against the baseline", ratioChart(result)),
+      sectionHtml(gateSection(result)),
       part("Against the stored run", listHtml((stored?.comparisons ?? []).map((one) => storedText(one, result)))),
       part("Over the sweep", sweepCharts(result)),
       ...points.map((point) => sectionHtml(modelTable(point))),

@@ -1,8 +1,8 @@
 import type { BenchResult, PointResult } from "../bench/models/result.js";
-import { allComparisons, decisionOf } from "../bench/models/summarise.js";
+import { decisionOfAll } from "../bench/models/summarise.js";
 import { asMetricComparison, benchHeadline, pointsOf, sentence } from "./bench-comparisons.js";
 import { type Case, decisionsJunit } from "./bench-junit.js";
-import { changeSentence } from "./bench-verdict.js";
+import { changeSentence, gateLine } from "./bench-verdict.js";
 import { type CsvValue, csvText } from "./csv.js";
 
 /** One row a model and round; times in seconds a run, sizes in bytes. */
@@ -72,7 +72,7 @@ export function modelsCsv(result: BenchResult): string {
 
 /** A case for the verdict and one for each candidate; the control passes, as it does not decide. */
 export function benchJunit(result: BenchResult, inconclusiveFails: boolean): string {
-  const decision = decisionOf(allComparisons(result));
+  const decision = decisionOfAll(result);
   const verdict: Case = decision
     ? { name: "verdict", decision, words: benchHeadline(result) }
     : { name: "verdict", decision: "PASS", words: "measured; there was nothing to compare with" };
@@ -84,5 +84,13 @@ export function benchJunit(result: BenchResult, inconclusiveFails: boolean): str
       return { name: `${one.candidate} against ${one.baseline}`, decision: told.gated ? told.decision : "PASS", words };
     }),
   }));
-  return decisionsJunit([{ name: "verdict", cases: [verdict] }, ...speeds], inconclusiveFails);
+  const gates = result.gates.map(
+    (gate): Case => ({
+      name: `${gate.text} of ${gate.target}${gate.point === "" ? "" : ` at ${gate.point}`}`,
+      decision: gate.decision,
+      words: gateLine(gate),
+    }),
+  );
+  const suites = [{ name: "verdict", cases: [verdict] }, { name: "gates", cases: gates }, ...speeds];
+  return decisionsJunit(suites, inconclusiveFails);
 }

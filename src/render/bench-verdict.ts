@@ -81,12 +81,14 @@ export function gateValues({ text, measured, limit, interval }: GateResult): str
 
 /** The metric a gate is about. */
 function metricOfGate(text: string): MetricId | undefined {
-  try {
-    return parseGate(text, "endpoints").metric;
-  } catch {
-    // a result of a newer version
-    return undefined;
+  for (const subject of ["endpoints", "models"] as const) {
+    try {
+      return parseGate(text, subject).metric;
+    } catch {
+      // the other kind's, or a result of a newer version
+    }
   }
+  return undefined;
 }
 
 /** How far it went the wrong way, to put the worst first; what was not measured is worse than all. */
@@ -140,7 +142,8 @@ function passed(
 
 /** A gate with its numbers and why: `p95(ttft) < 400ms of new at 16 users: 412 ms [401 ms, 420 ms], limit 400 ms`. */
 export function gateLine(gate: GateResult): string {
-  return `${gate.text} of ${gate.target} at ${gate.point}: ${gateValues(gate)}${gate.why ? `; ${gate.why}` : ""}`;
+  const at = gate.point === "" ? "" : ` at ${gate.point}`;
+  return `${gate.text} of ${gate.target}${at}: ${gateValues(gate)}${gate.why ? `; ${gate.why}` : ""}`;
 }
 
 /** The word of a decision's colour. */

@@ -2,7 +2,7 @@ import type { ChalkInstance } from "chalk";
 import type { Estimate } from "../bench/compare/statistics.js";
 import type { Verdict } from "../bench/compare/verdict.js";
 import type { BenchResult, Comparison, Metric, ModelResult, PointResult } from "../bench/models/result.js";
-import { allComparisons, decisionOf } from "../bench/models/summarise.js";
+import { decisionOfAll } from "../bench/models/summarise.js";
 import {
   agreementText,
   benchHeadline,
@@ -14,7 +14,7 @@ import {
 } from "./bench-comparisons.js";
 import { modelsPage } from "./bench-models-page.js";
 import { benchJunit, modelsCsv, roundsCsv } from "./bench-values.js";
-import { paintOf } from "./bench-verdict.js";
+import { gateLine, paintOf } from "./bench-verdict.js";
 import type { Forms } from "./forms.js";
 import {
   formatBytes,
@@ -41,7 +41,7 @@ export function benchForms(result: BenchResult, inconclusiveFails = false): Form
 }
 
 function text(result: BenchResult, paint: ChalkInstance, columns: number): string {
-  const decision = decisionOf(allComparisons(result));
+  const decision = decisionOfAll(result);
   const points = pointsOf(result).flatMap((point) => [
     ...(point.label === "" ? [] : [`\n${paint.bold(point.label)}`]),
     `\n${fitting(point, result.settings.metric, columns, paint)}`,
@@ -51,6 +51,8 @@ function text(result: BenchResult, paint: ChalkInstance, columns: number): strin
     ...(decision ? [`${paintOf(decision, paint).bold(`${decision}:`)} ${benchHeadline(result)}\n\n`] : []),
     ...head(result).map((line) => `${paint.dim(line)}\n`),
     ...points,
+    ...(result.gates.length > 0 ? [`\n${paint.bold("Gates")}\n`] : []),
+    ...result.gates.map((gate) => `${paintOf(gate.decision, paint)(`${gate.decision}:`)} ${gateLine(gate)}\n`),
     ...(result.stored ? ["\n", ...result.stored.comparisons.map((one) => `${storedText(one, result)}\n`)] : []),
     ...(result.warnings.length > 0 ? ["\n"] : []),
     ...result.warnings.map(({ message }) => `${paint.yellow("warning:")} ${message}\n`),
@@ -60,7 +62,7 @@ function text(result: BenchResult, paint: ChalkInstance, columns: number): strin
 }
 
 function markdown(result: BenchResult): string {
-  const decision = decisionOf(allComparisons(result));
+  const decision = decisionOfAll(result);
   const points = pointsOf(result).flatMap((point) => [
     ...(point.label === "" ? [] : [`\n### ${point.label}\n\n`]),
     tableOf(point, result.settings.metric, ["interval", "throughput", "load"], markdownTable),
@@ -70,6 +72,8 @@ function markdown(result: BenchResult): string {
     `## Benchmark${decision ? `: ${decision}` : ""}\n\n`,
     ...(decision ? [`**${decision}**: ${benchHeadline(result)}\n\n`] : []),
     ...points,
+    ...(result.gates.length > 0 ? ["\n### Gates\n\n"] : []),
+    ...result.gates.map((gate) => `- **${gate.decision}**: ${gateLine(gate)}\n`),
     ...(result.stored ? ["\n### Against the stored run\n\n"] : []),
     ...(result.stored?.comparisons ?? []).map((one) => `- ${storedText(one, result)}\n`),
     ...(result.warnings.length > 0 ? ["\n### Warnings\n\n"] : []),

@@ -226,7 +226,7 @@ describe("deepseek bench", () => {
     ["a batch of none", ["small.onnx", "--batch", "0"], /argument '0' is invalid\. It must be whole numbers/],
     ["labels of another length", ["small.onnx", "small.onnx", "--labels", "labels.txt"], /labels\.txt/],
     ["no rounds", ["small.onnx", "--rounds", "0"], /argument '0' is invalid\. It must be a whole number from 1 to 200/],
-    ["no time", ["small.onnx", "--time", "-1"], /argument '-1' is invalid\. It must be a number of seconds above 0/],
+    ["no time", ["small.onnx", "--time", "-1"], /argument '-1' is invalid\. It must be a time above 0 such as 500ms/],
     ["a tolerance of 500 %", ["small.onnx", "--tolerance", "5"], /argument '5' is invalid\. It must be a share/],
   ])("%s is refused in a line", async (_, argv, message) => {
     const { code, stdout, stderr } = await bench(...argv);

@@ -106,7 +106,8 @@ function judgeOne(evidence: Evidence, confidence: number): Judged {
 function bandOf({ scale, better, tolerance }: Evidence): { readonly edge: number; readonly gain: number } {
   if (scale === "difference") return { edge: tolerance, gain: tolerance };
   const longer = Math.log1p(tolerance);
-  const shorter = -Math.log1p(-tolerance);
+  // nothing takes less than no time: with a tolerance of 1 and more nothing is better, or in what should be high worse
+  const shorter = tolerance >= 1 ? Number.POSITIVE_INFINITY : -Math.log1p(-tolerance);
   return better === "higher" ? { edge: shorter, gain: longer } : { edge: longer, gain: shorter };
 }
 

@@ -1,6 +1,7 @@
 import type { MetricId } from "../metrics.js";
 import { pseudomedian } from "./pseudomedian.js";
 import type { MetricComparison } from "./result.js";
+import { median } from "./statistics.js";
 
 /** What a round says of a candidate against the baseline. */
 export interface RoundDifference {
@@ -67,6 +68,23 @@ export function pairedRounds(
   return [...byRound]
     .sort(([a], [b]) => a - b)
     .map(([round, logRatios]) => ({ round, value: pseudomedian(logRatios), pairs: logRatios.length }));
+}
+
+/** The middles of each round where nothing pairs: the log-ratio of the medians. */
+export function unpairedRounds(
+  candidate: readonly JoinedValue[],
+  baseline: readonly JoinedValue[],
+): readonly RoundDifference[] {
+  const medians = (values: readonly JoinedValue[]) => {
+    const byRound = new Map<number, number[]>();
+    for (const { round, value } of values) {
+      const known = byRound.get(round);
+      if (known) known.push(value);
+      else byRound.set(round, [value]);
+    }
+    return new Map([...byRound].map(([round, own]) => [round, median(own)]));
+  };
+  return singleRounds(medians(candidate), medians(baseline), "ratio");
 }
 
 /** Compares what has one value a round and side: the log-ratio or the difference, in rounds that both sides have. */

@@ -30,17 +30,19 @@ const ofModels: ReadonlySet<MetricId> = new Set([
   "drop",
 ]);
 /** Short names of metrics of endpoints. */
-const aliases: Readonly<Record<string, MetricId>> = { throughput: "output_throughput" };
-const statistics: Readonly<Record<string, Gate["statistic"]>> = {
-  p50: "p50",
-  median: "p50",
-  p90: "p90",
-  p95: "p95",
-  p99: "p99",
-  "p99.9": "p999",
-  p999: "p999",
-  mean: "mean",
-};
+const aliases: ReadonlyMap<string, MetricId> = new Map([["throughput", "output_throughput"]]);
+const statistics: ReadonlyMap<string, Gate["statistic"]> = new Map(
+  Object.entries({
+    p50: "p50",
+    median: "p50",
+    p90: "p90",
+    p95: "p95",
+    p99: "p99",
+    "p99.9": "p999",
+    p999: "p999",
+    mean: "mean",
+  } as const),
+);
 
 function metricsOf(subject: Subject): readonly MetricId[] {
   return (Object.keys(metrics) as MetricId[]).filter((id) => ofModels.has(id) === (subject === "models"));
@@ -106,7 +108,7 @@ function readLeft(reader: Reader, subject: Subject): Pick<Gate, "metric" | "stat
   if (call && !reader.take(/^\)/)) return reader.fail('")"');
   const known = metricsOf(subject);
   const lower = name.toLowerCase();
-  const metric = known.find((id) => id === lower) ?? (subject === "endpoints" ? aliases[lower] : undefined);
+  const metric = known.find((id) => id === lower) ?? (subject === "endpoints" ? aliases.get(lower) : undefined);
   if (!metric) return reader.refuse(`there is no metric "${name}"; there are ${known.join(", ")}`);
   const { of, title } = metrics[metric];
   const many = of === "request" || of === "gap";
@@ -114,9 +116,9 @@ function readLeft(reader: Reader, subject: Subject): Pick<Gate, "metric" | "stat
     if (many) return reader.refuse(`${title} has a value for each request; say which, as in p50(${metric})`);
     return { metric, statistic: of === "process" ? "p50" : "value" };
   }
-  const statistic = statistics[word.toLowerCase()];
+  const statistic = statistics.get(word.toLowerCase());
   if (!statistic) {
-    return reader.refuse(`there is no "${word}"; there are ${Object.keys(statistics).join(", ")}`);
+    return reader.refuse(`there is no "${word}"; there are ${[...statistics.keys()].join(", ")}`);
   }
   // processes are few: their median is all there is to say
   if (of === "process" && statistic === "p50") return { metric, statistic };

@@ -12,6 +12,8 @@ export interface Measured {
   readonly samples: number | null;
   /** The statistic over rounds as often as each is drawn; null for what does not vary (a file's size). */
   readonly drawn: ClusterStatistic | null;
+  /** Its own interval where a better one than by drawing is known; null with too few rounds for it. */
+  readonly interval?: Interval | null;
 }
 
 /** A gate before one candidate under one load. */
@@ -122,6 +124,7 @@ function intervalOf(
   limit: number,
   { confidence, seed }: { confidence: number; seed: number },
 ): Interval | null {
+  if (gate.factor === 0 && candidate.interval !== undefined) return candidate.interval;
   if (gate.factor === 0) return candidate.drawn && clusterInterval(rounds, candidate.drawn, { confidence, seed });
   const own = candidate.drawn ?? (() => candidate.value!);
   const other = baseline!.drawn ?? (() => baseline!.value!);

@@ -22,7 +22,13 @@ export const quantityPattern = /^(\$?)\s*(\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+)\
 export function toBase(match: RegExpExecArray, unit: Unit): number | { readonly known: string } {
   const [, sign, digits, suffix = ""] = match;
   const known = suffixes[unit];
-  const factor = sign ? (unit === "dollars" && suffix === "" ? 1 : undefined) : known[suffix];
+  const factor = sign
+    ? unit === "dollars" && suffix === ""
+      ? 1
+      : undefined
+    : Object.hasOwn(known, suffix)
+      ? known[suffix]
+      : undefined;
   if (factor === undefined) {
     const names = Object.keys(known).filter((name) => name !== "");
     return { known: names.length > 0 ? names.join(", ") : "a plain number" };

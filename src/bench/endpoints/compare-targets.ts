@@ -1,5 +1,11 @@
 import { ascending, certifiedCounts, type Percentile, percentiles, quantileOf } from "../compare/distribution.js";
-import { type Evidence, pairedRounds, type RoundDifference, singleRounds } from "../compare/evidence.js";
+import {
+  type Evidence,
+  pairedRounds,
+  type RoundDifference,
+  singleRounds,
+  unpairedRounds,
+} from "../compare/evidence.js";
 import type { MetricId } from "../metrics.js";
 import { gapsOf, metrics, requestValue } from "../metrics-table.js";
 import { costOf, type TokenRates } from "./cost.js";
@@ -9,7 +15,7 @@ import { grouped, joinedValues, type Slice, valuesOf } from "./slices.js";
 import { cachedShare, errorRate } from "./summarise-point.js";
 
 /** By how much more requests may fail: one of a hundred. */
-export const errorTolerance = 0.01;
+const errorTolerance = 0.01;
 /** By how much the share of cached input may differ before speeds are not comparable. */
 export const cachedTolerance = 0.02;
 
@@ -53,10 +59,13 @@ export function evidenceOf(candidate: Slice, baseline: Slice, options: CompareOp
   const middle = (metric: MetricId): Evidence[] => {
     const values = both(metric);
     if (neither(values)) return [];
-    const rounds = pairedRounds(joinedValues(candidate, metric), joinedValues(baseline, metric));
+    const own = joinedValues(candidate, metric);
+    const other = joinedValues(baseline, metric);
+    const pairs = pairedRounds(own, other);
+    const rounds = pairs.length > 0 ? pairs : unpairedRounds(own, other);
     return [{ ...base(metric, "p50"), values, rounds, missing: missing(values, metric) }];
   };
-  /** A high percentile: that of each round, where there are samples enough on both sides in all. */
+  /** A high percentile: that of each round, where all rounds together have samples enough on both sides. */
   const high = (metric: MetricId, statistic: Percentile & Evidence["statistic"]): Evidence[] => {
     const own = valuesByRound(candidate, metric);
     const other = valuesByRound(baseline, metric);
@@ -80,7 +89,8 @@ export function evidenceOf(candidate: Slice, baseline: Slice, options: CompareOp
 
   const first: MetricId = open ? "ttft_sched" : "ttft";
   const whole: MetricId = open ? "e2e_sched" : "e2e";
-  const tail = high(whole, "p95");
+  // a noisy p95 would leave nearly every comparison undecided: it decides once that of each single round is certified
+  const tail = isCertified(candidate, baseline, whole, "p95") ? high(whole, "p95") : [];
   const failing = single("error_rate", ...over((slice) => byRound(slice.counted, errorRate)))[0];
   const deciding = [
     ...middle(first),
@@ -102,7 +112,7 @@ export function evidenceOf(candidate: Slice, baseline: Slice, options: CompareOp
   return [
     ...deciding,
     ...(open ? [...middle("ttft"), ...middle("e2e")] : []),
-    ...(tail.length > 0 ? middle(whole) : []),
+    ...(tail.length > 0 ? middle(whole) : high(whole, "p95")),
     ...high(first, "p95"),
     ...high(first, "p99"),
     ...(hasReasoning(candidate) || hasReasoning(baseline) ? middle("ttfo") : []),
@@ -166,6 +176,12 @@ function quantiles(rounds: Lists, statistic: Percentile): Values {
 
 function sizeOf(rounds: Lists): number {
   return [...rounds.values()].reduce((sum, values) => sum + values.length, 0);
+}
+
+/** Whether every round has samples enough on both sides. */
+function isCertified(candidate: Slice, baseline: Slice, metric: MetricId, statistic: Percentile): boolean {
+  const rounds = [candidate, baseline].flatMap((slice) => [...valuesByRound(slice, metric).values()]);
+  return rounds.length > 0 && rounds.every(({ length }) => length >= certifiedCounts[statistic]);
 }
 
 /** For a statistic without pairs: the samples of the smaller side, so that what more would decide can be said. */

@@ -80,6 +80,8 @@ export interface Outcome {
   readonly http: "1.1" | "2" | null;
   /** Whether the connection had served a request before. */
   readonly reused: boolean;
+  /** A kept connection was dead before its first byte, and the request went over a fresh one: no error, no retry. */
+  readonly reconnected?: boolean;
   /** The answer without reasoning; for the next turn, a tokenizer, and comparing answers. Not in results. */
   readonly text: string;
   /** The reasoning. Not in results. */

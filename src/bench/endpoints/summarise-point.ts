@@ -32,7 +32,7 @@ export function summarisePoint(slice: Slice, { slo, rates, open }: PointOptions)
     if (metrics[id].unit !== "seconds" || id === "longest_gap" || values.length === 0) continue;
     adjusted[id] = errorAdjusted(values, failures)!;
   }
-  add("itl", gapsOfAll(slice));
+  add("itl", slice.succeeded.flatMap(gapsOf));
   const errors: Partial<Record<ErrorKind, number>> = {};
   for (const { error } of counted) if (error) errors[error.kind] = (errors[error.kind] ?? 0) + 1;
   return {
@@ -49,11 +49,6 @@ export function summarisePoint(slice: Slice, { slo, rates, open }: PointOptions)
     values: valuesOfBlocks(slice, slo, rates),
     achievedRate: open ? achievedRate(slice) : null,
   };
-}
-
-/** Gaps between token events of all requests, as far as they were kept. */
-export function gapsOfAll({ succeeded }: Pick<Slice, "succeeded">): readonly number[] {
-  return succeeded.flatMap(gapsOf);
 }
 
 /** Failed requests over requests; null without requests. */

@@ -3,6 +3,7 @@ import { nameOf } from "../compare/evidence.js";
 import { parseGate } from "../compare/gates.js";
 import { judgeGate } from "../compare/judge-gates.js";
 import type { MetricComparison } from "../compare/result.js";
+import { recommendSize } from "../compare/sample-size.js";
 import type { MetricId } from "../metrics.js";
 import { metrics } from "../metrics-table.js";
 import { gateCase } from "./gate-data.js";
@@ -13,8 +14,6 @@ import { slicesOf } from "./slices.js";
 import { summarisePoint } from "./summarise-point.js";
 import { verdictOf } from "./verdict.js";
 import { warningsOf } from "./warnings.js";
-
-export type { ClientLimit, EndpointContext } from "./matches.js";
 
 /**
  * Turns what was measured into the result: summaries, comparisons, gates, the verdict, and what limits them. Throws a
@@ -37,10 +36,8 @@ export function summariseEndpoints(run: EndpointRun, context: EndpointContext): 
     settings.confidence,
   );
   const noiseFloor = settings.control ? noiseFloors(controls) : null;
-  const comparisons = decide(
-    candidates.flatMap((match) => withFloors(match, noiseFloor)),
-    settings.confidence,
-  );
+  const evidence = candidates.flatMap((match) => withFloors(match, noiseFloor));
+  const comparisons = decide(evidence, settings.confidence);
   const judged = gates.flatMap((gate) =>
     gateMatches(run, context, slice, candidates).map((match) =>
       judgeGate(gate, gateCase(gate, match, settings.slo, comparisons, noiseFloor), settings),
@@ -55,6 +52,10 @@ export function summariseEndpoints(run: EndpointRun, context: EndpointContext): 
     gates: judged,
     ...verdictOf(comparisons, judged),
     noiseFloor,
+    recommended: recommendSize(
+      candidates.flatMap((match) => match.evidence),
+      settings.confidence,
+    ),
     formulas: formulasOf(comparisons, summaries),
   } as const;
   const warnings = warningsOf(result, { stopped: run.stopped, clientLimits, matches, slice, rates });

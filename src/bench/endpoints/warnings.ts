@@ -179,7 +179,7 @@ function ofRequests(label: string, result: Result, slices: readonly Slice[], add
     if (count > 0 && count < certifiedCounts.p95) {
       add(
         "few-samples",
-        `${where}: p95 needs ${certifiedCounts.p95} requests, there are ${count}; the median stands in for it`,
+        `${where}: p95 needs ${certifiedCounts.p95} requests and there are ${count}, so it is not shown; measure longer`,
       );
     }
   }

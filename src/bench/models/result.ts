@@ -1,5 +1,6 @@
 import type { Agreement } from "../../evaluate/agreement.js";
 import type { Drop } from "../../evaluate/drop.js";
+import type { Decision, GateResult } from "../compare/result.js";
 import type { Estimate } from "../compare/statistics.js";
 import type { RatioVerdict } from "../compare/verdict.js";
 import type { Environment } from "../environment.js";
@@ -21,6 +22,8 @@ export interface BenchSettings {
   readonly seed: number;
   readonly session: Readonly<Record<string, string>>;
   readonly control: boolean;
+  /** As written: `p50(cpu) <= 1.05 * baseline`. */
+  readonly gates: readonly string[];
 }
 
 interface SampleSummary {
@@ -116,6 +119,9 @@ export interface BenchResult {
   readonly point: ModelPoint;
   /** Other batch sizes, thread counts and axes, where several were asked for. */
   readonly sweep: readonly PointResult[];
+  /** Of the comparisons and gates of all points; PASS where there is neither. */
+  readonly verdict: Decision;
+  readonly gates: readonly GateResult[];
   /** Against the run of --baseline; null without one. */
   readonly stored: {
     readonly source: string;

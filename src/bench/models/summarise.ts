@@ -3,6 +3,7 @@ import { type Drop, dropOfAgreement } from "../../evaluate/drop.js";
 import type { Decision } from "../compare/result.js";
 import { type Estimate, median, medianInterval } from "../compare/statistics.js";
 import { compareTimes, noiseFloor } from "../compare/verdict.js";
+import { withDecision } from "./decide.js";
 import type { Round } from "./measure.js";
 import type { ModelPoint } from "./points.js";
 import type { BenchResult, Comparison, Metric, ModelResult, PointResult } from "./result.js";
@@ -54,9 +55,10 @@ export function summarise(
       comparisons: comparisonsOf(found, settings, tolerance),
     }),
   );
-  const result = { schema: "deepseek/bench@1", ...context, models, comparisons, point, sweep, stored: null } as const;
+  const undecided = { verdict: "PASS", gates: [], stored: null } as const;
+  const result = { schema: "deepseek/bench@1", ...context, models, comparisons, point, sweep, ...undecided } as const;
   const noise = settings.control || measured.some(({ role }) => role === "control") ? { noiseFloor: floor } : {};
-  return { ...result, ...noise, warnings: warningsOf({ ...result, ...noise }) };
+  return withDecision({ ...result, ...noise, warnings: warningsOf({ ...result, ...noise }) });
 }
 
 function comparisonsOf(
@@ -108,7 +110,7 @@ function modelResult({ agreement: _, drop: __, ...model }: MeasuredModel, sample
   };
 }
 
-/** What CI is told of comparisons: FAIL where a candidate is slower or not measured; null without a candidate. */
+/** What comparisons tell: FAIL where a candidate is slower or not measured; null without a candidate. */
 export function decisionOf(comparisons: readonly Pick<Comparison, "role" | "time">[]): Decision | null {
   const verdicts = comparisons.filter(({ role }) => role === "candidate").map(({ time }) => time.verdict);
   if (verdicts.length === 0) return null;
@@ -116,13 +118,13 @@ export function decisionOf(comparisons: readonly Pick<Comparison, "role" | "time
   return verdicts.includes("inconclusive") ? "INCONCLUSIVE" : "PASS";
 }
 
-/** The comparisons of all points. */
-export function allComparisons({ comparisons, sweep }: BenchResult): readonly Comparison[] {
-  return [comparisons, ...sweep.map((point) => point.comparisons)].flat();
+/** What CI is told; null where nothing decides: no candidate, no gate, no stored run. */
+export function decisionOfAll({ comparisons, gates, stored, verdict }: BenchResult): Decision | null {
+  const decides = comparisons.some(({ role }) => role === "candidate") || gates.length > 0 || stored !== null;
+  return decides ? verdict : null;
 }
 
-/** Whether a verdict fails the gate: slower, or not measured; `inconclusive` as the user chose. */
-export function failsGate(result: BenchResult, inconclusiveFails: boolean): boolean {
-  const decision = decisionOf(allComparisons(result));
-  return decision === "FAIL" || (decision === "INCONCLUSIVE" && inconclusiveFails);
+/** Whether a pipeline is told that it failed. */
+export function failsGate({ verdict }: BenchResult, inconclusiveFails: boolean): boolean {
+  return verdict === "FAIL" || (verdict === "INCONCLUSIVE" && inconclusiveFails);
 }

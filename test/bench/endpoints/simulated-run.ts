@@ -123,7 +123,7 @@ export function simulate(targets: readonly Simulated[], noise: Noise): EndpointR
   return { points: [point], blocks, records, stopped: null };
 }
 
-export function shownTarget(label: string, role: ShownTarget["role"]): ShownTarget {
+function shownTarget(label: string, role: ShownTarget["role"]): ShownTarget {
   return {
     label,
     role,
