@@ -24,7 +24,17 @@ import { formatCount } from "./quantities.js";
 const dotsOnPage = 4000;
 /** Up to so many loads all stand open. */
 const loadsOpen = 3;
-const drawn: readonly MetricId[] = ["ttft", "tpot", "e2e"];
+
+/** Latencies that are drawn: in open loops from when a request was due, so that a stall shows in all that it held up. */
+function drawnOf({ raw }: EndpointBenchResult): {
+  readonly first: MetricId;
+  readonly last: MetricId;
+  readonly all: readonly MetricId[];
+} {
+  const due = raw.records.some(({ scheduled }) => scheduled !== null);
+  const [first, last] = due ? (["ttft_sched", "e2e_sched"] as const) : (["ttft", "e2e"] as const);
+  return { first, last, all: [first, "tpot", last] };
+}
 
 /** Lines that the text form has too. */
 interface Lines {
@@ -38,7 +48,7 @@ export function endpointsPage(result: EndpointBenchResult, { reasons, head, foot
   const series = seriesOf(result);
   const dots = Math.min(300, Math.max(40, Math.floor(dotsOnPage / Math.max(1, series.length))));
   const client = clientLine(result);
-  const each = (chart: (id: MetricId) => string) => under(targetLegend(result), plots(drawn.map(chart)));
+  const each = (chart: (id: MetricId) => string) => under(targetLegend(result), plots(drawnOf(result).all.map(chart)));
   return benchPage({
     title: "Benchmark of endpoints",
     decision: result.verdict,
@@ -95,10 +105,11 @@ function loadPart(result: EndpointBenchResult, series: readonly Series[], point:
   const tables = [valueSection(result, point), latencySection(result, point, ["p50", "p90", "p95", "p99", "p999"])].map(
     (section) => sectionHtml({ ...section, title: "" }),
   );
+  const { first, last, all } = drawnOf(result);
   const streams = own.some(({ counted }) => counted.some(({ firstToken }) => firstToken !== null));
   const charts = [
-    plots(drawn.map((id) => cdfChart(result, own, id))),
-    timeChart(result, own, streams ? "ttft" : "e2e", dots),
+    plots(all.map((id) => cdfChart(result, own, id))),
+    timeChart(result, own, streams ? first : last, dots),
     plots([gapCharts(result, own)]),
   ].join("");
   const words = result.points.map(pointWords);

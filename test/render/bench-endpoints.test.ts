@@ -414,6 +414,13 @@ describe("the page", () => {
     expect(page).toContain('class="banner bad" role="status"><b>FAIL</b>');
   });
 
+  test("draws open loops from when requests were due, not from when they were sent", () => {
+    const records = heaviest().raw.records.map((one) => ({ ...one, scheduled: one.sent - 1 }));
+    const open = endpointForms(heaviest({ raw: { ...heaviest().raw, records } })).html!();
+    expect(open).toContain('"Cumulative distribution of TTFT (sched); medians: old 1.28 s');
+    expect(open).toContain('"TTFT (sched) of each request over the time of the run');
+  });
+
   test("says to how many points large data were thinned, and stays small", () => {
     expect(page).toContain("(600 of 1,349 requests drawn)");
     const records = Array.from({ length: 20 }, () => rich.raw.records).flat();
