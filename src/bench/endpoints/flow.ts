@@ -68,7 +68,7 @@ export function isCounted(metric: FlowMetric, { succeeded }: Slice): boolean {
 }
 
 /** Whether a request succeeded and met every limit; one without a value (a TPOT of a single token) did not. */
-function meets(record: RequestRecord, slo: Slo): boolean {
+export function meets(record: RequestRecord, slo: Slo): boolean {
   if (record.error !== null) return false;
   return Object.entries(slo).every(([id, limit]) => {
     const metric = metrics[id as MetricId];
