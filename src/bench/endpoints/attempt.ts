@@ -138,6 +138,11 @@ class Exchange implements Receiver {
   onHead(head: Head): void {
     this.head = head;
     this.firstByte = this.stamp;
+    if (!this.settings.stream) {
+      // its silence only counts from here
+      clearTimeout(this.timer);
+      this.watch();
+    }
     const coding = head.headers.get("content-encoding");
     if (coding !== undefined && coding !== "identity" && coding !== "") {
       this.giveUp({
@@ -236,7 +241,9 @@ class Exchange implements Receiver {
       this.giveUp({ kind: "stalled", message: `no byte for ${limits.idleSeconds} s on an open connection` });
       return;
     }
-    this.timer = setTimeout(() => this.watch(), Math.min(longestTimer, Math.max(1, (next - at) * 1000)));
+    // the head of an answer that does not stream may come meanwhile: from then on silence counts
+    const wait = Math.min(next - at, limits.idleSeconds) * 1000;
+    this.timer = setTimeout(() => this.watch(), Math.min(longestTimer, Math.max(1, wait)));
   }
 
   /** Leaves the connection; without a failure all that matters has come. */

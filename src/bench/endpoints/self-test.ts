@@ -198,11 +198,12 @@ export async function measurePaced(
   for (const [stream, outcome] of outcomes.entries()) {
     const truth = sent.get(`stream ${stream}`) ?? [];
     const { events } = checked(outcome);
+    const quarter = Math.ceil(truth.length / 4);
     for (let index = 0; index < Math.min(events.length, truth.length); index += 1) {
       const error = events[index]! - truth[index]!;
       errors.push(error);
-      if (index < truth.length / 4) quarters[0].push(error);
-      else if (index >= (truth.length * 3) / 4) quarters[1].push(error);
+      if (index < quarter) quarters[0].push(error);
+      if (index >= truth.length - quarter) quarters[1].push(error);
     }
   }
   return {

@@ -35,7 +35,8 @@ export interface Order {
 
 /** Words of one token each, some of several bytes a character. The text of n tokens is n words. */
 const words = ["the ", "model ", "answers ", "naïve ", "in ", "你好 ", "words ", "🙂 ", "that ", '"quote" '] as const;
-const word = (index: number): string => words[index % words.length]!;
+/** The text of a token of an answer. */
+export const word = (index: number): string => words[index % words.length]!;
 
 interface Part {
   readonly kind: "reasoning" | "content" | "tool-arguments";

@@ -81,7 +81,7 @@ export interface Behaviour {
   /** Each n-th request of the model has the fault; null: none. A request may ask for one itself: header `x-fault`. */
   readonly fault: { readonly every: number; readonly fault: Fault } | null;
   /**
-   * For measuring clients: the same event again and again from bytes made beforehand, as fast as the connection takes
+   * For measuring clients: the same `eventsPerWrite` events again and again from bytes made beforehand, as fast as the connection takes
    * them, `eventsPerWrite` a write. Durations do not count, stamps are not kept.
    */
   readonly bulk: boolean;

@@ -1,4 +1,4 @@
-import { type Order, type Step, stream } from "./answer.js";
+import { type Order, type Step, stream, word } from "./answer.js";
 import type { Exchange } from "./exchange.js";
 import type { Pacer } from "./pacer.js";
 import { playWhole } from "./play-whole.js";
@@ -106,14 +106,16 @@ function act(step: Step, { exchange, served, now, finish }: Playing): boolean {
   return true;
 }
 
-/** The same event again and again, from bytes that are made once a request. */
+/** The same events again and again, from bytes that are made once a request. */
 function playBulk({ exchange, served, order, now, finish, over }: Playing): void {
   const { behaviour, dialect } = order;
   const perWrite = behaviour.eventsPerWrite;
   const wanted = typeof behaviour.tokens === "number" ? behaviour.tokens : (behaviour.tokens[0] ?? 0);
   const total = Math.min(wanted, order.maxTokens ?? Number.POSITIVE_INFINITY);
-  const event = exchange.frame(Buffer.from(dialect.event({ kind: "content", text: "words " }, null, null)));
-  const bytes = Buffer.concat(Array.from({ length: perWrite }, () => event));
+  const each = Array.from({ length: perWrite }, (_, index) =>
+    exchange.frame(Buffer.from(dialect.event({ kind: "content", text: word(index) }, null, null))),
+  );
+  const bytes = Buffer.concat(each);
   const turn = (): void => {
     let more = true;
     while (more && !over()) {
@@ -126,7 +128,7 @@ function playBulk({ exchange, served, order, now, finish, over }: Playing): void
       } else {
         served.tokens += events;
         served.tokenEvents += events;
-        more = exchange.writeFramed(events === perWrite ? bytes : bytes.subarray(0, events * event.length));
+        more = exchange.writeFramed(events === perWrite ? bytes : Buffer.concat(each.slice(0, events)));
         if (!more) exchange.drained(turn);
       }
     }

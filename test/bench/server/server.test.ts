@@ -238,7 +238,7 @@ describe("when", () => {
   test("in bulk: all tokens, from bytes made beforehand", async () => {
     const server = await start({ bulk: { bulk: true, eventsPerWrite: 16, tokens: 5000 } });
     const { text } = await ask(server, "bulk", { more: { max_tokens: 4001 } });
-    expect(contents(text).length).toBe("words ".length * 4001);
+    expect(contents(text).trim().split(" ")).toHaveLength(4001);
     expect(text).toContain('"completion_tokens":4001');
   });
 });
