@@ -151,7 +151,7 @@ function conclude(one: Judged, adjusted: number, family: number, confidence: num
     return { decision: "INCONCLUSIVE", verdict, reasons: [reason], more: moreAfterHolm(one, family, confidence) };
   }
   if (verdict === "inconclusive") {
-    return { decision: "INCONCLUSIVE", verdict, reasons: [], more: moreRounds(one) };
+    return { decision: "INCONCLUSIVE", verdict, reasons: [], more: moreRounds(one, confidence) };
   }
   const shown = verdict === "faster" && noWin.length > 0 ? "not slower" : verdict;
   const reasons = shown === verdict ? [] : noWin;
@@ -162,10 +162,10 @@ function conclude(one: Judged, adjusted: number, family: number, confidence: num
 }
 
 /** An interval shrinks with the square root of the rounds; it decides once it no longer reaches the band's worse edge. */
-function moreRounds({ evidence, estimate, worse }: Judged): Conclusion["more"] {
+function moreRounds({ evidence, estimate, worse }: Judged, confidence: number): Conclusion["more"] {
   const rounds = worse.length;
   const { interval, value } = estimate!;
-  if (!interval) return more(evidence, fewestRounds);
+  if (!interval) return more(evidence, roundsForFamily(1, confidence));
   const centre = evidence.better === "higher" ? -value : value;
   const distance = Math.abs(bandOf(evidence).edge - centre);
   return more(evidence, Math.ceil(rounds * ((interval.upper - interval.lower) / 2 / distance) ** 2));

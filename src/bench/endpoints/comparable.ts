@@ -2,6 +2,7 @@ import { pairedRounds } from "../compare/evidence.js";
 import { pseudomedian } from "../compare/pseudomedian.js";
 import type { MetricId } from "../metrics.js";
 import { cachedTolerance } from "./compare-targets.js";
+import type { TokenSource } from "./record.js";
 import { joinedValues, type Slice } from "./slices.js";
 import { cachedShare, errorRate } from "./summarise-point.js";
 
@@ -33,6 +34,8 @@ const byTokens: ReadonlySet<MetricId> = new Set([
   "cost",
 ]);
 
+const sources: readonly TokenSource[] = ["usage", "tokenizer", "events"];
+
 const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
 
 /** Why speeds of the two do not compare, as far as they do not. */
@@ -62,20 +65,34 @@ export function differencesOf(candidate: Slice, baseline: Slice, tolerance: numb
       });
     }
   }
-  const sources = [candidate, baseline].map(
-    ({ succeeded }) => new Set(succeeded.flatMap((record) => record.tokenSource ?? [])),
-  );
-  const [ownSources, otherSources] = sources.map((set) => [...set].sort().join(" and "));
-  if (ownSources && otherSources && ownSources !== otherSources) {
+  const [ownSources, otherSources] = [sourceShares(candidate), sourceShares(baseline)];
+  if (
+    ownSources &&
+    otherSources &&
+    sources.some((source) => Math.abs(ownSources[source] - otherSources[source]) > 0.05)
+  ) {
+    const words = (of: Readonly<Record<TokenSource, number>>) =>
+      sources
+        .filter((source) => of[source] > 0)
+        .map((source) => `${source} (${percent(of[source])})`)
+        .join(" and ");
     found.push({
       code: "tokens-disagree",
       message:
-        `${candidate.target}'s tokens are counted by ${ownSources}, ${baseline.target}'s by ${otherSources}; ` +
+        `${candidate.target}'s tokens are counted by ${words(ownSources)}, ${baseline.target}'s by ${words(otherSources)}; ` +
         "give a tokenizer (--tokenizer) to count both alike",
       affects: (metric) => byTokens.has(metric),
     });
   }
   return found;
+}
+
+/** By what a target's tokens are counted; null without any. */
+function sourceShares({ succeeded }: Slice): Readonly<Record<TokenSource, number>> | null {
+  const counted = succeeded.flatMap(({ tokenSource }) => tokenSource ?? []);
+  if (counted.length === 0) return null;
+  const share = (wanted: TokenSource) => counted.filter((source) => source === wanted).length / counted.length;
+  return { usage: share("usage"), tokenizer: share("tokenizer"), events: share("events") };
 }
 
 /** The candidate's errors as a reason against a win, or null: times of those that survive say little. */

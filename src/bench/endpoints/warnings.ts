@@ -1,4 +1,4 @@
-import { fewestRounds, roundsForFamily } from "../compare/decide.js";
+import { roundsForFamily } from "../compare/decide.js";
 import { certifiedCounts } from "../compare/distribution.js";
 import { requestValue } from "../metrics-table.js";
 import { costOf, type TokenRates } from "./cost.js";
@@ -81,7 +81,7 @@ function ofRounds({ comparisons, settings, noiseFloor }: Result, matches: readon
     ...gated.filter((one) => one.verdict !== "missing").map((one) => one.rounds),
   );
   const needed = roundsForFamily(gated.filter(({ pValue }) => pValue !== null).length, settings.confidence);
-  if (rounds < fewestRounds) {
+  if (rounds < roundsForFamily(1, settings.confidence)) {
     add(
       "few-rounds",
       `${rounds} rounds are too few for an interval, so there is no verdict; use --rounds ${needed} or more`,

@@ -69,6 +69,12 @@ describe("a comparison", () => {
     ).toBe("PASS");
   });
 
+  test("at a higher confidence takes more rounds before there is an interval", () => {
+    const [made] = decide([evidence({ rounds: around(1).slice(0, 7) })], 0.99);
+    expect(made).toMatchObject({ interval: null, decision: "INCONCLUSIVE", more: { rounds: 1, pairs: 4 } });
+    expect(decide([evidence({ rounds: around(1).slice(0, 8) })], 0.99)[0]!.decision).toBe("PASS");
+  });
+
   test("that nothing was measured of fails", () => {
     expect(one({ rounds: [] })).toMatchObject({ decision: "FAIL", verdict: "missing", estimate: null, interval: null });
     expect(one({ missing: "new has no TTFT" }).reasons).toEqual(["new has no TTFT"]);

@@ -115,6 +115,20 @@ describe("what is no win", () => {
     expect(codes(result)).toContain("output-length-differs");
   });
 
+  test("tokens that are counted in another way", () => {
+    const run = simulate([old, { ...old, label: "new", tpot: 0.01 }], { rounds: 10, perRound: 12, seed: 3 });
+    const counted = (share: number) => {
+      const records = run.records.map((one, at) =>
+        one.target === "new" && at % 100 < share ? { ...one, tokenSource: "events" as const } : one,
+      );
+      return summariseEndpoints({ ...run, records }, contextOf(["old", "new"]));
+    };
+    expect(comparison(counted(100), "tpot").decision).toBe("INCONCLUSIVE");
+    expect(comparison(counted(100), "ttft").decision).toBe("PASS");
+    // a few answers without usage change nothing
+    expect(comparison(counted(3), "tpot").decision).toBe("PASS");
+  });
+
   test("failing more often", () => {
     const result = bench({ ttft: 0.1, errors: 0.3 });
     expect(result.verdict).toBe("FAIL");
