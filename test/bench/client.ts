@@ -195,8 +195,8 @@ judge("requests/s, one core: at least 5,000", requests.get("ours"), true, 5_000)
 
 async function paced(title: string, job: Job, names: readonly Name[]): Promise<ReadonlyMap<Name, Timed>> {
   const all = new Map<Name, Timed>();
-  for (const name of names) {
-    for (let round = 0; round < rounds; round += 1) {
+  for (let round = 0; round < rounds; round += 1) {
+    for (const name of names) {
       const one = await timed(name, job);
       const before = all.get(name);
       if (before === undefined || quantile(one.errorsMs, 0.99) < quantile(before.errorsMs, 0.99)) all.set(name, one);
