@@ -302,6 +302,24 @@ describe("faults", () => {
     expect(server.requests()[0]).toMatchObject({ gone: true });
   });
 
+  test("one that goes while it waits for a place leaves the queue", async () => {
+    const server = await start({ narrow: { ...fast, ttft: 0.1, concurrency: 1 } });
+    const first = ask(server, "narrow");
+    const stop = new AbortController();
+    const body = JSON.stringify({ model: "narrow", stream: true, messages: [] });
+    const waiting = fetch(`${server.url}/chat/completions`, { method: "POST", body, signal: stop.signal });
+    while (server.requests().length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+    stop.abort();
+    await expect(waiting).rejects.toThrow();
+    await first;
+    expect((await ask(server, "narrow")).status).toBe(200);
+    expect(server.requests().map(({ gone, tokens }) => [gone, tokens])).toEqual([
+      [false, 7],
+      [true, 0],
+      [false, 7],
+    ]);
+  });
+
   test("names of faults", () => {
     expect(faultOf("reset")).toEqual({ kind: "reset", after: 5 });
     expect(faultOf('{"kind":"status","status":503}')).toMatchObject({ status: 503, times: null });
