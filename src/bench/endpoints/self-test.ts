@@ -48,7 +48,7 @@ export interface Paced {
 }
 
 /** What a measurement of this program needs. */
-export interface Bench {
+interface Bench {
   readonly server: Pick<RemoteServer, "url" | "requests" | "forget">;
   /** The clock of the server too: monotonic and comparable between the two processes. */
   readonly now: () => number;
@@ -74,7 +74,7 @@ const openStreams = 1000;
 const openPace = 10;
 
 /** Models of the server that the measurements below ask for. */
-export const selfTestBehaviours: Behaviours = {
+const selfTestBehaviours: Behaviours = {
   coalesced: { bulk: true, eventsPerWrite: 16, tokens: 20_000 },
   requests: { ttft: 0, gap: 0, tokens: 16 },
   // each at its own place within the gap, as independent streams are
@@ -163,17 +163,17 @@ async function keepAsking(
 }
 
 /** Streams from a server that never waits, 16 events a write. */
-export function measureCoalesced(bench: Bench, streams: number, seconds: number): Promise<Rate> {
+function measureCoalesced(bench: Bench, streams: number, seconds: number): Promise<Rate> {
   return keepAsking(bench, senderTo(bench, "coalesced", true), streams, seconds, ({ events }) => events.length);
 }
 
 /** Answers in one piece from a server that never waits. */
-export function measureRequests(bench: Bench, streams: number, seconds: number): Promise<Rate> {
+function measureRequests(bench: Bench, streams: number, seconds: number): Promise<Rate> {
   return keepAsking(bench, senderTo(bench, "requests", false), streams, seconds, () => 1);
 }
 
 /** Streams of a pace, whose stamps are held against when the server sent each event. */
-export async function measurePaced(
+async function measurePaced(
   bench: Bench,
   load: { readonly model: string; readonly streams: number; readonly pace: number; readonly seconds: number },
 ): Promise<Paced> {

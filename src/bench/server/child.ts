@@ -5,14 +5,15 @@ import type { Served } from "./served.js";
 /*
  * The server in a process of its own, so that its work is not the client's. An entry file is two lines,
  *   import { serveParent } from "../bench/server/child.js";
- *   serveParent(process);
- * and whoever forks it (node:child_process.fork) talks to it through `connectChild(child)`.
+ *   serveParent(process, () => Number(process.hrtime.bigint()) / 1e9);
+ * and whoever forks it (node:child_process.fork) talks to it through `connectChild(child, behaviours)`. With that clock
+ * in both processes, their times compare to the microsecond.
  */
 
 /** What a process forked with a channel is to its parent, and the parent to it. */
 export interface Channel {
   on(event: "message", listener: (message: unknown) => void): unknown;
-  on(event: "disconnect" | "exit", listener: () => void): unknown;
+  on(event: "disconnect" | "exit" | "error", listener: () => void): unknown;
   send?(message: Request | Reply): unknown;
 }
 
@@ -92,11 +93,14 @@ export async function connectChild(
     if ("failed" in reply) asked?.reject(new Error(reply.failed));
     else asked?.resolve(reply.answer);
   });
-  child.on("exit", () => {
+  const end = (): void => {
     ended = true;
     for (const asked of waiting.values()) asked.reject(new Error("the server's process has ended"));
     waiting.clear();
-  });
+  };
+  child.on("exit", end);
+  // it could not be started
+  child.on("error", end);
   const ask = (request: Record<string, unknown>): Promise<unknown> =>
     new Promise((resolve, reject) => {
       if (ended) {

@@ -11,7 +11,7 @@ const usual: Partial<Behaviour> = {
 };
 
 /** The same, `share` slower in all it does. */
-export function slower(behaviour: Partial<Behaviour>, share: number): Partial<Behaviour> {
+function slower(behaviour: Partial<Behaviour>, share: number): Partial<Behaviour> {
   const longer = (duration: Behaviour["ttft"]): Behaviour["ttft"] => {
     if (typeof duration === "number") return duration * (1 + share);
     return "mean" in duration

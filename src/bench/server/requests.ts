@@ -176,7 +176,13 @@ function enter(model: Model, ticket: Ticket): void {
     });
   };
   if (model.behaviour.concurrency === null || model.active < model.behaviour.concurrency) begin();
-  else model.queue.push(begin);
+  else {
+    model.queue.push(begin);
+    ticket.exchange.gone = () => {
+      ticket.served.gone = true;
+      model.queue.splice(model.queue.indexOf(begin), 1);
+    };
+  }
 }
 
 function parseBody(bytes: Buffer): Readonly<Record<string, unknown>> | null {

@@ -2,9 +2,11 @@ import { EventEmitter } from "node:events";
 import { connect as connectHttp2 } from "node:http2";
 import { request } from "node:https";
 import { afterEach, describe, expect, test } from "@jest/globals";
-import type { Behaviour, Behaviours } from "../../../src/bench/server/behaviour.js";
-import { faultOf } from "../../../src/bench/server/behaviour.js";
+import { stream } from "../../../src/bench/server/answer.js";
+import { type Behaviour, type Behaviours, faultOf, plain } from "../../../src/bench/server/behaviour.js";
 import { type Channel, connectChild, serveParent } from "../../../src/bench/server/child.js";
+import { openaiDialect } from "../../../src/bench/server/dialects.js";
+import { tourEndpoints } from "../../../src/bench/server/endpoints.js";
 import { type GoldenServer, type ServerOptions, startServer } from "../../../src/bench/server/serve.js";
 import { cert, key } from "./certificate.js";
 
@@ -183,28 +185,37 @@ describe("when", () => {
     expect(ended!).toBeGreaterThanOrEqual(sent.at(-1)!);
   });
 
-  test("jitter is the same for the same seed", async () => {
-    const jittered: Partial<Behaviour> = { ...fast, ttft: { mean: 0.01, jitter: 0.9 } };
-    const { stream } = await import("../../../src/bench/server/answer.js");
-    const { openaiDialect } = await import("../../../src/bench/server/dialects.js");
-    const { plain } = await import("../../../src/bench/server/behaviour.js");
-    const times = (seed: number, number: number): number[] => {
-      const order = {
-        behaviour: { ...plain, ...jittered, seed },
-        dialect: openaiDialect("id", "model", "none", false),
-        fault: null,
-        number,
-        maxTokens: null,
-        usageAsked: false,
-        input: 1,
-        cached: null,
-        factor: () => 1,
-      };
-      return [...stream(order)].map(({ at }) => at);
+  /** Times of all steps of a request, by the plan. */
+  const times = (given: Partial<Behaviour>, number: number): number[] => {
+    const order = {
+      behaviour: { ...plain, ...given },
+      dialect: openaiDialect("id", "model", "none", false),
+      fault: null,
+      number,
+      maxTokens: null,
+      usageAsked: false,
+      input: 1,
+      cached: null,
+      factor: () => 1,
     };
-    expect(times(1, 0)).toEqual(times(1, 0));
-    expect(times(1, 0)).not.toEqual(times(1, 1));
-    expect(times(1, 0)).not.toEqual(times(2, 0));
+    return [...stream(order)].map(({ at }) => at);
+  };
+
+  test("jitter is the same for the same seed", () => {
+    const jittered: Partial<Behaviour> = { ...fast, ttft: { mean: 0.01, jitter: 0.9 } };
+    expect(times(jittered, 0)).toEqual(times(jittered, 0));
+    expect(times(jittered, 0)).not.toEqual(times(jittered, 1));
+    expect(times({ ...jittered, seed: 2 }, 0)).not.toEqual(times(jittered, 0));
+  });
+
+  test("of the tour's endpoints one is 10 % slower, in nothing else different, and both are quick", () => {
+    const { "golden-a": first, "golden-b": second } = tourEndpoints;
+    const ends = (given: Partial<Behaviour>): number =>
+      Array.from({ length: 40 }, (_, number) => times(given, number).at(-1)!).reduce((sum, end) => sum + end, 0) / 40;
+    expect(ends(second!) / ends(first!)).toBeGreaterThan(1.08);
+    expect(ends(second!) / ends(first!)).toBeLessThan(1.12);
+    expect(ends(first!)).toBeLessThan(0.2);
+    expect({ ...second, ttft: first!.ttft, gap: first!.gap, seed: 1 }).toEqual({ ...first, seed: 1 });
   });
 
   test("a limit of concurrent requests makes others wait, and load makes all slower", async () => {
@@ -291,6 +302,24 @@ describe("faults", () => {
     expect(server.requests()[0]).toMatchObject({ gone: true });
   });
 
+  test("one that goes while it waits for a place leaves the queue", async () => {
+    const server = await start({ narrow: { ...fast, ttft: 0.1, concurrency: 1 } });
+    const first = ask(server, "narrow");
+    const stop = new AbortController();
+    const body = JSON.stringify({ model: "narrow", stream: true, messages: [] });
+    const waiting = fetch(`${server.url}/chat/completions`, { method: "POST", body, signal: stop.signal });
+    while (server.requests().length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+    stop.abort();
+    await expect(waiting).rejects.toThrow();
+    await first;
+    expect((await ask(server, "narrow")).status).toBe(200);
+    expect(server.requests().map(({ gone, tokens }) => [gone, tokens])).toEqual([
+      [false, 7],
+      [true, 0],
+      [false, 7],
+    ]);
+  });
+
   test("names of faults", () => {
     expect(faultOf("reset")).toEqual({ kind: "reset", after: 5 });
     expect(faultOf('{"kind":"status","status":503}')).toMatchObject({ status: 503, times: null });
@@ -300,10 +329,10 @@ describe("faults", () => {
 
 describe("over other wires", () => {
   test("HTTP/2 by prior knowledge and over TLS, HTTP/1.1 over TLS", async () => {
-    const plain = await start({ plain: fast });
+    const clear = await start({ plain: fast });
     const secure = await start({ plain: fast }, { tls: { key, cert } });
     const body = JSON.stringify({ model: "plain", stream: true, messages: [{ role: "user", content: "hi" }] });
-    for (const server of [plain, secure]) {
+    for (const server of [clear, secure]) {
       const session = connectHttp2(server.url, { ca: cert });
       const text = await new Promise<string>((resolve, reject) => {
         const stream = session.request({ ":method": "POST", ":path": "/chat/completions" });
