@@ -104,7 +104,11 @@ export interface RequestRecord extends Omit<Outcome, "text" | "reasoning" | "eve
   readonly point: number;
   /** From 0; the same prompts go to every target in a round. */
   readonly round: number;
-  /** Which of the concurrent users; for open loops the arrival's number. With `prompt` and `turn` the joint of pairs. */
+  /**
+   * With `prompt` and `turn` the joint of pairs. Whose question it was: users share one stream of conversations, and this
+   * is a conversation's place in it modulo their number (so two of one slot may overlap for a moment); for open loops
+   * the arrival's number.
+   */
   readonly slot: number;
   readonly prompt: string;
   /** Of a conversation, from 0. */

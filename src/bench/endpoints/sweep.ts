@@ -49,92 +49,104 @@ export interface Saturation {
 /** Loads one by one, each after the last has been measured on all targets; ends with where each was saturated. */
 export type Sweep = Generator<LoadPoint, readonly Saturation[], readonly SweepMeasure[]>;
 
-/** Between which loads a target saturates. */
-interface Bracket {
-  good: Step | null;
-  bad: Step | null;
-  why: string | null;
-}
-
+/** One load on one target. */
 interface Step {
   readonly load: number;
   readonly point: number;
   readonly throughput: number;
+  /** Why the load is too much, where errors or the SLO say so. */
+  readonly broken: string | null;
+}
+
+/** Where a target is saturated, as far as is known. */
+interface End {
+  readonly step: Step;
+  readonly why: string;
+  /** The loads between which it lies. */
+  readonly between: { readonly low: number; readonly high: number } | null;
 }
 
 /**
- * Looks for saturation. The load doubles until every target is saturated: its throughput grows by less than `growth`, or
- * errors or the SLO break. Then it is halved in between (on a logarithmic scale), for whichever target is least sure.
- * All targets get the same loads. Where this process is the limit, the sweep ends: higher loads would measure it.
+ * Looks for saturation. The load doubles until every target is saturated: twice the load brings less than `growth`, or
+ * errors or the SLO break. Then it is halved in between (on a logarithmic scale), for whichever target is least sure: a
+ * target's saturation is the smallest load with which it does about as much as it ever does. All targets get the same
+ * loads. Where this process is the limit, the sweep ends: higher loads would measure it.
  */
 export function* sweep(settings: SweepSettings): Sweep {
   const { start, most, bisections } = settings;
-  const brackets = new Map<string, Bracket>();
+  const targets = new Map<string, Step[]>();
   let point = 0;
   let ended: string | null = null;
 
   function* measure(load: number): Generator<LoadPoint, void, readonly SweepMeasure[]> {
     const measured = yield withLoad(start, load);
     for (const one of measured) {
-      const bracket = brackets.get(one.target) ?? { good: null, bad: null, why: null };
-      brackets.set(one.target, bracket);
-      if (one.limited !== null)
+      const steps = targets.get(one.target) ?? [];
+      targets.set(one.target, steps);
+      if (one.limited === null) {
+        steps.push({ load, point, throughput: one.throughput, broken: brokenBy(one, load, settings) });
+        steps.sort((a, b) => a.load - b.load);
+      } else {
         ended ??= `this program is the limit at ${pointName(withLoad(start, load))}: ${one.limited}`;
-      else judge(bracket, { load, point, throughput: one.throughput }, one, settings);
+      }
     }
     point++;
   }
+  const ends = () => [...targets.values()].map((steps) => endOf(steps, settings));
 
   for (let load = loadOf(start); load <= most && ended === null; load *= 2) {
     yield* measure(load);
-    if ([...brackets.values()].every(({ bad }) => bad !== null)) break;
+    if (ends().every((end) => end !== null)) break;
   }
   for (let left = bisections; left > 0 && ended === null; left--) {
-    const between = [...brackets.values()].flatMap(({ good, bad }) => {
-      if (good === null || bad === null) return [];
-      const middle = Math.sqrt(good.load * bad.load);
+    const middles = ends().flatMap((end) => {
+      if (end?.between == null) return [];
+      const { low, high } = end.between;
+      const middle = Math.sqrt(low * high);
       const load = start.kind === "closed" ? Math.round(middle) : Number(middle.toPrecision(3));
-      return load > good.load && load < bad.load ? [{ load, ratio: bad.load / good.load }] : [];
+      return load > low && load < high ? [{ load, ratio: high / low }] : [];
     });
-    const next = between.sort((a, b) => b.ratio - a.ratio)[0];
+    const next = middles.sort((a, b) => b.ratio - a.ratio)[0];
     if (next === undefined) break;
     yield* measure(next.load);
   }
-  return [...brackets].map(([target, { good, bad, why }]) => ({
-    target,
-    point: good?.point ?? bad?.point ?? 0,
-    why: why ?? ended ?? `not saturated at ${pointName(withLoad(start, most))}, the most that was to be tried`,
-  }));
+  return [...targets].map(([target, steps]) => {
+    const end = endOf(steps, settings);
+    const why = ended ?? `not saturated at ${pointName(withLoad(start, most))}, the most that was to be tried`;
+    return { target, point: (end?.step ?? steps.at(-1))?.point ?? 0, why: end?.why ?? why };
+  });
 }
 
-/** Moves one end of a bracket to what was measured. */
-function judge(bracket: Bracket, step: Step, measured: SweepMeasure, settings: SweepSettings): void {
-  const { good, bad } = bracket;
-  // of the other target's concern: below what is known to be good, or above what is known to be bad
-  if ((good !== null && step.load <= good.load) || (bad !== null && step.load >= bad.load)) return;
-  const why = brokenBy(step, good, measured, settings);
-  if (why === null) {
-    bracket.good = step;
-  } else {
-    bracket.bad = step;
-    bracket.why = why;
+/** Where a target is saturated, by the loads it has had, in ascending order; null if it is not yet. */
+function endOf(steps: readonly Step[], settings: SweepSettings): End | null {
+  const broken = steps.findIndex((step) => step.broken !== null);
+  const sound = broken === -1 ? steps : steps.slice(0, broken);
+  const bad = steps[broken];
+  const last = sound.at(-1);
+  if (last === undefined) return bad === undefined ? null : { step: bad, why: bad.broken!, between: null };
+  const best = sound.reduce((most, step) => Math.max(most, step.throughput), 0);
+  const at = sound.findIndex(({ throughput }) => throughput * (1 + settings.growth) > best);
+  const knee = sound[at];
+  if (knee !== undefined && last.load >= 2 * knee.load) {
+    const beyond = sound.slice(at + 1).reduce((most, step) => (step.throughput > most.throughput ? step : most));
+    const below = sound[at - 1];
+    const between = below === undefined ? null : { low: below.load, high: knee.load };
+    return { step: knee, why: growthOf(knee, beyond, settings), between };
   }
+  return bad === undefined ? null : { step: last, why: bad.broken!, between: { low: last.load, high: bad.load } };
 }
 
-function brokenBy(step: Step, good: Step | null, measured: SweepMeasure, settings: SweepSettings): string | null {
-  const at = pointName(withLoad(settings.start, step.load));
-  const { errorRate, goodShare } = measured;
+function growthOf(from: Step, to: Step, { start }: SweepSettings): string {
+  const change = to.throughput / from.throughput - 1;
+  const words = change < 0 ? `${percent(-change)} less` : `only ${percent(change)} more`;
+  return `${pointName(withLoad(start, to.load))} bring ${words} than ${pointName(withLoad(start, from.load))}`;
+}
+
+function brokenBy({ errorRate, goodShare }: SweepMeasure, load: number, settings: SweepSettings): string | null {
+  const at = pointName(withLoad(settings.start, load));
   if (errorRate > settings.mostErrors) return `${percent(errorRate)} of requests fail at ${at}`;
-  if (goodShare !== null && goodShare < settings.leastGood) {
-    return `only ${percent(goodShare)} of requests meet the SLO at ${at}`;
-  }
-  if (good === null) return null;
-  // asked of a step as it is of a doubling: twice the load has to bring `growth` more
-  const expected = (1 + settings.growth) ** Math.log2(step.load / good.load);
-  const growth = step.throughput / good.throughput;
-  if (growth >= expected) return null;
-  const change = percent(Math.abs(growth - 1));
-  return `${at} bring ${growth < 1 ? `${change} less` : `only ${change} more`} than ${pointName(withLoad(settings.start, good.load))}`;
+  if (goodShare === null || goodShare >= settings.leastGood) return null;
+  return `only ${percent(goodShare)} of requests meet the SLO at ${at}`;
 }
 
 /** What grows in a sweep: users, or requests per second. */

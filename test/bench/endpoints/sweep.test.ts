@@ -39,8 +39,9 @@ test("doubles until more users bring nothing, then closes in on the last that di
   const { asked, at, found } = go((load) => [{ throughput: 50 * Math.min(load, 22) }]);
   expect(asked.slice(0, 7)).toEqual([1, 2, 4, 8, 16, 32, 64]);
   expect(asked).toHaveLength(10);
-  expect(at[0]).toBeGreaterThanOrEqual(22);
-  expect(at[0]).toBeLessThanOrEqual(36);
+  // 95 % of what 22 users get
+  expect(at[0]).toBeGreaterThanOrEqual(21);
+  expect(at[0]).toBeLessThanOrEqual(24);
   expect(found[0]!.why).toMatch(/^\d+ users bring only \d\.\d % more than \d+ users$/);
 });
 
@@ -49,10 +50,7 @@ test("both targets get the same loads, and each has its own end", () => {
     bisections: 4,
   });
   expect(asked.slice(0, 8)).toEqual([1, 2, 4, 8, 16, 32, 64, 128]);
-  expect(at[0]).toBeGreaterThanOrEqual(4);
-  expect(at[0]).toBeLessThan(8);
-  expect(at[1]).toBeGreaterThanOrEqual(64);
-  expect(at[1]).toBeLessThan(100);
+  expect(at).toEqual([4, 64]);
 });
 
 test("ends where requests fail or the SLO breaks, and says so", () => {
@@ -83,13 +81,14 @@ test("rates are swept alike", () => {
   const start: LoadPoint = { kind: "open", rate: 0.5, arrival: "poisson", burstiness: null, maxConcurrency: null };
   const { asked, at } = go((load) => [{ throughput: Math.min(load, 3) }], { start });
   expect(asked.slice(0, 5)).toEqual([0.5, 1, 2, 4, 8]);
-  expect(asked.slice(5).every((load) => load > 4 && load < 8)).toBe(true);
-  expect(at[0]).toBeGreaterThanOrEqual(4);
+  expect(asked.slice(5).every((load) => load > 2 && load < 4)).toBe(true);
+  expect(at[0]).toBeGreaterThan(2.8);
+  expect(at[0]).toBeLessThan(3.2);
 });
 
 test("a sweep over targets that serve so many at a time finds both ends, with the same prompts for both", async () => {
   const clock = simulatedClock();
-  /** Serves so many requests at a time, each for 0.2 seconds. */
+  /** Serves so many requests at a time. */
   const server = (places: number) =>
     simulatedTarget(clock, (_, __, underWay) => ({ ttft: 0.1 * Math.ceil(underWay / places), gaps: [0.05, 0.05] }));
   const idle = () => ({ stop: () => ({ cpu: 0, eventLoop: 0, lag: { p50: 0, p99: 0, max: 0 } }) });
@@ -100,7 +99,7 @@ test("a sweep over targets that serve so many at a time finds both ends, with th
       plainWorkload(),
       {
         rounds: 2,
-        block: { seconds: 10 },
+        block: { seconds: 4 },
         seed: 1,
         warmUp: true,
         rampSeconds: 0,
