@@ -79,6 +79,8 @@ export function createResolver(project: Project): Resolver {
   // maps, not weak ones, which cost the collector of garbage much: the trees live as long as the resolver
   const settled = new Map<PyNode, readonly Found[]>();
   const settledBriefly = new Map<PyNode, readonly Found[]>();
+  const exported = new Map<PyTree, Map<string, { readonly found: readonly Found[] | undefined }>>();
+  const returns = new Map<PyNode, readonly PyNode[]>();
   const overridden = new Map<PyNode, Map<string, boolean>>();
   let steps = 0;
   let limit = maximumSteps;
@@ -267,11 +269,26 @@ export function createResolver(project: Project): Resolver {
     return [{ ...stop(at, {}), ...(target ? { sure: false } : { external: { package: specifier, name } }) }];
   }
 
+  /** Where a name leads that a file exports; what every file imports is followed once. */
   function followExport(tree: PyTree, name: string, depth: number): readonly Found[] | undefined {
+    let known = exported.get(tree);
+    if (!known) {
+      known = new Map();
+      exported.set(tree, known);
+    }
+    const ready = known.get(name);
+    if (ready) return ready.found;
     if (depth > maximumDepth) {
       cuts += 1;
       return undefined;
     }
+    const before = cuts;
+    const found = followExportOnce(tree, name, depth);
+    if (cuts === before) known.set(name, { found });
+    return found;
+  }
+
+  function followExportOnce(tree: PyTree, name: string, depth: number): readonly Found[] | undefined {
     const bindings = bindingsOf(tree.root).get(name);
     if (bindings) {
       const last = reaching(bindings, tree.root);
@@ -521,9 +538,7 @@ export function createResolver(project: Project): Resolver {
   function methodOf(owner: PyNode, name: string, depth: number, seen = new Set<PyNode>()): PyNode | undefined {
     if (seen.has(owner)) return undefined;
     seen.add(owner);
-    const own = statementsOf(child(owner, "body")).find(
-      (one) => one.type === "function_definition" && codeOf(child(one, "name") ?? one) === name,
-    );
+    const [own] = functionsOf(owner, name);
     if (own) return own;
     for (const base of basesOf(owner, depth)) {
       const found = methodOf(base, name, depth, seen);
@@ -547,13 +562,11 @@ export function createResolver(project: Project): Resolver {
   /** The default that a class gives a field, and its assignments to `self`. */
   function defaultOf(owner: PyNode, name: string, from: From, depth: number): readonly Found[] {
     const found: Found[] = [];
-    for (const member of statementsOf(child(owner, "body"))) {
-      if (member.type === "function_definition" && codeOf(child(member, "name") ?? member) === name) {
-        const decorators = decoratorsOf(member);
-        if (decorators.some((one) => /(^|\.)(cached_)?property$/.test(one))) {
-          found.push(...via(stepOf(name, member), followReturns(member, from, depth)));
-        } else if (decorators.every((one) => !/\.setter$/.test(one))) found.push(stop(member, from));
-      }
+    for (const member of functionsOf(owner, name)) {
+      const decorators = decoratorsOf(member);
+      if (decorators.some((one) => /(^|\.)(cached_)?property$/.test(one))) {
+        found.push(...via(stepOf(name, member), followReturns(member, from, depth)));
+      } else if (decorators.every((one) => !/\.setter$/.test(one))) found.push(stop(member, from));
     }
     for (const binding of reaching(bindingsOf(owner).get(name) ?? [], owner)) {
       if (binding.kind === "value") {
@@ -703,12 +716,8 @@ export function createResolver(project: Project): Resolver {
     const body = child(callee, "body");
     if (!body) return [];
     if (callee.type === "lambda") return follow(body, from, depth);
-    const returned: PyNode[] = [];
-    walk(body, (node) => {
-      if (/^(function_definition|class_definition|lambda)$/.test(node.type)) return false;
-      if (node.type === "return_statement" && node.children[0]) returned.push(node.children[0]);
-      return undefined;
-    });
+    const returned = returns.get(body) ?? returnedIn(body);
+    returns.set(body, returned);
     return returned.length === 0 ? [] : several(returned.map((one) => follow(one, from, depth)));
   }
 
@@ -846,6 +855,36 @@ function holderOf(object: PyNode): { readonly name: string; readonly scope: PyNo
   }
   if (parent?.type === "keyword_argument") return { name: codeOf(child(parent, "name") ?? parent), scope: undefined };
   return undefined;
+}
+
+/** What a function returns, less what functions inside it do. */
+function returnedIn(body: PyNode): readonly PyNode[] {
+  const returned: PyNode[] = [];
+  walk(body, (node) => {
+    if (node.type === "function_definition" || node.type === "class_definition" || node.type === "lambda") return false;
+    if (node.type === "return_statement" && node.children[0]) returned.push(node.children[0]);
+    return undefined;
+  });
+  return returned;
+}
+
+const functions = new WeakMap<PyNode, ReadonlyMap<string, readonly PyNode[]>>();
+const noFunctions: readonly PyNode[] = [];
+
+/** The functions of a name in the body of a class. */
+function functionsOf(owner: PyNode, name: string): readonly PyNode[] {
+  let known = functions.get(owner);
+  if (!known) {
+    const found = new Map<string, PyNode[]>();
+    for (const one of statementsOf(child(owner, "body"))) {
+      if (one.type !== "function_definition") continue;
+      const own = codeOf(child(one, "name") ?? one);
+      found.set(own, [...(found.get(own) ?? []), one]);
+    }
+    known = found;
+    functions.set(owner, known);
+  }
+  return known.get(name) ?? noFunctions;
 }
 
 const baseNames = (owner: PyNode): string =>

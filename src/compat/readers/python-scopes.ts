@@ -38,7 +38,19 @@ export function createProject(
 ): Project {
   const trees = new Map<string, PyTree>();
   const missing = new Set<string>();
-  const resolved = new Map<string, string>();
+  const resolved = new Map<string, Map<string, string>>();
+  const folders = new Map<PyTree, Map<string, string>>();
+  /** What is known of the specifiers of a tree's folder. */
+  const besides = (from: PyTree): Map<string, string> => {
+    let known = folders.get(from);
+    if (!known) {
+      const folder = from.file.slice(0, from.file.lastIndexOf("/") + 1);
+      known = resolved.get(folder) ?? new Map();
+      resolved.set(folder, known);
+      folders.set(from, known);
+    }
+    return known;
+  };
   const tree = (path: string): PyTree | undefined => {
     const known = trees.get(path);
     if (known || missing.has(path)) return known;
@@ -52,11 +64,11 @@ export function createProject(
     return read;
   };
   const pathOf = (from: PyTree, specifier: string): string => {
-    const key = `${from.file.slice(0, from.file.lastIndexOf("/") + 1)}:${specifier}`;
-    let path = resolved.get(key);
+    const known = besides(from);
+    let path = known.get(specifier);
     if (path === undefined) {
       path = resolvePython(sources, from.file, slashed(specifier)) ?? "";
-      resolved.set(key, path);
+      known.set(specifier, path);
     }
     return path;
   };
@@ -276,9 +288,14 @@ function bindImport(node: PyNode, add: Add): void {
 
 const specifierOf = (node: PyNode): string => codeOf(node).replace(/\s/g, "");
 
-/** Modules of which a module takes every name: `from x import *`. */
+const stars = new WeakMap<PyTree, readonly string[]>();
+
+/** Modules of which a module takes every name: `from x import *`. Asked for every name that is bound nowhere. */
 export function starsOf(tree: PyTree): readonly string[] {
+  const ready = stars.get(tree);
+  if (ready) return ready;
   const found: string[] = [];
+  stars.set(tree, found);
   for (const node of tree.root.children) {
     if (node.type !== "import_from_statement" || !node.children.some((one) => one.type === "wildcard_import")) continue;
     const from = child(node, "module_name");

@@ -100,6 +100,23 @@ const none: readonly PyNode[] = [];
 
 /** Signs that never have a field: the parser need not be asked. */
 const plainSigns = new Set(["(", ")", "[", "]", "{", "}", ",", ".", ":", "="]);
+/** Types whose children have no fields, in a file without errors; but for the clauses in the block of a `match`. */
+const withoutFields = new Set([
+  "module",
+  "block",
+  "expression_statement",
+  "argument_list",
+  "parameters",
+  "string",
+  "string_content",
+  "concatenated_string",
+  "list",
+  "tuple",
+  "dictionary",
+  "return_statement",
+  "dotted_name",
+  "parenthesized_expression",
+]);
 /** Types with nothing below them. */
 const leaves = new Set(["identifier", "integer", "float", "comment", "string_start", "string_end", "escape_sequence"]);
 
@@ -109,6 +126,7 @@ interface Kind {
   readonly isNamed: boolean;
   readonly isPlain: boolean;
   readonly isLeaf: boolean;
+  readonly hasFields: boolean;
 }
 /** By the parser's number: every question to it costs, and there are millions of nodes of few types. */
 const kinds: Kind[] = [];
@@ -119,9 +137,26 @@ function kindOf(cursor: Cursor): Kind {
   if (known) return known;
   const type = cursor.nodeType;
   const isNamed = cursor.nodeIsNamed;
-  const kind = { type, isNamed, isPlain: !isNamed && plainSigns.has(type), isLeaf: isNamed && leaves.has(type) };
+  const kind = {
+    type,
+    isNamed,
+    isPlain: !isNamed && plainSigns.has(type),
+    isLeaf: isNamed && leaves.has(type),
+    hasFields: !withoutFields.has(type),
+  };
   kinds[id] = kind;
   return kind;
+}
+
+/** Where a name of ASCII letters ends; 0 where there may be others in it. */
+function endOfName(text: string, start: number): number {
+  for (let at = start; ; at += 1) {
+    const code = text.charCodeAt(at);
+    if (code > 127) return 0;
+    const isPart =
+      (code >= 97 && code <= 122) || code === 95 || (code >= 65 && code <= 90) || (code >= 48 && code <= 57);
+    if (!isPart) return at;
+  }
 }
 
 /** Walks the tree without recursion, so that no depth is too deep here. */
@@ -132,21 +167,20 @@ function plainTree(file: string, text: string, cursor: Cursor, hasErrors: boolea
   const note = (start: number, end: number, message: string) => {
     if (errors.length < 1000) errors.push({ message, place: { file, start, end } });
   };
-  const make = (type: string, field: string | undefined, parent: Growing | undefined): Growing => ({
-    type,
-    start: cursor.startIndex,
-    end: cursor.endIndex,
-    field,
-    parent,
-    children: none,
-    tree,
-  });
+  const make = (type: string, field: string | undefined, parent: Growing | undefined): Growing => {
+    const start = cursor.startIndex;
+    // every question to the parser costs, and half of all nodes are names
+    const end = (type === "identifier" && !hasErrors ? endOfName(text, start) : 0) || cursor.endIndex;
+    return { type, start, end, field, parent, children: none, tree };
+  };
   const root = make(kindOf(cursor).type, undefined, undefined);
   const open: Growing[] = [root];
+  const fielded: boolean[] = [true];
   /** What is below each open node so far. */
   const below: (PyNode[] | undefined)[] = [undefined];
   const close = () => {
     const node = open.pop()!;
+    fielded.pop();
     // a list that grew holds more room than it needs, and there are millions
     const list = below.pop();
     if (list) node.children = list.slice();
@@ -166,8 +200,9 @@ function plainTree(file: string, text: string, cursor: Cursor, hasErrors: boolea
         continue;
       }
     }
-    const { type, isNamed, isPlain, isLeaf } = kindOf(cursor);
-    const field = isPlain && !hasErrors ? undefined : (cursor.currentFieldName ?? undefined);
+    const { type, isNamed, isPlain, isLeaf, hasFields } = kindOf(cursor);
+    const isAsked = hasErrors || (!isPlain && (fielded[fielded.length - 1] || type === "case_clause"));
+    const field = isAsked ? (cursor.currentFieldName ?? undefined) : undefined;
     // most signs are of no use
     if (!hasErrors && !isNamed && !field) {
       into = false;
@@ -192,6 +227,7 @@ function plainTree(file: string, text: string, cursor: Cursor, hasErrors: boolea
       continue;
     }
     open.push(node);
+    fielded.push(hasFields);
     below.push(undefined);
     into = cursor.gotoFirstChild();
   }
