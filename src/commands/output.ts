@@ -58,7 +58,8 @@ export async function writeResult(host: Host, options: Options, forms: Forms): P
   else host.stdout.write(forms.text(await paintFor(host, host.stdout), host.stdout.columns));
   for (const path of reportFiles(options)) {
     const ending = extname(path);
-    writeWhole(host, path, ending === ".json" ? json() : ending === ".html" ? forms.html!() : forms.markdown());
+    const content = ending === ".json" ? json() : ending === ".html" ? await forms.html!() : forms.markdown();
+    writeWhole(host, path, content);
   }
 }
 

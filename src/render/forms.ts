@@ -7,5 +7,5 @@ export interface Forms {
   text(paint: ChalkInstance, columns: number): string;
   markdown(): string;
   /** One page that loads nothing, for results that have one. */
-  html?(): string;
+  html?(): string | Promise<string>;
 }
