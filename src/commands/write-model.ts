@@ -75,7 +75,7 @@ export function writeModelFile(
   }
   const files: string[] = [];
   if (data) {
-    writeFile(join(dirname(path), data.name), data.parts, readExternal, label, settings);
+    writeFile(join(dirname(path), data.name), data.parts, readExternal, settings.label ?? data.name, settings);
     files.push(data.name);
   }
   const placed: { readonly piece: Piece; readonly position: number }[] = [];

@@ -27,10 +27,7 @@ export const smallModel = 2 ** 26;
 export function createQuantizer(threads: number, patience = 0): Quantizer {
   const simd = loadSimd();
   if (!simd) {
-    return {
-      quantize: async (source, form, clip, kernel) => quantizeReference(source, form, clip, kernel),
-      close: async () => {},
-    };
+    return { quantize: async (...all) => quantizeReference(...all), close: async () => {} };
   }
   const crew = gatherCrew(simd, Math.max(1, Math.floor(threads)));
   let last: Promise<unknown> = Promise.resolve();
