@@ -17,6 +17,7 @@ const symmetricFlag: i32 = 1;
 const signedFlag: i32 = 2;
 const fourBitsFlag: i32 = 4;
 const searchFlag: i32 = 8;
+const balanceFlag: i32 = 16;
 
 // what the groups of one job share
 let symmetric: bool = false;
@@ -399,6 +400,83 @@ function applyGroup(from: usize, count: i32, to: usize, group: usize): void {
   store<f64>(noises + (group << 3), noise * square);
 }
 
+/** Whether a clamped value may be moved by a step: not past what the type holds. */
+function isFree(value: i32, step: i32): bool {
+  return abs(value + step) <= 127;
+}
+
+/**
+ * Moves the element of a kernel that loses the least by it (reference.ts: `balanceGroup`) and returns what that adds to
+ * the noise, in steps; infinite where none can be moved.
+ */
+function moveOne(to: usize, lost: usize, first: i32, end: i32, step: i32): f64 {
+  const way = f64(step);
+  let best = -1;
+  let bestError: f64 = 2;
+  for (let at = first; at < end; at++) {
+    const error = way * load<f64>(lost + (usize(at) << 3));
+    if (error >= bestError || Math.abs(error) > 0.5 || error + 1 > 1) continue;
+    if (!isFree(valueAt(to + usize(at)), step)) continue;
+    best = at;
+    bestError = error;
+  }
+  if (best < 0) return Infinity;
+  const place = lost + (usize(best) << 3);
+  const before = load<f64>(place);
+  const after = before + way;
+  store<f64>(place, after);
+  store<u8>(to + usize(best), u8(i32(load<u8>(to + usize(best))) + step));
+  return after * after - before * before;
+}
+
+/** A stored byte without its zero point. */
+function valueAt(place: usize): i32 {
+  return signedForm ? i32(load<i8>(place)) : i32(load<u8>(place)) - 128;
+}
+
+/** Balances the errors of one output channel that has its bytes; `work` has room for a float64 for each element and input. */
+function balanceGroup(from: usize, count: i32, kernel: i32, to: usize, group: usize, work: usize): void {
+  const sums = work + (usize(count) << 3);
+  const inputs = count / kernel;
+  const divisor = f64(load<f32>(scales + (group << 2)));
+  for (let at: usize = 0; at < usize(count); at++) {
+    store<f64>(work + (at << 3), f64(valueAt(to + at)) - f64(load<f32>(from + (at << 2))) / divisor);
+  }
+  let gained: f64 = 0;
+  let total: f64 = 0;
+  for (let input = 0, first = 0; input < inputs; input++, first += kernel) {
+    let sum: f64 = 0;
+    for (let at = first; at < first + kernel; at++) sum += load<f64>(work + (usize(at) << 3));
+    const step = sum > 0 ? -1 : 1;
+    while (kernel > 1 && Math.abs(sum) > 0.5) {
+      const more = moveOne(to, work, first, first + kernel, step);
+      if (more === Infinity) break;
+      gained += more;
+      sum += f64(step);
+    }
+    store<f64>(sums + (usize(input) << 3), sum);
+    total += sum;
+  }
+  const step = total > 0 ? -1 : 1;
+  // written so that NaN ends it
+  for (let left = inputs === 1 ? 0 : Math.abs(total); left >= 0.5; left -= 1) {
+    let farthest = -1;
+    let least: f64 = 0;
+    for (let input = 0; input < inputs; input++) {
+      const sum = f64(step) * load<f64>(sums + (usize(input) << 3));
+      if (sum >= least) continue;
+      least = sum;
+      farthest = input;
+    }
+    if (farthest < 0) break;
+    store<f64>(sums + (usize(farthest) << 3), 0);
+    const more = moveOne(to, work, farthest * kernel, (farthest + 1) * kernel, step);
+    if (more !== Infinity) gained += more;
+  }
+  const place = noises + (group << 3);
+  store<f64>(place, load<f64>(place) + gained * (divisor * divisor));
+}
+
 /**
  * Groups that lie one after the other: `rows` rows of `length` floats, each cut into blocks, the last may be short. A
  * scale is a long chain of slow steps, so small groups find theirs a few at a time, which processors overlap.
@@ -600,7 +678,8 @@ function pack(from: usize, count: i32, to: usize): void {
 }
 
 /**
- * One slab of whole groups. `kind` says how they lie and what a, b, c and d mean: 0 contiguous (rows, length, block), 1
+ * One slab of whole groups. `kind` says how they lie and what a, b, c and d mean: 0 contiguous (rows, length, block, and where
+ * errors are balanced the elements of a convolution's kernel), 1
  * columns (outer, length, block, columns), 2 runs (outer, channels, inner). `dtype` 0 float32, 1 float16, 2 bfloat16;
  * `wide` is where 16-bit floats are widened to. `packed` is 0 where bytes stay as they are. `results` has room for
  * `groups` signals and noises (float64), scales (float32) and zero points (bytes), in this order.
@@ -634,8 +713,14 @@ export function quantizeSlab(
     widen(source, count, wide, dtype);
     from = wide;
   }
-  if (kind === 0) contiguousGroups(from, a, b, c, bytes);
-  else if (kind === 1) columnGroups(from, a, b, c, d, bytes, room);
+  if (kind === 0) {
+    contiguousGroups(from, a, b, c, bytes);
+    if (flags & balanceFlag) {
+      for (let row = 0; row < a; row++) {
+        balanceGroup(from + ((usize(row) * usize(b)) << 2), b, d, bytes + usize(row) * usize(b), usize(row), room);
+      }
+    }
+  } else if (kind === 1) columnGroups(from, a, b, c, d, bytes, room);
   else runGroups(from, a, b, c, bytes, room);
   if (packed !== 0) pack(bytes, count, packed);
 }

@@ -12,9 +12,10 @@ import { smooth } from "../quantize/smooth.js";
 import { observedValues } from "../quantize/static/observed.js";
 import type { Weights } from "../quantize/weights.js";
 import type { Clip } from "../tensor/quantized.js";
-import { planActivations, type Workshop } from "./compress-candidates.js";
+import type { Workshop } from "./compress-candidates.js";
 import type { Check } from "./compress-check.js";
 import { type Choice, chooseByNoise } from "./compress-choices.js";
+import { planActivations } from "./compress-static.js";
 import { startProgress } from "./progress.js";
 
 /** A workshop whose model's channels were scaled, and its calibration. */

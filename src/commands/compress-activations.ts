@@ -39,7 +39,9 @@ export async function searchNoiseLimit(
       base,
       everywhere,
       async (changed) => {
-        const { files } = writeModelFile(staging.pathOf("rounded.onnx"), changed, null, readExternal);
+        const { files } = writeModelFile(staging.pathOf("rounded.onnx"), changed, null, readExternal, {
+          label: staging.label,
+        });
         try {
           return await noiseOf(staging.pathOf("rounded.onnx"));
         } finally {

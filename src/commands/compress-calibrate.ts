@@ -66,6 +66,7 @@ export function openProbeOf(
       exposeValues(base, exposed, inputShapes),
       source.externalFiles.length > 0 ? "probe.onnx.data" : null,
       readExternal,
+      { label: staging.label },
     );
     const session = await openSession(staging.pathOf("probe.onnx"), { graphOptimization: "basic" });
     staging.remove(files);

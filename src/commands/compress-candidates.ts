@@ -5,13 +5,10 @@ import { cloneModel } from "../graph/clone.js";
 import { nameBytes, shortenNames } from "../graph/short-names.js";
 import type { StoreBytes } from "../graph/stored.js";
 import { type AppliedTensor, applyPlan } from "../quantize/apply.js";
-import { correctBiases } from "../quantize/bias-correction.js";
 import { type Milder, planQuantization, type QuantizationPlan } from "../quantize/plan.js";
 import { type RuntimeUse, runtimeUse } from "../quantize/runtime.js";
 import type { QuantizeSettings } from "../quantize/settings.js";
-import { applyStatic } from "../quantize/static/apply.js";
-import { planWithin } from "../quantize/static/noise.js";
-import { planStatic, type StaticPlan } from "../quantize/static/plan.js";
+import type { StaticPlan } from "../quantize/static/plan.js";
 import type { ObservedValue, StaticSettings } from "../quantize/static/settings.js";
 import type { InputChannels } from "../quantize/weight-error.js";
 import type { Weights } from "../quantize/weights.js";
@@ -37,6 +34,8 @@ export interface Workshop {
   /** Whether values inside the model keep their names, however much of the file these are. */
   readonly keepNames: boolean;
   readonly staging: Staging;
+  /** Told of each file once it can be read. */
+  readonly whenWritten?: ((path: string) => void) | undefined;
 }
 
 /** What static quantization goes by. */
@@ -61,16 +60,32 @@ export interface Candidate extends WrittenModel {
 
 /** Quantizes all that the settings and rules choose, `milder` ways where it says so, and writes it as `name`. */
 export async function makeCandidate(
-  { base, settings, quantizer, weights, readExternal, store, channelsOf, activations, keepNames, staging }: Workshop,
+  {
+    base,
+    settings,
+    quantizer,
+    weights,
+    readExternal,
+    store,
+    channelsOf,
+    activations,
+    keepNames,
+    staging,
+    whenWritten,
+  }: Workshop,
   milder: Milder,
   name: string,
   dataName: string | null,
   onTensor?: (done: number, total: number) => void | Promise<void>,
 ): Promise<Candidate> {
   const model = cloneModel(base);
-  const staticPlan = activations && planActivations(model, activations, readExternal);
+  // loaded where it is wanted only
+  const statics = activations && (await import("./compress-static.js"));
+  const staticPlan = activations && statics?.planActivations(model, activations, readExternal);
   const plan = planQuantization(model, settings, milder, staticPlan?.weights);
-  const corrected = channelsOf ? await correctBiases(model, plan, weights, readExternal, channelsOf) : [];
+  const { correctBiases } = channelsOf ? await import("../quantize/bias-correction.js") : {};
+  const corrected =
+    channelsOf && correctBiases ? await correctBiases(model, plan, weights, readExternal, channelsOf) : [];
   const tensors = await applyPlan(model, plan, {
     quantizer,
     readExternal,
@@ -78,10 +93,10 @@ export async function makeCandidate(
     store,
     ...(onTensor ? { onTensor } : {}),
   });
-  if (staticPlan) applyStatic(model, staticPlan, readExternal);
+  if (staticPlan) statics?.applyStatic(model, staticPlan, readExternal);
   const short = !keepNames && nameBytes(model) > nameShare * bytesOf(tensors) ? shortenNames(model) : undefined;
   const path = staging.pathOf(name);
-  const written = writeModelFile(path, model, dataName, readExternal);
+  const written = writeModelFile(path, model, dataName, readExternal, { label: staging.label, whenWritten });
   return {
     ...written,
     plan,
@@ -101,17 +116,6 @@ const nameShare = 0.005;
 
 function bytesOf(tensors: readonly AppliedTensor[]): number {
   return tensors.reduce((sum, { bytesAfter }) => sum + bytesAfter, 0);
-}
-
-/** The fastest plan, within the limit where there is one. */
-export function planActivations(
-  model: ModelProto,
-  { settings, observed, limit }: Activations,
-  readExternal: ReadExternal,
-): StaticPlan {
-  const planFor = (noisePrice: number) =>
-    planStatic(model, observed, { ...settings, noisePrice }, readExternal, limit ? { noise: limit.noise } : {});
-  return limit ? planWithin(planFor, limit.noise, limit.most) : planFor(0);
 }
 
 /** Above this the graph as the runtime optimized it, a second copy of the file, is not asked for. */

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, openSync, readSync, statSync } from "node:fs";
 import type { Host } from "../cli.js";
 import { runtimeVersion } from "../engine/session.js";
 import type { Calibration } from "../quantize/calibration.js";
@@ -9,6 +9,7 @@ import { reach } from "../quantize/static/scale.js";
 import { decisionsOf, decisionWords, float32Bytes } from "../render/compress-decisions.js";
 import type { ActivationRange, CompressResult, OutputFile } from "../render/compress-result.js";
 import type { Candidate } from "./compress-candidates.js";
+import type { Hasher } from "./file-hash.js";
 import type { Staging } from "./files.js";
 
 /** What a run of `deepseek compress` came to, before it is described. */
@@ -36,7 +37,12 @@ export interface Run
 }
 
 /** The result as it is reported. */
-export async function describeRun(host: Host, staging: Staging, run: Run): Promise<CompressResult> {
+export async function describeRun(
+  host: Host,
+  staging: Staging,
+  hasher: Hasher | undefined,
+  run: Run,
+): Promise<CompressResult> {
   const { model, opset, normalised, settings, seed, verification, choices, accuracy, noiseLimit, gate } = run;
   const { candidate, calibration, ranges } = run;
   const { bytes, tensors, activations } = candidate;
@@ -53,7 +59,7 @@ export async function describeRun(host: Host, staging: Staging, run: Run): Promi
       ratio: bytes / model.bytes,
       float32Bytes: full,
       float32Ratio: bytes / full,
-      files: candidate.files.map((name) => describeFile(name, staging.pathOf(name))),
+      files: await Promise.all(candidate.files.map((name) => describeFile(name, staging.pathOf(name), hasher))),
     },
     settings,
     seed,
@@ -86,7 +92,13 @@ export async function describeRun(host: Host, staging: Staging, run: Run): Promi
 /** How much of a file is in memory at once. */
 const chunkBytes = 1 << 22;
 
-function describeFile(name: string, path: string): OutputFile {
+/** Size and hash of a file; by a hasher that has seen it in its last state, where there is one. */
+async function describeFile(name: string, path: string, hasher: Hasher | undefined): Promise<OutputFile> {
+  if (hasher) {
+    const { state, sha256 } = await hasher.hashOf(path, name);
+    const { ino, size, mtimeMs } = statSync(path);
+    if (state === `${ino} ${size} ${mtimeMs}`) return { name, bytes: size, sha256 };
+  }
   const hash = createHash("sha256");
   const chunk = new Uint8Array(chunkBytes);
   const file = openSync(path, "r");

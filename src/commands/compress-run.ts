@@ -2,34 +2,25 @@ import { basename, dirname, join, parse } from "node:path";
 import { type ExitCode, exitCode, type Host, type Options } from "../cli.js";
 import { UserError } from "../errors.js";
 import { isBroken } from "../evaluate/agreement.js";
-import { doubtsOf } from "../evaluate/doubts.js";
 import { checkGraphs } from "../graph/check.js";
 import { normalise } from "../graph/normalise/index.js";
 import { raiseOpset } from "../graph/opset.js";
 import type { Gate, NoiseLimit } from "../quantize/gate.js";
 import { type Milder, planQuantization } from "../quantize/plan.js";
-import type { RangeMethod } from "../quantize/ranges.js";
-import { observedValues } from "../quantize/static/observed.js";
 import { startWeights } from "../quantize/weights.js";
 import { compressForms } from "../render/compress.js";
 import { warningsOf } from "../render/compress-loss.js";
-import { planForms } from "../render/compress-plan.js";
 import type { CompressResult, Verification } from "../render/compress-result.js";
 import { createQuantizer, smallModel } from "../tensor/kernels/pool.js";
 import type { Clip } from "../tensor/quantized.js";
-import { roundForOutputs, scaleChannels } from "./compress-accuracy.js";
-import { searchNoiseLimit } from "./compress-activations.js";
-import { calibrationOf, openProbeOf } from "./compress-calibrate.js";
 import { type Candidate, makeCandidate, type Workshop } from "./compress-candidates.js";
-import { type Check, openCheck } from "./compress-check.js";
-import { type Choice, chooseByNoise, hasWeights, tuneSchemes } from "./compress-choices.js";
+import type { Check } from "./compress-check.js";
 import { describeRun } from "./compress-describe.js";
-import { milderFor, searchGate, withoutHalves } from "./compress-gate.js";
 import { checkWork, refuseNotFinite, refuseQuantized } from "./compress-refusals.js";
 import { settingsOf } from "./compress-settings.js";
 import { withoutEffect } from "./compress-unused.js";
-import { verify } from "./compress-verify.js";
-import { checkOutput, isSameFile, openStaging } from "./files.js";
+import { type Hasher, openHasher } from "./file-hash.js";
+import { absolute, checkOutput, fileSize, isSameFile, openStaging } from "./files.js";
 import { type ModelFile, readModelFile } from "./model-files.js";
 import { checkReports, warn, withPage, writeResult } from "./output.js";
 import { startProgress } from "./progress.js";
@@ -37,6 +28,15 @@ import { openScratch } from "./scratch.js";
 
 /** `deepseek compress`: reads, plans, quantizes, verifies, and publishes the file only when all of that is done. */
 export async function runCompress(host: Host, path: string, options: Options): Promise<ExitCode> {
+  const hasher = openHasher();
+  try {
+    return await run(host, path, options, hasher);
+  } finally {
+    hasher.close();
+  }
+}
+
+async function run(host: Host, path: string, options: Options, hasher: Hasher): Promise<ExitCode> {
   checkReports(host, options, withPage);
   const output = outputPath(path, options);
   const dryRun = options["dryRun"] === true;
@@ -46,10 +46,10 @@ export async function runCompress(host: Host, path: string, options: Options): P
     }
     checkOutput(host, output, options["force"] === true);
   }
-  const source = readModelFile(host, path);
+  // for the report; a large file is hashed beside all that follows (the loading of modules would suffer)
+  if (fileSize(host, path, "model") > largeHash) hasher.start(absolute(host, path));
+  const source = readModelFile(host, path, { hasher });
   const dataName = dataNameOf(host, source, output, options);
-  // for the report; a large file is hashed beside all that follows
-  source.startHash();
   checkGraphs(source.model, path);
   if (!options["requantize"]) refuseQuantized(path, source.model);
   // new weights wait in a file where they would fill memory
@@ -73,6 +73,7 @@ export async function runCompress(host: Host, path: string, options: Options): P
     };
     const plan = planQuantization(source.model, settings);
     if (!staging) {
+      const { planForms } = await import("../render/compress-plan.js");
       await writeResult(
         host,
         options,
@@ -82,8 +83,17 @@ export async function runCompress(host: Host, path: string, options: Options): P
     }
     checkWork(path, plan);
     // samples first: a --shape that does not fit must not cost the user the wait
-    check = options["verify"] === false ? "--no-verify" : await openCheck(host, source, options);
-    let calibration = await calibrationOf(host, options, source, scratch.readExternal, check, staging, activations);
+    check =
+      options["verify"] === false
+        ? "--no-verify"
+        : await (await import("./compress-check.js")).openCheck(host, source, options);
+    // what runs models, and all that needs it, is loaded where it is wanted only
+    let calibration =
+      typeof check === "string"
+        ? undefined
+        : await (await import("./compress-calibrate.js")).calibrationOf(
+            ...([host, options, source, scratch.readExternal, check, staging, activations] as const),
+          );
     if (activations && !calibration) {
       throw new UserError("--static: needs samples to calibrate on; give --data, or --shape for made-up ones");
     }
@@ -92,7 +102,8 @@ export async function runCompress(host: Host, path: string, options: Options): P
     const weightsOf = (clip: Clip) =>
       startWeights(quantizer, scratch.readExternal, clip, { keep: gated, balance: settings.balance });
     const correct = calibration !== undefined && gated && options["biasCorrection"] !== false;
-    const { clip, range } = options as { readonly clip: Clip | "auto"; readonly range: RangeMethod | "auto" };
+    // nothing comes between writing and hashing then
+    const hashEarly = typeof check === "string" && source.bytes > largeHash;
     let workshop: Workshop = {
       base: source.model,
       settings,
@@ -103,50 +114,23 @@ export async function runCompress(host: Host, path: string, options: Options): P
       channelsOf: correct ? (value) => calibration?.values.get(value)?.channels ?? undefined : undefined,
       activations:
         activations && calibration
-          ? { settings: activations, observed: observedValues(calibration.values, ranges) }
+          ? {
+              settings: activations,
+              observed: (await import("../quantize/static/observed.js")).observedValues(calibration.values, ranges),
+            }
           : undefined,
       keepNames: options["keepNames"] === true,
       staging,
+      whenWritten: hashEarly ? hasher.start : undefined,
     };
-    const choices: Choice[] = [];
-    const scaled = await scaleChannels(host, options, workshop, calibration, ranges, check, weightsOf);
-    ({ workshop, calibration } = scaled);
-    choices.push(...scaled.choices);
-    if (typeof check !== "string" && options["tune"]) {
-      const tuned = await tuneSchemes(host, workshop, check);
-      workshop = tuned.workshop;
-      choices.push(tuned.choice);
-    }
-    if (typeof check !== "string" && gated && clip === "auto" && hasWeights(workshop)) {
-      const ways = (["mse", "max"] as const).map((way) => ({
-        name: way,
-        workshop: {
-          ...workshop,
-          settings: { ...workshop.settings, clip: way },
-          weights: weightsOf(way),
-          activations: undefined,
-        },
-      }));
-      const found = await chooseByNoise(host, check, "clip", ways);
-      workshop = { ...found.workshop, activations: workshop.activations };
-      choices.push(found.choice);
-    }
-    if (typeof check !== "string" && workshop.activations && calibration && range === "auto") {
-      const { activations: given } = workshop;
-      const { values } = calibration;
-      const ways = (["mse", "minmax", "percentile"] as const).map((method) => ({
-        name: method,
-        workshop: {
-          ...workshop,
-          activations: { ...given, observed: observedValues(values, { ...ranges, method }) },
-        },
-      }));
-      const found = await chooseByNoise(host, check, "range", ways);
-      workshop = found.workshop;
-      choices.push(found.choice);
-    }
-    const open = openProbeOf(source, workshop.base, scratch.readExternal, staging);
-    const rounded = await roundForOutputs(host, options, workshop, open, check);
+    const prepared =
+      typeof check !== "string" || options["equalise"] === true
+        ? await (await import("./compress-prepare.js")).prepareWorkshop(
+            ...([host, options, source, workshop, calibration, ranges, check, weightsOf] as const),
+          )
+        : { workshop, calibration, choices: [], accuracy: { smoothings: [], equalised: [], rounded: [] } };
+    ({ workshop, calibration } = prepared);
+    const { choices, accuracy } = prepared;
     let candidate = await quantize(host, workshop, name, dataName);
     refuseNotFinite(path, candidate.tensors);
     checkWork(path, { ...plan, tensors: candidate.tensors });
@@ -154,6 +138,7 @@ export async function runCompress(host: Host, path: string, options: Options): P
     let gate: Gate | null = null;
     let noiseLimit: NoiseLimit | null = null;
     if (typeof check !== "string") {
+      const { verify } = await import("./compress-verify.js");
       const optimized = staging.pathOf("optimized.onnx");
       const speedSeconds = options["speedSeconds"] as number;
       const again = async (milder: Milder, held: Check) => {
@@ -165,6 +150,7 @@ export async function runCompress(host: Host, path: string, options: Options): P
       const seconds = options["searchSeconds"] as number;
       let checked = await verify(host, optimized, candidate, check, speedSeconds);
       if (gated && checked.drop.value > maxDrop && workshop.activations) {
+        const { searchNoiseLimit } = await import("./compress-activations.js");
         const limited = await searchNoiseLimit(host, workshop, check, maxDrop, seconds);
         workshop = limited.workshop;
         noiseLimit = limited.found;
@@ -173,12 +159,14 @@ export async function runCompress(host: Host, path: string, options: Options): P
       if (gated && checked.drop.value > maxDrop) {
         // biases need not stay floats for activations in 8 bits any more
         workshop = { ...workshop, activations: undefined, settings: { ...workshop.settings, halves: true } };
+        const { milderFor, searchGate, withoutHalves } = await import("./compress-gate.js");
         gate = await searchGate(host, workshop, check, candidate, checked.drop.value, maxDrop, seconds);
         if (gate.mildest === "float") workshop = withoutHalves(workshop);
         checked = await again(milderFor(gate.floats, gate.mildest), check);
       }
       verification = checked;
       if (gated) {
+        const { doubtsOf } = await import("../evaluate/doubts.js");
         for (const doubt of doubtsOf(checked.drop, checked.agreement, maxDrop, check.measure?.metric)) {
           await warn(host, doubt);
         }
@@ -187,7 +175,7 @@ export async function runCompress(host: Host, path: string, options: Options): P
     if (candidate.files.length > 1 && !dataName) {
       checkOutput(host, join(dirname(output), candidate.files[0]!), options["force"] === true);
     }
-    const result = await describeRun(host, staging, {
+    const result = await describeRun(host, staging, hashEarly ? hasher : undefined, {
       ...shared,
       model: await modelOf(source),
       output,
@@ -198,7 +186,7 @@ export async function runCompress(host: Host, path: string, options: Options): P
       calibration,
       ranges: workshop.activations ? (choices.find(({ what }) => what === "range")?.chosen ?? ranges.method) : null,
       choices,
-      accuracy: { ...scaled.report, rounded },
+      accuracy,
       noiseLimit,
       gate,
     });
@@ -220,6 +208,9 @@ export async function runCompress(host: Host, path: string, options: Options): P
 async function modelOf(source: ModelFile): Promise<CompressResult["model"]> {
   return { path: source.path, bytes: source.bytes, sha256: await source.sha256() };
 }
+
+/** Smaller files are hashed sooner than another thread has started. */
+const largeHash = 1 << 26;
 
 /** Above this, weights that are made anew wait on disk. */
 const largeBytes = 256e6;

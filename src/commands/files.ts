@@ -151,6 +151,8 @@ export function checkUnchanged(host: Host, path: string, ...expected: readonly s
 
 /** A hidden folder beside the final place, in which files of several parts are made before any takes its name. */
 export interface Staging {
+  /** The path beside which the files will lie, as the user gave it: what errors about them name. */
+  readonly label: string;
   /** Absolute path a file of this name has until it is published. */
   pathOf(name: string): string;
   /** Removes files of these names. */
@@ -176,6 +178,7 @@ export function openStaging(host: Host, path: string): Staging {
   };
   const forget = host.onInterrupt(discard);
   return {
+    label: path,
     pathOf: (name) => join(folder, name),
     remove(names) {
       for (const name of names) rmSync(join(folder, name), { force: true });

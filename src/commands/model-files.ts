@@ -13,7 +13,7 @@ import {
   tensorInfo,
 } from "../formats/onnx.js";
 import { inModelFile, skeletonOf } from "../formats/onnx-skeleton.js";
-import { type HashedFile, startHash } from "./file-hash.js";
+import { type Hasher, openHasher } from "./file-hash.js";
 import { absolute, fileSize, readInput, reason } from "./files.js";
 
 /** A model as it was found on disk. */
@@ -22,8 +22,6 @@ export interface ModelFile {
   readonly model: ModelProto;
   /** Bytes of the .onnx file and of the external data its tensors use. */
   readonly bytes: number;
-  /** Starts to hash a large file beside what this thread does, for whoever will ask for the hash. */
-  startHash(): void;
   /** Hash of the .onnx file, hexadecimal. Throws a UserError where the file has changed since it was read. */
   sha256(): Promise<string>;
   /** Names of the external data files, relative to the model's folder. */
@@ -31,18 +29,28 @@ export interface ModelFile {
   readonly readExternal: ReadExternal;
 }
 
+/** Larger files are not read whole, unless told otherwise. */
+const defaultMaxWhole = 1 << 26;
+
 /** How a model file is read. */
 export interface ReadSettings {
   /** Larger files are not read whole: their weights stay in the file until they are asked for. */
   readonly maxWholeBytes?: number;
+  /** Hashes such files; it may have started. */
+  readonly hasher?: Hasher;
 }
 
 /**
  * Reads and checks an ONNX model. Weights in external data, and those of a large file, are checked for presence and
  * size, and read only when asked for; a file that changes in between is an error then.
  */
-export function readModelFile(host: Host, path: string, { maxWholeBytes = 1 << 26 }: ReadSettings = {}): ModelFile {
-  const content = fileSize(host, path, "model") > maxWholeBytes ? readLazily(host, path) : readWhole(host, path);
+export function readModelFile(
+  host: Host,
+  path: string,
+  { maxWholeBytes = defaultMaxWhole, hasher }: ReadSettings = {},
+): ModelFile {
+  const isLarge = fileSize(host, path, "model") > maxWholeBytes;
+  const content = isLarge ? readLazily(host, path, hasher) : readWhole(host, path);
   const { model } = content;
   const folder = dirname(absolute(host, path));
   const sizes = new Map<string, number>();
@@ -70,7 +78,6 @@ export function readModelFile(host: Host, path: string, { maxWholeBytes = 1 << 2
     path,
     model,
     bytes: content.size + externalBytes,
-    startHash: content.startHash,
     sha256: content.sha256,
     externalFiles: [...sizes.keys()],
     readExternal({ location, offset }, length, into) {
@@ -84,7 +91,6 @@ export function readModelFile(host: Host, path: string, { maxWholeBytes = 1 << 2
 interface Content {
   readonly model: ModelProto;
   readonly size: number;
-  startHash(): void;
   sha256(): Promise<string>;
   readonly readAt: ReadInto;
   /** Whether tensors may lie in the file itself. */
@@ -97,30 +103,28 @@ function readWhole(host: Host, path: string): Content {
   return {
     model: decodeModel(content, path),
     size: content.length,
-    startHash() {},
     sha256: async () => createHash("sha256").update(content).digest("hex"),
     readAt: (offset, length) => content.slice(offset, offset + length),
     lazy: false,
   };
 }
 
-function readLazily(host: Host, path: string): Content {
+function readLazily(host: Host, path: string, hasher: Hasher | undefined): Content {
   const size = fileSize(host, path, "model");
   const { readAt, checkState } = fileReader(absolute(host, path), path);
   const model = decodeModel(skeletonOf(readAt, size, path), path);
-  let hashed: (() => Promise<HashedFile>) | undefined;
-  const hash = () => {
-    hashed ??= startHash(absolute(host, path), path);
-    return hashed;
-  };
   return {
     model,
     size,
-    startHash: () => void hash(),
     async sha256() {
-      const { state, sha256 } = await hash()();
-      checkState(state);
-      return sha256;
+      const used = hasher ?? openHasher();
+      try {
+        const { state, sha256 } = await used.hashOf(absolute(host, path), path);
+        checkState(state);
+        return sha256;
+      } finally {
+        if (used !== hasher) used.close();
+      }
     },
     readAt,
     lazy: true,

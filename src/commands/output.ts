@@ -60,14 +60,14 @@ export async function writeResult(host: Host, options: Options, forms: Forms): P
   if (format === "json") host.stdout.write(json());
   else if (format === "markdown") host.stdout.write(forms.markdown());
   else host.stdout.write(forms.text(await paintFor(host, host.stdout), host.stdout.columns));
-  const byEnding: Readonly<Record<string, (path: string) => string>> = {
+  const byEnding: Readonly<Record<string, (path: string) => string | Promise<string>>> = {
     ".json": json,
     ".md": () => forms.markdown(),
     ".html": () => forms.html!(),
     ".csv": (path) => (path.endsWith(".summary.csv") ? forms.summaryCsv!() : forms.csv!()),
     ".xml": () => forms.junit!(),
   };
-  for (const path of reportFiles(options)) writeWhole(host, path, byEnding[extname(path)]!(path));
+  for (const path of reportFiles(options)) writeWhole(host, path, await byEnding[extname(path)]!(path));
 }
 
 /** A warning on stderr. */

@@ -30,6 +30,17 @@ export interface FileWriter {
   close(): void;
 }
 
+/** How a model is written. */
+export interface WriteSettings {
+  /** What errors call the file, which may have a temporary name: default the name it is written under. */
+  readonly label?: string;
+  readonly open?: ((path: string) => FileWriter) | undefined;
+  /** The most bytes of the model file itself. */
+  readonly maxBytes?: number;
+  /** Told of each file that can be read, though it may not be on the disk yet. */
+  readonly whenWritten?: ((path: string) => void) | undefined;
+}
+
 /** Tensors below this stay in the model file. */
 const minExternalBytes = 1024;
 
@@ -53,20 +64,18 @@ export function writeModelFile(
   model: ModelProto,
   dataName: string | null,
   readExternal: ReadExternal,
-  open: (path: string) => FileWriter = openFileWriter,
-  maxBytes = maxFileBytes,
+  settings: WriteSettings = {},
 ): WrittenModel {
+  const { label = basename(path), maxBytes = maxFileBytes } = settings;
   const data = dataName === null ? undefined : layOut(model, dataName);
   const { size, pieces } = encodePieces(model, (tensor) => data?.storages.get(tensor) ?? inline(tensor));
   if (size > maxBytes) {
-    if (!data) return writeModelFile(path, model, `${basename(path)}.data`, readExternal, open, maxBytes);
-    throw new UserError(
-      `${basename(path)}: needs ${size} bytes besides its large tensors; a file has at most ${maxBytes}`,
-    );
+    if (!data) return writeModelFile(path, model, `${basename(path)}.data`, readExternal, settings);
+    throw new UserError(`${label}: needs ${size} bytes besides its large tensors; a file has at most ${maxBytes}`);
   }
   const files: string[] = [];
   if (data) {
-    writeFile(join(dirname(path), data.name), data.parts, readExternal, open);
+    writeFile(join(dirname(path), data.name), data.parts, readExternal, settings.label ?? data.name, settings);
     files.push(data.name);
   }
   const placed: { readonly piece: Piece; readonly position: number }[] = [];
@@ -75,7 +84,7 @@ export function writeModelFile(
     placed.push({ piece, position });
     position += piece.length;
   }
-  writeFile(path, placed, readExternal, open);
+  writeFile(path, placed, readExternal, label, settings);
   return { bytes: size + (data?.size ?? 0), files: [...files, basename(path)] };
 }
 
@@ -128,13 +137,14 @@ function writeFile(
   path: string,
   parts: readonly Part[],
   readExternal: ReadExternal,
-  open: (path: string) => FileWriter,
+  label: string,
+  { open = openFileWriter, whenWritten }: WriteSettings,
 ): void {
   const writing = <T>(action: () => T): T => {
     try {
       return action();
     } catch (error) {
-      throw new UserError(`${basename(path)}: cannot write: ${reason(error)}; nothing was kept`);
+      throw new UserError(`${label}: cannot write: ${reason(error)}; nothing was kept`);
     }
   };
   const writer = writing(() => open(path));
@@ -149,6 +159,7 @@ function writeFile(
         }
       }
     }
+    whenWritten?.(path);
   } finally {
     writing(() => writer.close());
   }

@@ -25,9 +25,13 @@ export interface Candidate {
 export function candidates(site: Site, settings: QuantizeSettings): readonly Candidate[] {
   const override = settings.overrides?.find((entry) => matches(entry, site));
   if (override) return [{ scheme: override.scheme, why: `as told for ${override.pattern}` }];
-  // what dynamic quantization does not fit is stored as small all the same
-  const forced = settings.scheme === "auto" ? [] : [{ scheme: settings.scheme, why: "" }];
-  if (forced.length > 0 && settings.scheme !== "dynamic") return forced;
+  const rules = unforced(site, settings);
+  if (settings.scheme === "auto") return rules;
+  // what the forced scheme does not fit is stored as small all the same
+  return [{ scheme: settings.scheme, why: "" }, ...rules.filter(({ scheme }) => scheme !== settings.scheme)];
+}
+
+function unforced(site: Site, settings: QuantizeSettings): readonly Candidate[] {
   if (site.weightUses.length === 0) {
     return [
       { scheme: "unpack", why: `its pieces reach ${site.reaches.join(" and ")}; all of it is carried out at load` },
@@ -36,7 +40,7 @@ export function candidates(site: Site, settings: QuantizeSettings): readonly Can
   const kind = classOf(site);
   const chosen = settings.classes?.[kind];
   const rules = byRule(site, kind, settings);
-  return [...forced, ...(chosen ? [{ scheme: chosen, why: "the fastest when measured" }] : []), ...rules];
+  return [...(chosen ? [{ scheme: chosen, why: "the fastest when measured" }] : []), ...rules];
 }
 
 function byRule(site: Site, kind: OperatorClass, settings: QuantizeSettings): readonly Candidate[] {

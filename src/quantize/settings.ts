@@ -21,7 +21,7 @@ export interface Override {
 
 /** What planning may be told. */
 export interface QuantizeSettings {
-  /** The scheme for every weight it fits; `auto` chooses by operator. */
+  /** The scheme for every weight it fits; others, and all with `auto`, get theirs by operator. */
   readonly scheme: SchemeId | "auto";
   /** Forces the stored type of symmetric 8-bit weights: signed, or unsigned with zero point 128. Unset: by target. */
   readonly signed?: boolean;

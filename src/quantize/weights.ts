@@ -1,7 +1,6 @@
 import { type ReadExternal, readTensor, tensorInfo } from "../formats/onnx.js";
-import { numbersOf } from "../tensor/numbers.js";
 import type { Clip, QuantizedWeight, Quantizer, QuantizerSource } from "../tensor/quantized.js";
-import { balanceErrors } from "./balance.js";
+import { elementCount } from "../tensor/tensor.js";
 import { isQuantizable } from "./forms.js";
 import type { WeightPlan } from "./scheme.js";
 import { type Site, siteKey } from "./sites.js";
@@ -59,10 +58,10 @@ export function startWeights(
       const key = keyOf(site, plan);
       const found = known.get(key);
       if (found !== undefined) return found;
-      const weight = await quantizer.quantize(storedSource(site, plan) ?? source(site, plan), plan.form, clip);
+      const kernel = balance && canBalance(site, plan) ? elementCount(site.info.shape.slice(2)) : undefined;
+      const weight = await quantizer.quantize(storedSource(site, plan) ?? source(site, plan), plan.form, clip, kernel);
       // the sum of squares is finite exactly where all elements are
-      let made = Number.isFinite(weight.signal) ? weight : null;
-      if (made && balance && canBalance(site, plan)) made = balanceErrors(numbersOf(source(site, plan)), made);
+      const made = Number.isFinite(weight.signal) ? weight : null;
       if (keep) known.set(key, made);
       return made;
     },

@@ -1,7 +1,6 @@
 import { formatShape } from "../tensor/tensor.js";
 import { bytesOf, decisionsOf, float32Bytes, formWords, placeOf } from "./compress-decisions.js";
 import { preparation, type Report, reportForms } from "./compress-lead.js";
-import { planPage } from "./compress-page.js";
 import type { PlanResult } from "./compress-result.js";
 import type { Forms } from "./forms.js";
 import { formatBytes, formatCount, formatPercent } from "./quantities.js";
@@ -26,7 +25,10 @@ export function planForms(result: PlanResult): Forms {
     sections: [tensorSection(result), summarySection(result)],
     foot: [],
   };
-  return { ...reportForms(result, report), html: () => planPage(result, report) };
+  return {
+    ...reportForms(result, report),
+    html: async () => (await import("./compress-page.js")).planPage(result, report),
+  };
 }
 
 function tensorSection({ plan: { tensors } }: PlanResult): Section {

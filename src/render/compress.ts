@@ -12,7 +12,6 @@ import {
 } from "./compress-decisions.js";
 import { preparation, type Report, reportForms } from "./compress-lead.js";
 import { agreementSection, lossWords } from "./compress-loss.js";
-import { compressPage } from "./compress-page.js";
 import type { CompressResult } from "./compress-result.js";
 import type { Forms } from "./forms.js";
 import { formatBytes, formatCount, formatDecibels, formatNumberOf } from "./quantities.js";
@@ -35,7 +34,10 @@ export function compressForms(result: CompressResult): Forms {
     foot: footOf(result),
   };
   const whole = { ...report, sections: [sizeSection(result), agreementSection(verification, true)] };
-  return { ...reportForms(result, report), html: () => compressPage(result, whole) };
+  return {
+    ...reportForms(result, report),
+    html: async () => (await import("./compress-page.js")).compressPage(result, whole),
+  };
 }
 
 /** What a reader must know, the most important first. */

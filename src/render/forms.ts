@@ -7,7 +7,7 @@ export interface Forms {
   text(paint: ChalkInstance, columns: number): string;
   markdown(): string;
   /** One page that loads nothing, for results that have one. */
-  html?(): string;
+  html?(): string | Promise<string>;
   /** Comma-separated values, one row for each thing measured, for results that have such. */
   csv?(): string;
   /** The same with one row for each summary. */

@@ -47,7 +47,11 @@ export type Clip = "max" | "mse";
 
 /** Turns floats into integers; implementations agree bit for bit. */
 export interface Quantizer {
-  quantize(source: QuantizerSource, form: QuantizedForm, clip: Clip): Promise<QuantizedWeight>;
+  /**
+   * `kernel`, where it is given, balances the errors of a convolution's weight [outputs, inputs, ...kernel] in symmetric
+   * 8 bits with a scale for each output: how many elements it has for each input (balance.ts).
+   */
+  quantize(source: QuantizerSource, form: QuantizedForm, clip: Clip, kernel?: number): Promise<QuantizedWeight>;
   /** Ends what works in the background; later calls do nothing. */
   close(): Promise<void>;
 }

@@ -101,10 +101,10 @@ describe("large model files", () => {
   test("what would be too large for one file gets a data file all the same", async () => {
     const { model: source, readExternal } = lazily("m.onnx");
     const limit = 5000;
-    const written = writeModelFile(at("large.onnx"), source, null, readExternal, undefined, limit);
+    const written = writeModelFile(at("large.onnx"), source, null, readExternal, { maxBytes: limit });
     expect(written.files).toEqual(["large.onnx.data", "large.onnx"]);
     expect(await outputOf("large.onnx")).toEqual(await outputOf("m.onnx"));
-    expect(() => writeModelFile(at("l2.onnx"), source, null, readExternal, undefined, 500)).toThrow(
+    expect(() => writeModelFile(at("l2.onnx"), source, null, readExternal, { maxBytes: 500 })).toThrow(
       /^l2\.onnx: needs \d+ bytes besides its large tensors; a file has at most 500$/,
     );
   });
@@ -188,7 +188,7 @@ describe("a disk that fills up", () => {
     ["the model", null, "out.onnx"],
     ["its data", "out.onnx.data", "out.onnx.data"],
   ])("while %s is written: one line that says so", (_, dataName, named) => {
-    expect(() => writeModelFile(at("out.onnx"), source, dataName, readExternal, full(3000))).toThrow(
+    expect(() => writeModelFile(at("out.onnx"), source, dataName, readExternal, { open: full(3000) })).toThrow(
       new RegExp(`^${named.replaceAll(".", "\\.")}: cannot write: no space left on the device; nothing was kept$`),
     );
   });

@@ -40,7 +40,7 @@ function build(name: string, weights: number, bytesEach: number, external: boole
     part[0] = place.offset % 1000;
     return new Uint8Array(part.buffer);
   };
-  writeModelFile(path, model, external ? `${name}.data` : null, bytesOf, undefined, 2 ** 40);
+  writeModelFile(path, model, external ? `${name}.data` : null, bytesOf, { maxBytes: 2 ** 40 });
 }
 
 interface Outcome {

@@ -292,3 +292,16 @@ describe("what the runtime made of each weight", () => {
     expect(use.weights).toMatchObject([{ became: "integers", kernels: ["Gather"] }]);
   });
 });
+
+test("what a forced scheme does not fit gets the one that the rules choose, and the plan says why", () => {
+  const model = modelOf([matmul("m"), makeNode("Conv", "cv", ["img", "k"], ["c"])], {
+    more: [floats("k", [8, 8, 3, 3])],
+  });
+  expect(planned(model, { scheme: "nbits" })).toMatchObject({ scheme: "nbits", reason: "" });
+  const kernel = planned(model, { scheme: "nbits" }, "k");
+  expect(kernel).toMatchObject({ action: "quantize", scheme: "unpack" });
+  expect(kernel.reason).toMatch(/^convolutions .*; not nbits: /);
+  // the forced one is refused once, though the rules would try it as well
+  const turned = planned(modelOf([makeNode("MatMul", "mm", ["w", "x"], ["m"])]), { scheme: "qdq", bits: 4 });
+  expect(turned.reason.split("not qdq").length).toBeLessThan(3);
+});

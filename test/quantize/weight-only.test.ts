@@ -275,8 +275,10 @@ describe("what a scheme refuses", () => {
     ["qdq", rows.at(-1)!, /would unpack the whole table on every run/],
     ["gather", rows[0]!, /no Gather reads rows of it/],
   ] as const)("%s: %#", (scheme, row, reason) => {
-    const plan = planQuantization(modelOf(row), { ...settings, scheme });
-    expect(plan.tensors[0]).toMatchObject({ action: "leave", reason: expect.stringMatching(reason) });
+    const [weight] = planQuantization(modelOf(row), { ...settings, scheme }).tensors;
+    expect(weight).toMatchObject({ action: "quantize", reason: expect.stringMatching(reason) });
+    expect(weight!.scheme).not.toBe(scheme);
+    expect(weight!.reason).toContain(`not ${scheme}: `);
   });
 
   test("MatMulNBits with 8 bits before onnxruntime 1.22, and blocks it does not have", () => {
@@ -339,8 +341,8 @@ describe("float16", () => {
       initializers: [makeTensor("w", { dtype: "bfloat16", shape: [64, 24], data }), floats("v", [24, 64])],
     });
     expect(planQuantization(model, settings).tensors[0]).toMatchObject({
-      action: "leave",
-      reason: "onnxruntime has no DequantizeLinear that gives bfloat16",
+      scheme: "unpack",
+      reason: expect.stringContaining("not qdq: onnxruntime has no DequantizeLinear that gives bfloat16"),
     });
     const { model: result } = await compressed(model, { scheme: "unpack" });
     // onnxruntime has no MatMul of bfloat16 either: what reads it another way shows the values
@@ -398,7 +400,7 @@ describe("weights of nested graphs", () => {
   ] as const)("%s", async (scheme, kinds) => {
     const { model, tensors } = await compressed(build(), { scheme, minElements: 100 });
     const quantized = tensors.filter(({ action }) => action === "quantize");
-    expect(quantized.length).toBe(scheme === "qdq" || scheme === "nbits" ? 3 : 4);
+    expect(quantized.length).toBe(4);
     for (const kind of kinds) expect(opTypes(model)).toContain(kind);
     expect(sqnrDb(await run(build(), inputs), await run(model, inputs))).toBeGreaterThan(30);
   });
@@ -483,8 +485,8 @@ test("a weight whose pieces reach an LSTM in another order is unpacked, pieces a
   expect(sqnrDb(await run(build(), inputs), await run(model, inputs))).toBeGreaterThan(32);
   const forced = planQuantization(build(), { ...settings, scheme: "qdq" });
   expect(forced.tensors.find(({ name }) => name === "w")).toMatchObject({
-    action: "leave",
-    reason: "reaches LSTM through Slice only",
+    scheme: "unpack",
+    reason: expect.stringContaining("not qdq: reaches LSTM through Slice only"),
   });
 });
 

@@ -93,7 +93,7 @@ function result(rest: Partial<CompressResult> = {}): CompressResult {
 }
 
 const text = (one: CompressResult, columns = 80) => compressForms(one).text(new Chalk({ level: 0 }), columns);
-const page = (one: CompressResult) => compressForms(one).html!();
+const page = async (one: CompressResult) => compressForms(one).html!();
 
 describe("on a terminal", () => {
   test("size, loss, seed and hashes are said, and notes of samples", () => {
@@ -128,15 +128,17 @@ describe("on a terminal", () => {
 });
 
 describe("the page", () => {
-  test("shows names as they are, whatever is in them", () => {
-    const html = page(result({ tensors: [tensor(hostile), tensor("z", { name: hostile, ...left, reason: hostile })] }));
+  test("shows names as they are, whatever is in them", async () => {
+    const html = await page(
+      result({ tensors: [tensor(hostile), tensor("z", { name: hostile, ...left, reason: hostile })] }),
+    );
     expect(html).not.toContain("<script>alert");
     expect(html).toContain("&#60;script&#62;alert");
   });
 
-  test("has bars of every weight that lost something, worst first, in the colour of its scheme", () => {
+  test("has bars of every weight that lost something, worst first, in the colour of its scheme", async () => {
     const tensors = [tensor("good", { sqnrDb: 50 }), tensor("bad", { sqnrDb: 5, scheme: "qdq" })];
-    const html = page(result({ tensors }));
+    const html = await page(result({ tensors }));
     const bars = [...html.matchAll(/title="(\w+)".*?class="tone-(\d)" width="([\d.]+)%"/g)].map((match) =>
       match.slice(1),
     );
@@ -146,7 +148,7 @@ describe("the page", () => {
     ]);
   });
 
-  test("has sizes by operator, trials against the limit, and ranges", () => {
+  test("has sizes by operator, trials against the limit, and ranges", async () => {
     const gate = {
       reached: true,
       floats: ["main:w"],
@@ -171,7 +173,7 @@ describe("the page", () => {
       },
     ];
     const calibration = { source: "samples", samples: 1, values: 1, ranges: "minmax", widest };
-    const html = page(result({ tensors: [tensor("w")], gate, calibration }));
+    const html = await page(result({ tensors: [tensor("w")], gate, calibration }));
     expect(html).toMatch(/MatMul: 4\.00 kB -&#62; 1\.04 kB/);
     expect(html).toMatch(/<title>0 taken back: loss 30\.00 %/);
     expect(html).toMatch(/limit 2\.00 %/);
@@ -179,8 +181,8 @@ describe("the page", () => {
     expect(html).not.toMatch(/NaN|undefined|Infinity/);
   });
 
-  test("of a result without weights, samples or speed has no empty charts", () => {
-    const html = page(result({ tensors: [], verification: { checked: false, reason: "--no-verify" } }));
+  test("of a result without weights, samples or speed has no empty charts", async () => {
+    const html = await page(result({ tensors: [], verification: { checked: false, reason: "--no-verify" } }));
     expect(html).not.toMatch(/NaN|undefined|Infinity|<svg/);
     expect(html).toContain("not checked");
   });

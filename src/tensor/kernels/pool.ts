@@ -27,17 +27,17 @@ export const smallModel = 2 ** 26;
 export function createQuantizer(threads: number, patience = 0): Quantizer {
   const simd = loadSimd();
   if (!simd) {
-    return { quantize: async (source, form, clip) => quantizeReference(source, form, clip), close: async () => {} };
+    return { quantize: async (...all) => quantizeReference(...all), close: async () => {} };
   }
   const crew = gatherCrew(simd, Math.max(1, Math.floor(threads)));
   let last: Promise<unknown> = Promise.resolve();
   let done = 0;
   return {
-    quantize(source, form, clip) {
+    quantize(source, form, clip, kernel = 0) {
       // one at a time: they share the memory
       done += elementCount(source.shape) * effort[clip];
       const alone = done < patience;
-      const result = last.then(() => quantizeWith(simd, crew, alone, source, form, clip));
+      const result = last.then(() => quantizeWith(simd, crew, alone, source, form, clip, kernel));
       last = result.catch(() => {});
       return result;
     },
@@ -77,17 +77,24 @@ async function quantizeWith(
   source: QuantizerSource,
   form: QuantizedForm,
   clip: Clip,
+  kernel: number,
 ): Promise<QuantizedWeight> {
   const layout = groupLayout(source.shape, form);
   const size = elementCount(source.shape);
-  if (size === 0) return quantizeReference(source, form, clip);
-  const slabs = slabsOf(layout, crew.threads);
+  const slabs = size === 0 ? undefined : slabsOf(layout, crew.threads, kernel);
+  // what is balanced are channels that each fit a slab
+  if (size === 0 || (kernel > 0 && !slabs)) return quantizeReference(source, form, clip, kernel);
   const stretches: readonly Stretch[] = slabs ?? partsOfAll(layout);
   const packing = form.bits === 4 && stretches.every((stretch) => isPackable(stretch, size));
   const array = form.signed ? Int8Array : Uint8Array;
   const run: Run = {
     ...{ simd, crew, alone, source, form, clip, layout, size, packing },
-    flags: (form.symmetric ? 1 : 0) + (form.signed ? 2 : 0) + (form.bits === 4 ? 4 : 0) + (clip === "mse" ? 8 : 0),
+    flags:
+      (form.symmetric ? 1 : 0) +
+      (form.signed ? 2 : 0) +
+      (form.bits === 4 ? 4 : 0) +
+      (clip === "mse" ? 8 : 0) +
+      (kernel > 0 ? 16 : 0),
     dtype: ["float32", "float16", "bfloat16"].indexOf(source.dtype),
     values: packing ? new Uint8Array((size + 1) >> 1) : new array(size),
     scales: new Float32Array(layout.count),
@@ -96,7 +103,7 @@ async function quantizeWith(
     noises: new Float64Array(layout.count),
   };
   const done = slabs ? await quantizeSlabs(run, slabs) : await quantizeInParts(run);
-  if (!done) return quantizeReference(source, form, clip);
+  if (!done) return quantizeReference(source, form, clip, kernel);
   return {
     form,
     shape: source.shape,

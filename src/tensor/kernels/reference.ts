@@ -1,6 +1,7 @@
 import { halfValue } from "../numbers.js";
 import type { Clip, QuantizedForm, QuantizedWeight, QuantizerSource } from "../quantized.js";
 import { elementCount } from "../tensor.js";
+import { balanceGroup } from "./balance.js";
 import { type Group, groupAt, groupLayout } from "./groups.js";
 
 /** Elements of a group whose squares are summed by themselves: parts of a large group can then be done in any order. */
@@ -42,7 +43,12 @@ interface GroupRange {
  * The clip is searched per group from 1.00 down to 0.80 in steps of 0.01 (8 bits), or to 0.40 in steps of 0.03 (4 bits):
  * the least sum of squared errors wins, the larger clip among equals. Those sums are made like the noise, but with w * (1 / scale) in float32 instead of a division.
  */
-export function quantizeReference(source: QuantizerSource, form: QuantizedForm, clip: Clip): QuantizedWeight {
+export function quantizeReference(
+  source: QuantizerSource,
+  form: QuantizedForm,
+  clip: Clip,
+  kernel = 0,
+): QuantizedWeight {
   const { shape } = source;
   const layout = groupLayout(shape, form);
   const size = elementCount(shape);
@@ -71,7 +77,9 @@ export function quantizeReference(source: QuantizerSource, form: QuantizedForm, 
     zeroPoints[index] = range.zeroPoint;
     const done = quantizeGroup(values, start, count, scale, range, bytes, group);
     signal += done.signal;
-    noise += done.noise;
+    noise +=
+      done.noise +
+      (kernel > 0 ? balanceGroup(values, start, count, kernel, scale, range.zeroPoint, bytes, group.base) : 0);
   }
   return {
     form,

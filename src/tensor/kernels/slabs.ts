@@ -27,11 +27,12 @@ export interface Slab extends Stretch {
 
 /**
  * Cuts a tensor into slabs for that many threads; how it is cut does not change the result. Undefined where its groups
- * are contiguous and too large for that: then each is done in `partsOf` it.
+ * are contiguous and too large for that: then each is done in `partsOf` it. `kernel`: elements of a convolution's kernel,
+ * where channels are balanced.
  */
-export function slabsOf(layout: GroupLayout, threads = 1): readonly Slab[] | undefined {
+export function slabsOf(layout: GroupLayout, threads = 1, kernel = 0): readonly Slab[] | undefined {
   const { outer, length, inner, block, across } = layout;
-  if (across && outer === 1) return contiguousSlabs(length, inner, inner);
+  if (across && outer === 1) return contiguousSlabs(length, inner, inner, kernel);
   if (!across && inner === 1) return contiguousSlabs(outer, length, Math.min(block, length));
   if (across && inner > 1) return runSlabs(outer, length, inner);
   // a matrix whose columns are the channels is one block of all its rows
@@ -56,14 +57,15 @@ function share(count: number, size: number): number {
   return fit >= 2 && size % 2 === 1 ? fit - (fit % 2) : Math.max(1, fit);
 }
 
-function contiguousSlabs(rows: number, length: number, block: number): readonly Slab[] | undefined {
+function contiguousSlabs(rows: number, length: number, block: number, kernel = 0): readonly Slab[] | undefined {
   const perRow = Math.ceil(length / block);
   if (length > largestGroup && block > largestGroup) return undefined;
   const slabs: Slab[] = [];
+  const work = kernel > 0 ? 8 * (length + Math.ceil(length / kernel)) : 0;
   const add = (base: number, count: number, width: number, firstGroup: number, groups: number) =>
     slabs.push({
       ...{ base, rows: 1, width: count * width, stride: count * width },
-      ...{ firstGroup, groups, pattern: [0, count, width, block, 0], work: 0 },
+      ...{ firstGroup, groups, pattern: [0, count, width, block, kernel], work },
     });
   if (length <= slabElements || perRow === 1) {
     const step = share(rows, length);

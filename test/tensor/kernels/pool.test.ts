@@ -43,6 +43,33 @@ describe("the SIMD kernels", () => {
     );
   });
 
+  test("equal it where the errors of convolutions are balanced", async () => {
+    const sizes = fc.tuple(...[4, 12, 3, 3].map((max) => fc.integer({ min: 1, max })));
+    const cases = sizes.chain((shape) =>
+      fc.record({
+        shape: fc.constant(shape),
+        data: floatsFor(elementCount(shape)),
+        signed: fc.boolean(),
+        dtype: fc.constantFrom(...dtypes),
+        clip: fc.constantFrom(...clips),
+      }),
+    );
+    await fc.assert(
+      fc.asyncProperty(cases, async ({ shape, data, signed, dtype, clip }) => {
+        const source = sourceOf(data, shape, dtype);
+        const form: QuantizedForm = { ...shared, signed, granularity: "channel", axis: 0 };
+        const kernel = shape[2]! * shape[3]!;
+        const expected = plain(quantizeReference(source, form, clip, kernel));
+        expect(plain(await alone.quantize(source, form, clip, kernel))).toEqual(expected);
+      }),
+      { numRuns: 100 },
+    );
+    const source: QuantizerSource = { dtype: "float32", shape: [150, 640, 3, 3], data: seededFloats([150, 640, 3, 3]) };
+    const form: QuantizedForm = { ...shared, granularity: "channel", axis: 0 };
+    const expected = JSON.stringify(plain(quantizeReference(source, form, "max", 9)));
+    expect(JSON.stringify(plain(await crew.quantize(source, form, "max", 9))) === expected).toBe(true);
+  });
+
   const shared = { bits: 8, signed: true, symmetric: true } as const;
   const large: readonly [name: string, shape: readonly number[], form: QuantizedForm][] = [
     ["rows", [400, 1501], { ...shared, granularity: "channel", axis: 0 }],
