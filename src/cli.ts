@@ -24,8 +24,11 @@ export interface Host {
   /** Standard input, where the program has one. */
   readonly stdin?: { readonly isTerminal: boolean; read(): Uint8Array };
   readonly version: string;
-  /** Registers what Ctrl-C must undo (temporary files, child processes); the returned function forgets it. */
-  onInterrupt(undo: () => void): () => void;
+  /**
+   * Registers what Ctrl-C must undo (temporary files, child processes); the returned function forgets it. Where `undo`
+   * returns a promise, the program waits for it (to keep what was measured), but ends at once on a second Ctrl-C.
+   */
+  onInterrupt(undo: () => void | Promise<void>): () => void;
 }
 
 /** Options as commander hands them over, keyed by camel-cased name. */

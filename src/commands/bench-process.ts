@@ -34,7 +34,7 @@ export async function startProcess(host: Host, worker: Worker, label: string, jo
     serialization: "advanced",
     stdio: ["ignore", "ignore", "pipe", "ipc"],
   });
-  const forget = host.onInterrupt(() => child.kill("SIGKILL"));
+  const forget = host.onInterrupt(() => void child.kill("SIGKILL"));
   let complaint = "";
   let failure: Error | undefined;
   /** Who waits for the answer to what was asked last. */

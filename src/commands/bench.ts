@@ -1,181 +1,227 @@
-import { Argument, Option } from "commander";
-import type { Round } from "../bench/models/measure.js";
-import type { BenchResult, BenchSettings } from "../bench/models/result.js";
+import { Argument, type Option } from "commander";
+import type { EndpointBenchResult } from "../bench/endpoints/result.js";
+import type { BenchResult } from "../bench/models/result.js";
 import { type CommandSpec, type ExitCode, exitCode, type Host, type Options } from "../cli.js";
-import type { Batch } from "../data/batch.js";
 import { UserError } from "../errors.js";
-import type { MeasuringProcess, Worker } from "./bench-process.js";
+import type { Forms } from "../render/forms.js";
+import { endpointOptions, loadOptions, modelOptions, verdictOptions, workloadOptions } from "./bench-options.js";
+import type { Worker } from "./bench-process.js";
+import type { StoredRun } from "./bench-stored.js";
+import { checkOutput, statsOf, writeWhole } from "./files.js";
 import { modelHeads } from "./heads.js";
-import { repeated, seconds, share, whole } from "./option-values.js";
-import { checkReports, outputOptions, writeResult } from "./output.js";
-import { sampleOptions, sampleSettings } from "./sample-options.js";
+import { checkReports, outputOptions, withValues, writeResult } from "./output.js";
 
-/** Samples made up when there is no --data, and how many samples are timed at most. */
-const syntheticCount = 4;
-const maxTimed = 16;
+/** Of each of its six measurements. */
+const selfTestSeconds = 2;
+
+const long = (options: readonly Option[]) => options.flatMap(({ long: name }) => name ?? []);
+
+/** Options of the other kind of benchmark would be passed over in silence. */
+function refuseOthers(options: Options, others: readonly Option[], kind: string): void {
+  const set = others.find((option) => {
+    const value = options[option.attributeName()];
+    const usual = option.negate ? true : option.defaultValue;
+    // both kinds take it
+    return option.long !== "--tokenizer" && value !== undefined && JSON.stringify(value) !== JSON.stringify(usual);
+  });
+  if (set) throw new UserError(`${set.long}: is for ${kind}; leave it out`);
+}
+
+/** The command with another measuring process than the built one, for tests that run the TypeScript source. */
+export function benchCommandWith(worker: Worker | undefined): CommandSpec {
+  const groups = {
+    Endpoints: endpointOptions(),
+    "What endpoints are asked": workloadOptions(),
+    Load: loadOptions(),
+    "Model files": modelOptions(),
+    Verdict: verdictOptions(),
+    Output: outputOptions(withValues),
+  };
+  return {
+    ...modelHeads.bench,
+    details:
+      "Endpoints (--endpoint) are asked the same prompts in alternating blocks; the verdict is about TTFT, TPOT, " +
+      "end-to-end latency and errors. Model files: outputs are compared first, then every round loads each in a fresh process and lets them " +
+      "take turns, a tenth of a second each; the verdict is about CPU time per run, the steadier one on a busy machine (wall " +
+      "time with more than one thread). FAIL only if the whole interval lies beyond the tolerance, PASS only if it lies " +
+      "within it or on the better side. Two kept results (.json) are compared as they are.",
+    arguments: [
+      new Argument("[baseline]", "the .onnx file to compare with, or a kept result; none with --endpoint"),
+      new Argument(
+        "[candidates...]",
+        ".onnx files to compare with it, or a second result; none: only measure the first",
+      ),
+    ],
+    options: Object.values(groups).flat(),
+    optionGroups: Object.fromEntries(Object.entries(groups).map(([heading, options]) => [heading, long(options)])),
+    examples: [
+      { command: "bench model.onnx model.int8.onnx --data samples/", note: "is the small one as fast, and as good?" },
+      { command: "bench model.onnx --shape x=1x3x48x320", note: "one model's own numbers" },
+      { command: "bench a.onnx b.onnx --batch 1,8 --threads 1,2 --report bench.html", note: "throughput, with charts" },
+      {
+        command:
+          "bench --endpoint old=http://old:8000/v1,model=deepseek-ai/DeepSeek-V3 --endpoint new=http://new:8000/v1,model=deepseek-ai/DeepSeek-V3.1 --preset chat --concurrency 1,4,16",
+        note: "two servers under the same load",
+      },
+      { command: "bench --self-test", note: "what this program can measure on this machine" },
+    ],
+    exitCodes: {
+      0: "measured: PASS, or nothing to compare (INCONCLUSIVE passes unless told otherwise)",
+      1: "FAIL: slower, or a gate not kept (or INCONCLUSIVE, with --inconclusive fail)",
+      2: "could not measure: a file, sample, endpoint or option that is wrong",
+    },
+    run: (host, [baseline, candidates], options) => {
+      const paths = [...(baseline === undefined ? [] : [baseline as string]), ...(candidates as string[])];
+      return run(host, paths, options, worker);
+    },
+  };
+}
 
 /** `deepseek bench`. */
 export const benchCommand = benchCommandWith(undefined);
 
-/** The command with another measuring process than the built one, for tests that run the TypeScript source. */
-export function benchCommandWith(worker: Worker | undefined): CommandSpec {
-  return {
-    ...modelHeads.bench,
-    details:
-      "Outputs are compared first. Then every round loads each model in a fresh process and lets them take turns, a tenth " +
-      "of a second each, so that load from outside hits all alike (all models are in memory at once). The verdict is about CPU time per run, the steadier " +
-      "one on a busy machine (wall time with more than one thread): slower only if the whole 95 % interval lies above " +
-      "the tolerance.",
-    arguments: [
-      new Argument("<baseline>", "the .onnx file to compare with"),
-      new Argument("[candidates...]", ".onnx files to compare with it; none: only measure the first"),
-    ],
-    options: [
-      ...sampleOptions(),
-      new Option("--rounds <n>", "fresh processes per model; an interval needs 6").argParser(whole(1, 200)).default(6),
-      new Option("--time <seconds>", "measuring time of each process").argParser(seconds).default(0.8),
-      new Option("--warmup <seconds>", "running time before that counts for nothing").argParser(seconds).default(0.25),
-      new Option("--threads <n>", "threads of onnxruntime").argParser(whole(1, 1024)).default(1),
-      new Option("--tolerance <share>", "how much slower is still the same").argParser(share).default(0.05, "5%"),
-      new Option("--metric <time>", "what the verdict is about (default: cpu with 1 thread, else wall)").choices([
-        "cpu",
-        "wall",
-      ]),
-      new Option("--inconclusive <result>", "whether an inconclusive verdict passes")
-        .choices(["pass", "fail"])
-        .default("pass"),
-      new Option("--session <key=value>", "session config entry of onnxruntime; repeatable").argParser(repeated),
-      new Option("--seed <n>", "of random input and of the first order").argParser(whole(0, 2 ** 32 - 1)).default(1),
-      new Option("--control", "also measure the baseline against itself: what this machine cannot tell apart"),
-      ...outputOptions(),
-    ],
-    examples: [
-      { command: "bench model.onnx model.int8.onnx --data samples/", note: "is the small one as fast, and as good?" },
-      { command: "bench model.onnx --shape x=1x3x48x320", note: "one model's own numbers" },
-      { command: "bench a.onnx b.onnx --tolerance 2% --rounds 20 --report bench.md", note: "a finer verdict, kept" },
-    ],
-    exitCodes: {
-      0: "measured; no candidate is slower",
-      1: "a candidate is slower (or inconclusive, with --inconclusive fail)",
-      2: "a model or sample could not be read or run",
-    },
-    run: (host, [baseline, candidates], options) =>
-      run(host, [baseline as string, ...(candidates as string[])], options, worker),
-  };
+/** A result in its forms, and what the pipeline is told. */
+interface Outcome {
+  readonly forms: Forms;
+  readonly code: ExitCode;
 }
 
 async function run(
   host: Host,
-  paths: readonly string[],
+  given: readonly string[],
   options: Options,
-  given: Worker | undefined,
+  worker: Worker | undefined,
 ): Promise<ExitCode> {
-  checkReports(host, options);
-  const settings = settingsOf(options);
-  const { failsGate } = await import("../bench/models/summarise.js");
-  const { benchForms } = await import("../render/bench.js");
-  const worker = given ?? (await import("./bench-process.js")).builtWorker;
-  const result = await measure(host, paths, settings, options, worker);
-  await writeResult(host, options, benchForms(result));
-  return failsGate(result, options["inconclusive"] === "fail") ? exitCode.found : exitCode.ok;
+  const { paths, reports } = storedPaths(host, given, options);
+  const shown = { ...options, report: reports };
+  if (options["selfTest"]) checkReports(host, shown);
+  else checkReports(host, shown, withValues);
+  const save = options["save"] as string | undefined;
+  if (save !== undefined) checkOutput(host, save, true);
+
+  const stop = new AbortController();
+  let written = () => {};
+  const done = new Promise<void>((resolve) => {
+    written = resolve;
+  });
+  const forget = host.onInterrupt(() => {
+    stop.abort("interrupted");
+    return done;
+  });
+  try {
+    const { forms, code } = await outcomeOf(host, paths, options, worker, stop.signal);
+    await writeResult(host, shown, forms);
+    if (save !== undefined) writeWhole(host, save, `${JSON.stringify(forms.json)}\n`);
+    return stop.signal.aborted ? exitCode.interrupted : code;
+  } finally {
+    forget();
+    written();
+  }
 }
 
-function settingsOf(options: Options): BenchSettings {
-  const threads = options["threads"] as number;
-  return {
-    rounds: options["rounds"] as number,
-    seconds: options["time"] as number,
-    warmUpSeconds: options["warmup"] as number,
-    threads,
-    tolerance: options["tolerance"] as number,
-    metric: (options["metric"] as "cpu" | "wall" | undefined) ?? (threads === 1 ? "cpu" : "wall"),
-    seed: options["seed"] as number,
-    session: sessionEntries((options["session"] as string[] | undefined) ?? []),
-    control: options["control"] === true,
-  };
-}
-
-async function measure(
+async function outcomeOf(
   host: Host,
   paths: readonly string[],
-  settings: BenchSettings,
   options: Options,
-  worker: Worker,
-): Promise<BenchResult> {
-  const { environmentOf } = await import("./bench-environment.js");
-  const { openModels } = await import("./bench-models.js");
-  const { startProcess } = await import("./bench-process.js");
-  const { schedule, takeTurns } = await import("../bench/models/schedule.js");
-  const { summarise } = await import("../bench/models/summarise.js");
-  const { startProgress } = await import("./progress.js");
+  worker: Worker | undefined,
+  stop: AbortSignal,
+): Promise<Outcome> {
+  if (options["selfTest"]) return selfTest(host, paths, options);
+  if (paths.some((path) => path.endsWith(".json"))) return storedRuns(host, paths, options);
+  return options["endpoint"] === undefined
+    ? modelFiles(host, paths, options, worker)
+    : endpoints(host, paths, options, stop);
+}
 
-  // before anything of ours loads the machine
-  const environment = await environmentOf();
-  const session = { threads: settings.threads, config: settings.session };
-  const { models, samples } = await openModels(host, paths, settings.control, session, {
-    path: options["data"] as string | undefined,
-    settings: sampleSettings(options, { count: syntheticCount, seed: settings.seed }),
-  });
-
-  // made-up samples all have one shape, so one of them times as well as all
-  const timed = Math.min(samples.count, samples.synthetic ? 1 : maxTimed);
-  const batches: Batch[] = [];
-  for (let at = 0; at < timed; at++) batches.push(await samples.read(at));
-  const rounds: Round[][] = models.map(() => []);
-  const progress = startProgress(host, "measuring", "rounds");
-  const processes = new Map<number, MeasuringProcess>();
-  try {
-    for (const [done, order] of schedule(models.length, settings.rounds, settings.seed).entries()) {
-      for (const at of order) {
-        const { path: shown, absolutePath: path } = models[at]!;
-        const { warmUpSeconds } = settings;
-        processes.set(at, await startProcess(host, worker, shown, { path, session, batches, warmUpSeconds }));
-      }
-      await takeTurns([...processes.values()], settings.seconds);
-      for (const [at, child] of processes) {
-        rounds[at]!.push(await child.finish());
-        child.stop();
-      }
-      processes.clear();
-      progress.update(done + 1, settings.rounds);
-    }
-  } finally {
-    for (const child of processes.values()) child.stop();
-    progress.stop();
+/**
+ * `bench --report old.json new.json` compares two kept results, as `bench old.json new.json` does: a report that is
+ * there already, beside one other result, is no file to write.
+ */
+function storedPaths(host: Host, paths: readonly string[], options: Options) {
+  const reports = (options["report"] as readonly string[] | undefined) ?? [];
+  const [only, ...more] = paths;
+  if (only?.endsWith(".json") && more.length === 0) {
+    const old = reports.find((path) => path.endsWith(".json") && statsOf(host, path)?.isFile());
+    if (old !== undefined) return { paths: [old, only], reports: reports.filter((path) => path !== old) };
   }
-  return summarise(
-    models.map(({ absolutePath: _, ...model }, at) => ({ ...model, rounds: rounds[at]! })),
-    {
-      environment,
-      settings,
-      samples: {
-        count: samples.count,
-        timed: batches.length,
-        source: samples.source,
-        synthetic: samples.synthetic,
-        shapes: await shapesOf(batches),
-        notes: samples.notes,
-      },
-    },
-  );
+  return { paths, reports };
 }
 
-/** The shapes of each input over the batches, each once: `1x3x48x320`, `1x3x48x439`. */
-async function shapesOf(batches: readonly Batch[]): Promise<Readonly<Record<string, readonly string[]>>> {
-  const { formatShape } = await import("../tensor/tensor.js");
-  const names = [...batches[0]!.keys()];
-  return Object.fromEntries(
-    names.map((name) => [name, [...new Set(batches.map((batch) => formatShape(batch.get(name)!.shape)))]]),
-  );
+async function modelFiles(
+  host: Host,
+  paths: readonly string[],
+  options: Options,
+  worker: Worker | undefined,
+): Promise<Outcome> {
+  if (paths.length === 0) throw new UserError("nothing to measure: name model files, or endpoints with --endpoint");
+  refuseOthers(options, [...endpointOptions(), ...workloadOptions(), ...loadOptions()], "endpoints (--endpoint)");
+  const { benchModelFiles } = await import("./bench-model-files.js");
+  const { withStoredModels } = await import("./bench-stored.js");
+  const old = await baselineOf(host, options);
+  const measured = await benchModelFiles(host, paths, options, worker);
+  const result = old === undefined ? measured : await withStoredModels(measured, old, options);
+  return modelOutcome(result, options);
 }
 
-function sessionEntries(texts: readonly string[]): Readonly<Record<string, string>> {
-  return Object.fromEntries(
-    texts.map((text) => {
-      const at = text.indexOf("=");
-      if (at <= 0)
-        throw new UserError(`--session ${text}: write it as <key>=<value>, e.g. session.disable_quant_qdq=1`);
-      return [text.slice(0, at), text.slice(at + 1)];
-    }),
+async function endpoints(host: Host, paths: readonly string[], options: Options, stop: AbortSignal): Promise<Outcome> {
+  if (paths.length > 0) throw new UserError(`${paths[0]}: give model files or endpoints, not both`);
+  refuseOthers(options, modelOptions(), "model files");
+  const { benchEndpoints } = await import("./bench-endpoints.js");
+  const { storedEndpoints, withStoredEndpoints } = await import("./bench-stored.js");
+  const run = await baselineOf(host, options);
+  const old = run && (await storedEndpoints(run));
+  if (old && (options["endpoint"] as readonly string[]).length > 1) {
+    throw new UserError("--baseline: compares one endpoint with a kept run; leave the other --endpoint out");
+  }
+  const { result, answered } = await benchEndpoints(host, options, stop);
+  const compared = old && answered ? await withStoredEndpoints(result, run.path, old, "this run", options) : result;
+  const { forms, code } = await endpointOutcome(compared, options);
+  return { forms, code: answered ? code : exitCode.failed };
+}
+
+async function endpointOutcome(result: EndpointBenchResult, options: Options): Promise<Outcome> {
+  const { endpointForms } = await import("../render/bench-endpoints.js");
+  const { failsVerdict } = await import("./bench-endpoints.js");
+  const failed = failsVerdict(result.verdict, options["inconclusive"] === "fail");
+  return { forms: endpointForms(result), code: failed ? exitCode.found : exitCode.ok };
+}
+
+async function modelOutcome(result: BenchResult, options: Options): Promise<Outcome> {
+  const { failsGate } = await import("../bench/models/summarise.js");
+  const { benchForms } = await import("../render/bench.js");
+  const fails = options["inconclusive"] === "fail";
+  return { forms: benchForms(result, fails), code: failsGate(result, fails) ? exitCode.found : exitCode.ok };
+}
+
+/** Two kept results, the older first. */
+async function storedRuns(host: Host, paths: readonly string[], options: Options): Promise<Outcome> {
+  const { readStoredRun, storedEndpoints, storedModels, withStoredEndpoints, withStoredModels } = await import(
+    "./bench-stored.js"
   );
+  if (paths.length !== 2) {
+    throw new UserError("kept results are compared two at a time: deepseek bench old.json new.json");
+  }
+  const [old, now] = paths.map((path) => readStoredRun(host, path)) as [StoredRun, StoredRun];
+  if (old.kind === "models")
+    return modelOutcome(await withStoredModels(await storedModels(now), old, options), options);
+  const [before, after] = [await storedEndpoints(old), await storedEndpoints(now)];
+  return endpointOutcome(await withStoredEndpoints(after, old.path, before, now.path, options), options);
+}
+
+/** Measures this program itself. */
+async function selfTest(host: Host, paths: readonly string[], options: Options): Promise<Outcome> {
+  if (paths.length > 0 || options["endpoint"] !== undefined) {
+    throw new UserError("--self-test: measures this program itself; leave files and endpoints out");
+  }
+  const { selfTestForms } = await import("../render/bench-self-test.js");
+  const { selfTestHere } = await import("./bench-self-test.js");
+  return { forms: selfTestForms(await selfTestHere(host, selfTestSeconds)), code: exitCode.ok };
+}
+
+/** The run of --baseline, read before anything is measured. */
+async function baselineOf(host: Host, options: Options): Promise<StoredRun | undefined> {
+  const path = options["baseline"] as string | undefined;
+  if (path === undefined) return undefined;
+  const { readStoredRun } = await import("./bench-stored.js");
+  return readStoredRun(host, path);
 }

@@ -5,6 +5,7 @@ import { UserError } from "../errors.js";
 import type { Run, RunAt } from "../evaluate/agreement.js";
 import type { Metric } from "../evaluate/metric.js";
 import { absolute } from "./files.js";
+import { readMetric } from "./metric-file.js";
 import type { ModelFile } from "./model-files.js";
 
 /** What a compressed model is held against: the original, loaded, and samples. */
@@ -55,7 +56,7 @@ export async function openCheck(host: Host, source: ModelFile, options: Options)
     const samples = await readSamples(host, data, original.inputs, settings, original.outputs);
     const labelled = options["labels"] as string | undefined;
     const labels = labelled === undefined ? undefined : await readLabels(host, labelled, samples);
-    const metric = await readMetric(host, options);
+    const metric = await readMetric(host, "--metric", options["metric"] as string | undefined);
     const first = await samples.read(0);
     await original.run(first).catch((error: Error) => {
       const remedy = "random inputs do not suit every model: give --data with real ones, or --no-verify";
@@ -78,13 +79,4 @@ export async function openCheck(host: Host, source: ModelFile, options: Options)
     if (!(error instanceof UserError) || data !== undefined || settings.shapes.size > 0) throw error;
     return error.message;
   }
-}
-
-/** The metric of --metric. */
-async function readMetric(host: Host, options: Options): Promise<Metric | undefined> {
-  const path = options["metric"] as string | undefined;
-  if (path === undefined) return undefined;
-  const { metricOfModule } = await import("../evaluate/metric.js");
-  const { importModule } = await import("./modules.js");
-  return metricOfModule(await importModule(host, absolute(host, path), `--metric ${path}`, "it"), path);
 }

@@ -23,11 +23,17 @@ function output(stream: NodeJS.WriteStream): Output {
  * shell sees 130 then, too).
  */
 function processHost(): Host {
-  const undos: (() => void)[] = [];
+  const undos: (() => void | Promise<void>)[] = [];
+  let interrupted = false;
   const interrupt = () => {
-    for (const undo of [...undos].reverse()) undo();
-    process.stderr.write("\ninterrupted\n");
-    process.exit(exitCode.interrupted);
+    // a second signal waits for nothing
+    if (interrupted) process.exit(exitCode.interrupted);
+    interrupted = true;
+    const kept = [...undos].reverse().map((undo) => undo());
+    const waiting = kept.filter((one) => one instanceof Promise);
+    process.stderr.write(waiting.length === 0 ? "\ninterrupted\n" : "\ninterrupted; once more to end at once\n");
+    if (waiting.length === 0) process.exit(exitCode.interrupted);
+    void Promise.allSettled(waiting).then(() => process.exit(exitCode.interrupted));
   };
   const listen = (method: "on" | "off") => {
     process[method]("SIGINT", interrupt);

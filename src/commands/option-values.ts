@@ -10,11 +10,34 @@ export function whole(least: number, most = Number.MAX_SAFE_INTEGER): (text: str
   };
 }
 
+/** Parses one or several whole numbers of at least 1: `1,4,16`. */
+export function wholes(text: string): readonly number[] {
+  const numbers = text.split(",").map((part) => (/^\d+$/.test(part.trim()) ? Number(part) : 0));
+  if (numbers.every((number) => number >= 1 && number <= 65_536)) return [...new Set(numbers)];
+  throw new InvalidArgumentError("It must be whole numbers from 1 to 65536, such as 1,4,16.");
+}
+
 /** Parses a time in seconds above 0. */
 export function seconds(text: string): number {
   const number = Number(text);
   if (text.trim() !== "" && number > 0 && number <= 3600) return number;
   throw new InvalidArgumentError("It must be a number of seconds above 0, at most 3600.");
+}
+
+/** Parses a time with its unit into seconds above 0: `500ms`, `60s`, `2m`, `1h`; a bare number is seconds. */
+export function duration(text: string): number {
+  const found = /^(\d+(?:\.\d+)?|\.\d+)\s*(us|ms|s|m|min|h)?$/.exec(text.trim());
+  const unit = { us: 1e-6, ms: 1e-3, s: 1, m: 60, min: 60, h: 3600 }[found?.[2] ?? "s"]!;
+  const value = Number(found?.[1] ?? 0) * unit;
+  if (value > 0 && value <= 7 * 86_400) return value;
+  throw new InvalidArgumentError("It must be a time above 0 such as 500ms, 60s or 5m.");
+}
+
+/** Parses one or several rates above 0, a second: `0.5,2,8`. */
+export function rates(text: string): readonly number[] {
+  const numbers = text.split(",").map((part) => Number(part.trim().replace(/\/s$/, "") || Number.NaN));
+  if (numbers.every((number) => number > 0 && number <= 1e6)) return [...new Set(numbers)];
+  throw new InvalidArgumentError("It must be requests per second above 0, such as 2 or 0.5,2,8.");
 }
 
 /** Parses a share above 0 and below 1: `5%` or `0.05`. */

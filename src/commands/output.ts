@@ -11,10 +11,14 @@ import { repeated } from "./option-values.js";
 const usualEndings: readonly string[] = [".json", ".md"];
 /** Those of commands whose forms have a page. */
 export const withPage: readonly string[] = [...usualEndings, ".html"];
+/** Those of benchmarks: beside the page values for spreadsheets, and decisions for CI. */
+export const withValues: readonly string[] = [...withPage, ".csv", ".xml"];
+/** What an ending does not say itself. */
+const meanings: Readonly<Record<string, string>> = { ".csv": "summaries only: .summary.csv", ".xml": "JUnit" };
 
 /** The options every command shares for its result; `endings` of the reports it can write. */
 export function outputOptions(endings = usualEndings): Option[] {
-  const kinds = alternatives(endings);
+  const kinds = alternatives(endings.map((ending) => ending + (ending in meanings ? ` (${meanings[ending]})` : "")));
   return [
     new Option("--format <form>", "form of the result on stdout").choices(["text", "json", "markdown"]).default("text"),
     new Option("--json", "same as --format json, whatever --format says"),
@@ -56,10 +60,14 @@ export async function writeResult(host: Host, options: Options, forms: Forms): P
   if (format === "json") host.stdout.write(json());
   else if (format === "markdown") host.stdout.write(forms.markdown());
   else host.stdout.write(forms.text(await paintFor(host, host.stdout), host.stdout.columns));
-  for (const path of reportFiles(options)) {
-    const ending = extname(path);
-    writeWhole(host, path, ending === ".json" ? json() : ending === ".html" ? forms.html!() : forms.markdown());
-  }
+  const byEnding: Readonly<Record<string, (path: string) => string>> = {
+    ".json": json,
+    ".md": () => forms.markdown(),
+    ".html": () => forms.html!(),
+    ".csv": (path) => (path.endsWith(".summary.csv") ? forms.summaryCsv!() : forms.csv!()),
+    ".xml": () => forms.junit!(),
+  };
+  for (const path of reportFiles(options)) writeWhole(host, path, byEnding[extname(path)]!(path));
 }
 
 /** A warning on stderr. */

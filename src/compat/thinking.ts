@@ -50,10 +50,23 @@ function isOpenOnTheWay(request: Request, path: readonly string[]): boolean {
 
 const effortNames = ["reasoning_effort", "reasoningEffort"];
 
+/** Nearly every rule asks it of every request. */
+const known = new WeakMap<Request, { readonly thinking: Thinking }>();
+
 /** What a request says of thinking. */
 export function thinkingOf(request: Request): Thinking {
-  if (switchPaths(request).some((path) => isOpenOnTheWay(request, path))) return "unknown";
-  const [parameter] = switchPaths(request).flatMap((path) => parameterAt(request.parameters, path) ?? []);
+  let answer = known.get(request);
+  if (!answer) {
+    answer = { thinking: readThinking(request) };
+    known.set(request, answer);
+  }
+  return answer.thinking;
+}
+
+function readThinking(request: Request): Thinking {
+  const paths = switchPaths(request);
+  if (paths.some((path) => isOpenOnTheWay(request, path))) return "unknown";
+  const [parameter] = paths.flatMap((path) => parameterAt(request.parameters, path) ?? []);
   if (parameter) {
     if (!parameter.sure) return "unknown";
     const type = parameterAt(parameter.parameters, ["type"])?.value;

@@ -92,6 +92,20 @@ export async function prepareText(
   };
 }
 
+/** Counts the tokens of a text, special ones left out, with the content of a tokenizer.json. */
+export async function tokenCounterOf(tokenizer: string, where: string): Promise<(text: string) => number> {
+  const json = objectOf(tokenizer, where);
+  const { Tokenizer } = await import("@huggingface/tokenizers");
+  try {
+    const encoder = new Tokenizer(json, {});
+    const count = (text: string) => encoder.encode(text, { add_special_tokens: false }).ids.length;
+    count("a");
+    return count;
+  } catch (error) {
+    throw new UserError(`${where}: cannot be used as a tokenizer: ${(error as Error).message.split("\n")[0]}`);
+  }
+}
+
 interface Encoder {
   encode(
     text: string,

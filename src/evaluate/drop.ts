@@ -61,7 +61,7 @@ export async function evaluateCandidate(
 }
 
 /** The loss that outputs alone show: the share of changed classes where there are classes, else the noise. */
-function dropOfAgreement({ total }: Agreement): Drop {
+export function dropOfAgreement({ total }: Agreement): Drop {
   const { topOne, sqnrDb } = total;
   const none = { reference: null, candidate: null };
   if (topOne && topOne.total > 0) {

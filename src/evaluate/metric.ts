@@ -63,11 +63,11 @@ export const topOneAccuracy: Metric = {
 };
 
 /** The metric of a user's module: its export `metric`, checked. `name` is the file as the user knows it. */
-export function metricOfModule(module: Readonly<Record<string, unknown>>, name: string): Metric {
+export function metricOfModule(module: Readonly<Record<string, unknown>>, name: string, option = "--metric"): Metric {
   const given = (module["metric"] ?? module["default"]) as Partial<Metric> | undefined;
   if (typeof given?.score !== "function") {
     throw new UserError(
-      `--metric ${name}: must export \`metric\`, an object with a function score({ outputs, label, feeds, at })`,
+      `${option} ${name}: must export \`metric\`, an object with a function score({ outputs, label, feeds, at })`,
     );
   }
   return {
@@ -78,7 +78,7 @@ export function metricOfModule(module: Readonly<Record<string, unknown>>, name: 
       try {
         result = given.score!(sample);
       } catch (error) {
-        throw new UserError(`--metric ${name}: score() failed for sample ${sample.at + 1}: ${failure(error)}`);
+        throw new UserError(`${option} ${name}: score() failed for sample ${sample.at + 1}: ${failure(error)}`);
       }
       const { value, weight } = (typeof result === "number" ? { value: result, weight: 1 } : (result ?? {})) as {
         readonly value?: unknown;
@@ -88,7 +88,7 @@ export function metricOfModule(module: Readonly<Record<string, unknown>>, name: 
         return { value, weight };
       }
       throw new UserError(
-        `--metric ${name}: score() gave ${typeof result === "number" ? result : JSON.stringify(result)} for sample ${sample.at + 1}; it must give a number, or { value, weight }`,
+        `${option} ${name}: score() gave ${typeof result === "number" ? result : JSON.stringify(result)} for sample ${sample.at + 1}; it must give a number, or { value, weight }`,
       );
     },
   };

@@ -1,45 +1,85 @@
 import type { ChalkInstance } from "chalk";
 import type { Estimate } from "../bench/compare/statistics.js";
-import { isUncertain, type RatioVerdict, type Verdict } from "../bench/compare/verdict.js";
-import type { BenchResult, Comparison, ModelResult } from "../bench/models/result.js";
-import type { AgreementSummary } from "../evaluate/agreement.js";
+import type { Verdict } from "../bench/compare/verdict.js";
+import type { BenchResult, Comparison, Metric, ModelResult, PointResult } from "../bench/models/result.js";
+import { decisionOfAll } from "../bench/models/summarise.js";
+import {
+  agreementText,
+  benchHeadline,
+  otherMetric,
+  pointsOf,
+  ratios,
+  sentence,
+  storedText,
+} from "./bench-comparisons.js";
+import { modelsPage } from "./bench-models-page.js";
+import { benchJunit, modelsCsv, roundsCsv } from "./bench-values.js";
+import { gateLine, paintOf } from "./bench-verdict.js";
 import type { Forms } from "./forms.js";
 import {
   formatBytes,
-  formatCount,
-  formatDecibels,
   formatNumberOf,
   formatPercent,
   formatRate,
   formatSeconds,
   formatTimeWithin,
 } from "./quantities.js";
-import { type Column, markdownTable, textTable } from "./table.js";
+import { condense, sparkline } from "./sparkline.js";
+import { type Column, markdownTable, tableWidth, textTable } from "./table.js";
 
-/** The forms of a benchmark's result. */
-export function benchForms(result: BenchResult): Forms {
+/** The forms of a benchmark of models. `inconclusiveFails` for JUnit: whether such a verdict is a failure. */
+export function benchForms(result: BenchResult, inconclusiveFails = false): Forms {
   return {
     json: result,
-    text: (paint) =>
-      [
-        ...head(result).map((line) => `${paint.dim(line)}\n`),
-        `\n${textTable(columns(result), rows(result), paint.bold)}`,
-        ...result.comparisons.map((comparison) => `\n${comparisonText(comparison, result, paint)}`),
-        ...(result.warnings.length > 0 ? ["\n"] : []),
-        ...result.warnings.map(({ message }) => `${paint.yellow("warning:")} ${message}\n`),
-        "\n",
-        ...footer(result).map((line) => `${paint.dim(line)}\n`),
-      ].join(""),
-    markdown: () =>
-      [
-        "## Benchmark\n\n",
-        markdownTable(columns(result), rows(result)),
-        ...result.comparisons.map((comparison) => `\n${comparisonMarkdown(comparison, result)}`),
-        ...(result.warnings.length > 0 ? ["\n### Warnings\n\n"] : []),
-        ...result.warnings.map(({ message }) => `- ${message}\n`),
-        `\n${[...head(result), ...footer(result)].join("<br>\n")}\n`,
-      ].join(""),
+    text: (paint, columns) => text(result, paint, columns),
+    markdown: () => markdown(result),
+    html: () => modelsPage(result, { head: head(result), foot: footer(result) }),
+    csv: () => roundsCsv(result),
+    summaryCsv: () => modelsCsv(result),
+    junit: () => benchJunit(result, inconclusiveFails),
   };
+}
+
+function text(result: BenchResult, paint: ChalkInstance, columns: number): string {
+  const decision = decisionOfAll(result);
+  const points = pointsOf(result).flatMap((point) => [
+    ...(point.label === "" ? [] : [`\n${paint.bold(point.label)}`]),
+    `\n${fitting(point, result.settings.metric, columns, paint)}`,
+    ...point.comparisons.map((comparison) => `\n${comparisonText(comparison, result, paint)}`),
+  ]);
+  return [
+    ...(decision ? [`${paintOf(decision, paint).bold(`${decision}:`)} ${benchHeadline(result)}\n\n`] : []),
+    ...head(result).map((line) => `${paint.dim(line)}\n`),
+    ...points,
+    ...(result.gates.length > 0 ? [`\n${paint.bold("Gates")}\n`] : []),
+    ...result.gates.map((gate) => `${paintOf(gate.decision, paint)(`${gate.decision}:`)} ${gateLine(gate)}\n`),
+    ...(result.stored ? ["\n", ...result.stored.comparisons.map((one) => `${storedText(one, result)}\n`)] : []),
+    ...(result.warnings.length > 0 ? ["\n"] : []),
+    ...result.warnings.map(({ message }) => `${paint.yellow("warning:")} ${message}\n`),
+    "\n",
+    ...footer(result).map((line) => `${paint.dim(line)}\n`),
+  ].join("");
+}
+
+function markdown(result: BenchResult): string {
+  const decision = decisionOfAll(result);
+  const points = pointsOf(result).flatMap((point) => [
+    ...(point.label === "" ? [] : [`\n### ${point.label}\n\n`]),
+    tableOf(point, result.settings.metric, ["interval", "throughput", "load"], markdownTable),
+    ...point.comparisons.map((comparison) => `\n${comparisonMarkdown(comparison, result)}`),
+  ]);
+  return [
+    `## Benchmark${decision ? `: ${decision}` : ""}\n\n`,
+    ...(decision ? [`**${decision}**: ${benchHeadline(result)}\n\n`] : []),
+    ...points,
+    ...(result.gates.length > 0 ? ["\n### Gates\n\n"] : []),
+    ...result.gates.map((gate) => `- **${gate.decision}**: ${gateLine(gate)}\n`),
+    ...(result.stored ? ["\n### Against the stored run\n\n"] : []),
+    ...(result.stored?.comparisons ?? []).map((one) => `- ${storedText(one, result)}\n`),
+    ...(result.warnings.length > 0 ? ["\n### Warnings\n\n"] : []),
+    ...result.warnings.map(({ message }) => `- ${message}\n`),
+    `\n${[...head(result), ...footer(result)].join("<br>\n")}\n`,
+  ].join("");
 }
 
 function head({ environment, settings, samples }: BenchResult): string[] {
@@ -61,36 +101,59 @@ function head({ environment, settings, samples }: BenchResult): string[] {
 
 const right = "right" as const;
 
-function columns({ settings }: BenchResult): Column[] {
-  const times: Column[] = [
-    { header: "CPU/run", align: right },
-    { header: "wall/run", align: right },
-  ];
-  return [
-    { header: "model" },
-    { header: "size", align: right },
-    ...(settings.metric === "cpu" ? times : times.reverse()),
-    { header: "throughput", align: right },
-    { header: "load", align: right },
-    { header: "first run", align: right },
-    { header: "peak memory", align: right },
-  ];
+/** What the table leaves out where it has no room, in this order. */
+const spare = ["interval", "throughput", "load", "rounds"] as const;
+type Spare = (typeof spare)[number];
+
+/** The table at the most that fits into so many columns. */
+function fitting(point: PointResult, metric: Metric, columns: number, paint: ChalkInstance): string {
+  const tables = spare.map((_, gone) => tableOf(point, metric, spare.slice(gone), (...table) => table));
+  const bare = tableOf(point, metric, [], (...table) => table);
+  const [head, rows] = [...tables, bare].find((table) => tableWidth(...table) <= columns) ?? bare;
+  return textTable(head, rows, paint.bold);
 }
 
-function rows({ models, settings }: BenchResult): string[][] {
-  return models.map((model) => {
-    const times = [time(model.cpu), time(model.wall)];
-    return [
-      named(model, models.length),
-      formatBytes(model.bytes),
-      ...(settings.metric === "cpu" ? times : times.reverse()),
-      formatRate(model.throughput),
-      formatSeconds(model.load.value),
-      formatSeconds(model.firstRun.value),
-      formatBytes(model.peakBytes),
-    ];
-  });
+/** The table of models with those of the spare parts. */
+function tableOf<T>(
+  { models }: PointResult,
+  metric: Metric,
+  parts: readonly Spare[],
+  make: (columns: readonly Column[], rows: readonly (readonly string[])[]) => T,
+): T {
+  const other = otherMetric(metric);
+  const within = parts.includes("interval") ? time : ({ value }: Estimate) => formatSeconds(value);
+  type Cell = readonly [header: string, cell: (model: ModelResult) => string, part?: Spare];
+  const cells: readonly Cell[] = [
+    ["size", ({ bytes }) => formatBytes(bytes)],
+    [`${timeWords[metric]}/run`, (model) => time(model[metric])],
+    [`${timeWords[other]}/run`, (model) => within(model[other])],
+    ["throughput", ({ throughput }) => (Number.isFinite(throughput) ? formatRate(throughput) : "-"), "throughput"],
+    ["load", ({ load }) => formatSeconds(load.value), "load"],
+    ["first run", ({ firstRun }) => formatSeconds(firstRun.value)],
+    ["peak memory", ({ peakBytes }) => formatBytes(peakBytes)],
+    [
+      "rounds",
+      ({ rounds }) =>
+        sparkline(
+          condense(
+            rounds.map((round) => round[metric].median),
+            24,
+          ),
+        ),
+      "rounds",
+    ],
+  ];
+  const shown = cells.filter(([, , part]) => part === undefined || parts.includes(part));
+  return make(
+    [
+      { header: "model" },
+      ...shown.map(([header]): Column => (header === "rounds" ? { header } : { header, align: right })),
+    ],
+    models.map((model) => [named(model, models.length), ...shown.map(([, cell]) => cell(model))]),
+  );
 }
+
+const timeWords = { cpu: "CPU", wall: "wall" } as const;
 
 /** The label and what the model is; one on its own is nobody's baseline. */
 function named({ label, role }: ModelResult, models: number): string {
@@ -125,54 +188,6 @@ function comparisonMarkdown(comparison: Comparison, result: BenchResult): string
     ...ratios(comparison, result).map((line) => `- ${line}\n`),
     ...agreement.outputs.map((output) => `- output \`${output.name}\`: ${agreementText(output)}\n`),
   ].join("");
-}
-
-function sentence({ role, time }: Comparison, { settings, noiseFloor }: BenchResult): string {
-  const band = formatPercent(role === "control" ? settings.tolerance : Math.max(settings.tolerance, noiseFloor ?? 0));
-  switch (time.verdict) {
-    case "slower":
-      return `slower, by more than ${band}`;
-    case "faster":
-      return `faster, by more than ${band}`;
-    case "same":
-      return `the same speed within ${band}`;
-    case "not slower":
-      return `not slower by ${band} or more`;
-    case "missing":
-      return `no verdict: the runs are too short for this system's ${settings.metric} clock; try --metric ${settings.metric === "cpu" ? "wall" : "cpu"}`;
-    case "inconclusive": {
-      const { moreRounds } = time;
-      if (!time.interval) return `no verdict with ${formatNumberOf(settings.rounds, "round")}; 6 are the least`;
-      return moreRounds
-        ? `inconclusive at ${band}; about ${formatNumberOf(moreRounds, "more round")} would decide`
-        : `inconclusive at ${band}, and too close to it for more rounds to help; choose another --tolerance`;
-    }
-  }
-}
-
-function ratios({ time, other, sizeRatio }: Comparison, { settings }: BenchResult): string[] {
-  const [first, second] = settings.metric === "cpu" ? ["CPU time", "wall time"] : ["wall time", "CPU time"];
-  return [`${first} ${ratio(time)}`, `${second} ${ratio(other)}`, `size ${sizeRatio.toFixed(3)}x`];
-}
-
-/** `~1.002x [0.990, 1.013]`: the tilde says that the interval holds 1. */
-function ratio(verdict: RatioVerdict): string {
-  if (verdict.ratio === null) return "not measured";
-  const { interval } = verdict;
-  const range = interval ? ` [${interval.lower.toFixed(3)}, ${interval.upper.toFixed(3)}]` : "";
-  return `${isUncertain(verdict) ? "~" : ""}${verdict.ratio.toFixed(3)}x${range}`;
-}
-
-function agreementText(summary: AgreementSummary & { readonly problem?: string }): string {
-  if (summary.problem) return `not comparable: ${summary.problem}`;
-  if (summary.identical) return "identical";
-  const { topOne, sqnrDb, cosine, maxAbsError } = summary;
-  return [
-    ...(topOne ? [`same top class in ${formatCount(topOne.agree)} of ${formatCount(topOne.total)}`] : []),
-    `SQNR ${formatDecibels(sqnrDb)}`,
-    `cosine ${cosine.toFixed(6)}`,
-    `max error ${maxAbsError.toPrecision(2)}`,
-  ].join(", ");
 }
 
 /** What the numbers are. */

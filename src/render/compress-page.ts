@@ -7,7 +7,7 @@ import { decisionsOf, formWords, placeOf, shortList, wayWords, worstFirst } from
 import type { Report } from "./compress-lead.js";
 import { lossText, warningsOf } from "./compress-loss.js";
 import type { CompressResult, PlanResult } from "./compress-result.js";
-import { cells, escapeHtml, headCells, page, rowFilterScript, style } from "./html-page.js";
+import { cells, escapeHtml, headCells, htmlTable, page, rowFilterScript, style, tile } from "./html-page.js";
 import { formatBytes, formatCount, formatDecibels, formatNumberOf } from "./quantities.js";
 import type { Section } from "./sections.js";
 import type { Column } from "./table.js";
@@ -82,21 +82,12 @@ ${foot.length > 0 ? `<h2>To do it again</h2>\n<p class="place quiet">${foot.map(
   });
 }
 
-function tile(value: string, words: string, kind = ""): string {
-  return `<div class="tile ${kind}"><b>${escapeHtml(value)}</b> ${escapeHtml(words)}</div>`;
-}
-
 function tableOf({ title, columns, rows, note }: Section): string {
-  return `<h2>${escapeHtml(title)}</h2>\n${bareTable(columns, rows)}${note ? `<p class="quiet">${escapeHtml(note)}</p>` : ""}`;
-}
-
-function bareTable(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
-  const body = rows.map((row) => `<tr>${cells(row, columns)}</tr>`);
-  return `<div class="wide"><table>\n<thead><tr>${headCells(columns)}</tr></thead>\n<tbody>\n${body.join("\n")}\n</tbody>\n</table></div>`;
+  return `<h2>${escapeHtml(title)}</h2>\n${htmlTable(columns, rows)}${note ? `<p class="quiet">${escapeHtml(note)}</p>` : ""}`;
 }
 
 function folded({ title, columns, rows }: Section): string {
-  return `<details><summary>${escapeHtml(title)} (${formatCount(rows.length)})</summary>${bareTable(columns, rows)}</details>`;
+  return `<details><summary>${escapeHtml(title)} (${formatCount(rows.length)})</summary>${htmlTable(columns, rows)}</details>`;
 }
 
 function decisionTable(tensors: readonly PlannedTensor[]): string {

@@ -8,4 +8,10 @@ export interface Forms {
   markdown(): string;
   /** One page that loads nothing, for results that have one. */
   html?(): string;
+  /** Comma-separated values, one row for each thing measured, for results that have such. */
+  csv?(): string;
+  /** The same with one row for each summary. */
+  summaryCsv?(): string;
+  /** JUnit XML, one test case for each decision, for results that decide. */
+  junit?(): string;
 }

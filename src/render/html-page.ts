@@ -95,6 +95,17 @@ export const headCells = (columns: readonly Column[]): string =>
     .map(({ header, align }) => `<th${align === "right" ? ' class="number"' : ""}>${escapeHtml(header)}</th>`)
     .join("");
 
+/** A table that scrolls sideways where it is too wide. */
+export function htmlTable(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
+  const body = rows.map((row) => `<tr>${cells(row, columns)}</tr>`);
+  return `<div class="wide"><table>\n<thead><tr>${headCells(columns)}</tr></thead>\n<tbody>\n${body.join("\n")}\n</tbody>\n</table></div>`;
+}
+
+/** A number that stands out, with the words for it; `kind` colours it. */
+export function tile(value: string, words: string, kind = ""): string {
+  return `<div class="tile ${kind}"><b>${escapeHtml(value)}</b> ${escapeHtml(words)}</div>`;
+}
+
 /** The filter box of a table: hides rows that do not hold all words. */
 export const rowFilterScript = `
 (() => {

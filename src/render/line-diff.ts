@@ -8,12 +8,20 @@ const context = 3;
 
 /** A unified diff of a file, with names that `git apply` and `patch -p1` take; linear time for large changes. */
 export function fileDiff(file: string, before: string, after: string): string {
-  const patch =
-    structuredPatch(`a/${file}`, `b/${file}`, before, after, undefined, undefined, {
-      context,
-      maxEditLength: mostExact,
-    }) ?? nearPatch(file, before, after);
+  const exact = isManyChanges(before, after)
+    ? undefined
+    : structuredPatch(`a/${file}`, `b/${file}`, before, after, undefined, undefined, {
+        context,
+        maxEditLength: mostExact,
+      });
+  const patch = exact ?? nearPatch(file, before, after);
   return formatPatch(patch).replace(/^=+\n/, "");
+}
+
+/** Do certainly more lines differ than the shortest diff is looked for? Those of one text that are not in the other. */
+function isManyChanges(before: string, after: string): boolean {
+  const [old, now] = [new Set(linesOf(before)), linesOf(after)];
+  return now.filter((line) => !old.has(line)).length > mostExact;
 }
 
 interface Step {

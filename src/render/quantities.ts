@@ -37,6 +37,13 @@ export function formatSeconds(seconds: number): string {
   return seconds === 0 ? "0 s" : scaled(seconds, secondUnits);
 }
 
+/** Seconds at the tick of an axis, without zeros that say nothing: `0.5 s`, `100 ms`. */
+export function formatTick(seconds: number): string {
+  return formatSeconds(seconds)
+    .replace(/(\.\d*?)0+ /, "$1 ")
+    .replace(". ", " ");
+}
+
 /** A time and its interval, all in the unit that suits the time: `35.1 ms [34.8, 35.9]`. */
 export function formatTimeWithin(seconds: number, lower: number, upper: number): string {
   const text = formatSeconds(seconds);

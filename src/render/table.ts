@@ -18,6 +18,14 @@ function pad(text: string, width: number, align: "left" | "right" = "left"): str
   return align === "right" ? space + text : text + space;
 }
 
+/** Characters that the lines of a table take without its last column being wrapped. */
+export function tableWidth(columns: readonly Column[], rows: readonly (readonly string[])[]): number {
+  const widths = columns.map((column, at) =>
+    Math.max(visibleWidth(column.header), ...rows.map((row) => visibleWidth(row[at] ?? ""))),
+  );
+  return widths.reduce((sum, width) => sum + width + 2, -2);
+}
+
 /** Below this many characters, words of a last column are not wrapped: hardly any would stand on a line. */
 const leastWrapped = 24;
 

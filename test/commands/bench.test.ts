@@ -35,6 +35,15 @@ const layers = (count: number, output = "y") =>
 save("small.onnx", layers(2));
 save("large.onnx", layers(100));
 save("other.onnx", layers(2, "z"));
+save(
+  "fixed.onnx",
+  makeModel({
+    inputs: [["x", "float32", [1, 4]]],
+    outputs: [["y", "float32", [1, 4]]],
+    nodes: [makeNode("Relu", "r", ["x"], ["y"])],
+  }),
+);
+writeFileSync(join(folder, "labels.txt"), "1\n");
 
 const bench = (...argv: string[]) => runCommand(command, argv, folder);
 const brief = ["--time", "0.02", "--warmup", "0.01"];
@@ -51,8 +60,7 @@ describe("deepseek bench", () => {
       "--tolerance",
       "90%",
       "--json",
-      "--report",
-      "r.md",
+      ...["md", "html", "csv", "summary.csv", "xml"].flatMap((ending) => ["--report", `r.${ending}`]),
     );
     const result = JSON.parse(stdout) as BenchResult;
     expect(result.schema).toBe("deepseek/bench@1");
@@ -78,7 +86,12 @@ describe("deepseek bench", () => {
     expect(same!.agreement.outputs[0]).toMatchObject({ name: "y", identical: true });
     expect(slower!.time.verdict).toBe("slower");
     expect(code).toBe(1);
-    expect(readFileSync(join(folder, "r.md"), "utf8")).toMatch(/\*\*large\.onnx\*\* against small\.onnx: \*\*slower/);
+    const report = (ending: string) => readFileSync(join(folder, `r.${ending}`), "utf8");
+    expect(report("html")).toMatch(/<b>FAIL<\/b>/);
+    expect(report("csv").split("\r\n")).toHaveLength(1 + 3 * 6 + 1);
+    expect(report("summary.csv").split("\r\n")).toHaveLength(1 + 3 + 1);
+    expect(report("xml")).toContain('<testcase name="large.onnx against small.onnx"');
+    expect(report("md")).toMatch(/\*\*large\.onnx\*\* against small\.onnx: \*\*slower/);
   });
 
   test("one model alone is measured; too few rounds give no verdict, and say so", async () => {
@@ -95,6 +108,55 @@ describe("deepseek bench", () => {
       (JSON.parse((await bench(...threads, ...argv)).stdout) as BenchResult).settings.metric;
     expect(await metric()).toBe("wall");
     expect(await metric("--metric", "cpu")).toBe("cpu");
+  });
+
+  test("batch sizes, axes and threads are combined, each judged on its own", async () => {
+    const argv = [
+      "small.onnx",
+      "large.onnx",
+      "--batch",
+      "1,8",
+      "--threads",
+      "1,2",
+      "--rounds",
+      "1",
+      "--json",
+      ...brief,
+    ];
+    const { stdout } = await bench(...argv);
+    const { point, models, sweep, settings } = JSON.parse(stdout) as BenchResult;
+    expect(point).toEqual({ label: "batch 1, 1 thread", batch: 1, sizes: {}, threads: 1 });
+    expect(sweep.map(({ label, shapes, comparisons }) => [label, shapes["x"], comparisons.length])).toEqual([
+      ["batch 8, 1 thread", ["8x64"], 1],
+      ["batch 1, 2 threads", ["1x64"], 1],
+      ["batch 8, 2 threads", ["8x64"], 1],
+    ]);
+    expect(settings.metric).toBe("wall");
+    expect(models[0]!.throughput).toBeCloseTo(1 / models[0]!.wall.value);
+    const eight = sweep[0]!.models[0]!;
+    expect(eight.throughput).toBeCloseTo(8 / eight.wall.value);
+  });
+
+  test("a dynamic axis takes the sizes it is given", async () => {
+    const { stdout } = await bench("small.onnx", "--axis", "n=2,16", "--rounds", "1", "--json", ...brief);
+    const { point, samples, sweep } = JSON.parse(stdout) as BenchResult;
+    expect([point.label, samples.shapes["x"]]).toEqual(["n 2", ["2x64"]]);
+    expect(sweep.map(({ label, shapes }) => [label, shapes["x"]])).toEqual([["n 16", ["16x64"]]]);
+  });
+
+  test("samples are joined to batches, and a metric stands beside the speed", async () => {
+    writeFileSync(
+      join(folder, "score.mjs"),
+      `export const metric = { name: "mean", higherIsBetter: true, score: ({ outputs }) => [...outputs.values()][0].data[0] };`,
+    );
+    const rows = Array.from({ length: 4 }, (_, at) => JSON.stringify({ x: [Array.from({ length: 64 }, () => at)] }));
+    writeFileSync(join(folder, "rows.jsonl"), rows.join("\n"));
+    const argv = ["small.onnx", "small.onnx", "--data", "rows.jsonl", "--batch", "2", "--score", "score.mjs"];
+    const { stdout, stderr } = await bench(...argv, "--rounds", "1", "--json", ...brief);
+    expect(stderr).toBe("");
+    const { samples, comparisons } = JSON.parse(stdout) as BenchResult;
+    expect(samples).toMatchObject({ count: 4, timed: 4, shapes: { x: ["2x64"] } });
+    expect(comparisons[0]!.drop).toMatchObject({ kind: "metric", name: "mean" });
   });
 
   test("a real model is fed with real samples: compared and timed on all of them", async () => {
@@ -154,8 +216,17 @@ describe("deepseek bench", () => {
       ["small.onnx", "--threads", "2", "--session", "session.intra_op_thread_affinities=x"],
       /small\.onnx: onnxruntime cannot load it: .*digits: x/,
     ],
+    ["a batch of a fixed size", ["fixed.onnx", "--batch", "4"], /^error: --batch 4: the leading axis of every input/],
+    [
+      "an axis that is not there",
+      ["small.onnx", "--axis", "seq=4"],
+      /^error: --axis seq: the model has no such dynamic axis; it has n/,
+    ],
+    ["an axis without sizes", ["small.onnx", "--axis", "n"], /^error: --axis n: write it as <name>=<sizes>/],
+    ["a batch of none", ["small.onnx", "--batch", "0"], /argument '0' is invalid\. It must be whole numbers/],
+    ["labels of another length", ["small.onnx", "small.onnx", "--labels", "labels.txt"], /labels\.txt/],
     ["no rounds", ["small.onnx", "--rounds", "0"], /argument '0' is invalid\. It must be a whole number from 1 to 200/],
-    ["no time", ["small.onnx", "--time", "-1"], /argument '-1' is invalid\. It must be a number of seconds above 0/],
+    ["no time", ["small.onnx", "--time", "-1"], /argument '-1' is invalid\. It must be a time above 0 such as 500ms/],
     ["a tolerance of 500 %", ["small.onnx", "--tolerance", "5"], /argument '5' is invalid\. It must be a share/],
   ])("%s is refused in a line", async (_, argv, message) => {
     const { code, stdout, stderr } = await bench(...argv);

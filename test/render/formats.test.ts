@@ -14,6 +14,7 @@ import { sarif } from "../../src/render/sarif.js";
 import { scanForms } from "../../src/render/scan.js";
 import { type FormatName, formatNames, scanFormats } from "../../src/render/scan-formats.js";
 import type { ScanReport, Surroundings } from "../../src/render/scan-report.js";
+import { elementsOf } from "./elements.js";
 import { call, client, reportOf } from "./report.js";
 
 const ajv = new Ajv2020({ strict: false });
@@ -191,26 +192,6 @@ test("GitLab: unique fingerprints and relative paths", async () => {
     expect(issue["description"]).toBeTruthy();
   }
 });
-
-/** Names of elements, in order; throws where tags do not match or a sign stands where XML allows none. */
-function elementsOf(xml: string): string[] {
-  const open: string[] = [];
-  const seen: string[] = [];
-  let rest = xml.replace(/^<\?xml [^?]*\?>\n/, "");
-  while (rest !== "") {
-    const tag = /^<(\/?)([a-z-]+)((?: [a-z]+="[^"<>&]*(?:&#\d+;[^"<>&]*)*")*)(\/?)>/.exec(rest);
-    const words = /^(?:[^<>&]|&#\d+;)+/.exec(rest);
-    if (!tag && !words) throw new Error(`not XML: ${rest.slice(0, 60)}`);
-    if (tag?.[1]) expect(open.pop()).toBe(tag[2]);
-    else if (tag) {
-      seen.push(tag[2]!);
-      if (!tag[4]) open.push(tag[2]!);
-    }
-    rest = rest.slice((tag ?? words)![0].length);
-  }
-  expect(open).toEqual([]);
-  return seen;
-}
 
 describe("XML", () => {
   const nasty = (report: ScanReport): ScanReport => ({

@@ -33,7 +33,7 @@ export interface MetricComparison {
   /** candidate / baseline; null where it could not be measured. For shares the difference instead, see `scale`. */
   readonly estimate: number | null;
   readonly scale: "ratio" | "difference";
-  /** Cluster bootstrap over rounds (or processes); null with too few of them. */
+  /** Over rounds (or processes), at the confidence asked for or the next higher; null with too few of them. */
   readonly interval: Interval | null;
   /** Same prompt, same round. */
   readonly pairs: number;

@@ -2,6 +2,8 @@
  * The statistics of a benchmark, each by its textbook definition; the tests hold them against R and SciPy.
  */
 
+import { rankSums } from "./signed-rank.js";
+
 /** Numbers in ascending order. */
 function sorted(values: Iterable<number>): readonly number[] {
   return [...values].sort((a, b) => a - b);
@@ -82,29 +84,30 @@ export interface Estimate {
  */
 export function hodgesLehmann(values: readonly number[], confidence = 0.95): Estimate {
   const n = values.length;
-  const means: number[] = [];
-  for (let i = 0; i < n; i++) for (let j = i; j < n; j++) means.push((values[i]! + values[j]!) / 2);
-  const walsh = sorted(means);
+  const walsh = new Float64Array((n * (n + 1)) / 2);
+  let at = 0;
+  for (let i = 0; i < n; i++) for (let j = i; j < n; j++) walsh[at++] = (values[i]! + values[j]!) / 2;
+  walsh.sort();
   const { rank, coverage } = signedRank(n, confidence);
   return {
-    value: median(walsh),
+    value: middle(walsh),
     interval: rank === 0 ? null : { lower: walsh[rank - 1]!, upper: walsh[walsh.length - rank]!, coverage },
   };
 }
 
+/** The median of numbers in ascending order; NaN for none. */
+function middle(order: Float64Array): number {
+  const { length } = order;
+  return (order[(length - 1) >> 1]! + order[length >> 1]!) / 2;
+}
+
 /** The largest rank k whose interval from the k-th smallest to the k-th largest Walsh average covers enough. */
 function signedRank(n: number, confidence: number): { readonly rank: number; readonly coverage: number } {
-  const total = (n * (n + 1)) / 2;
-  // share[t]: probability that the ranks with a positive sign sum to t, by adding one rank at a time
-  const share = new Float64Array(total + 1);
-  share[0] = 1;
-  for (let rank = 1; rank <= n; rank++) {
-    for (let t = total; t >= 0; t--) share[t] = (share[t]! + (t >= rank ? share[t - rank]! : 0)) / 2;
-  }
+  const share = rankSums(n);
   let rank = 0;
   let below = 0;
   let coverage = 0;
-  for (; rank <= total / 2; rank++) {
+  for (; rank <= (share.length - 1) / 2; rank++) {
     below += share[rank]!;
     if (2 * below > 1 - confidence) break;
     coverage = 1 - 2 * below;

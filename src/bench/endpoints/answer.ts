@@ -117,7 +117,7 @@ export class StreamAnswer implements AnswerReader, EventReader {
     if (piece.known) this.known = true;
     else this.strange ??= data.slice(0, 1000);
     this.take(piece);
-    return piece.usage === null && piece.finish === null && kindsOf(piece).length === 1;
+    return kindsOf(piece).length > 0;
   }
 
   onToken(kind: TokenKind, bytes: Uint8Array, start: number, end: number): void {
@@ -259,8 +259,6 @@ function onlyText(row: ProtocolRow, data: string, name: string): ReturnType<Only
   const [kind, ...more] = kindsOf(piece);
   if (kind === undefined || more.length > 0) return null;
   if (piece.usage !== null || piece.finish !== null || piece.error !== null || piece.end) return null;
-  // an empty text would leave a call without arguments, which counts for something
-  if (piece.calls !== (kind === "tool")) return null;
   return { kind, text: piece[kind] };
 }
 

@@ -241,7 +241,9 @@ class Exchange implements Receiver {
       this.giveUp({ kind: "stalled", message: `no byte for ${limits.idleSeconds} s on an open connection` });
       return;
     }
-    this.timer = setTimeout(() => this.watch(), Math.min(longestTimer, Math.max(1, (next - at) * 1000)));
+    // the head of an answer that does not stream may come meanwhile: from then on silence counts
+    const wait = Math.min(next - at, limits.idleSeconds) * 1000;
+    this.timer = setTimeout(() => this.watch(), Math.min(longestTimer, Math.max(1, wait)));
   }
 
   /** Leaves the connection; without a failure all that matters has come. */

@@ -2,7 +2,7 @@ import { type LookupAddress, lookup as systemLookup } from "node:dns";
 import { connect as connectTcp, isIP, type LookupFunction, type Socket } from "node:net";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import type { Address } from "./address.js";
-import { closedFailure, connectFailure, type Failure } from "./errors.js";
+import { closedFailure, connectFailure, type Failure, placeOf } from "./errors.js";
 
 /** Takes the bytes of a socket; they are only valid during the call. */
 export interface ByteSink {
@@ -69,7 +69,7 @@ export function openSocket(options: ConnectOptions): Promise<Socket | TLSSocket>
     };
     const timer = setTimeout(
       () => {
-        const place = `${address.host}:${address.port}`;
+        const place = placeOf(address);
         if (!found) fail({ kind: "dns", message: `no address for ${address.host} within ${seconds} s` });
         else if (secured) fail({ kind: "connect-timeout", message: `${place}: no TLS session within ${seconds} s` });
         else fail({ kind: "connect-timeout", message: `${place}: no connection within ${seconds} s` });

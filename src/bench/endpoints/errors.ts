@@ -38,6 +38,11 @@ const words: Readonly<Record<string, string>> = {
   ENFILE: "too many open files on this machine",
 };
 
+/** Host and port, for messages. */
+export function placeOf({ host, port }: Address): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
 function codeOf(error: unknown): string {
   const code = fieldsOf(error)["code"];
   return typeof code === "string" ? code : "";
@@ -46,7 +51,7 @@ function codeOf(error: unknown): string {
 /** Why no connection came about. `secured`: the TCP connection stood already, so that TLS failed. */
 export function connectFailure(error: unknown, address: Address, secured: boolean): Failure {
   const code = codeOf(error);
-  const place = `${address.host}:${address.port}`;
+  const place = placeOf(address);
   if (/^(ENOTFOUND|EAI_|ENODATA|ESERVFAIL)/.test(code)) {
     return { kind: "dns", message: `no address found for ${address.host} (${code})` };
   }

@@ -1,4 +1,5 @@
 import type { Decision, Distribution, GateResult, MetricComparison } from "../compare/result.js";
+import type { SampleSize } from "../compare/sample-size.js";
 import type { Environment } from "../environment.js";
 import type { MetricId } from "../metrics.js";
 import type { Block, ErrorKind, LoadPoint, RequestRecord, TokenSource } from "./record.js";
@@ -84,7 +85,9 @@ export interface EndpointWarning {
     | "retries"
     | "stopped"
     | "few-samples"
-    | "different-environment";
+    | "different-environment"
+    | "different-workload"
+    | "not-interleaved";
   readonly message: string;
 }
 
@@ -105,6 +108,11 @@ export interface EndpointBenchResult {
   readonly reasons: readonly string[];
   /** Share by which the baseline differs from itself, by metric and statistic (`ttft p50`), with --control. */
   readonly noiseFloor: Readonly<Record<string, number>> | null;
+  /**
+   * The size that finds a difference of twice the tolerance in a gated metric with a power of 90 %, by how much the rounds
+   * of this run vary; null where that cannot be said.
+   */
+  readonly recommended?: SampleSize | null;
   /** Requests of this many users at most, or null: where throughput no longer grows (--sweep). */
   readonly saturation: { readonly target: string; readonly point: number; readonly why: string }[] | null;
   /** Dated prices the cost is computed from; null without. */

@@ -1,8 +1,11 @@
 import type { Agreement } from "../../evaluate/agreement.js";
+import type { Drop } from "../../evaluate/drop.js";
+import type { Decision, GateResult } from "../compare/result.js";
 import type { Estimate } from "../compare/statistics.js";
 import type { RatioVerdict } from "../compare/verdict.js";
 import type { Environment } from "../environment.js";
 import type { Round } from "./measure.js";
+import type { ModelPoint } from "./points.js";
 
 /** CPU time of the process or time on the clock: what the verdict is about. */
 export type Metric = "cpu" | "wall";
@@ -19,6 +22,8 @@ export interface BenchSettings {
   readonly seed: number;
   readonly session: Readonly<Record<string, string>>;
   readonly control: boolean;
+  /** As written: `p50(cpu) <= 1.05 * baseline`. */
+  readonly gates: readonly string[];
 }
 
 interface SampleSummary {
@@ -44,7 +49,7 @@ export interface ModelResult {
   readonly sha256: string;
   readonly cpu: Estimate;
   readonly wall: Estimate;
-  /** Runs per second, one after another: 1 / wall. */
+  /** Samples per second, one run after another: samples a run / wall. */
   readonly throughput: number;
   readonly load: Estimate;
   readonly firstRun: Estimate;
@@ -68,6 +73,24 @@ export interface Comparison {
   /** File size, candidate / baseline. */
   readonly sizeRatio: number;
   readonly agreement: Agreement;
+  /** What the candidate lost: by the metric on labelled samples, else by its agreement with the baseline. */
+  readonly drop: Drop;
+}
+
+/** The models in one part of the benchmark. */
+export interface PointResult extends ModelPoint {
+  /** Of the inputs, as in `samples`. */
+  readonly shapes: Readonly<Record<string, readonly string[]>>;
+  readonly models: readonly ModelResult[];
+  readonly comparisons: readonly Comparison[];
+}
+
+/** A model against one of a stored run, point by point; rounds are not paired. */
+export interface StoredComparison extends Pick<Comparison, "candidate" | "baseline" | "time" | "other" | "sizeRatio"> {
+  /** Label of the point. */
+  readonly point: string;
+  /** Whether both are the same file, byte for byte. */
+  readonly sameFile: boolean;
 }
 
 /** Something that limits what the result says, with the remedy. */
@@ -92,6 +115,20 @@ export interface BenchResult {
   readonly samples: SampleSummary;
   readonly models: readonly ModelResult[];
   readonly comparisons: readonly Comparison[];
+  /** The first point, whose models and comparisons are those above. */
+  readonly point: ModelPoint;
+  /** Other batch sizes, thread counts and axes, where several were asked for. */
+  readonly sweep: readonly PointResult[];
+  /** Of the comparisons and gates of all points; PASS where there is neither. */
+  readonly verdict: Decision;
+  readonly gates: readonly GateResult[];
+  /** Against the run of --baseline; null without one. */
+  readonly stored: {
+    readonly source: string;
+    readonly comparisons: readonly StoredComparison[];
+    /** What was allowed to differ. */
+    readonly differences: readonly string[];
+  } | null;
   /** Share by which baseline against itself differs, with --control; null where it could not be measured. */
   readonly noiseFloor?: number | null;
   readonly warnings: readonly Warning[];

@@ -1,8 +1,12 @@
 import type { Agreement } from "../../evaluate/agreement.js";
+import { type Drop, dropOfAgreement } from "../../evaluate/drop.js";
+import type { Decision } from "../compare/result.js";
 import { type Estimate, median, medianInterval } from "../compare/statistics.js";
 import { compareTimes, noiseFloor } from "../compare/verdict.js";
+import { withDecision } from "./decide.js";
 import type { Round } from "./measure.js";
-import type { BenchResult, Comparison, Metric, ModelResult } from "./result.js";
+import type { ModelPoint } from "./points.js";
+import type { BenchResult, Comparison, Metric, ModelResult, PointResult } from "./result.js";
 import { warningsOf } from "./warnings.js";
 
 /** A model and what its processes measured, one round each, in the order of the rounds. */
@@ -10,22 +14,60 @@ export interface MeasuredModel extends Pick<ModelResult, "label" | "path" | "rol
   readonly rounds: readonly Round[];
   /** Against the baseline; undefined for the baseline itself. */
   readonly agreement: Agreement | undefined;
+  /** By a metric; by the agreement where there is none. */
+  readonly drop?: Drop;
+}
+
+/** The models measured in one way. */
+export interface MeasuredPoint {
+  readonly point: ModelPoint;
+  readonly shapes: Readonly<Record<string, readonly string[]>>;
+  readonly models: readonly MeasuredModel[];
 }
 
 /**
  * Puts a benchmark's result together; the first model is the baseline. With a control, no verdict is finer than what
- * the baseline's difference from itself shows: a noise floor above the tolerance takes its place.
+ * the baseline's difference from itself shows: a noise floor above the tolerance takes its place. `others` are further
+ * ways in which the same models were measured.
  */
 export function summarise(
   measured: readonly MeasuredModel[],
   context: Pick<BenchResult, "environment" | "settings" | "samples">,
+  point: ModelPoint = { label: "", batch: null, sizes: {}, threads: context.settings.threads },
+  others: readonly MeasuredPoint[] = [],
 ): BenchResult {
   const { settings } = context;
+  const all = [{ point, models: measured }, ...others];
+  // the widest of all, so that one gate holds for every point
+  const floors = all.map(({ models }) => {
+    const control = models.find(({ role }) => role === "control");
+    return control && noiseFloor(compare(models[0]!, control, settings.metric, settings.tolerance));
+  });
+  const floor = floors.some((one) => one === null) ? null : Math.max(...floors.map((one) => one ?? 0));
+  const tolerance = Math.max(settings.tolerance, ...floors.map((one) => one ?? 0));
+  const models = modelResults(measured, point);
+  const comparisons = comparisonsOf(measured, settings, tolerance);
+  const sweep = others.map(
+    ({ point: own, shapes, models: found }): PointResult => ({
+      ...own,
+      shapes,
+      models: modelResults(found, own),
+      comparisons: comparisonsOf(found, settings, tolerance),
+    }),
+  );
+  const undecided = { verdict: "PASS", gates: [], stored: null } as const;
+  const result = { schema: "deepseek/bench@1", ...context, models, comparisons, point, sweep, ...undecided } as const;
+  const noise = settings.control || measured.some(({ role }) => role === "control") ? { noiseFloor: floor } : {};
+  return withDecision({ ...result, ...noise, warnings: warningsOf({ ...result, ...noise }) });
+}
+
+function comparisonsOf(
+  measured: readonly MeasuredModel[],
+  settings: BenchResult["settings"],
+  tolerance: number,
+): readonly Comparison[] {
   const baseline = measured[0]!;
-  const control = measured.find(({ role }) => role === "control");
-  const floor = control && noiseFloor(compare(baseline, control, settings.metric, settings.tolerance));
-  const tolerance = Math.max(settings.tolerance, floor ?? 0);
-  const comparisons = measured.slice(1).map((model): Comparison => {
+  return measured.slice(1).map((model): Comparison => {
     const own = model.role === "control" ? settings.tolerance : tolerance;
     return {
       candidate: model.label,
@@ -35,12 +77,9 @@ export function summarise(
       other: compare(baseline, model, settings.metric === "cpu" ? "wall" : "cpu", own),
       sizeRatio: model.bytes / baseline.bytes,
       agreement: model.agreement!,
+      drop: model.drop ?? dropOfAgreement(model.agreement!),
     };
   });
-  const models = measured.map(modelResult);
-  const result = { schema: "deepseek/bench@1", ...context, models, comparisons } as const;
-  const noise = control ? { noiseFloor: floor ?? null } : {};
-  return { ...result, ...noise, warnings: warningsOf({ ...result, ...noise }) };
 }
 
 function compare(baseline: MeasuredModel, model: MeasuredModel, metric: Metric, tolerance: number) {
@@ -48,7 +87,11 @@ function compare(baseline: MeasuredModel, model: MeasuredModel, metric: Metric, 
   return compareTimes(times(baseline), times(model), tolerance);
 }
 
-function modelResult({ agreement: _, ...model }: MeasuredModel): ModelResult {
+function modelResults(measured: readonly MeasuredModel[], { batch }: ModelPoint): readonly ModelResult[] {
+  return measured.map((model) => modelResult(model, batch ?? 1));
+}
+
+function modelResult({ agreement: _, drop: __, ...model }: MeasuredModel, samples: number): ModelResult {
   const over = (pick: (round: Round) => number): Estimate => {
     const values = model.rounds.map(pick);
     return { value: median(values), interval: medianInterval(values) };
@@ -58,7 +101,7 @@ function modelResult({ agreement: _, ...model }: MeasuredModel): ModelResult {
     ...model,
     cpu: over((round) => round.cpu.median),
     wall,
-    throughput: 1 / wall.value,
+    throughput: samples / wall.value,
     load: over((round) => round.loadSeconds),
     firstRun: over((round) => round.firstRunSeconds),
     loadedBytes: over((round) => round.loadedBytes - round.baseBytes).value,
@@ -67,13 +110,21 @@ function modelResult({ agreement: _, ...model }: MeasuredModel): ModelResult {
   };
 }
 
-/** Whether a verdict fails the gate: slower, or not measured; `inconclusive` as the user chose. */
-export function failsGate(result: BenchResult, inconclusiveFails: boolean): boolean {
-  return result.comparisons.some(
-    ({ role, time }) =>
-      role === "candidate" &&
-      (time.verdict === "slower" ||
-        time.verdict === "missing" ||
-        (time.verdict === "inconclusive" && inconclusiveFails)),
-  );
+/** What comparisons tell: FAIL where a candidate is slower or not measured; null without a candidate. */
+export function decisionOf(comparisons: readonly Pick<Comparison, "role" | "time">[]): Decision | null {
+  const verdicts = comparisons.filter(({ role }) => role === "candidate").map(({ time }) => time.verdict);
+  if (verdicts.length === 0) return null;
+  if (verdicts.some((verdict) => verdict === "slower" || verdict === "missing")) return "FAIL";
+  return verdicts.includes("inconclusive") ? "INCONCLUSIVE" : "PASS";
+}
+
+/** What CI is told; null where nothing decides: no candidate, no gate, no stored run. */
+export function decisionOfAll({ comparisons, gates, stored, verdict }: BenchResult): Decision | null {
+  const decides = comparisons.some(({ role }) => role === "candidate") || gates.length > 0 || stored !== null;
+  return decides ? verdict : null;
+}
+
+/** Whether a pipeline is told that it failed. */
+export function failsGate({ verdict }: BenchResult, inconclusiveFails: boolean): boolean {
+  return verdict === "FAIL" || (verdict === "INCONCLUSIVE" && inconclusiveFails);
 }

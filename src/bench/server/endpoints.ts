@@ -4,7 +4,7 @@ import type { Behaviour, Behaviours } from "./behaviour.js";
 const usual: Partial<Behaviour> = {
   ttft: { mean: 0.03, jitter: 0.1 },
   gap: { mean: 0.005, jitter: 0.3 },
-  tokens: [20, 24, 28, 32],
+  tokens: 24,
   roleDelta: "early",
   usage: "last",
   cacheBlock: 64,

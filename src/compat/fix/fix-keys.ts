@@ -13,10 +13,14 @@ export function keysOf(
   taken: ReadonlyMap<string, ReadonlySet<number>>,
 ): ReadonlyMap<Finding, string> {
   const next = new Map<string, number>();
+  const digests = new Map<string, string>();
   const keys = new Map<Finding, string>();
   for (const finding of findings) {
     if (!finding.fix) continue;
-    const head = headOf(finding, facts);
+    const parts = partsOf(finding, facts);
+    const digest = digests.get(parts) ?? digestOf(parts);
+    digests.set(parts, digest);
+    const head = `${finding.rule}:${digest}`;
     let number = next.get(head) ?? 0;
     while (taken.get(head)?.has(number)) number += 1;
     next.set(head, number + 1);
@@ -25,11 +29,11 @@ export function keysOf(
   return keys;
 }
 
-function headOf({ rule, fix }: Finding, facts: Facts): string {
+function partsOf({ fix }: Finding, facts: Facts): string {
   const parts = fix!.edits.map(({ file, start, end, text }) =>
     [file, textOf(facts, file).slice(Math.max(0, start - contextLength), end), text].join("\u0000"),
   );
-  return `${rule}:${digestOf(parts.join("\u0001"))}`;
+  return parts.join("\u0001");
 }
 
 /** A short digest, so that a key shows no code (FNV-1a, twice with different starts). */

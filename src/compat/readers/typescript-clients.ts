@@ -56,12 +56,10 @@ export function commonHost(makers: readonly Found[], hostOf: (maker: Found) => H
   return sure || first.certainty !== "certain" ? first : { ...first, certainty: "possible" };
 }
 
-/** The base URL in the options that clients are made with; undefined where none is named, or several clients differ. */
-export function urlOfMakers(makers: readonly Found[], names: readonly string[], resolver: Resolver): Value | undefined {
-  const [maker] = makers;
-  const [options] = (maker?.node as ts.NewExpression | undefined)?.arguments ?? [];
-  if (!maker || makers.length > 1 || !options) return undefined;
-  return urlOfObjects(resolver.followFrom(options, maker), names, resolver);
+/** The base URL in the options that a client is made with; undefined where none is named. */
+export function urlOfMaker(maker: Found, names: readonly string[], resolver: Resolver): Value | undefined {
+  const [options] = (maker.node as ts.NewExpression).arguments ?? [];
+  return options && urlOfObjects(resolver.followFrom(options, maker), names, resolver);
 }
 
 /** The same for options that are found already. */

@@ -25,18 +25,21 @@ export function readObject(
   resolver: Resolver,
   typing: Typing,
 ): ReadObject | undefined {
-  const found = resolver.followFrom(node, from);
-  // several possible objects (a conditional) are not taken apart
-  const objects = found.filter((one) => ts.isObjectLiteralExpression(one.node));
-  const [object] = objects;
-  if (!object || objects.length > 1 || !ts.isObjectLiteralExpression(object.node)) return undefined;
-  const { parameters, spreads } = readProperties(object, object.node, resolver, { direct: true, sure: true });
-  const own = isOwn(object.node, node, object);
-  return {
-    parameters,
-    spreads: own ? spreads : [...spreads, { place: placeOf(object.node, object.module), known: false }],
-    shape: own ? shapeOf(object.node, object, typing, node) : undefined,
+  const read = (): ReadObject | undefined => {
+    const found = resolver.followFrom(node, from);
+    // several possible objects (a conditional) are not taken apart
+    const objects = found.filter((one) => ts.isObjectLiteralExpression(one.node));
+    const [object] = objects;
+    if (!object || objects.length > 1 || !ts.isObjectLiteralExpression(object.node)) return undefined;
+    const { parameters, spreads } = readProperties(object, object.node, resolver, { direct: true, sure: true });
+    const own = isOwn(object.node, node, object);
+    return {
+      parameters,
+      spreads: own ? spreads : [...spreads, { place: placeOf(object.node, object.module), known: false }],
+      shape: own ? shapeOf(object.node, object, typing, node) : undefined,
+    };
   };
+  return from.arguments ? read() : resolver.once(typing, node, read);
 }
 
 /** How an object belongs to the request: its own or spread into it; always, or only under some condition. */
@@ -231,10 +234,23 @@ function shapeOf(node: ts.ObjectLiteralExpression, from: Found, typing: Typing, 
     checked: from.module.isTypeScript && (type ? type.declared !== "open" && !type.cast : isArgument),
     directives:
       (from.module.isTypeScript && type?.declared === "other") ||
-      /@ts-(ignore|expect-error|nocheck|check)/.test(
-        `${source.text.slice(0, 500).split("import")[0]}${before}${node.getText()}`,
-      ),
+      (hasDirectives(source) &&
+        /@ts-(ignore|expect-error|nocheck|check)/.test(
+          `${source.text.slice(0, 500).split("import")[0]}${before}${node.getText()}`,
+        )),
   };
+}
+
+const directed = new WeakMap<ts.SourceFile, boolean>();
+
+/** Does a file have any comment that speaks to the compiler? Nearly none has. */
+function hasDirectives(source: ts.SourceFile): boolean {
+  let known = directed.get(source);
+  if (known === undefined) {
+    known = source.text.includes("@ts-");
+    directed.set(source, known);
+  }
+  return known;
 }
 
 /** Start of the line before the one an offset stands on. */

@@ -8,7 +8,7 @@ import {
   hostOfObjects,
   hostOfOptions,
   makersOf,
-  urlOfMakers,
+  urlOfMaker,
   urlOfObjects,
 } from "./typescript-clients.js";
 import { ts } from "./typescript-compiler.cjs";
@@ -63,15 +63,18 @@ function build(
   };
 }
 
+const sdkMethods = /^(?:create|stream|parse|runTools)$/;
+const sdkCalls =
+  /^((beta\.)?chat\.completions|completions|responses|messages|beta\.messages)\.(create|stream|parse|runTools)$/;
+
 /** `client.chat.completions.create({...})` of openai-node and clients made like it, `client.messages.create({...})`. */
 function sdkRequest(node: CallLike, at: Found, resolver: Resolver): Request | undefined {
   const [argument] = node.arguments ?? [];
   if (!ts.isCallExpression(node) || !argument) return undefined;
   const { root, names } = chainOf(node.expression);
-  const call =
-    /^((beta\.)?chat\.completions|completions|responses|messages|beta\.messages)\.(create|stream|parse|runTools)$/;
+  if (!sdkMethods.test(names.at(-1) ?? "")) return undefined;
   let depth = 0;
-  while (depth < names.length && !call.test(names.slice(depth).join("."))) depth += 1;
+  while (depth < names.length && !sdkCalls.test(names.slice(depth).join("."))) depth += 1;
   if (depth === names.length) return undefined;
   // stream(), parse() and runTools() infer their parameter's type, so that it takes any property
   const object = readObject(argument, at, resolver, names.at(-1) === "create" ? "argument" : "untyped");
@@ -79,14 +82,22 @@ function sdkRequest(node: CallLike, at: Found, resolver: Resolver): Request | un
   const isAnthropic = names.includes("messages");
   const client = memberOfRoot(node.expression, names.length - depth) ?? root;
   const makers = makersOf(client, at, resolver, ts.isNewExpression);
-  const host = commonHost(makers, (maker) => hostOfClass(maker, resolver)) ?? hostOfFile(at.module);
+  const host =
+    commonHost(makers, (maker) => ofMaker("host", maker, resolver, () => hostOfClass(maker, resolver))) ??
+    hostOfFile(at.module);
   const isTyped = makers.every((maker) => {
     const made = maker.node as ts.NewExpression;
     return isOpenAITyped(made, externalOf(made.expression, maker, resolver)?.specifier, client);
   });
   const body = at.module.isTypeScript && !isTyped ? doubted(object) : object;
-  const url = urlOfMakers(makers, ["baseURL", "basePath", "baseUrl", "endpoint"], resolver);
+  const only = makers.length === 1 ? makers[0] : undefined;
+  const url = only && ofMaker("url", only, resolver, () => urlOfMaker(only, urlNames, resolver));
   return build(isAnthropic ? "anthropic" : "openai-node", node, at, host, body, url);
+}
+
+/** What is asked of the one place where a client is made, for all its requests. */
+function ofMaker<Answer>(question: string, maker: Found, resolver: Resolver, answer: () => Answer): Answer {
+  return maker.arguments ? answer() : resolver.once(question, maker.node, answer);
 }
 
 /** An object into which only a person should put something. */
@@ -104,6 +115,8 @@ function memberOfRoot(callee: ts.Expression, levels: number): ts.Expression | un
   return node;
 }
 
+const urlNames = ["baseURL", "basePath", "baseUrl", "endpoint"];
+
 /** The host of `new OpenAI({...})` and its relatives. */
 function hostOfClass(maker: Found, resolver: Resolver): HostVerdict {
   const made = maker.node as ts.NewExpression;
@@ -115,13 +128,7 @@ function hostOfClass(maker: Found, resolver: Resolver): HostVerdict {
     : byPackage
       ? { host: byPackage, certainty: "certain", evidence: `new ${name}() of ${from.specifier}` }
       : { ...unknownHost, evidence: `new ${name}() without a base URL that is known here` };
-  const verdict = hostOfOptions(
-    made.arguments?.[0],
-    maker,
-    resolver,
-    ["baseURL", "basePath", "baseUrl", "endpoint"],
-    fallback,
-  );
+  const verdict = hostOfOptions(made.arguments?.[0], maker, resolver, urlNames, fallback);
   // a class of the project's own may do anything with its options
   const own = resolver.followFrom(made.expression, maker).some(({ node }) => ts.isClassLike(node));
   return own && verdict.certainty === "certain" ? { ...verdict, certainty: "possible" } : verdict;

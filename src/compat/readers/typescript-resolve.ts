@@ -33,6 +33,8 @@ export interface Resolver {
   value(node: ts.Expression, from: Found): Value;
   /** May a member of an object be changed after the object is made? */
   isChanged(object: ts.Node, name: string): boolean;
+  /** The answer to a question about a node, worked out once: several recognisers ask the same of it. */
+  once<Answer>(question: string, node: ts.Node, answer: () => Answer): Answer;
   /** Lets go of what was found so far; only memory depends on it. */
   forget(): void;
 }
@@ -447,6 +449,13 @@ export function createResolver(project: Project, calls: Calls, writes: Writes): 
     }
     return found;
   };
+  const told = new Map<string, Map<ts.Node, unknown>>();
+  const once = <Answer>(question: string, node: ts.Node, answer: () => Answer): Answer => {
+    const known = told.get(question) ?? new Map<ts.Node, unknown>();
+    told.set(question, known);
+    if (!known.has(node)) known.set(node, answer());
+    return known.get(node) as Answer;
+  };
   const asked = new Set<ts.Node>();
   let parts = 0;
   const value = (node: ts.Expression, from: Found): Value => {
@@ -466,7 +475,11 @@ export function createResolver(project: Project, calls: Calls, writes: Writes): 
     member: (object, name) => membersOf([object], name, 0, object.node),
     value,
     isChanged,
-    forget: () => answers.clear(),
+    once,
+    forget() {
+      answers.clear();
+      told.clear();
+    },
   };
 }
 

@@ -115,6 +115,13 @@ export function createTypeVerifier(files: TypeFiles): Verifier {
           continue;
         }
         if (!/\.[cm]?[jt]sx?$/.test(file)) continue;
+        const found = nearestConfig(absolute(file), files);
+        if (found === undefined) {
+          if (needsTypes(file)) unchecked.set(file, "no tsconfig.json was found, so types were not checked");
+          continue;
+        }
+        // the compiler takes long to load, and most settings check no JavaScript
+        if (!needsTypes(file) && !mayCheckScripts(found, files)) continue;
         const config = configOf(absolute(file));
         if (!config) {
           if (needsTypes(file)) unchecked.set(file, "no tsconfig.json was found, so types were not checked");
@@ -179,6 +186,26 @@ function nearestConfig(path: string, files: TypeFiles): string | undefined {
     if (files.fileExists(config)) return config;
   }
   return undefined;
+}
+
+/** Files followed from one tsconfig.json to what it extends. */
+const mostExtends = 8;
+
+/** May a tsconfig have JavaScript checked? By a look at its text and at what it extends; true where that is not sure. */
+function mayCheckScripts(path: string, files: TypeFiles, depth = 0): boolean {
+  const text = files.readFile(path);
+  // an escape may hide a name, and a reference leads to other settings
+  if (text === undefined || depth > mostExtends || /checkJs|references|\\/i.test(text)) return true;
+  const extended = [...text.matchAll(/"extends"\s*:\s*("[^"\n]*"|\[[^\]]*\])/g)].map(([, value]) => value!);
+  if (extended.length < text.split("extends").length - 1) return true;
+  const folder = path.slice(0, path.lastIndexOf("/"));
+  return extended
+    .flatMap((value) => value.match(/"[^"]*"/g) ?? [])
+    .some((quoted) => {
+      const target = join(folder, quoted.slice(1, -1));
+      const file = quoted.startsWith('".') && [target, `${target}.json`].find((one) => files.fileExists(one));
+      return !file || mayCheckScripts(file, files, depth + 1);
+    });
 }
 
 /** The options of a tsconfig; for one that only refers to others those of the first that is there. */

@@ -53,10 +53,11 @@ export const model = deepseek("deepseek-flash");
       if (covered.some((folder) => file.file.startsWith(folder))) continue;
       const use = file.calls.find(({ from }) => from?.package === sdk);
       const problem = use && problemOf(facts, file, use.calleePlace);
+      if (!problem) continue;
       const version = facts.packageVersion?.(file.file, sdk) ?? "";
       // one project, one finding
       const key = `${version} ${file.file.split("/").slice(0, 2).join("/")}`;
-      if (!problem || seen.has(key)) continue;
+      if (seen.has(key)) continue;
       seen.add(key);
       yield problem;
     }

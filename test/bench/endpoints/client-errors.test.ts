@@ -83,6 +83,10 @@ describe("failures have a name of their own, and what was measured is kept", () 
     });
     const sender = sending(server.url, { stream: false }, { idleSeconds: 0.1 });
     expect(await sender.send(prompt)).toMatchObject({ error: null, text: "late" });
+    const begun = await serve((socket) => socket.write(plainOf({ choices: [] }).slice(0, -4)));
+    const stalled = await sending(begun.url, { stream: false }, { idleSeconds: 0.2 }).send(prompt);
+    expect(stalled).toMatchObject({ error: { kind: "stalled" }, status: 200 });
+    expect(stalled.done - stalled.sent).toBeLessThan(1);
   });
 
   test("nothing connects in time", async () => {

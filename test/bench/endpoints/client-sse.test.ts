@@ -224,6 +224,11 @@ describe("the classification without parsing", () => {
       event({ content: "x" }, { finish_reason: "stop" }),
       event({ content: "x", reasoning_content: "y" }),
       event({ content: "x" }, { index: 1 }),
+      plain("x").replace('"content"', '"contenT"'),
+      plain("x").replace('"content"', '"refusal"'),
+      plain("x").replace('"delta"', '"other"'),
+      plain("x").replace("data: ", "date: "),
+      plain("x").replace("data: ", ":    :"),
       plain("x").replace('"x"', '"x","content":"z"'),
       plain("x").replace('"x"', '""'),
       plain("x").replace("data: ", "data:"),
@@ -233,7 +238,8 @@ describe("the classification without parsing", () => {
       plain("x").replace('{"id"', '{"usage":{"prompt_tokens":1,"completion_tokens":2},"id"'),
     ];
     for (const change of changes) {
-      const texts = [plain("a"), plain("b"), plain("c"), change, plain("d"), change, plain("e")];
+      const again = [change, change.replace('"x"', '"yy"'), change.replace('"x"', '"zzz"')];
+      const texts = [plain("a"), plain("b"), plain("c"), ...again, plain("d"), change, plain("e"), ...again];
       const bytes = Buffer.from(`${texts.join("")}data: [DONE]\n\n`);
       const expected = byParsing(
         texts.map((text) => text.replaceAll("\r", "")),
@@ -249,8 +255,17 @@ describe("the classification without parsing", () => {
           expected.reasoning,
           expected.kinds.length,
         ]);
+        expect([found.usage?.output ?? null, found.finish]).toEqual([expected.output, expected.finish]);
       }
     }
+  });
+
+  test("the last usage and the last finish reason count, whatever came before", () => {
+    const told = (text: string, tokens: number, finish: string): string =>
+      event({ content: text }, { finish_reason: finish }).replace("{", `{"usage":{"completion_tokens":${tokens}},`);
+    const texts = [told("a", 5, "stop"), told("b", 5, "stop"), told("c", 7, "length"), told("d", 5, "stop")];
+    const answer = answerOf(Buffer.from(texts.join("")), []);
+    expect(answer.reading()).toMatchObject({ text: "abcd", usage: { output: 5 }, finish: "stop" });
   });
 
   test("an escape or a control character that JSON does not know is invalid, wherever it comes", () => {

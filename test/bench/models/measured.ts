@@ -81,6 +81,7 @@ export function context(
       seed: 1,
       session: {},
       control: false,
+      gates: [],
       ...settings,
     },
     samples: { count: 4, timed: 1, source: "synthetic, seed 1", synthetic: true, shapes: { x: ["1x3"] }, notes: [] },

@@ -130,6 +130,21 @@ describe("verified fixes", () => {
     expect(checked.withdrawn).toHaveLength(1);
   });
 
+  test.each([
+    ['"./base"', 1],
+    ['["./strict.json", "./base.json"]', 1],
+    ['"./strict.json"', 0],
+  ])("checkJs is found where the tsconfig extends %s", async (extended, withdrawals) => {
+    const files = {
+      "src/a.js": "// deepseek\n/** @type {number} */\nexport const size = OLD;\nvar OLD = 1, NEW = 'x';\n",
+      "base.json": '{ "compilerOptions": { "checkJs": true } }',
+      "strict.json": '{ "compilerOptions": { "strict": true } }',
+    };
+    const own = `{ "extends": ${extended}, "compilerOptions": { "types": [], "lib": ["es2022"] } }`;
+    const { withdrawn } = await fixing(files, [replacing("= OLD", "= NEW")], own);
+    expect(withdrawn).toHaveLength(withdrawals);
+  });
+
   test("options come from the tsconfig that a solution refers to, and from the one it extends", async () => {
     const text =
       "// deepseek\nexport const size = OLD;\ndeclare const OLD: string;\nfunction f(NEW: any) { return NEW; }\nf(1);\n";
