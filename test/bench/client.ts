@@ -58,7 +58,8 @@ interface Outcome {
   readonly seconds: number;
   readonly cpuSeconds: number;
   readonly rssBytes: number;
-  readonly rss?: readonly number[];
+  /** Every second, after a garbage collection. */
+  readonly memory?: readonly { readonly rss: number; readonly held: number }[];
 }
 
 interface Stamped {
@@ -329,23 +330,22 @@ const long = await run("ours", {
   seconds: memorySeconds,
   memory: true,
 });
-const megabytes = long.rss!.map((bytes) => bytes / 1e6);
-const later = megabytes.slice(megabytes.length >> 2);
-const middle = later.reduce((a, b) => a + b, 0) / later.length;
-const times = later.map((_, index) => index - (later.length - 1) / 2);
-const slope =
-  times.reduce((sum, time, index) => sum + time * (later[index]! - middle), 0) /
-  times.reduce((sum, time) => sum + time * time, 0);
-show(`Memory over ${memorySeconds} s at full speed`, {
-  ours: {
-    events: long.count,
-    "RSS MB at the start": megabytes[0]!.toFixed(1),
-    "RSS MB, mean of the last three quarters": middle.toFixed(1),
-    "RSS MB at the end": megabytes.at(-1)!.toFixed(1),
-    "MB a minute": (slope * 60).toFixed(2),
-  },
+const third = Math.ceil(long.memory!.length / 3);
+const typicalMB = (field: "rss" | "held", from: number, to?: number): number =>
+  quantile(
+    long.memory!.slice(from, to).map((one) => one[field] / 1e6),
+    0.5,
+  );
+const thirds = (field: "rss" | "held"): Record<string, string> => ({
+  "first third, MB": ms(typicalMB(field, 0, third)),
+  "last third, MB": ms(typicalMB(field, -third)),
 });
-judge("memory: growth a minute at most 5 % of RSS", (slope * 60) / middle, false, 0.05);
+show(`Memory over ${memorySeconds} s and ${long.count} events at full speed, medians`, {
+  RSS: thirds("rss"),
+  "held after garbage collection": thirds("held"),
+});
+const growth = typicalMB("rss", -third) / typicalMB("rss", 0, third);
+judge("memory: RSS of the last third over that of the first at most", growth, false, 1.1, "x");
 
 console.log("\nGoals");
 console.table(goals);

@@ -33,15 +33,18 @@ export async function work({ one, connect = async () => {}, close = () => {} }) 
     await keepAsking(now() + 1);
     const begun = now();
     const cpu = cpuSeconds();
-    const rss = [];
+    const memory = [];
     const sample = setInterval(() => {
       globalThis.gc?.();
-      rss.push(process.memoryUsage().rss);
+      const { rss: resident, heapUsed, external } = process.memoryUsage();
+      memory.push({ rss: resident, held: heapUsed + external });
     }, 1000);
     const count = await keepAsking(begun + job.seconds);
     clearInterval(sample);
     const result = { count, seconds: now() - begun, cpuSeconds: cpuSeconds() - cpu };
-    console.log(JSON.stringify({ ...result, rssBytes: process.memoryUsage().rss, rss: job.memory ? rss : undefined }));
+    console.log(
+      JSON.stringify({ ...result, rssBytes: process.memoryUsage().rss, memory: job.memory ? memory : undefined }),
+    );
   } else {
     await Promise.all(streams.map((stream) => one(job, `warm ${stream}`, Math.ceil(job.pace))));
     const begun = now();
