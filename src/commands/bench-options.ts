@@ -34,7 +34,7 @@ export function endpointOptions(): Option[] {
   return [
     new Option(
       "--endpoint <label=url,...>",
-      "an endpoint and its model: old=https://...,model=...; also protocol=chat|completions|anthropic, key-env=<variable>, http2=auto|on|off, stream=on|off (repeatable; the first is the baseline)",
+      "an endpoint and its model: old=https://...,model=...; also protocol=chat|completions|anthropic, key-env=<variable>, http2=auto|on|off, stream=on|off, thinking=on|off (repeatable; the first is the baseline)",
     ).argParser(repeated),
     new Option(
       "--header <name: value>",
@@ -71,13 +71,15 @@ export function workloadOptions(): Option[] {
       "--trace <file>",
       "requests at recorded times (.jsonl: timestamp, input_length, output_length or prompt)",
     ),
-    new Option("--turns <n>", "questions of a made-up conversation").argParser(whole(1, 100)),
+    new Option("--turns <n>", "questions of a conversation of the data set at most").argParser(whole(1, 100)),
     new Option("--shared-prefix <tokens/groups>", "made-up prompts of a group begin alike: 1000/8"),
     new Option(
       "--allow-cache",
       "send prompts as they are: caches of prefixes may know them from earlier rounds and runs",
     ),
     new Option("--max-tokens <n>", "longest answer, for prompts that do not say").argParser(whole(1, 1_000_000)),
+    new Option("--recorded-answers", "conversations go on with the answers of the data set, where it has them"),
+    new Option("--in-order", "prompts of a data set in its order, not in a new one each round"),
     new Option("--ignore-eos", "ask servers that can (vLLM, SGLang) to go on to max_tokens"),
   ];
 }

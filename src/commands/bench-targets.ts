@@ -1,4 +1,5 @@
 import type { Protocol, Target } from "../bench/endpoints/target.js";
+import { type ThinkingSwitch, thinkingBody } from "../bench/workload/presets.js";
 import type { Host, Options } from "../cli.js";
 import { UserError } from "../errors.js";
 
@@ -12,19 +13,36 @@ interface Words {
   "key-env"?: string;
   http2?: string;
   stream?: string;
+  thinking?: string;
 }
 
-const known = ["model", "protocol", "key-env", "http2", "stream"] as const satisfies readonly (keyof Words)[];
+const known = [
+  "model",
+  "protocol",
+  "key-env",
+  "http2",
+  "stream",
+  "thinking",
+] as const satisfies readonly (keyof Words)[];
 
 /** The variable that holds the key of an official host; a key is never sent anywhere unasked. */
 function usualKey(url: URL): string | undefined {
   return url.protocol === "https:" && url.hostname === "api.deepseek.com" ? "DEEPSEEK_API_KEY" : undefined;
 }
 
+/** How a host is told to think; servers one runs oneself (vLLM, SGLang) take it in their chat template. */
+function thinkingOf({ hostname, port, pathname }: URL): ThinkingSwitch {
+  if (/(^|\.)deepseek\.com$/.test(hostname) || /\/anthropic(\/|$)/.test(pathname)) return "thinking.type";
+  if (/(^|\.)openrouter\.ai$/.test(hostname)) return "reasoning.enabled";
+  if (/(^|\.)(siliconflow\.(cn|com)|aliyuncs\.com)$/.test(hostname)) return "enable_thinking";
+  return port === "11434" ? "think" : "chat_template_kwargs.thinking";
+}
+
 /** The targets of all --endpoint options, with --header, --body and --no-stream laid over them. */
 export function targetsOf(host: Host, options: Options): readonly Target[] {
   const texts = options["endpoint"] as readonly string[];
-  const targets = texts.map((text) => targetOf(host, text, options["stream"] !== false));
+  const usualThinking = options["preset"] === "reasoning" ? "on" : undefined;
+  const targets = texts.map((text) => targetOf(host, text, options["stream"] !== false, usualThinking));
   const labels = targets.map(({ label }) => label);
   const twice = labels.find((label, at) => labels.indexOf(label) !== at);
   if (twice !== undefined) throw new UserError(`--endpoint ${twice}=...: this label is given twice; choose another`);
@@ -39,11 +57,11 @@ export function targetsOf(host: Host, options: Options): readonly Target[] {
   return targets.map((target) => ({
     ...target,
     headers: Object.fromEntries(headers.filter(forOne(target.label)).map(({ name, value }) => [name, value])),
-    body: Object.assign({}, ...bodies.filter(forOne(target.label)).map(({ body }) => body)),
+    body: Object.assign({ ...target.body }, ...bodies.filter(forOne(target.label)).map(({ body }) => body)),
   }));
 }
 
-function targetOf(host: Host, text: string, stream: boolean): Target {
+function targetOf(host: Host, text: string, stream: boolean, usualThinking: "on" | undefined): Target {
   const [first = "", ...rest] = text.split(",");
   const refuse = (problem: string): never => {
     throw new UserError(`--endpoint ${shown(text)}: ${problem}`);
@@ -62,10 +80,11 @@ function targetOf(host: Host, text: string, stream: boolean): Target {
   }
   const protocol = (words.protocol ?? (/\/anthropic(\/|$)/.test(url.pathname) ? "anthropic" : "chat")) as Protocol;
   if (!protocols.includes(protocol)) return refuse(`protocol=${protocol}: it is one of ${protocols.join(", ")}`);
-  const { model, http2 = "auto", stream: streams = stream ? "on" : "off" } = words;
+  const { model, http2 = "auto", stream: streams = stream ? "on" : "off", thinking = usualThinking } = words;
   if (!model) return refuse(`model= is missing; ${usage}`);
   if (http2 !== "auto" && http2 !== "on" && http2 !== "off") return refuse("http2= is one of auto, on, off");
   if (streams !== "on" && streams !== "off") return refuse("stream= is one of on, off");
+  if (thinking !== undefined && thinking !== "on" && thinking !== "off") return refuse("thinking= is one of on, off");
   const variable = words["key-env"] ?? usualKey(url);
   const key = variable === undefined ? undefined : host.env[variable];
   if (variable !== undefined && !key) {
@@ -81,7 +100,7 @@ function targetOf(host: Host, text: string, stream: boolean): Target {
     model,
     key,
     headers: {},
-    body: {},
+    body: thinking === undefined ? {} : thinkingBody(thinkingOf(url), thinking === "on"),
     stream: streams === "on",
     http2,
   };

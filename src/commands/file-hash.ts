@@ -24,7 +24,7 @@ parentPort.on("message", (file) => {
 `;
 
 /** A file as it was when it was hashed. */
-export interface HashedFile {
+interface HashedFile {
   /** Inode, size and time of change. */
   readonly state: string;
   /** Hexadecimal. */

@@ -24,7 +24,7 @@ export interface WrittenModel {
 }
 
 /** A file being written from its start; what is skipped reads as zeros. */
-export interface FileWriter {
+interface FileWriter {
   write(bytes: Uint8Array, position: number): void;
   /** Makes sure that all of it is on the disk. */
   close(): void;

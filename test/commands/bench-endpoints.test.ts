@@ -174,6 +174,23 @@ describe("deepseek bench with endpoints", () => {
     expect(await bench(argv)).toMatchObject({ code: 2, stderr: expect.stringMatching(/MY_KEY is not set/) });
   });
 
+  test("thinking is switched as the host wants it, and each endpoint may have fields of its own", async () => {
+    const own = ["--body", '{"top_p": 0.9}', "--body", 'off={"top_p": 0.5}'];
+    const argv = [
+      ...at("on", "fast", ",thinking=on"),
+      ...at("off", "same", ",thinking=off"),
+      ...own,
+      ...brief,
+      "--json",
+    ];
+    const { targets } = JSON.parse((await bench(argv)).stdout) as EndpointBenchResult;
+    const kwargs = (thinking: boolean) => ({ chat_template_kwargs: { thinking, enable_thinking: thinking } });
+    expect(targets.map(({ body }) => body)).toEqual([
+      { ...kwargs(true), top_p: 0.9 },
+      { ...kwargs(false), top_p: 0.5 },
+    ]);
+  });
+
   test("Ctrl-C keeps what was measured", async () => {
     let interrupt: (() => void | Promise<void>) | undefined;
     const printed: string[] = [];

@@ -98,8 +98,8 @@ const layouts: readonly Layout[] = [
   },
   {
     name: "litellm, whose own parameter is the switch; a limit that was ignored",
-    before: 'client.chat.completions.create(model="deepseek-flash", messages=m, max_completion_tokens=9, ' + off + ")",
-    after: 'client.chat.completions.create(model="deepseek-flash", messages=m, max_tokens=9, ' + off + ")",
+    before: `client.chat.completions.create(model="deepseek-flash", messages=m, max_completion_tokens=9, ${off})`,
+    after: `client.chat.completions.create(model="deepseek-flash", messages=m, max_tokens=9, ${off})`,
   },
   {
     name: "parameters that do nothing",

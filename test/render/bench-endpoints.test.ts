@@ -391,7 +391,7 @@ describe("JUnit", () => {
 });
 
 describe("the page", () => {
-  const page = endpointForms(rich).html!();
+  const page = endpointForms(rich).html!() as string;
 
   test("loads nothing from anywhere", () => {
     expect(page).toContain("default-src 'none'");
@@ -424,7 +424,7 @@ describe("the page", () => {
   test("says to how many points large data were thinned, and stays small", () => {
     expect(page).toContain("(600 of 1,349 requests drawn)");
     const records = Array.from({ length: 20 }, () => rich.raw.records).flat();
-    const large = endpointForms({ ...rich, raw: { ...rich.raw, records } }).html!();
+    const large = endpointForms({ ...rich, raw: { ...rich.raw, records } }).html!() as string;
     expect(large.length).toBeLessThan(page.length * 2);
   });
 

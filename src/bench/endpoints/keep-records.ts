@@ -4,10 +4,7 @@ import type { Outcome, RequestRecord } from "./record.js";
 export const mostKeptEvents = 2_000_000;
 
 /** Where a request belongs in the run. */
-export type Place = Pick<
-  RequestRecord,
-  "target" | "point" | "round" | "slot" | "prompt" | "turn" | "scheduled" | "warmUp"
->;
+type Place = Pick<RequestRecord, "target" | "point" | "round" | "slot" | "prompt" | "turn" | "scheduled" | "warmUp">;
 
 /** Collects the records of a run. */
 export interface Records {

@@ -5,7 +5,7 @@ import type { Vocabulary } from "./words.js";
 
 /** Kinds of work, each a handful of prompts and the settings they are usual with. */
 export const presetNames = ["chat", "long-text", "tools", "reasoning"] as const;
-export type PresetName = (typeof presetNames)[number];
+type PresetName = (typeof presetNames)[number];
 
 /** A kind of work. */
 export interface Preset {

@@ -18,7 +18,7 @@ export interface Synthetic {
 
 const example = "in=512,out=128 or in=normal:512:100,out=64,turns=3,think=2";
 /** Turns of a conversation at most: each holds all that were before it. */
-export const mostTurns = 1000;
+const mostTurns = 1000;
 
 /** Reads the value of `--synthetic`. Throws a UserError that names what is wrong. */
 export function parseSynthetic(text: string, ignoreEos = false): Synthetic {

@@ -1,8 +1,8 @@
 import type { ObjectShape, Parameter, Spread } from "../facts.js";
 import { ts } from "./typescript-compiler.cjs";
+import { isOwn } from "./typescript-object-uses.js";
 import type { Resolver } from "./typescript-resolve.js";
-import { declarationOf } from "./typescript-scopes.js";
-import { propertyName, walk, withoutCasts } from "./typescript-syntax.js";
+import { propertyName, withoutCasts } from "./typescript-syntax.js";
 import { isConst, typeAround } from "./typescript-types.js";
 import { type Found, numberOf, placeOf } from "./typescript-values.js";
 import { either } from "./value-of-ends.js";
@@ -264,37 +264,4 @@ function isWrittenIn(node: ts.ObjectLiteralExpression, use: ts.Expression): bool
   let outer: ts.Node = node;
   while (outer !== use && (ts.isParenthesizedExpression(outer.parent) || isConst(outer.parent))) outer = outer.parent;
   return outer === use;
-}
-
-/** Is the literal used by this request only: written in the call, or a constant named once? */
-function isOwn(literal: ts.ObjectLiteralExpression, use: ts.Expression, found: Found): boolean {
-  if (literal.getSourceFile() !== use.getSourceFile()) return false;
-  const plain = withoutCasts(use);
-  if (plain === literal) return true;
-  if (!ts.isIdentifier(plain)) return false;
-  const declaration = declarationOf(plain.text, plain);
-  if (!declaration || !ts.isVariableDeclaration(declaration) || found.path.length > 1) return false;
-  const own = ts.isIdentifier(declaration.name) && declaration.name.text === plain.text ? 1 : 0;
-  const uses = timesNamed(plain.text, literal.getSourceFile()) - own;
-  const statement = declaration.parent.parent;
-  const exported =
-    ts.isVariableStatement(statement) &&
-    (statement.modifiers ?? []).some(({ kind }) => kind === ts.SyntaxKind.ExportKeyword);
-  return uses === 1 && !exported;
-}
-
-const names = new WeakMap<ts.SourceFile, ReadonlyMap<string, number>>();
-
-/** How often an identifier stands in a file. */
-function timesNamed(name: string, source: ts.SourceFile): number {
-  let counts = names.get(source);
-  if (!counts) {
-    const found = new Map<string, number>();
-    walk(source, (node) => {
-      if (ts.isIdentifier(node)) found.set(node.text, (found.get(node.text) ?? 0) + 1);
-    });
-    counts = found;
-    names.set(source, counts);
-  }
-  return counts.get(name) ?? 0;
 }

@@ -68,7 +68,7 @@ export async function smallServer(answer: (socket: Socket, got: Got) => void, tl
 
 export const prompt: Prompt = { id: "p1", messages: [{ role: "user", content: "hi" }], parameters: { max_tokens: 9 } };
 
-export const limits: RequestLimits = {
+const limits: RequestLimits = {
   connectSeconds: 2,
   totalSeconds: 5,
   idleSeconds: 2,
@@ -91,7 +91,7 @@ export function targetOf(url: string, more: Partial<Target> = {}): Target {
   };
 }
 
-export const clock = { now: (): number => performance.now() / 1000 };
+const clock = { now: (): number => performance.now() / 1000 };
 
 export function senderOf(
   url: string,

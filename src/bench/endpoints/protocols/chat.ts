@@ -79,7 +79,7 @@ function tokensOf(choice: Fields): number | null {
 }
 
 /** Usage in the fields of OpenAI and DeepSeek. */
-export function usageOf(value: unknown): Usage | null {
+function usageOf(value: unknown): Usage | null {
   if (!isFields(value)) return null;
   const usage: Usage = {
     input: countOf(value["prompt_tokens"]),
