@@ -13,5 +13,7 @@ export default {
   },
   // fixtures hold package.json files of small example applications
   modulePathIgnorePatterns: ["<rootDir>/dist/", "<rootDir>/fixtures/", "<rootDir>/tour/", "<rootDir>/bench-work/"],
+  // two cores are usual in pipelines, and one of them would wait
+  maxWorkers: "100%",
   testTimeout: 60000,
 };

@@ -246,9 +246,10 @@ export function decodeTensor(bytes: Uint8Array, where: string): { readonly name:
   if (!onnxType(proto.dataType)?.dtype) {
     throw new FormatError(`${where}: holds ${typeName(proto.dataType)} elements, which cannot be fed to a model`);
   }
-  const tensor = readTensor(proto, () => {
+  if (proto.dataLocation === TensorProto_DataLocation.EXTERNAL) {
     throw new FormatError(`${where}: keeps its data in another file, which is not read`);
-  });
+  }
+  const tensor = readTensor(proto);
   return { name: proto.name, tensor };
 }
 

@@ -66,7 +66,7 @@ describe("docs/bench.md", () => {
     );
     const brief = argv.includes("--endpoint")
       ? ["--rounds", "2", "--no-warm-up"]
-      : ["--time", "0.02", "--warmup", "0.01"];
+      : ["--time", "0.02", "--warmup", "0.01", "--rounds", "1"];
     const few = argv.includes("--endpoint") && !argv.includes("--duration") ? ["--requests", "4"] : [];
     const shape = argv[0] === "model.onnx" && !/--data|--axis/.test(line) ? ["--shape", "x=1x4x8"] : [];
     const kept = argv.includes("--baseline") ? ["--save", "now.json"] : [];

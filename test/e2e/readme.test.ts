@@ -44,7 +44,7 @@ describe("the README's commands", () => {
     rmSync(join(folder, "model.int8.onnx"), { force: true });
     if (argv.includes("model.int8.onnx")) run(["deepseek", "compress", "--int8", "model.onnx", "--data", "samples"]);
     // what a bench says is not this test's business, so it need not measure long
-    if (argv[1] === "bench") argv.push("--time", "0.02", "--warmup", "0.01");
+    if (argv[1] === "bench") argv.push("--time", "0.02", "--warmup", "0.01", "--rounds", "1");
     const { status, stdout, stderr } = run(argv);
     expect(stderr).not.toMatch(/error/);
     expect([0, 1]).toContain(status);

@@ -82,6 +82,14 @@ describe("a tensor in a file of its own", () => {
     );
   });
 
+  test("is refused where its data lie in another file, named or not", () => {
+    const proto = makeTensor("x", { dtype: "int8", shape: [1], data: Int8Array.of(0) });
+    setExternal(proto, "", 0, 1);
+    expect(() => decodeTensor(toBinary(TensorProtoSchema, proto), "input_0.pb")).toThrow(
+      /^input_0\.pb: keeps its data in another file/,
+    );
+  });
+
   const lying = (fields: object) => toBinary(TensorProtoSchema, create(TensorProtoSchema, fields));
   const external = () => {
     const proto = makeTensor("x", { dtype: "float32", shape: [1], data: new Float32Array(1) });
