@@ -41,10 +41,13 @@ export interface RequestLimits {
   readonly connectSeconds: number;
   /** From sent to the last byte. */
   readonly totalSeconds: number;
-  /** Longest silence in an answer; keep-alive comments are not silence, but see `totalSeconds`. */
+  /**
+   * Longest silence: of a stream from when it was asked for, of other answers from their head on. Keep-alive comments
+   * are not silence, but see `totalSeconds`.
+   */
   readonly idleSeconds: number;
   /** Bytes of one answer at most: an endless stream ends here. */
   readonly bytes: number;
-  /** How often a request that failed before its first token is sent again: 429 and 5xx after Retry-After. */
+  /** How often a request that failed before its first token is sent again: 429 and 5xx after Retry-After, if that is no more than `totalSeconds`. */
   readonly retries: number;
 }

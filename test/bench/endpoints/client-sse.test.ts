@@ -214,7 +214,7 @@ describe("the classification without parsing", () => {
           if (kind !== null) expect(kind).toBe("empty");
         },
       ),
-      { numRuns: 400 },
+      { numRuns: 250 },
     );
   });
 
