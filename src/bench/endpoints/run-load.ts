@@ -4,6 +4,7 @@ import { seedOf } from "../workload/seeds.js";
 import { uniquePrefix } from "../workload/unique-prefix.js";
 import type { Workload } from "../workload/workload.js";
 import { type BlockPlan, type Questions, runBlock } from "./block.js";
+import { checkPlan } from "./check-plan.js";
 import type { Meter } from "./client-load.js";
 import type { Slo } from "./flow.js";
 import { keepRecords, mostKeptEvents } from "./keep-records.js";
@@ -70,7 +71,8 @@ const mostAhead = 64;
 /**
  * Measures targets under the loads of a plan. In every round each load is put on every target, one after the other, in
  * alternating order (A B, B A ...), so that a drift of the network or the machine falls on all alike; requests of two
- * targets never overlap. The same prompts go to every target in a round, and others in the next.
+ * targets never overlap. The same prompts go to every target in a round, and others in the next. Rejects with a UserError
+ * for a plan that would measure nothing, and for nothing else.
  */
 export async function runLoad(
   targets: readonly LoadTarget[],
@@ -78,6 +80,7 @@ export async function runLoad(
   plan: LoadPlan,
   tools: LoadTools,
 ): Promise<EndpointRun> {
+  checkPlan(plan.points, plan, workload);
   const run = startRun(targets, workload, plan, tools, plan.points.length);
   for (let round = 0; round < plan.rounds; round++) {
     for (const [at, point] of plan.points.entries()) await run.round(point, at, round);
@@ -103,6 +106,7 @@ export async function runSweep(
   slo: Slo,
   tools: LoadTools,
 ): Promise<SweptRun> {
+  checkPlan([settings.start], plan, workload);
   const points: LoadPoint[] = [];
   const labels = targets.map(({ label }) => label);
   const expected = Math.ceil(Math.log2(settings.most / loadOf(settings.start))) + 1 + settings.bisections;

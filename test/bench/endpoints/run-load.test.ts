@@ -349,3 +349,23 @@ test("a trace is replayed at its own times after a few questions to warm up", as
   expect(kept.map(({ scheduled }) => Number((scheduled! - kept[0]!.scheduled!).toFixed(6)))).toEqual([0, 0.5, 0.5, 4]);
   expect(run.records.filter(({ warmUp }) => warmUp)).toHaveLength(3);
 });
+
+test.each<[Partial<LoadPlan>, string]>([
+  [{ points: [closed(0)] }, "concurrency is 0; give a whole number from 1 to 20000"],
+  [{ points: [open(0)] }, "the rate is 0; give more than 0 requests per second"],
+  [
+    { points: [open(1, { burstiness: 0 })] },
+    "the burstiness is 0; give more than 0 (1 is Poisson, below comes in bursts)",
+  ],
+  [
+    { points: [open(1, { maxConcurrency: 0 })] },
+    "the most requests at a time is 0; give a whole number from 1 to 20000",
+  ],
+  [{ points: [open(1, { arrival: "trace" })] }, "a trace is replayed only where the prompts are one: give its file"],
+  [{ block: { seconds: 0 } }, "the duration is 0; give more than 0 seconds"],
+  [{ block: { requests: 0.5 } }, "0.5 requests: give a whole number from 1 on"],
+  [{ rounds: 0 }, "0 rounds: give at least 1"],
+  [{ totalSeconds: 0 }, "the time limit is 0; give more than 0 seconds"],
+])("refuses %j before anything is sent", async (plan, message) => {
+  await expect(simulate(plan)).rejects.toThrow(message);
+});
