@@ -245,11 +245,8 @@ const directed = new WeakMap<ts.SourceFile, boolean>();
 
 /** Does a file have any comment that speaks to the compiler? Nearly none has. */
 function hasDirectives(source: ts.SourceFile): boolean {
-  let known = directed.get(source);
-  if (known === undefined) {
-    known = source.text.includes("@ts-");
-    directed.set(source, known);
-  }
+  const known = directed.get(source) ?? source.text.includes("@ts-");
+  directed.set(source, known);
   return known;
 }
 
