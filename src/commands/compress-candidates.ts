@@ -94,7 +94,7 @@ export async function makeCandidate(
     ...(onTensor ? { onTensor } : {}),
   });
   if (staticPlan) statics?.applyStatic(model, staticPlan, readExternal);
-  const short = !keepNames && nameBytes(model) > nameShare * bytesOf(tensors) ? shortenNames(model) : undefined;
+  const short = shortenWherePaying(model, tensors, keepNames);
   const path = staging.pathOf(name);
   const written = writeModelFile(path, model, dataName, readExternal, { label: staging.label, whenWritten });
   return {
@@ -113,6 +113,15 @@ export async function makeCandidate(
 
 /** From this share of the file on, names inside the model are made short. */
 const nameShare = 0.005;
+
+/** Gives values inside short names where their names are much of the file; the new ones by the old. */
+export function shortenWherePaying(
+  model: ModelProto,
+  tensors: readonly AppliedTensor[],
+  keepNames: boolean,
+): ReturnType<typeof shortenNames> | undefined {
+  return !keepNames && nameBytes(model) > nameShare * bytesOf(tensors) ? shortenNames(model) : undefined;
+}
 
 function bytesOf(tensors: readonly AppliedTensor[]): number {
   return tensors.reduce((sum, { bytesAfter }) => sum + bytesAfter, 0);

@@ -1,5 +1,5 @@
 import { type AgreementSummary, disagreement, isBroken } from "../evaluate/agreement.js";
-import type { CompressResult, Verification } from "./compress-result.js";
+import type { CompressResult, UnwarnedResult, Verification } from "./compress-result.js";
 import { formatCount, formatDecibels, formatNumberOf, formatPercent } from "./quantities.js";
 import type { Section } from "./sections.js";
 
@@ -10,7 +10,7 @@ const slowRatio = 1.05;
 export const lossText = (share: number): string => formatPercent(share, false, 2);
 
 /** What limits a result, each with its remedy. */
-export function warningsOf(result: CompressResult): readonly string[] {
+export function warningsOf(result: UnwarnedResult): readonly string[] {
   const { verification, gate } = result;
   const cut = saturationWarnings(result);
   if (!verification.checked) return [`not checked against the original: ${verification.reason}`, ...cut];
@@ -39,7 +39,7 @@ export function warningsOf(result: CompressResult): readonly string[] {
 const minUnoptimizedDb = 15;
 
 /** Integer kernels that may give another result than the file says, here or on processors without VNNI. */
-function saturationWarnings({ tensors, settings, verification }: CompressResult): readonly string[] {
+function saturationWarnings({ tensors, settings, verification }: UnwarnedResult): readonly string[] {
   const weights = tensors.filter(({ saturating }) => saturating !== undefined);
   const outputs = weights.reduce((sum, { saturating = 0 }) => sum + saturating, 0);
   const elsewhere = settings.target === "avx2" || settings.target === "web" ? "" : " (--target avx2 avoids it)";

@@ -28,6 +28,8 @@ interface Source {
 export interface PlanResult extends Source {
   readonly schema: "deepseek/compress-plan@2";
   readonly plan: QuantizationPlan;
+  /** Bytes of the file it leads to. */
+  readonly estimatedBytes: number;
 }
 
 /** How the finished file was held against the original. */
@@ -68,6 +70,9 @@ export interface ActivationRange {
   /** What 8 bits reach; null where the value stays in floats. */
   readonly range: { readonly min: number; readonly max: number } | null;
 }
+
+/** A result before it is known what to warn of. */
+export type UnwarnedResult = Omit<CompressResult, "warnings">;
 
 /** A file of the output. */
 export interface OutputFile {
@@ -138,6 +143,8 @@ export interface CompressResult extends Source {
   readonly verification: Verification;
   /** The limit set to the noise from 8-bit activations to keep --max-drop; null where none was needed. */
   readonly noiseLimit: NoiseLimit | null;
+  /** What stderr warns of: doubts about the loss, options without effect, broken or slow results, one line each. */
+  readonly warnings: readonly string[];
   /** What was done to keep --max-drop; null where the first result kept it, or nothing was measured on real samples. */
   readonly gate: Gate | null;
 }

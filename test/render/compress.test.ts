@@ -88,6 +88,7 @@ function result(rest: Partial<CompressResult> = {}): CompressResult {
     verification: checked,
     noiseLimit: null,
     gate: null,
+    warnings: [],
     ...rest,
   };
 }
