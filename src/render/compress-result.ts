@@ -9,6 +9,7 @@ import type { Gate, NoiseLimit } from "../quantize/gate.js";
 import type { QuantizationPlan } from "../quantize/plan.js";
 import type { RuntimeUse } from "../quantize/runtime.js";
 import type { QuantizeSettings } from "../quantize/settings.js";
+import type { FusedCount } from "../quantize/static/runtime.js";
 
 /** What plan and result share. */
 interface Source {
@@ -48,6 +49,8 @@ export type Verification =
       readonly drop: Drop;
       /** What onnxruntime made of the quantized weights; null where its optimized graph could not be had. */
       readonly runtime: RuntimeUse | null;
+      /** Of the nodes that static quantization has in 8 bits: how many run as one 8-bit kernel; empty without it. */
+      readonly fused: readonly FusedCount[];
       /**
        * Signal over noise, in dB, between the file as the runtime optimizes it and as it stands; null where no integer
        * kernel comes out of fusions. Low values mean kernels that saturate, or round activations.

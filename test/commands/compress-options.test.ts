@@ -77,6 +77,10 @@ describe("schemes", () => {
 
   test("--static runs convolutions with integers, with ranges from the samples", async () => {
     const result = await compress("--int8", "conv.onnx", "--static", "--everywhere", "--data", "images");
+    if (!result.verification.checked) throw new Error("not checked");
+    const { fused } = result.verification;
+    expect(fused.find(({ opType }) => opType === "Conv")!.planned).toBeGreaterThan(0);
+    for (const { planned, fused: run } of fused) expect(run).toBe(planned);
     expect(schemesOf(result)).toMatchObject({ one_w: "static", two_w: "static" });
     expect(result.nodes.filter(({ opType }) => opType === "Conv").map(({ runs }) => runs)).toEqual(["int8", "int8"]);
     expect(operators()).toContain("QuantizeLinear");
@@ -84,7 +88,6 @@ describe("schemes", () => {
     const [widest] = result.calibration!.widest;
     expect(widest!.histogram.counts.length).toBeLessThanOrEqual(64);
     expect(widest!.range!.max).toBeGreaterThan(0);
-    if (!result.verification.checked) throw new Error("not checked");
     expect(result.verification.runtime!.words).toEqual(["2 of 2 weights of Conv are computed with as integers"]);
   });
 
