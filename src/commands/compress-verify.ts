@@ -40,7 +40,7 @@ export async function verify(
       synthetic: check.synthetic,
       agreement,
       drop,
-      runtime: use && use.weights,
+      runtime: use?.weights ?? null,
       fused: use?.nodes ?? [],
       unoptimizedDb: unoptimized,
       speed,
