@@ -9,6 +9,7 @@ import { type Milder, planQuantization, type QuantizationPlan } from "../quantiz
 import { type RuntimeUse, runtimeUse } from "../quantize/runtime.js";
 import type { QuantizeSettings } from "../quantize/settings.js";
 import type { StaticPlan } from "../quantize/static/plan.js";
+import type { FusedCount } from "../quantize/static/runtime.js";
 import type { ObservedValue, StaticSettings } from "../quantize/static/settings.js";
 import type { InputChannels } from "../quantize/weight-error.js";
 import type { Weights } from "../quantize/weights.js";
@@ -94,7 +95,7 @@ export async function makeCandidate(
     ...(onTensor ? { onTensor } : {}),
   });
   if (staticPlan) statics?.applyStatic(model, staticPlan, readExternal);
-  const short = !keepNames && nameBytes(model) > nameShare * bytesOf(tensors) ? shortenNames(model) : undefined;
+  const short = shortenWherePaying(model, tensors, keepNames);
   const path = staging.pathOf(name);
   const written = writeModelFile(path, model, dataName, readExternal, { label: staging.label, whenWritten });
   return {
@@ -113,6 +114,15 @@ export async function makeCandidate(
 
 /** From this share of the file on, names inside the model are made short. */
 const nameShare = 0.005;
+
+/** Gives values inside short names where their names are much of the file; the new ones by the old. */
+export function shortenWherePaying(
+  model: ModelProto,
+  tensors: readonly AppliedTensor[],
+  keepNames: boolean,
+): ReturnType<typeof shortenNames> | undefined {
+  return !keepNames && nameBytes(model) > nameShare * bytesOf(tensors) ? shortenNames(model) : undefined;
+}
 
 function bytesOf(tensors: readonly AppliedTensor[]): number {
   return tensors.reduce((sum, { bytesAfter }) => sum + bytesAfter, 0);
@@ -134,15 +144,19 @@ export async function openCandidate(candidate: Candidate, optimizedModelPath?: s
   });
 }
 
-/** What the runtime made of a candidate's weights; null where its optimized graph could not be had. */
-export function useByRuntime(
+/** What the runtime made of a candidate's weights and 8-bit nodes; null where its optimized graph could not be had. */
+export async function useByRuntime(
   read: (path: string) => ModelFile,
   candidate: Candidate,
   optimizedModelPath: string,
-): RuntimeUse | null {
+): Promise<{ readonly weights: RuntimeUse; readonly nodes: readonly FusedCount[] } | null> {
   if (candidate.bytes >= maxOptimizedBytes) return null;
   try {
-    return runtimeUse(read(optimizedModelPath).model, candidate.tensors);
+    const { model } = read(optimizedModelPath);
+    const weights = runtimeUse(model, candidate.tensors);
+    if (!candidate.activations) return { weights, nodes: [] };
+    const { fusedCounts } = await import("./compress-static.js");
+    return { weights, nodes: fusedCounts(model, candidate.activations) };
   } catch (error) {
     if (error instanceof UserError) return null;
     throw error;

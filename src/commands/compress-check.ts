@@ -37,6 +37,7 @@ const maxRemembered = 256e6;
  * reason is returned, and nothing can be checked, while a wrong --data or --shape is an error.
  */
 export async function openCheck(host: Host, source: ModelFile, options: Options): Promise<Check | string> {
+  refuseTooLarge(source);
   const { openSession } = await import("../engine/session.js");
   const { rememberOutputs } = await import("../evaluate/drop.js");
   const { topOneAccuracy } = await import("../evaluate/metric.js");
@@ -79,4 +80,15 @@ export async function openCheck(host: Host, source: ModelFile, options: Options)
     if (!(error instanceof UserError) || data !== undefined || settings.shapes.size > 0) throw error;
     return error.message;
   }
+}
+
+/** As large as one file may be that protobuf, and with it every runtime, reads. */
+const maxFileBytes = 2 ** 31 - 1;
+
+/** Says before any work that the runtime will not open the original. */
+export function refuseTooLarge({ path, fileBytes }: Pick<ModelFile, "path" | "fileBytes">): void {
+  if (fileBytes <= maxFileBytes) return;
+  throw new UserError(
+    `${path}: has ${fileBytes} bytes, and onnxruntime opens no single file of 2 GiB, so that nothing can be checked against it; --no-verify makes the result without a check, or keep the weights in external data`,
+  );
 }

@@ -7,7 +7,7 @@ import { edge, type Histogram } from "../quantize/histogram.js";
 import type { StaticPlan } from "../quantize/static/plan.js";
 import { reach } from "../quantize/static/scale.js";
 import { decisionsOf, decisionWords, float32Bytes } from "../render/compress-decisions.js";
-import type { ActivationRange, CompressResult, OutputFile } from "../render/compress-result.js";
+import type { ActivationRange, CompressResult, OutputFile, UnwarnedResult } from "../render/compress-result.js";
 import type { Candidate } from "./compress-candidates.js";
 import type { Hasher } from "./file-hash.js";
 import type { Staging } from "./files.js";
@@ -42,7 +42,7 @@ export async function describeRun(
   staging: Staging,
   hasher: Hasher | undefined,
   run: Run,
-): Promise<CompressResult> {
+): Promise<UnwarnedResult> {
   const { model, opset, normalised, settings, seed, verification, choices, accuracy, noiseLimit, gate } = run;
   const { candidate, calibration, ranges } = run;
   const { bytes, tensors, activations } = candidate;

@@ -74,11 +74,11 @@ async function run(host: Host, path: string, options: Options, hasher: Hasher): 
     const plan = planQuantization(source.model, settings);
     if (!staging) {
       const { planForms } = await import("../render/compress-plan.js");
-      await writeResult(
-        host,
-        options,
-        planForms({ schema: "deepseek/compress-plan@2", ...shared, model: await modelOf(source), plan }),
-      );
+      const { estimateBytes } = await import("./compress-estimate.js");
+      const how = { keepNames: options["keepNames"] === true, dataName };
+      const estimatedBytes = await estimateBytes(source.model, plan, scratch.readExternal, how);
+      const result = { ...shared, model: await modelOf(source), plan, estimatedBytes };
+      await writeResult(host, options, planForms({ schema: "deepseek/compress-plan@2", ...result }));
       return exitCode.ok;
     }
     checkWork(path, plan);
@@ -136,6 +136,7 @@ async function run(host: Host, path: string, options: Options, hasher: Hasher): 
     checkWork(path, { ...plan, tensors: candidate.tensors });
     let verification: Verification = { checked: false, reason: typeof check === "string" ? check : "" };
     let gate: Gate | null = null;
+    let doubts: readonly string[] = [];
     let noiseLimit: NoiseLimit | null = null;
     if (typeof check !== "string") {
       const { verify } = await import("./compress-verify.js");
@@ -167,15 +168,13 @@ async function run(host: Host, path: string, options: Options, hasher: Hasher): 
       verification = checked;
       if (gated) {
         const { doubtsOf } = await import("../evaluate/doubts.js");
-        for (const doubt of doubtsOf(checked.drop, checked.agreement, maxDrop, check.measure?.metric)) {
-          await warn(host, doubt);
-        }
+        doubts = doubtsOf(checked.drop, checked.agreement, maxDrop, check.measure?.metric);
       }
     }
     if (candidate.files.length > 1 && !dataName) {
       checkOutput(host, join(dirname(output), candidate.files[0]!), options["force"] === true);
     }
-    const result = await describeRun(host, staging, hashEarly ? hasher : undefined, {
+    const described = await describeRun(host, staging, hashEarly ? hasher : undefined, {
       ...shared,
       model: await modelOf(source),
       output,
@@ -192,8 +191,11 @@ async function run(host: Host, path: string, options: Options, hasher: Hasher): 
     });
     const failed = gate !== null && !gate.reached;
     if (!failed) staging.publish(candidate.files);
-    const unused = withoutEffect(options, { base: source.model, result, isStatic: activations !== undefined });
-    for (const warning of [...unused, ...warningsOf(result)]) await warn(host, warning);
+    const unused = withoutEffect(options, {
+      ...{ base: source.model, result: described, isStatic: activations !== undefined },
+    });
+    const result = { ...described, warnings: [...doubts, ...unused, ...warningsOf(described)] };
+    for (const warning of result.warnings) await warn(host, warning);
     await writeResult(host, options, compressForms(result));
     return failed || (verification.checked && isBroken(verification.agreement)) ? exitCode.found : exitCode.ok;
   } finally {

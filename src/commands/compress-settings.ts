@@ -90,16 +90,17 @@ function cpuFlags(): readonly string[] {
   }
 }
 
+/** What can be decided for a tensor by itself. */
+const tensorSchemes: readonly string[] = ["float", "half", ...schemeIds.filter((id) => id !== "static")];
+
 function overridesOf(options: Options): readonly Override[] {
   const given = (options["tensor"] as readonly string[] | undefined) ?? [];
   return given.map((text): Override => {
     const at = text.lastIndexOf("=");
     const scheme = text.slice(at + 1);
-    if (at > 0 && (scheme === "float" || schemeIds.includes(scheme as SchemeId)) && scheme !== "static") {
+    if (at > 0 && tensorSchemes.includes(scheme)) {
       return { pattern: text.slice(0, at), scheme: scheme as Override["scheme"] };
     }
-    throw new UserError(
-      `--tensor ${text}: write it as <pattern>=<scheme>; schemes: float, ${schemeIds.filter((id) => id !== "static").join(", ")}`,
-    );
+    throw new UserError(`--tensor ${text}: write it as <pattern>=<scheme>; schemes: ${tensorSchemes.join(", ")}`);
   });
 }

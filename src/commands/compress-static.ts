@@ -4,6 +4,7 @@ import { planStatic, type StaticPlan } from "../quantize/static/plan.js";
 import type { Activations } from "./compress-candidates.js";
 
 export { applyStatic } from "../quantize/static/apply.js";
+export { fusedCounts } from "../quantize/static/runtime.js";
 
 /** The fastest plan, within the limit where there is one. */
 export function planActivations(

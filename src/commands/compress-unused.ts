@@ -1,13 +1,13 @@
 import type { Options } from "../cli.js";
 import type { ModelProto } from "../formats/onnx.js";
 import { unmatchedPatterns } from "../quantize/choose.js";
-import type { CompressResult } from "../render/compress-result.js";
+import type { UnwarnedResult } from "../render/compress-result.js";
 
 /** What a run made of its options. */
 interface Outcome {
   /** After normalisation. */
   readonly base: ModelProto;
-  readonly result: CompressResult;
+  readonly result: UnwarnedResult;
   /** Whether static quantization was tried. */
   readonly isStatic: boolean;
 }

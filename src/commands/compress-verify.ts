@@ -29,7 +29,7 @@ export async function verify(
       (done) => progress.update(done, count),
     );
     const unoptimized = await unoptimizedNoise(candidate, session.run, check);
-    const use = useByRuntime((path) => readModelFile(host, path), candidate, optimizedPath);
+    const use = await useByRuntime((path) => readModelFile(host, path), candidate, optimizedPath);
     const speed =
       speedSeconds > 0 ? await compareSpeed(check.original.runAgain, session.run, check.first, speedSeconds) : null;
     return {
@@ -40,7 +40,8 @@ export async function verify(
       synthetic: check.synthetic,
       agreement,
       drop,
-      runtime: use,
+      runtime: use?.weights ?? null,
+      fused: use?.nodes ?? [],
       unoptimizedDb: unoptimized,
       speed,
     };

@@ -22,6 +22,8 @@ export interface ModelFile {
   readonly model: ModelProto;
   /** Bytes of the .onnx file and of the external data its tensors use. */
   readonly bytes: number;
+  /** Bytes of the .onnx file alone. */
+  readonly fileBytes: number;
   /** Hash of the .onnx file, hexadecimal. Throws a UserError where the file has changed since it was read. */
   sha256(): Promise<string>;
   /** Names of the external data files, relative to the model's folder. */
@@ -78,6 +80,7 @@ export function readModelFile(
     path,
     model,
     bytes: content.size + externalBytes,
+    fileBytes: content.size,
     sha256: content.sha256,
     externalFiles: [...sizes.keys()],
     readExternal({ location, offset }, length, into) {

@@ -51,7 +51,8 @@ export function share(text: string): number {
 export function anyShare(text: string): number {
   const number = shareOf(text);
   if (number >= 0 && number <= 1) return number;
-  throw new InvalidArgumentError("It must be a share from 0 to 1, such as 2% or 0.02.");
+  const meant = number > 1 && number <= 100 && !text.includes("%") ? ` For ${number} percent write ${number}%.` : "";
+  throw new InvalidArgumentError(`It must be a share from 0 to 1, such as 2% or 0.02.${meant}`);
 }
 
 function shareOf(text: string): number {

@@ -67,8 +67,7 @@ export function writeModelFile(
   settings: WriteSettings = {},
 ): WrittenModel {
   const { label = basename(path), maxBytes = maxFileBytes } = settings;
-  const data = dataName === null ? undefined : layOut(model, dataName);
-  const { size, pieces } = encodePieces(model, (tensor) => data?.storages.get(tensor) ?? inline(tensor));
+  const { data, size, pieces } = arrange(model, dataName);
   if (size > maxBytes) {
     if (!data) return writeModelFile(path, model, `${basename(path)}.data`, readExternal, settings);
     throw new UserError(`${label}: needs ${size} bytes besides its large tensors; a file has at most ${maxBytes}`);
@@ -86,6 +85,17 @@ export function writeModelFile(
   }
   writeFile(path, placed, readExternal, label, settings);
   return { bytes: size + (data?.size ?? 0), files: [...files, basename(path)] };
+}
+
+/** Bytes of the files that {@link writeModelFile} would write. */
+export function modelBytes(model: ModelProto, dataName: string | null): number {
+  const { data, size } = arrange(model, dataName);
+  return size + (data?.size ?? 0);
+}
+
+function arrange(model: ModelProto, dataName: string | null) {
+  const data = dataName === null ? undefined : layOut(model, dataName);
+  return { data, ...encodePieces(model, (tensor) => data?.storages.get(tensor) ?? inline(tensor)) };
 }
 
 interface Part {

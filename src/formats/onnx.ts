@@ -220,8 +220,8 @@ export function readTensor(tensor: TensorProto, readExternal: ReadExternal): Ten
   const View = typedArrays[dtype];
   if (external || isFieldSet(tensor, TensorProtoSchema.field.rawData)) {
     const raw = external ? readExternal(external, bytes) : tensor.rawData;
-    // protobuf gives no alignment, typed arrays need it
-    const aligned = raw.byteOffset % View.BYTES_PER_ELEMENT === 0 ? raw : raw.slice();
+    // protobuf gives no alignment, typed arrays need it; `slice` of a Buffer would be a view
+    const aligned = raw.byteOffset % View.BYTES_PER_ELEMENT === 0 ? raw : new Uint8Array(raw);
     const data = new View(aligned.buffer, aligned.byteOffset, aligned.byteLength / View.BYTES_PER_ELEMENT);
     return { dtype, shape, data };
   }
@@ -246,10 +246,11 @@ export function decodeTensor(bytes: Uint8Array, where: string): { readonly name:
   if (!onnxType(proto.dataType)?.dtype) {
     throw new FormatError(`${where}: holds ${typeName(proto.dataType)} elements, which cannot be fed to a model`);
   }
-  if (proto.dataLocation === TensorProto_DataLocation.EXTERNAL) {
+  const refuse = (): never => {
     throw new FormatError(`${where}: keeps its data in another file, which is not read`);
-  }
-  const tensor = readTensor(proto);
+  };
+  if (proto.dataLocation === TensorProto_DataLocation.EXTERNAL) refuse();
+  const tensor = readTensor(proto, refuse);
   return { name: proto.name, tensor };
 }
 

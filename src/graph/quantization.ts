@@ -2,7 +2,7 @@ import { everyTensor, type ModelProto, type NodeProto, type TensorProto, tensorI
 import { allNodes } from "./calls.js";
 import { shallowCopy } from "./clone.js";
 import { isStandard } from "./node.js";
-import { viewModel } from "./scope.js";
+import { type ModelView, type Use, viewModel } from "./scope.js";
 
 /** Ways in which a model can already be quantized. */
 type QuantizedBy =
@@ -91,9 +91,10 @@ export function quantizationOf(model: ModelProto): Quantization | null {
   const view = viewModel(model);
   for (const scope of view.scopes) {
     for (const tensor of [...scope.initializers.values(), ...constantsOf(scope.graph.node)]) {
+      const uses = view.usesOf(scope, tensor.name);
       const { elements } = tensorInfo(tensor);
-      if (!isSmall(tensor) || elements < minElements) continue;
-      for (const { node, input } of view.usesOf(scope, tensor.name)) {
+      if (!isSmall(tensor) || elements * (isLookedUp(view, uses) ? 2 : 1) < minElements) continue;
+      for (const { node, input } of uses) {
         if (isStandard(node) && input === 0 && /^(Cast|Gather)$/.test(node.opType)) count("unpack", node);
       }
     }
@@ -110,6 +111,18 @@ export function quantizationOf(model: ModelProto): Quantization | null {
   const named = ways.map(({ operators, nodes }) => `${nodes} ${list(operators)} node${nodes === 1 ? "" : "s"}`);
   const share = bytes.all > 0 ? Math.round((100 * bytes.quantized) / bytes.all) : 0;
   return { ways, bytes, words: `${named.join(", ")}; ${share} % of its stored bytes are integers of 8 bits or fewer` };
+}
+
+/** Whether bytes stand for two values of 4 bits each: they are looked up in a table of pairs. */
+function isLookedUp(view: ModelView, uses: readonly Use[]): boolean {
+  return uses.some(({ node, scope }) => {
+    if (!isStandard(node) || node.opType !== "Cast") return false;
+    return view.usesOf(scope, node.output[0] ?? "").some((use) => {
+      if (use.node.opType !== "Gather" || use.input !== 1) return false;
+      const table = view.initializerOf(use.scope, use.node.input[0] ?? "");
+      return table !== undefined && tensorInfo(table.tensor).shape.join() === "256,2";
+    });
+  });
 }
 
 function list(names: readonly string[]): string {

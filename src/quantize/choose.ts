@@ -17,13 +17,13 @@ import { fastRows, isAtLeast, ortSince } from "./target.js";
 
 /** A scheme to try, and why, for the report; no words where the user chose it. */
 export interface Candidate {
-  readonly scheme: SchemeId | "float";
+  readonly scheme: SchemeId | "half" | "float";
   readonly why: string;
 }
 
 /** Schemes to try for a site, the best first: the first that fits is taken. */
 export function candidates(site: Site, settings: QuantizeSettings): readonly Candidate[] {
-  const override = settings.overrides?.find((entry) => matches(entry, site));
+  const override = overrideOf(site, settings);
   if (override) return [{ scheme: override.scheme, why: `as told for ${override.pattern}` }];
   const rules = unforced(site, settings);
   if (settings.scheme === "auto") return rules;
@@ -117,6 +117,11 @@ function rowsOfUse({ node, input, scope }: WeightUse, shapeOf: Site["shapeOf"]):
   const turned = node.opType === "Gemm" && intAttribute(node, "transA", 0) === 1;
   const outer = input === 1 && !turned ? other.slice(0, -1) : [...other.slice(0, -2), ...other.slice(-1)];
   return product(outer) ?? undefined;
+}
+
+/** What the user decided for a site. */
+export function overrideOf(site: Site, { overrides = [] }: QuantizeSettings): Override | undefined {
+  return overrides.find((entry) => matches(entry, site));
 }
 
 function matches({ pattern }: Override, { scope, info, uses }: Site): boolean {

@@ -1,7 +1,7 @@
 import type { ModelProto } from "../formats/onnx.js";
 import { viewModel } from "../graph/scope.js";
 import type { QuantizedForm } from "../tensor/quantized.js";
-import { candidates } from "./choose.js";
+import { candidates, overrideOf } from "./choose.js";
 import { isQuantizable } from "./forms.js";
 import type { WeightPlan } from "./scheme.js";
 import { otherLstmWeight } from "./schemes/dynamic-lstm.js";
@@ -131,6 +131,12 @@ function planSite(site: Site, settings: QuantizeSettings, milder: Milder): Plann
   const mild = milder.get(siteKey(scope.path, name));
   if (mild?.scheme === "float") return leave(mild.why);
   if (mild?.scheme === "half") return half(mild.why) ?? leave(mild.why);
+  const told = overrideOf(site, settings);
+  // these two fit what is no weight, too
+  if (told?.scheme === "float") return leave(`as told for ${told.pattern}`);
+  if (told?.scheme === "half") {
+    return half(`as told for ${told.pattern}`) ?? leave(`not half, as told for ${told.pattern}: ${whyNotHalf(site)}`);
+  }
   if (uses.length === 0) return leave(scope.outputs.has(name) ? "is an output itself" : "is not used");
   const { reaches } = site;
   if (weightUses.length + reaches.length === 0) return small() ?? leave(`no weight: read by ${list(usedBy)}`);
@@ -140,7 +146,7 @@ function planSite(site: Site, settings: QuantizeSettings, milder: Milder): Plann
   let refusal = "no scheme fits it";
   const refused: string[] = [];
   for (const { scheme, why } of mild ? [{ scheme: mild.scheme, why: mild.why } as const] : candidates(site, settings)) {
-    if (scheme === "float") return leave(why);
+    if (scheme === "float" || scheme === "half") return leave(why);
     const plan = weightUses.length > 0 || scheme === "unpack" ? schemes[scheme].plan(site, settings) : unmoved(site);
     if (typeof plan === "string") {
       refusal = plan;

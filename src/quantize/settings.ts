@@ -16,7 +16,7 @@ export type OperatorClass = (typeof operatorClasses)[number];
 export interface Override {
   /** The tensor's name, the place and name (`main/If_2.then_branch:w`), or a node's name; `*` and `?` stand for any. */
   readonly pattern: string;
-  readonly scheme: SchemeId | "float";
+  readonly scheme: SchemeId | "half" | "float";
 }
 
 /** What planning may be told. */

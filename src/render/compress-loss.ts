@@ -1,5 +1,6 @@
 import { type AgreementSummary, disagreement, isBroken } from "../evaluate/agreement.js";
-import type { CompressResult, Verification } from "./compress-result.js";
+import type { FusedCount } from "../quantize/static/runtime.js";
+import type { CompressResult, UnwarnedResult, Verification } from "./compress-result.js";
 import { formatCount, formatDecibels, formatNumberOf, formatPercent } from "./quantities.js";
 import type { Section } from "./sections.js";
 
@@ -10,7 +11,7 @@ const slowRatio = 1.05;
 export const lossText = (share: number): string => formatPercent(share, false, 2);
 
 /** What limits a result, each with its remedy. */
-export function warningsOf(result: CompressResult): readonly string[] {
+export function warningsOf(result: UnwarnedResult): readonly string[] {
   const { verification, gate } = result;
   const cut = saturationWarnings(result);
   if (!verification.checked) return [`not checked against the original: ${verification.reason}`, ...cut];
@@ -39,7 +40,7 @@ export function warningsOf(result: CompressResult): readonly string[] {
 const minUnoptimizedDb = 15;
 
 /** Integer kernels that may give another result than the file says, here or on processors without VNNI. */
-function saturationWarnings({ tensors, settings, verification }: CompressResult): readonly string[] {
+function saturationWarnings({ tensors, settings, verification }: UnwarnedResult): readonly string[] {
   const weights = tensors.filter(({ saturating }) => saturating !== undefined);
   const outputs = weights.reduce((sum, { saturating = 0 }) => sum + saturating, 0);
   const elsewhere = settings.target === "avx2" || settings.target === "web" ? "" : " (--target avx2 avoids it)";
@@ -61,7 +62,7 @@ function saturationWarnings({ tensors, settings, verification }: CompressResult)
 /** The loss as one number, what was done to keep the limit, the speed, and what the runtime makes of the weights. */
 export function lossWords({ verification, noiseLimit, gate, versions }: CompressResult): readonly string[] {
   if (!verification.checked) return [];
-  const { drop, synthetic, speed, runtime, unoptimizedDb } = verification;
+  const { drop, synthetic, speed, runtime, fused, unoptimizedDb } = verification;
   const scores =
     drop.reference === null || drop.candidate === null
       ? ""
@@ -88,10 +89,21 @@ export function lossWords({ verification, noiseLimit, gate, versions }: Compress
     ...(runtime && runtime.words.length > 0
       ? [`onnxruntime ${versions.onnxruntime} on this machine: ${runtime.words.join("; ")}`]
       : []),
+    ...fusedWords(fused),
     ...(unoptimizedDb === null
       ? []
       : [`its fused kernels and the graph as it stands agree to ${formatDecibels(unoptimizedDb)}`]),
   ];
+}
+
+/** How many nodes run as 8-bit kernels, and the operators of those that do not. */
+function fusedWords(counts: readonly FusedCount[]): readonly string[] {
+  if (counts.length === 0) return [];
+  const sum = (pick: (count: FusedCount) => number) => counts.reduce((total, count) => total + pick(count), 0);
+  const missing = counts.filter(({ planned, fused }) => fused < planned);
+  const left = missing.map(({ opType, planned, fused }) => `${planned - fused} ${opType}`).join(", ");
+  const words = `${sum(({ fused }) => fused)} of ${sum(({ planned }) => planned)} nodes run as 8-bit kernels`;
+  return [left === "" ? words : `${words}; as floats between conversions: ${left}`];
 }
 
 /** Outputs that a terminal shows; the largest differences matter. */

@@ -11,8 +11,7 @@ const right = "right" as const;
 /** The forms of a plan: every tensor and its fate, the largest first. */
 export function planForms(result: PlanResult): Forms {
   const { tensors } = result.plan;
-  const { before, after: weightsAfter } = bytesOf(tensors);
-  const after = result.model.bytes - before + weightsAfter;
+  const after = result.estimatedBytes;
   const full = float32Bytes(result.model.bytes, tensors);
   const share = (after / result.model.bytes).toFixed(3);
   const ofFull = full === result.model.bytes ? "" : `, ${(after / full).toFixed(3)} of it in float32`;

@@ -9,6 +9,7 @@ import type { Gate, NoiseLimit } from "../quantize/gate.js";
 import type { QuantizationPlan } from "../quantize/plan.js";
 import type { RuntimeUse } from "../quantize/runtime.js";
 import type { QuantizeSettings } from "../quantize/settings.js";
+import type { FusedCount } from "../quantize/static/runtime.js";
 
 /** What plan and result share. */
 interface Source {
@@ -28,6 +29,8 @@ interface Source {
 export interface PlanResult extends Source {
   readonly schema: "deepseek/compress-plan@2";
   readonly plan: QuantizationPlan;
+  /** Bytes of the file it leads to. */
+  readonly estimatedBytes: number;
 }
 
 /** How the finished file was held against the original. */
@@ -46,6 +49,8 @@ export type Verification =
       readonly drop: Drop;
       /** What onnxruntime made of the quantized weights; null where its optimized graph could not be had. */
       readonly runtime: RuntimeUse | null;
+      /** Of the nodes that static quantization has in 8 bits: how many run as one 8-bit kernel; empty without it. */
+      readonly fused: readonly FusedCount[];
       /**
        * Signal over noise, in dB, between the file as the runtime optimizes it and as it stands; null where no integer
        * kernel comes out of fusions. Low values mean kernels that saturate, or round activations.
@@ -68,6 +73,9 @@ export interface ActivationRange {
   /** What 8 bits reach; null where the value stays in floats. */
   readonly range: { readonly min: number; readonly max: number } | null;
 }
+
+/** A result before it is known what to warn of. */
+export type UnwarnedResult = Omit<CompressResult, "warnings">;
 
 /** A file of the output. */
 export interface OutputFile {
@@ -138,6 +146,8 @@ export interface CompressResult extends Source {
   readonly verification: Verification;
   /** The limit set to the noise from 8-bit activations to keep --max-drop; null where none was needed. */
   readonly noiseLimit: NoiseLimit | null;
+  /** What stderr warns of: doubts about the loss, options without effect, broken or slow results, one line each. */
+  readonly warnings: readonly string[];
   /** What was done to keep --max-drop; null where the first result kept it, or nothing was measured on real samples. */
   readonly gate: Gate | null;
 }

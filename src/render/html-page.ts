@@ -106,6 +106,19 @@ export function tile(value: string, words: string, kind = ""): string {
   return `<div class="tile ${kind}"><b>${escapeHtml(value)}</b> ${escapeHtml(words)}</div>`;
 }
 
+/** The end of both scripts: buttons that fill the box in or empty it, and the first `apply`. */
+const filterButtons = `  document.querySelector(".filters").addEventListener("submit", (event) => event.preventDefault());
+  for (const button of document.querySelectorAll("[data-filter]")) {
+    button.addEventListener("click", () => {
+      box.value = box.value === button.dataset.filter ? "" : button.dataset.filter;
+      apply();
+      box.scrollIntoView();
+    });
+  }
+  apply();
+})();
+`;
+
 /** The filter box of a table: hides rows that do not hold all words. */
 export const rowFilterScript = `
 (() => {
@@ -122,17 +135,7 @@ export const rowFilterScript = `
     document.getElementById("shown").textContent = count + " of " + rows.length + " shown";
   };
   box.addEventListener("input", apply);
-  document.querySelector(".filters").addEventListener("submit", (event) => event.preventDefault());
-  for (const button of document.querySelectorAll("[data-filter]")) {
-    button.addEventListener("click", () => {
-      box.value = box.value === button.dataset.filter ? "" : button.dataset.filter;
-      apply();
-      box.scrollIntoView();
-    });
-  }
-  apply();
-})();
-`;
+${filterButtons}`;
 
 /** The filter box of the scanner's page: hides findings that do not match, and files without any left. */
 export const filterScript = `
@@ -156,14 +159,4 @@ export const filterScript = `
     document.getElementById("shown").textContent = count + " of " + items.length + " shown";
   };
   document.querySelector(".filters").addEventListener("input", apply);
-  document.querySelector(".filters").addEventListener("submit", (event) => event.preventDefault());
-  for (const button of document.querySelectorAll("[data-filter]")) {
-    button.addEventListener("click", () => {
-      box.value = box.value === button.dataset.filter ? "" : button.dataset.filter;
-      apply();
-      box.scrollIntoView();
-    });
-  }
-  apply();
-})();
-`;
+${filterButtons}`;

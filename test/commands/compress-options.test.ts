@@ -77,6 +77,10 @@ describe("schemes", () => {
 
   test("--static runs convolutions with integers, with ranges from the samples", async () => {
     const result = await compress("--int8", "conv.onnx", "--static", "--everywhere", "--data", "images");
+    if (!result.verification.checked) throw new Error("not checked");
+    const { fused } = result.verification;
+    expect(fused.find(({ opType }) => opType === "Conv")!.planned).toBeGreaterThan(0);
+    for (const { planned, fused: run } of fused) expect(run).toBe(planned);
     expect(schemesOf(result)).toMatchObject({ one_w: "static", two_w: "static" });
     expect(result.nodes.filter(({ opType }) => opType === "Conv").map(({ runs }) => runs)).toEqual(["int8", "int8"]);
     expect(operators()).toContain("QuantizeLinear");
@@ -84,7 +88,6 @@ describe("schemes", () => {
     const [widest] = result.calibration!.widest;
     expect(widest!.histogram.counts.length).toBeLessThanOrEqual(64);
     expect(widest!.range!.max).toBeGreaterThan(0);
-    if (!result.verification.checked) throw new Error("not checked");
     expect(result.verification.runtime!.words).toEqual(["2 of 2 weights of Conv are computed with as integers"]);
   });
 
@@ -126,9 +129,27 @@ describe("decisions by name and size", () => {
     expect(result.tensors.find(({ name }) => name === "second_w")!.reason).toBe("as told for sec*");
   });
 
+  test("--tensor stores as float16, or leaves, also what is no weight", async () => {
+    const given = ["--tensor", "first_w=half", "--tensor", "table=half", "--tensor", "*b=float"];
+    const result = await compress("--int8", "look-up.onnx", ...given);
+    expect(schemesOf(result)).toMatchObject({ first_w: "half", table: "half" });
+    const [weight] = result.tensors.filter(({ name }) => name === "first_w");
+    expect(weight).toMatchObject({ bytesAfter: weight!.bytes / 2, reason: "as told for first_w" });
+    for (const { name, scheme } of result.tensors) if (name.endsWith("b")) expect(scheme).toBeNull();
+  });
+
+  test("a share above 1 is refused with what was meant", async () => {
+    const { code, stderr } = await run("--int8", "look-up.onnx", "--max-drop", "2");
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/a share from 0 to 1.* For 2 percent write 2%\./)]);
+    expect((await run("--int8", "look-up.onnx", "--max-drop", "200%")).stderr).not.toContain("percent write");
+  });
+
   test("--tensor that names no scheme is refused with those there are", async () => {
     const { code, stderr } = await run("--int8", "look-up.onnx", "--tensor", "first_w=best");
-    expect([code, stderr]).toEqual([2, expect.stringMatching(/--tensor first_w=best: .*schemes: float, qdq, unpack/)]);
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringMatching(/--tensor first_w=best: .*schemes: float, half, qdq, unpack/),
+    ]);
   });
 
   test("--min-elements leaves what is smaller", async () => {

@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import {
   copyFileSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -397,4 +398,31 @@ test("--static: an input with a default, which no sample gives, has no range and
   writeFileSync(join(folder, "default.onnx"), encodeModel(model));
   const { code, stderr } = await compress("--static", "--attention", "default.onnx", "--shape", "x=4x64");
   expect([code, stderr]).toEqual([0, expect.not.stringMatching(/error/)]);
+});
+
+test("the result holds the warnings that stderr shows", async () => {
+  const { stdout, stderr } = await compress(
+    "--int8",
+    "linear.onnx",
+    "--no-verify",
+    "--asymmetric",
+    "--json",
+    "--force",
+  );
+  const { warnings } = JSON.parse(stdout) as CompressResult;
+  expect(warnings).toContain("not checked against the original: --no-verify");
+  expect(stderr).toBe(warnings.map((line) => `warning: ${line}\n`).join(""));
+});
+
+test("one weight of an LSTM that is not finite is named, and nothing is written", async () => {
+  const lstm = makeModel({
+    inputs: [["x", "float32", [4, 1, 32]]],
+    outputs: [["y", "float32", []]],
+    nodes: [makeNode("LSTM", "l", ["x", "W", "R"], ["y"], { hidden_size: 16 })],
+    initializers: [floats("W", [1, 64, 32]), floats("R", [1, 64, 16], Array(1024).fill(Number.NaN))],
+  });
+  writeFileSync(join(folder, "lstm.onnx"), encodeModel(lstm));
+  const { code, stderr } = await compress("--int8", "lstm.onnx", "--dynamic", "--no-verify", "-o", "lstm.out.onnx");
+  expect([code, stderr]).toEqual([2, expect.stringMatching(/lstm\.onnx: weight R: holds NaN or infinite elements/)]);
+  expect(existsSync(join(folder, "lstm.out.onnx"))).toBe(false);
 });

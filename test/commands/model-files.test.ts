@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import type { Host } from "../../src/cli.js";
+import { refuseTooLarge } from "../../src/commands/compress-check.js";
 import { readModelFile } from "../../src/commands/model-files.js";
 import { openScratch } from "../../src/commands/scratch.js";
 import { writeModelFile } from "../../src/commands/write-model.js";
@@ -172,6 +173,13 @@ function withoutCheck(source: ModelProto, location: string): ModelProto {
   return source;
 }
 
+test("a single file that no runtime opens is refused by the check, before any work", () => {
+  expect(() => refuseTooLarge({ path: "big.onnx", fileBytes: 3e9 })).toThrow(
+    /^big\.onnx: has 3000000000 bytes.*--no-verify/,
+  );
+  expect(() => refuseTooLarge({ path: "small.onnx", fileBytes: 2e9 })).not.toThrow();
+});
+
 describe("a disk that fills up", () => {
   const { model: source, readExternal } = { model: model(), readExternal: () => new Uint8Array(0) };
   const full = (after: number) => () => {
@@ -192,6 +200,15 @@ describe("a disk that fills up", () => {
       new RegExp(`^${named.replaceAll(".", "\\.")}: cannot write: no space left on the device; nothing was kept$`),
     );
   });
+});
+
+test("what a file under a temporary name cannot be written for is told by the user's name", () => {
+  const open = () => {
+    throw Object.assign(new Error("full"), { code: "ENOSPC" });
+  };
+  const write = () =>
+    writeModelFile(at("probe.onnx"), model(), null, () => new Uint8Array(0), { open, label: "out/mine.onnx" });
+  expect(write).toThrow(/^out\/mine\.onnx: cannot write: no space left/);
 });
 
 describe("scratch files", () => {

@@ -61,6 +61,9 @@ describe("reading and writing models", () => {
     shifted.set(raw.rawData, 1);
     raw.rawData = shifted.subarray(1);
     expect(readTensor(raw, noExternal).data).toEqual(Float32Array.of(3));
+    // a slice of Node's Buffer is a view, not a copy
+    raw.rawData = Buffer.from(shifted.buffer).subarray(1);
+    expect(readTensor(raw, noExternal).data).toEqual(Float32Array.of(3));
   });
 
   test("an external tensor states its place and is read from there", () => {

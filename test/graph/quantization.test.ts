@@ -122,3 +122,22 @@ test.each([
 ] as const)("%s with %j is called %s, as the scheme that makes it", (way, operators, name) => {
   expect(schemeWords({ way, operators, nodes: 1 }).split(":")[0]).toBe(name);
 });
+
+test("4-bit values that are looked up by byte count as two each", () => {
+  const packed = (bytes: number) =>
+    model(
+      [
+        node("Cast", "c", ["q"], ["i"], { to: 6 }),
+        node("Gather", "g", ["table", "i"], ["p"]),
+        node("Reshape", "r", ["p", "shape"], ["f"]),
+        node("MatMul", "m", ["x", "f"], ["y"]),
+      ],
+      [
+        makeTensor("q", { dtype: "uint8", shape: [bytes], data: new Uint8Array(bytes) }),
+        floats("table", [256, 2]),
+        makeTensor("shape", { dtype: "int64", shape: [2], data: BigInt64Array.of(64n, -1n) }),
+      ],
+    );
+  expect(quantizationOf(packed(512))?.ways).toEqual([expect.objectContaining({ way: "unpack" })]);
+  expect(quantizationOf(packed(448))).toBeNull();
+});

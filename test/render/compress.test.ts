@@ -55,6 +55,7 @@ const checked: Extract<Verification, { checked: true }> = {
   agreement: { samples: 1, outputs: [{ name: "y", ...summary }], total: summary },
   drop: { kind: "metric", name: "accuracy", reference: 0.9, candidate: 0.89, value: 0.0111 },
   runtime: null,
+  fused: [],
   unoptimizedDb: null,
   speed: null,
 };
@@ -88,6 +89,7 @@ function result(rest: Partial<CompressResult> = {}): CompressResult {
     verification: checked,
     noiseLimit: null,
     gate: null,
+    warnings: [],
     ...rest,
   };
 }
@@ -224,4 +226,14 @@ test("a slower result is warned of, one without a measurement is not", () => {
     "takes 1.30 times the original's CPU time",
   ]);
   expect(warningsOf(result())).toEqual([]);
+});
+
+test("nodes that were planned in 8 bits and run as floats are counted by operator", () => {
+  const fused = [
+    { opType: "Conv", planned: 40, fused: 37 },
+    { opType: "Add", planned: 2, fused: 2 },
+  ];
+  expect(text(result({ tensors: [tensor("w")], verification: { ...checked, fused } }), 200)).toContain(
+    "39 of 42 nodes run as 8-bit kernels; as floats between conversions: 3 Conv",
+  );
 });

@@ -52,6 +52,8 @@ function foldOnce(model: ModelProto, context: PassContext): number {
   const gone = new Set<NodeProto>();
   // the view knows nothing of this round's edits: a constant that got or lost readers waits for the next
   const touched = new Set<TensorProto>();
+  // one that only got readers may get more of them: a chain of Identity is done in one round
+  const passedOn = new Set<TensorProto>();
   for (const scope of view.scopes) {
     for (const node of scope.graph.node) {
       const [output] = node.output;
@@ -61,9 +63,10 @@ function foldOnce(model: ModelProto, context: PassContext): number {
       if (node.opType === "Identity") {
         if (!readInstead(view, scope, output, constant)) continue;
         gone.add(node);
-        touched.add(constant.tensor);
+        passedOn.add(constant.tensor);
         continue;
       }
+      if (passedOn.has(constant.tensor)) continue;
       const uses = view.usesOf(constant.scope, constant.tensor.name);
       const alike = uses.every((use) => isAlike(use, node)) && !isPutOut(constant.scope, constant.tensor.name);
       if (!alike && tensorInfo(constant.tensor).bytes > smallBytes) continue;

@@ -888,3 +888,19 @@ test.each([
   const after = await outputsOf(model, feeds);
   for (const [output, tensor] of before) expect(difference(tensor, after.get(output)!)).toBeLessThan(1e-5);
 });
+
+test.each(["w", "x"])("30,000 Identity nodes in a row behind %s are left out", (start) => {
+  const names = Array.from({ length: 30_000 }, (_, at) => `v${at}`);
+  const chain = names.map((name, at) => makeNode("Identity", "", [at === 0 ? start : names[at - 1]!], [name]));
+  const last = names.at(-1)!;
+  const model = makeModel({
+    inputs: [["x", "float32", [2, 8]]],
+    outputs: [["y", "float32", [2, 8]]],
+    nodes: [...chain, makeNode("MatMul", "m", start === "w" ? ["x", last] : [last, "w"], ["y"])],
+    initializers: [floats("w", [8, 8])],
+  });
+  const { passes } = normalise(model, noExternal);
+  expect(model.graph!.node.map(({ input }) => input)).toEqual([["x", "w"]]);
+  // those behind a constant in one round: 100 rounds are the most, each as long as the model
+  expect(passes.map(({ name, changes }) => [name, changes])).toEqual([[start === "w" ? "fold" : "bypass", 30_000]]);
+});
