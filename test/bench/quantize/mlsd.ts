@@ -4,10 +4,11 @@ import sharp from "sharp";
 import type { Batch } from "../../../src/data/batch.js";
 import type { Run } from "../../../src/evaluate/agreement.js";
 import { packageFolder, photos } from "./fetch.js";
-import { floats, type Harness, type Prepared, valuesOf, xorshift } from "./harness.js";
+import { floats, type Harness, type Prepared, type Sampling, valuesOf, xorshift } from "./harness.js";
 
 const judgedAPhoto = 10;
 const shownAPhoto = 8;
+const defaultSeed = 9;
 /** What counts as a segment, and what counts as one that the other model must also see. */
 const faint = 0.1;
 const clear = 0.2;
@@ -31,43 +32,52 @@ function harness(id: string, kind: "large" | "tiny", size: number): Harness {
       const folder = packageFolder("jp.keijiro.mlsd", "1.0.0");
       return folder && join(folder, "ONNX", `mlsd_${size}x${size}_${kind}.onnx`);
     },
-    prepare: (run) => prepare(size, run),
+    scoresOf: ([theirs, seen, ours, right]) => [(100 * (seen! + right!)) / (theirs! + ours!), (100 * seen!) / theirs!],
+    prepare: (run, sampling) => prepare(size, run, sampling),
   };
 }
 
-async function prepare(size: number, run: Run): Promise<Prepared | undefined> {
+async function prepare(
+  size: number,
+  run: Run,
+  { count = 2 * judgedAPhoto, seed = defaultSeed }: Sampling,
+): Promise<Prepared | undefined> {
   const files = photos();
   if (!files) return undefined;
-  const random = xorshift(9);
+  const random = xorshift(seed);
   const judged: Batch[] = [];
   const shown: Batch[] = [];
   for (const file of files) {
-    for (let at = 0; at < judgedAPhoto; at++) judged.push(await cut(file, size, random, false));
+    for (let at = 0; at < count / files.length; at++) judged.push(await cut(file, size, random, false));
     for (let at = 0; at < shownAPhoto; at++) shown.push(await cut(file, size, random, true));
   }
   const expected: (readonly Segment[])[] = [];
   for (const batch of judged) expected.push(segments(await run(batch), size));
   return {
     calibration: shown,
-    heldOut: judged.slice(judgedAPhoto - 2, judgedAPhoto + 2),
-    baseline: [100, 100],
-    async score(model) {
-      let [theirs, seen, ours, right] = [0, 0, 0, 0];
+    heldOut: judged.slice(count / 2 - 2, count / 2 + 2),
+    baseline: expected.map((truth) => {
+      const { length } = truth.filter(isClear);
+      return [length, length, length, length];
+    }),
+    async judge(model) {
+      const rows = [];
       for (const [at, batch] of judged.entries()) {
         const found = segments(await model(batch), size);
         const truth = expected[at]!;
-        for (const one of truth.filter(({ score }) => score >= clear)) {
-          theirs++;
-          if (found.some((other) => near(one, other, size))) seen++;
-        }
-        for (const one of found.filter(({ score }) => score >= clear)) {
-          ours++;
-          if (truth.some((other) => near(one, other, size))) right++;
-        }
+        const theirs = truth.filter(isClear);
+        const ours = found.filter(isClear);
+        const seen = theirs.filter((one) => found.some((other) => near(one, other, size)));
+        const right = ours.filter((one) => truth.some((other) => near(one, other, size)));
+        rows.push([theirs.length, seen.length, ours.length, right.length]);
       }
-      return [(100 * (seen + right)) / (theirs + ours), (100 * seen) / theirs];
+      return rows;
     },
   };
+}
+
+function isClear({ score }: Segment): boolean {
+  return score >= clear;
 }
 
 interface Segment {
