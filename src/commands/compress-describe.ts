@@ -20,6 +20,7 @@ export interface Run
     | "normalised"
     | "settings"
     | "seed"
+    | "correctedOn"
     | "verification"
     | "choices"
     | "accuracy"
@@ -60,6 +61,7 @@ export async function describeRun(host: Host, staging: Staging, run: Run): Promi
     decisions: decisionsOf(tensors).map(decisionWords),
     tensors,
     correctedBiases: candidate.corrected.length,
+    correctedOn: run.correctedOn,
     namesShortened: candidate.namesShortened,
     verification,
     calibration: calibration && {

@@ -25,6 +25,7 @@ import { type Check, openCheck } from "./compress-check.js";
 import { type Choice, chooseByNoise, hasWeights, tuneSchemes } from "./compress-choices.js";
 import { describeRun } from "./compress-describe.js";
 import { milderFor, searchGate, withoutHalves } from "./compress-gate.js";
+import { madeUpChannels } from "./compress-made-up.js";
 import { checkWork, refuseNotFinite, refuseQuantized } from "./compress-refusals.js";
 import { settingsOf } from "./compress-settings.js";
 import { withoutEffect } from "./compress-unused.js";
@@ -90,8 +91,16 @@ export async function runCompress(host: Host, path: string, options: Options): P
     const name = basename(output);
     const gated = typeof check !== "string" && !check.synthetic;
     const weightsOf = (clip: Clip) =>
-      startWeights(quantizer, scratch.readExternal, clip, { keep: gated, balance: settings.balance });
-    const correct = calibration !== undefined && gated && options["biasCorrection"] !== false;
+      startWeights(quantizer, scratch.readExternal, clip, {
+        keep: gated || (madeUp !== undefined && source.bytes <= quickBytes),
+        balance: settings.balance,
+      });
+    const corrects = options["biasCorrection"] !== false;
+    // without real samples: the check's random numbers are nothing like what a model is for
+    const madeUp =
+      corrects && !gated && (typeof check !== "string" || source.bytes <= quickBytes)
+        ? await madeUpChannels(host, source, source.model, scratch.readExternal, staging, options["seed"] as number)
+        : undefined;
     const { clip, range } = options as { readonly clip: Clip | "auto"; readonly range: RangeMethod | "auto" };
     let workshop: Workshop = {
       base: source.model,
@@ -100,7 +109,8 @@ export async function runCompress(host: Host, path: string, options: Options): P
       weights: weightsOf(settings.clip),
       readExternal: scratch.readExternal,
       store,
-      channelsOf: correct ? (value) => calibration?.values.get(value)?.channels ?? undefined : undefined,
+      channelsOf:
+        corrects && gated && calibration ? (value) => calibration?.values.get(value)?.channels ?? undefined : madeUp,
       activations:
         activations && calibration
           ? { settings: activations, observed: observedValues(calibration.values, ranges) }
@@ -194,6 +204,7 @@ export async function runCompress(host: Host, path: string, options: Options): P
       settings: workshop.settings,
       seed: options["seed"] as number,
       candidate,
+      correctedOn: candidate.corrected.length === 0 ? null : madeUp ? "made-up images" : "samples",
       verification,
       calibration,
       ranges: workshop.activations ? (choices.find(({ what }) => what === "range")?.chosen ?? ranges.method) : null,
@@ -220,6 +231,9 @@ export async function runCompress(host: Host, path: string, options: Options): P
 async function modelOf(source: ModelFile): Promise<CompressResult["model"]> {
   return { path: source.path, bytes: source.bytes, sha256: await source.sha256() };
 }
+
+/** With --no-verify nobody waits for the runtime to load a model of more than this. */
+const quickBytes = 64e6;
 
 /** Above this, weights that are made anew wait on disk. */
 const largeBytes = 256e6;
