@@ -90,17 +90,18 @@ export async function runCompress(host: Host, path: string, options: Options): P
     }
     const name = basename(output);
     const gated = typeof check !== "string" && !check.synthetic;
-    const weightsOf = (clip: Clip) =>
-      startWeights(quantizer, scratch.readExternal, clip, {
-        keep: gated || (madeUp !== undefined && source.bytes <= quickBytes),
-        balance: settings.balance,
-      });
     const corrects = options["biasCorrection"] !== false;
     // without real samples: the check's random numbers are nothing like what a model is for
     const madeUp =
       corrects && !gated && (typeof check !== "string" || source.bytes <= quickBytes)
         ? await madeUpChannels(host, source, source.model, scratch.readExternal, staging, options["seed"] as number)
         : undefined;
+    const calibrated = calibration;
+    const channelsOf =
+      corrects && gated && calibrated ? (value: string) => calibrated.values.get(value)?.channels ?? undefined : madeUp;
+    const keep = gated || (madeUp !== undefined && source.bytes <= quickBytes);
+    const balance = settings.balance ? (channelsOf ? "kernels" : "outputs") : false;
+    const weightsOf = (clip: Clip) => startWeights(quantizer, scratch.readExternal, clip, { keep, balance });
     const { clip, range } = options as { readonly clip: Clip | "auto"; readonly range: RangeMethod | "auto" };
     let workshop: Workshop = {
       base: source.model,
@@ -109,8 +110,7 @@ export async function runCompress(host: Host, path: string, options: Options): P
       weights: weightsOf(settings.clip),
       readExternal: scratch.readExternal,
       store,
-      channelsOf:
-        corrects && gated && calibration ? (value) => calibration?.values.get(value)?.channels ?? undefined : madeUp,
+      channelsOf,
       activations:
         activations && calibration
           ? { settings: activations, observed: observedValues(calibration.values, ranges) }

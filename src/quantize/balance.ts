@@ -3,14 +3,18 @@ import type { QuantizedWeight } from "../tensor/quantized.js";
 /** No element is moved further from its float than this part of a step. */
 const farthest = 1;
 
+/** Over what errors are made to cancel out: each kernel (one output, one input channel), or all kernels of an output, too. */
+export type Balance = "kernels" | "outputs";
+
 /**
- * Rounds some elements the other way, so that errors do not add up: first such that those of each kernel (one output,
- * one input channel) sum to at most half a step, then those of each output channel. Neighbouring pixels are alike, and
- * behind a Relu all inputs are positive: what the errors sum to harms more than what they are. Needs no samples. `floats`
+ * Rounds some elements the other way, so that errors do not add up: first such that those of each kernel
+ * sum to at most half a step, then those of each output. Neighbouring pixels are alike, and
+ * behind a Relu all inputs are positive: what the errors sum to harms more than what they are. Where biases make up for
+ * the means, outputs are better left alone: then only what varies counts, which channels have less in common. Needs no samples. `floats`
  * are those of a weight [outputs, inputs / group, ...kernel] with one symmetric scale for each output and 8 bits. Returns
  * a new weight. Source: SQuant, Guo et al. 2022, arXiv:2202.07471.
  */
-export function balanceErrors(floats: ArrayLike<number>, weight: QuantizedWeight): QuantizedWeight {
+export function balanceErrors(floats: ArrayLike<number>, weight: QuantizedWeight, over: Balance): QuantizedWeight {
   const { shape, scales, form } = weight;
   const zeroPoint = form.signed ? 0 : 128;
   const [outputs, inputs] = shape as [number, number];
@@ -51,7 +55,7 @@ export function balanceErrors(floats: ArrayLike<number>, weight: QuantizedWeight
       total += sum;
     }
     const step = -Math.sign(total);
-    const count = inputs === 1 ? 0 : Math.round(Math.abs(total));
+    const count = inputs === 1 || over === "kernels" ? 0 : Math.round(Math.abs(total));
     if (count === 0) continue;
     // the kernels whose sums are the farthest off on that side
     const order = Array.from(sums.keys()).sort((a, b) => step * (sums[a]! - sums[b]!));

@@ -1,7 +1,7 @@
 import { type ReadExternal, readTensor, tensorInfo } from "../formats/onnx.js";
 import { numbersOf } from "../tensor/numbers.js";
 import type { Clip, QuantizedWeight, Quantizer, QuantizerSource } from "../tensor/quantized.js";
-import { balanceErrors } from "./balance.js";
+import { type Balance, balanceErrors } from "./balance.js";
 import { isQuantizable } from "./forms.js";
 import type { WeightPlan } from "./scheme.js";
 import { type Site, siteKey } from "./sites.js";
@@ -18,13 +18,13 @@ export interface Weights {
 
 /**
  * `keep` remembers what was quantized, for callers that apply one plan after another: a quarter of the model's floats
- * in memory. `balance` rounds the weights of convolutions such that errors do not add up.
+ * in memory. `balance` rounds the weights of convolutions such that errors do not add up; false where it is missing.
  */
 export function startWeights(
   quantizer: Quantizer,
   readExternal: ReadExternal,
   clip: Clip,
-  { keep, balance = false }: { readonly keep: boolean; readonly balance?: boolean | undefined },
+  { keep, balance = false }: { readonly keep: boolean; readonly balance?: Balance | false },
 ): Weights {
   const known = new Map<string, QuantizedWeight | null>();
   const keyOf = ({ scope, info }: Site, { form, transpose }: WeightPlan) =>
@@ -62,7 +62,7 @@ export function startWeights(
       const weight = await quantizer.quantize(storedSource(site, plan) ?? source(site, plan), plan.form, clip);
       // the sum of squares is finite exactly where all elements are
       let made = Number.isFinite(weight.signal) ? weight : null;
-      if (made && balance && canBalance(site, plan)) made = balanceErrors(numbersOf(source(site, plan)), made);
+      if (made && balance && canBalance(site, plan)) made = balanceErrors(numbersOf(source(site, plan)), made, balance);
       if (keep) known.set(key, made);
       return made;
     },

@@ -25,7 +25,7 @@ describe.each([signed, { ...signed, signed: false }])("balanced rounding, signed
     // skewed, so that usual rounding has sums to balance
     const data = Float32Array.from({ length: elementCount(shape) }, (_, at) => Math.sin(at * 1.7) ** 3 + 0.2);
     const plain = quantizeReference({ dtype: "float32", shape, data }, form, "max");
-    const balanced = balanceErrors(data, plain);
+    const balanced = balanceErrors(data, plain, "outputs");
     const found = dequantize(balanced);
     const errors = errorsOf(data, found, plain.scales, shape);
     for (const error of errors) expect(Math.abs(error)).toBeLessThan(1.001);
@@ -39,10 +39,19 @@ describe.each([signed, { ...signed, signed: false }])("balanced rounding, signed
     );
   });
 
+  test("over kernels alone, no kernel gives up anything for its output", () => {
+    const shape = [4, 9, 3, 3];
+    const data = Float32Array.from({ length: elementCount(shape) }, (_, at) => Math.sin(at * 1.7) ** 3 + 0.2);
+    const plain = quantizeReference({ dtype: "float32", shape, data }, form, "max");
+    const errors = errorsOf(data, dequantize(balanceErrors(data, plain, "kernels")), plain.scales, shape);
+    for (const sum of sums(errors, 9)) expect(Math.abs(sum)).toBeLessThan(0.51);
+    expect(Math.max(...sums(errors, 81).map(Math.abs))).toBeGreaterThan(0.51);
+  });
+
   test("the noise it states is that of its values", () => {
     const shape = [4, 5, 3, 3];
     const data = Float32Array.from({ length: elementCount(shape) }, (_, at) => Math.sin(at * 2.3) + 0.3);
-    const balanced = balanceErrors(data, quantizeReference({ dtype: "float32", shape, data }, form, "mse"));
+    const balanced = balanceErrors(data, quantizeReference({ dtype: "float32", shape, data }, form, "mse"), "outputs");
     const found = dequantize(balanced);
     const noise = data.reduce((sum, value, at) => sum + (found[at]! - value) ** 2, 0);
     expect(balanced.noise / noise).toBeCloseTo(1, 3);
