@@ -1,12 +1,14 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { toBinary } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { TensorProtoSchema } from "onnx-buf";
 import { compressCommand } from "../../src/commands/compress.js";
 import { normal, uniform } from "../../src/data/random.js";
 import { openSession } from "../../src/engine/session.js";
 import { compareOutputs, listed } from "../../src/evaluate/agreement.js";
-import { encodeModel } from "../../src/formats/onnx.js";
+import { encodeModel, makeTensor } from "../../src/formats/onnx.js";
 import { makeNode } from "../../src/graph/node.js";
 import type { CompressResult } from "../../src/render/compress-result.js";
 import { linear, lookUp } from "../compress-models.js";
@@ -117,4 +119,36 @@ describe("without samples, biases are corrected on made-up images", () => {
     const { correctedOn } = await compress("--int8", "linear.onnx", "--data", "rows.jsonl", "--max-drop", "50%");
     expect(correctedOn).toBe("samples");
   });
+});
+
+test("test data whose outputs are not the model's are told of, those that fit are not", async () => {
+  const pb = (shape: readonly number[], data: Float32Array) =>
+    toBinary(TensorProtoSchema, makeTensor("", { dtype: "float32", shape, data: Float32Array.from(data) }));
+  const session = await openSession(join(folder, "linear.onnx"));
+  for (const [set, factor] of [
+    ["right", 1],
+    ["wrong", -1],
+  ] as const) {
+    for (const at of [0, 1]) {
+      const x = Float32Array.from({ length: 64 }, (_, place) => Math.sin(place + at));
+      const y = [...(await session.run(new Map([["x", { dtype: "float32", shape: [1, 64], data: x }]]))).values()][0]!;
+      const inside = join(folder, set, `test_data_set_${at}`);
+      mkdirSync(inside, { recursive: true });
+      writeFileSync(join(inside, "input_0.pb"), pb([1, 64], x));
+      writeFileSync(
+        join(inside, "output_0.pb"),
+        pb(
+          [1, 64],
+          (y.data as Float32Array).map((value) => factor * value),
+        ),
+      );
+    }
+    const argv = ["--int8", "linear.onnx", "-o", "out.onnx", "--force", "--speed-seconds", "0", "--data", set];
+    const { code, stderr } = await runCommand(compressCommand, [...argv, "--max-drop", "90%"], folder);
+    expect(code).toBe(0);
+    const told = /test_data_set_0: states other outputs than the model gives: output "y" .*test data of this model/;
+    if (factor < 0) expect(stderr).toMatch(told);
+    else expect(stderr).not.toMatch(/states other outputs/);
+  }
+  await session.close();
 });
