@@ -18,6 +18,8 @@ const signedFlag: i32 = 2;
 const fourBitsFlag: i32 = 4;
 const searchFlag: i32 = 8;
 const balanceFlag: i32 = 16;
+/** Errors are balanced within kernels, not over the kernels of an output. */
+const kernelsFlag: i32 = 32;
 
 // what the groups of one job share
 let symmetric: bool = false;
@@ -435,7 +437,7 @@ function valueAt(place: usize): i32 {
 }
 
 /** Balances the errors of one output channel that has its bytes; `work` has room for a float64 for each element and input. */
-function balanceGroup(from: usize, count: i32, kernel: i32, to: usize, group: usize, work: usize): void {
+function balanceGroup(from: usize, count: i32, kernel: i32, to: usize, group: usize, work: usize, outputs: bool): void {
   const sums = work + (usize(count) << 3);
   const inputs = count / kernel;
   const divisor = f64(load<f32>(scales + (group << 2)));
@@ -459,7 +461,7 @@ function balanceGroup(from: usize, count: i32, kernel: i32, to: usize, group: us
   }
   const step = total > 0 ? -1 : 1;
   // written so that NaN ends it
-  for (let left = inputs === 1 ? 0 : Math.abs(total); left >= 0.5; left -= 1) {
+  for (let left = inputs === 1 || !outputs ? 0 : Math.abs(total); left >= 0.5; left -= 1) {
     let farthest = -1;
     let least: f64 = 0;
     for (let input = 0; input < inputs; input++) {
@@ -716,8 +718,10 @@ export function quantizeSlab(
   if (kind === 0) {
     contiguousGroups(from, a, b, c, bytes);
     if (flags & balanceFlag) {
+      const outputs = (flags & kernelsFlag) === 0;
       for (let row = 0; row < a; row++) {
-        balanceGroup(from + ((usize(row) * usize(b)) << 2), b, d, bytes + usize(row) * usize(b), usize(row), room);
+        const place = usize(row) * usize(b);
+        balanceGroup(from + (place << 2), b, d, bytes + place, usize(row), room, outputs);
       }
     }
   } else if (kind === 1) columnGroups(from, a, b, c, d, bytes, room);

@@ -4,7 +4,7 @@ import type { Quantizer } from "../src/tensor/quantized.js";
 /** The plain reference as a quantizer. */
 export function plainQuantizer(): Quantizer {
   return {
-    quantize: async (source, form, clip, kernel) => quantizeReference(source, form, clip, kernel),
+    quantize: async (...all) => quantizeReference(...all),
     close: async () => {},
   };
 }

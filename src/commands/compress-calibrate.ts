@@ -44,7 +44,7 @@ function refuseGaps(
 }
 
 /** Those of the names that the main graph computes or is fed, each once. */
-function computedOf({ graph }: ModelProto, names: readonly string[]): readonly string[] {
+export function computedOf({ graph }: ModelProto, names: readonly string[]): readonly string[] {
   const { input, node, initializer } = graph!;
   // what samples need not give has no range: an input with a default
   const defaults = new Set(initializer.map(({ name }) => name));
@@ -68,9 +68,11 @@ export function openProbeOf(
       readExternal,
       { label: staging.label },
     );
-    const session = await openSession(staging.pathOf("probe.onnx"), { graphOptimization: "basic" });
-    staging.remove(files);
-    return session;
+    try {
+      return await openSession(staging.pathOf("probe.onnx"), { graphOptimization: "basic" });
+    } finally {
+      staging.remove(files);
+    }
   };
 }
 

@@ -59,10 +59,12 @@ export async function openCheck(host: Host, source: ModelFile, options: Options)
     const labels = labelled === undefined ? undefined : await readLabels(host, labelled, samples);
     const metric = await readMetric(host, "--metric", options["metric"] as string | undefined);
     const first = await samples.read(0);
-    await original.run(first).catch((error: Error) => {
+    const outputs = await original.run(first).catch((error: Error) => {
       const remedy = "random inputs do not suit every model: give --data with real ones, or --no-verify";
       throw samples.synthetic ? new UserError(`${error.message}; ${remedy}`) : error;
     });
+    const stated = await samples.expected?.(0);
+    if (stated) await warnOfOther(host, samples.nameOf(0), stated, outputs);
     const { calibration, heldOut, note } = splitSamples(samples, options["seed"] as number);
     const measured = labels === undefined ? metric : (metric ?? topOneAccuracy);
     return {
@@ -91,4 +93,18 @@ export function refuseTooLarge({ path, fileBytes }: Pick<ModelFile, "path" | "fi
   throw new UserError(
     `${path}: has ${fileBytes} bytes, and onnxruntime opens no single file of 2 GiB, so that nothing can be checked against it; --no-verify makes the result without a check, or keep the weights in external data`,
   );
+}
+
+/** Says where test data hold outputs that are not the model's: then they, or their inputs, belong to another one. */
+async function warnOfOther(host: Host, name: string, stated: Batch, outputs: Batch): Promise<void> {
+  const { compareOutputs, disagreement, listed } = await import("../evaluate/agreement.js");
+  const agreement = await compareOutputs(
+    async () => stated,
+    async () => outputs,
+    listed([new Map()]),
+  );
+  const difference = disagreement(agreement);
+  if (!difference) return;
+  const { warn } = await import("./output.js");
+  await warn(host, `${name}: states other outputs than the model gives: ${difference}; is it test data of this model?`);
 }

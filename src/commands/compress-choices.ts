@@ -5,7 +5,7 @@ import { alternatives, tuned } from "../quantize/tune.js";
 import type { Clip } from "../tensor/quantized.js";
 import { makeCandidate, openCandidate, type Workshop } from "./compress-candidates.js";
 import type { Check } from "./compress-check.js";
-import { noiseMeter } from "./compress-noise.js";
+import { noiseMeter, samplesForChoice } from "./compress-noise.js";
 import { compareSpeed } from "./compress-speed.js";
 import { startProgress } from "./progress.js";
 
@@ -24,7 +24,7 @@ export async function chooseByNoise<Name extends Clip | RangeMethod | "on" | "of
   what: "clip" | "range" | "smoothing",
   options: readonly { readonly name: Name; readonly workshop: Workshop }[],
 ): Promise<{ readonly workshop: Workshop; readonly choice: Choice }> {
-  const noiseOf = noiseMeter(check);
+  const noiseOf = noiseMeter(check, samplesForChoice(check));
   const progress = startProgress(host, `choosing the ${what}`, "ways");
   try {
     const measured: { name: Name; value: number; workshop: Workshop }[] = [];

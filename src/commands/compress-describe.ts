@@ -21,6 +21,7 @@ export interface Run
     | "normalised"
     | "settings"
     | "seed"
+    | "correctedOn"
     | "verification"
     | "choices"
     | "accuracy"
@@ -66,6 +67,7 @@ export async function describeRun(
     decisions: decisionsOf(tensors).map(decisionWords),
     tensors,
     correctedBiases: candidate.corrected.length,
+    correctedOn: run.correctedOn,
     namesShortened: candidate.namesShortened,
     verification,
     calibration: calibration && {

@@ -99,9 +99,20 @@ async function run(host: Host, path: string, options: Options, hasher: Hasher): 
     }
     const name = basename(output);
     const gated = typeof check !== "string" && !check.synthetic;
-    const weightsOf = (clip: Clip) =>
-      startWeights(quantizer, scratch.readExternal, clip, { keep: gated, balance: settings.balance });
-    const correct = calibration !== undefined && gated && options["biasCorrection"] !== false;
+    const corrects = options["biasCorrection"] !== false;
+    // without real samples: the check's random numbers are nothing like what a model is for
+    const madeUp =
+      corrects && !gated && (typeof check !== "string" || source.bytes <= quickBytes)
+        ? await (await import("./compress-made-up.js")).madeUpChannels(
+            ...([host, source, source.model, scratch.readExternal, staging, options["seed"] as number] as const),
+          )
+        : undefined;
+    const calibrated = calibration;
+    const channelsOf =
+      corrects && gated && calibrated ? (value: string) => calibrated.values.get(value)?.channels ?? undefined : madeUp;
+    const keep = gated || (madeUp !== undefined && source.bytes <= quickBytes);
+    const balance = settings.balance ? (channelsOf ? "kernels" : "outputs") : false;
+    const weightsOf = (clip: Clip) => startWeights(quantizer, scratch.readExternal, clip, { keep, balance });
     // nothing comes between writing and hashing then
     const hashEarly = typeof check === "string" && source.bytes > largeHash;
     let workshop: Workshop = {
@@ -111,7 +122,7 @@ async function run(host: Host, path: string, options: Options, hasher: Hasher): 
       weights: weightsOf(settings.clip),
       readExternal: scratch.readExternal,
       store,
-      channelsOf: correct ? (value) => calibration?.values.get(value)?.channels ?? undefined : undefined,
+      channelsOf,
       activations:
         activations && calibration
           ? {
@@ -181,6 +192,7 @@ async function run(host: Host, path: string, options: Options, hasher: Hasher): 
       settings: workshop.settings,
       seed: options["seed"] as number,
       candidate,
+      correctedOn: candidate.corrected.length === 0 ? null : madeUp ? "made-up images" : "samples",
       verification,
       calibration,
       ranges: workshop.activations ? (choices.find(({ what }) => what === "range")?.chosen ?? ranges.method) : null,
@@ -213,6 +225,8 @@ async function modelOf(source: ModelFile): Promise<CompressResult["model"]> {
 
 /** Smaller files are hashed sooner than another thread has started. */
 const largeHash = 1 << 26;
+/** With --no-verify nobody waits for the runtime to load a model of more than this. */
+const quickBytes = 64e6;
 
 /** Above this, weights that are made anew wait on disk. */
 const largeBytes = 256e6;

@@ -3,6 +3,7 @@ import { TensorShapeProto_DimensionSchema, TensorShapeProtoSchema, ValueInfoProt
 import { UserError } from "../errors.js";
 import type { GraphProto, ModelProto, ValueInfoProto } from "../formats/onnx.js";
 import { shallowCopy } from "./clone.js";
+import { makeNode } from "./node.js";
 
 /**
  * A model that also outputs the named values of its main graph; the model itself stays as it is, and all that is the
@@ -29,6 +30,35 @@ export function exposeValues(
   return changed<ModelProto>(model, {
     graph: changed<GraphProto>(graph, { input, output: [...graph.output, ...added] }),
   });
+}
+
+/**
+ * A model that computes the mean of each channel of the named values [N, C, ...] as well: [N, C, 1, ...] under the names
+ * that come back, which are small to look at where the values are not. The model itself stays as it is.
+ */
+export function poolValues(
+  model: ModelProto,
+  names: Iterable<string>,
+): { readonly model: ModelProto; readonly pooled: ReadonlyMap<string, string> } {
+  const graph = model.graph!;
+  const taken = new Set([...graph.node.flatMap(({ output }) => output), ...graph.initializer.map(({ name }) => name)]);
+  const pooled = new Map<string, string>();
+  for (const name of names) {
+    let free = `${name}_mean`;
+    while (taken.has(free)) free += "_";
+    taken.add(free);
+    pooled.set(name, free);
+  }
+  const poolOf = (name: string) => {
+    const mean = pooled.get(name);
+    return mean === undefined ? [] : [makeNode("GlobalAveragePool", "", [name], [mean])];
+  };
+  // right behind what computes the value, which need not be kept any longer then
+  const node = [
+    ...graph.input.flatMap((input) => poolOf(input.name)),
+    ...graph.node.flatMap((one) => [one, ...one.output.flatMap(poolOf)]),
+  ];
+  return { model: changed<ModelProto>(model, { graph: changed<GraphProto>(graph, { node }) }), pooled };
 }
 
 function withShape(value: ValueInfoProto, shape: readonly number[]): ValueInfoProto {

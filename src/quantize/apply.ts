@@ -50,7 +50,11 @@ export async function applyPlan(
   const planned = new Map(plan.tensors.map((tensor) => [siteKey(tensor.graph, tensor.name), tensor]));
   const total = plan.tensors.filter(({ action }) => action === "quantize").length;
   const weights =
-    given ?? startWeights(quantizer, readExternal, plan.settings.clip, { keep: false, balance: plan.settings.balance });
+    given ??
+    startWeights(quantizer, readExternal, plan.settings.clip, {
+      keep: false,
+      balance: plan.settings.balance ? "outputs" : false,
+    });
   if (plan.opset > defaultOpset(model)) raiseOpset(model, "the model", plan.opset, readExternal);
   const edit = editModel(model, store);
   const applied: AppliedTensor[] = [];

@@ -1,5 +1,5 @@
 import { type ReadExternal, readTensor, tensorInfo } from "../formats/onnx.js";
-import type { Clip, QuantizedWeight, Quantizer, QuantizerSource } from "../tensor/quantized.js";
+import type { Balance, Clip, QuantizedWeight, Quantizer, QuantizerSource } from "../tensor/quantized.js";
 import { elementCount } from "../tensor/tensor.js";
 import { isQuantizable } from "./forms.js";
 import type { WeightPlan } from "./scheme.js";
@@ -17,13 +17,13 @@ export interface Weights {
 
 /**
  * `keep` remembers what was quantized, for callers that apply one plan after another: a quarter of the model's floats
- * in memory. `balance` rounds the weights of convolutions such that errors do not add up.
+ * in memory. `balance` rounds the weights of convolutions such that errors do not add up; false where it is missing.
  */
 export function startWeights(
   quantizer: Quantizer,
   readExternal: ReadExternal,
   clip: Clip,
-  { keep, balance = false }: { readonly keep: boolean; readonly balance?: boolean | undefined },
+  { keep, balance = false }: { readonly keep: boolean; readonly balance?: Balance | false },
 ): Weights {
   const known = new Map<string, QuantizedWeight | null>();
   const keyOf = ({ scope, info }: Site, { form, transpose }: WeightPlan) =>
@@ -59,7 +59,13 @@ export function startWeights(
       const found = known.get(key);
       if (found !== undefined) return found;
       const kernel = balance && canBalance(site, plan) ? elementCount(site.info.shape.slice(2)) : undefined;
-      const weight = await quantizer.quantize(storedSource(site, plan) ?? source(site, plan), plan.form, clip, kernel);
+      const weight = await quantizer.quantize(
+        storedSource(site, plan) ?? source(site, plan),
+        plan.form,
+        clip,
+        kernel,
+        balance || undefined,
+      );
       // the sum of squares is finite exactly where all elements are
       const made = Number.isFinite(weight.signal) ? weight : null;
       if (keep) known.set(key, made);

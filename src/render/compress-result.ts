@@ -110,6 +110,8 @@ export interface CompressResult extends Source {
   readonly tensors: readonly AppliedTensor[];
   /** Nodes whose bias makes up for what rounding moved. */
   readonly correctedBiases: number;
+  /** What the means that correction goes by are of; null where no bias was corrected. */
+  readonly correctedOn: "samples" | "made-up images" | null;
   /** Values inside the model have short names; --keep-names keeps the old ones. */
   readonly namesShortened: boolean;
   /** What was gathered for bias correction and static quantization; missing where nothing was. */

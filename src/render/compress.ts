@@ -42,7 +42,7 @@ export function compressForms(result: CompressResult): Forms {
 
 /** What a reader must know, the most important first. */
 function leadOf(result: CompressResult): readonly string[] {
-  const { output, gate, correctedBiases, calibration, nodes, choices, verification } = result;
+  const { output, gate, correctedBiases, correctedOn, calibration, nodes, choices, verification } = result;
   const ofFull = output.ratio === output.float32Ratio ? "" : `, ${output.float32Ratio.toFixed(3)} of it in float32`;
   const size = `${formatBytes(result.model.bytes)} -> ${formatBytes(output.bytes)} (${output.ratio.toFixed(3)} of it${ofFull})`;
   return [
@@ -58,7 +58,7 @@ function leadOf(result: CompressResult): readonly string[] {
     ...choiceWords(choices),
     ...accuracyNote(result.accuracy),
     ...(correctedBiases > 0
-      ? [`${formatNumberOf(correctedBiases, "constant bias term")} corrected by what rounding moved`]
+      ? [`${formatNumberOf(correctedBiases, "constant bias term")} corrected by what rounding moved on ${correctedOn}`]
       : []),
     ...preparation(result),
   ];

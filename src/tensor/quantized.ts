@@ -45,13 +45,22 @@ export interface QuantizerSource {
 /** How the range of a scale is chosen: the largest value, or the clip of it that costs the least squared error. */
 export type Clip = "max" | "mse";
 
+/** Over what the errors of a convolution are made to cancel out: each kernel, or all kernels of an output, too. */
+export type Balance = "kernels" | "outputs";
+
 /** Turns floats into integers; implementations agree bit for bit. */
 export interface Quantizer {
   /**
    * `kernel`, where it is given, balances the errors of a convolution's weight [outputs, inputs, ...kernel] in symmetric
-   * 8 bits with a scale for each output: how many elements it has for each input (balance.ts).
+   * 8 bits with a scale for each output: how many elements it has for each input (balance.ts). `over` is `outputs` unless told otherwise.
    */
-  quantize(source: QuantizerSource, form: QuantizedForm, clip: Clip, kernel?: number): Promise<QuantizedWeight>;
+  quantize(
+    source: QuantizerSource,
+    form: QuantizedForm,
+    clip: Clip,
+    kernel?: number,
+    over?: Balance,
+  ): Promise<QuantizedWeight>;
   /** Ends what works in the background; later calls do nothing. */
   close(): Promise<void>;
 }

@@ -2,7 +2,9 @@
 // what quantizing costs: `npm run bench:quantize`. Needs a network for models and the peer, and GNU time.
 // `--models rec,cls` and `--variants int8,py-static` for some of them, `--quick` for fewer rounds, `--no-speed`,
 // `--cost 5` to make every file five times, in turn, and measure nothing but what that costs, `--fresh` to run the peer
-// again (its files are kept). Results add up in bench-work/quantize.json and quantize.md.
+// again (its files are kept), `--judged 1000` for more pages or lines than usual, `--seed 5` for others (those are
+// shown and not kept: what is tuned must not be tuned to the published ones). Results add up in bench-work/quantize.json
+// and quantize.md.
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
@@ -11,8 +13,9 @@ import { median } from "../../src/bench/compare/statistics.js";
 import type { Batch } from "../../src/data/batch.js";
 import { openSession, runtimeVersion } from "../../src/engine/session.js";
 import { encodeNpz } from "../../src/formats/npz.js";
+import { dropInterval } from "./quantize/bootstrap.js";
 import { python, work } from "./quantize/fetch.js";
-import { drop, type Harness, type Prepared } from "./quantize/harness.js";
+import { type Counts, drop, type Harness, type Prepared, type Sampling, sumOf } from "./quantize/harness.js";
 import { harnesses } from "./quantize/models.js";
 import { type Cost, markdown, type Result, type Row } from "./quantize/result.js";
 import { labelsOf, type Variant, variants } from "./quantize/variants.js";
@@ -25,6 +28,13 @@ const resultFile = resolve("bench-work", "quantize.json");
 
 /** `--cost n`: how often each file is made to say what that costs. */
 const costTurns = Number(listed("--cost")?.[0] ?? 0);
+/** How many samples judge, and which. */
+const sampling: Sampling = {
+  ...(flag("--judged") && { count: Number(listed("--judged")![0]) }),
+  ...(flag("--seed") && { seed: Number(listed("--seed")![0]) }),
+};
+const isUsual = sampling.count === undefined && sampling.seed === undefined;
+const suffix = sampling.seed === undefined ? "" : `-${sampling.seed}`;
 /** From this size ratio on a file holds its weights as they were. */
 const nothingDone = 0.97;
 
@@ -147,10 +157,10 @@ function writeSamples(folder: string, batches: readonly Batch[]): void {
   writeFileSync(done, "");
 }
 
-async function score(prepared: Prepared, file: string): Promise<readonly number[]> {
+async function judge(prepared: Prepared, file: string): Promise<readonly Counts[]> {
   const session = await openSession(file);
   try {
-    return await prepared.score(session.run);
+    return await prepared.judge(session.run);
   } finally {
     await session.close();
   }
@@ -167,20 +177,24 @@ async function measure(harness: Harness, chosen: readonly Variant[]): Promise<Me
   if (!model) return undefined;
   console.log(`\n${harness.title}`);
   const session = await openSession(model);
-  const prepared = await harness.prepare(session.run);
+  const fewer = flag("--quick") && harness.quickCount ? { count: harness.quickCount } : {};
+  const prepared = await harness.prepare(session.run, { ...fewer, ...sampling });
   if (!prepared) {
     await session.close();
     return undefined;
   }
-  const [calibration, heldOut] = ["calibration", "held-out"].map((name) => join(work, "data", harness.id, name));
+  const [calibration, heldOut] = ["calibration", "held-out"].map((name) =>
+    join(work, "data", `${harness.id}${suffix}`, name),
+  );
   writeSamples(calibration!, prepared.calibration);
   writeSamples(heldOut!, prepared.heldOut);
   if (prepared.labels) writeFileSync(labelsOf(calibration!), JSON.stringify(prepared.labels));
-  const scores = prepared.baseline ?? (await prepared.score(session.run));
+  const counts = prepared.baseline ?? (await prepared.judge(session.run));
+  const scores = harness.scoresOf(sumOf(counts));
   await session.close();
-  const baseline = { bytes: statSync(model).size, scores };
+  const baseline = { bytes: statSync(model).size, scores, samples: counts.length };
   say("fp32", scores, harness);
-  for (const [at, value] of (harness.expected ?? []).entries()) {
+  for (const [at, value] of (isUsual ? (harness.expected ?? []) : []).entries()) {
     const { name } = harness.measures[at]!;
     if (Math.abs(scores[at]! - value) > 0.1) console.log(`  ${name}: ${value} was expected of the fp32 model`);
   }
@@ -195,14 +209,16 @@ async function measure(harness: Harness, chosen: readonly Variant[]): Promise<Me
       row = { ...row, error: "quantized nothing" };
     } else if (row.bytes !== undefined) {
       try {
-        row = { ...row, scores: await score(prepared, made.file) };
+        const found = await judge(prepared, made.file);
+        const interval = dropInterval(harness, counts, found);
+        row = { ...row, scores: harness.scoresOf(sumOf(found)), ...(interval && { dropInterval: interval }) };
         measured.push({ file: made.file, at: rows.length });
       } catch (error) {
         row = { ...row, error: (error as Error).message.replaceAll(work, "").slice(0, 300) };
       }
     }
     rows.push(row);
-    if (row.scores) say(variant.id, row.scores, harness, scores, row.sizeRatio);
+    if (row.scores) say(variant.id, row.scores, harness, scores, row);
     else console.log(`  ${variant.id}: ${row.error}`);
   }
   if (!flag("--no-speed") && measured.length > 0) {
@@ -231,9 +247,10 @@ function say(
   scores: readonly number[],
   { measures }: Harness,
   before?: readonly number[],
-  size?: number,
+  { sizeRatio: size, dropInterval }: Partial<Row> = {},
 ): void {
-  const lost = before ? ` drop ${drop(measures[0]!, before[0]!, scores[0]!).toFixed(2)}` : "";
+  const range = dropInterval ? ` [${dropInterval.map((end) => end.toFixed(2)).join(", ")}]` : "";
+  const lost = before ? ` drop ${drop(measures[0]!, before[0]!, scores[0]!).toFixed(2)}${range}` : "";
   const all = scores.map((value, at) => `${measures[at]!.name} ${value.toFixed(2)}`).join(", ");
   console.log(`  ${label}: ${size === undefined ? "" : `size ${size.toFixed(3)}`}${lost} (${all})`);
 }
@@ -290,7 +307,7 @@ for (const harness of harnesses) {
       save(repeatedCosts(harness, chosen), {});
     } else {
       const measured = await measure(harness, chosen);
-      if (measured) save(measured.rows, { [harness.id]: measured.baseline });
+      if (measured && sampling.seed === undefined) save(measured.rows, { [harness.id]: measured.baseline });
     }
   } catch (error) {
     console.log(`${harness.id}: ${(error as Error).message}`);

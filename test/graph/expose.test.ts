@@ -1,7 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import { openSession } from "../../src/engine/session.js";
 import { encodeModel } from "../../src/formats/onnx.js";
-import { exposeValues } from "../../src/graph/expose.js";
+import { exposeValues, poolValues } from "../../src/graph/expose.js";
 import { makeNode } from "../../src/graph/node.js";
 import type { Tensor } from "../../src/tensor/tensor.js";
 import { floats, makeModel } from "../onnx-model.js";
@@ -50,4 +50,25 @@ describe("a model with more outputs", () => {
   test.each(["x", "w", "nothing"])("refuses %s, which no node computes", (name) => {
     expect(() => exposeValues(model(), [name])).toThrow(`value "${name}" is computed by no node of the main graph`);
   });
+});
+
+test("pooled values are the means of channels, of inputs too, under names that are free; the model stays as it was", async () => {
+  const original = makeModel({
+    inputs: [["x", "float32", [1, 2, "h", 2]]],
+    outputs: [["y", "float32", [1, 2, "h", 2]]],
+    nodes: [makeNode("Relu", "r", ["x"], ["x_mean"]), makeNode("Neg", "n", ["x_mean"], ["y"])],
+  });
+  const before = encodeModel(original);
+  const { model, pooled } = poolValues(original, ["x", "x_mean"]);
+  expect([...pooled]).toEqual([
+    ["x", "x_mean_"],
+    ["x_mean", "x_mean_mean"],
+  ]);
+  const session = await openSession(encodeModel(exposeValues(model, pooled.values())));
+  const x: Tensor = { dtype: "float32", shape: [1, 2, 1, 2], data: Float32Array.of(3, -5, 1, 2) };
+  const found = await session.run(new Map([["x", x]]));
+  expect(Array.from(found.get("x_mean_")!.data as Float32Array)).toEqual([-1, 1.5]);
+  expect(Array.from(found.get("x_mean_mean")!.data as Float32Array)).toEqual([1.5, 1.5]);
+  await session.close();
+  expect(encodeModel(original)).toEqual(before);
 });

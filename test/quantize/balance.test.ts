@@ -37,6 +37,16 @@ describe.each([signed, { ...signed, signed: false }])("balanced rounding, signed
     );
   });
 
+  test("over kernels alone, no kernel gives up anything for its output", () => {
+    const shape = [4, 9, 3, 3];
+    const data = Float32Array.from({ length: elementCount(shape) }, (_, at) => Math.sin(at * 1.7) ** 3 + 0.2);
+    const plain = quantizeReference({ dtype: "float32", shape, data }, form, "max");
+    const found = dequantize(quantizeReference({ dtype: "float32", shape, data }, form, "max", 9, "kernels"));
+    const errors = errorsOf(data, found, plain.scales, shape);
+    for (const sum of sums(errors, 9)) expect(Math.abs(sum)).toBeLessThan(0.51);
+    expect(Math.max(...sums(errors, 81).map(Math.abs))).toBeGreaterThan(0.51);
+  });
+
   test("the noise it states is that of its values", () => {
     const shape = [4, 5, 3, 3];
     const data = Float32Array.from({ length: elementCount(shape) }, (_, at) => Math.sin(at * 2.3) + 0.3);

@@ -81,6 +81,7 @@ function result(rest: Partial<CompressResult> = {}): CompressResult {
     decisions: [],
     tensors,
     correctedBiases: 0,
+    correctedOn: null,
     namesShortened: true,
     calibration: undefined,
     nodes: [],

@@ -1,3 +1,5 @@
+import type { Balance } from "../quantized.js";
+
 /** No element is moved further from its float than this part of a step. */
 const farthest = 1;
 
@@ -6,8 +8,10 @@ const { abs } = Math;
 
 /**
  * Rounds some elements of one output channel the other way, so that errors do not add up: first such that those of each
- * kernel (one output, one input channel) sum to at most half a step, then those of the whole channel. Neighbouring pixels
- * are alike, and behind a Relu all inputs are positive: what the errors sum to harms more than what they are. `floats`
+ * kernel (one output, one input channel) sum to at most half a step, then, over `outputs`, those of the whole channel.
+ * Neighbouring pixels are alike, and behind a Relu all inputs are positive: what the errors sum to harms more than what
+ * they are. Where biases make up for the means, outputs are better left alone: then only what varies counts, which
+ * channels have less in common. `floats`
  * from `start` on and `values` from `base` on hold `count` elements, `kernel` for each input channel, with one symmetric
  * scale and 8 bits. Changes `values`; returns what that adds to the noise. Source: SQuant, Guo et al. 2022,
  * arXiv:2202.07471.
@@ -21,6 +25,7 @@ export function balanceGroup(
   zeroPoint: number,
   values: Uint8Array | Int8Array,
   base: number,
+  over: Balance,
 ): number {
   const inputs = count / kernel;
   /** Quantized minus float, in steps. */
@@ -58,7 +63,7 @@ export function balanceGroup(
     total += sum;
   }
   const step = total > 0 ? -1 : 1;
-  for (let left = inputs === 1 ? 0 : abs(total); left >= 0.5; left -= 1) {
+  for (let left = inputs === 1 || over === "kernels" ? 0 : abs(total); left >= 0.5; left -= 1) {
     // the kernel whose sum is the farthest off on that side
     let worst = -1;
     let least = 0;

@@ -1,4 +1,4 @@
-import type { Clip, QuantizedForm, QuantizedWeight, Quantizer, QuantizerSource } from "../quantized.js";
+import type { Balance, Clip, QuantizedForm, QuantizedWeight, Quantizer, QuantizerSource } from "../quantized.js";
 import { elementCount } from "../tensor.js";
 import { type Crew, gatherCrew, type Task } from "./crew.js";
 import { type GroupLayout, groupAt, groupLayout } from "./groups.js";
@@ -33,11 +33,11 @@ export function createQuantizer(threads: number, patience = 0): Quantizer {
   let last: Promise<unknown> = Promise.resolve();
   let done = 0;
   return {
-    quantize(source, form, clip, kernel = 0) {
+    quantize(source, form, clip, kernel = 0, over = "outputs") {
       // one at a time: they share the memory
       done += elementCount(source.shape) * effort[clip];
       const alone = done < patience;
-      const result = last.then(() => quantizeWith(simd, crew, alone, source, form, clip, kernel));
+      const result = last.then(() => quantizeWith(simd, crew, alone, source, form, clip, kernel, over));
       last = result.catch(() => {});
       return result;
     },
@@ -78,12 +78,13 @@ async function quantizeWith(
   form: QuantizedForm,
   clip: Clip,
   kernel: number,
+  over: Balance,
 ): Promise<QuantizedWeight> {
   const layout = groupLayout(source.shape, form);
   const size = elementCount(source.shape);
   const slabs = size === 0 ? undefined : slabsOf(layout, crew.threads, kernel);
   // what is balanced are channels that each fit a slab
-  if (size === 0 || (kernel > 0 && !slabs)) return quantizeReference(source, form, clip, kernel);
+  if (size === 0 || (kernel > 0 && !slabs)) return quantizeReference(source, form, clip, kernel, over);
   const stretches: readonly Stretch[] = slabs ?? partsOfAll(layout);
   const packing = form.bits === 4 && stretches.every((stretch) => isPackable(stretch, size));
   const array = form.signed ? Int8Array : Uint8Array;
@@ -94,7 +95,8 @@ async function quantizeWith(
       (form.signed ? 2 : 0) +
       (form.bits === 4 ? 4 : 0) +
       (clip === "mse" ? 8 : 0) +
-      (kernel > 0 ? 16 : 0),
+      (kernel > 0 ? 16 : 0) +
+      (over === "kernels" ? 32 : 0),
     dtype: ["float32", "float16", "bfloat16"].indexOf(source.dtype),
     values: packing ? new Uint8Array((size + 1) >> 1) : new array(size),
     scales: new Float32Array(layout.count),
@@ -103,7 +105,7 @@ async function quantizeWith(
     noises: new Float64Array(layout.count),
   };
   const done = slabs ? await quantizeSlabs(run, slabs) : await quantizeInParts(run);
-  if (!done) return quantizeReference(source, form, clip, kernel);
+  if (!done) return quantizeReference(source, form, clip, kernel, over);
   return {
     form,
     shape: source.shape,

@@ -1,5 +1,5 @@
 import { halfValue } from "../numbers.js";
-import type { Clip, QuantizedForm, QuantizedWeight, QuantizerSource } from "../quantized.js";
+import type { Balance, Clip, QuantizedForm, QuantizedWeight, QuantizerSource } from "../quantized.js";
 import { elementCount } from "../tensor.js";
 import { balanceGroup } from "./balance.js";
 import { type Group, groupAt, groupLayout } from "./groups.js";
@@ -48,6 +48,7 @@ export function quantizeReference(
   form: QuantizedForm,
   clip: Clip,
   kernel = 0,
+  over: Balance = "outputs",
 ): QuantizedWeight {
   const { shape } = source;
   const layout = groupLayout(shape, form);
@@ -79,7 +80,7 @@ export function quantizeReference(
     signal += done.signal;
     noise +=
       done.noise +
-      (kernel > 0 ? balanceGroup(values, start, count, kernel, scale, range.zeroPoint, bytes, group.base) : 0);
+      (kernel > 0 ? balanceGroup(values, start, count, kernel, scale, range.zeroPoint, bytes, group.base, over) : 0);
   }
   return {
     form,

@@ -7,6 +7,17 @@ export interface Measure {
   readonly better: "lower" | "higher";
 }
 
+/** Sums over one sample that does not depend on the others (a page, a line, a photo), from which the measures follow. */
+export type Counts = readonly number[];
+
+/** Which samples a model is judged by, where other than those of the published figures. */
+export interface Sampling {
+  /** How many: of pages, lines, crops. */
+  readonly count?: number;
+  /** What they are drawn with. */
+  readonly seed?: number;
+}
+
 /** Samples of a model, and how it is judged. */
 export interface Prepared {
   /** What quantizers may see. */
@@ -15,10 +26,10 @@ export interface Prepared {
   readonly labels?: readonly string[];
   /** For times and for `--data` of a check; never among those above. */
   readonly heldOut: readonly Batch[];
-  /** What the fp32 model scores, where that needs no run: those judged by agreement with it. */
-  readonly baseline?: readonly number[];
-  /** The measures of the harness, in its order, from runs of the model on data that calibration has not. */
-  score(run: Run): Promise<readonly number[]>;
+  /** What the fp32 model comes to, where that needs no run: those judged by agreement with it. */
+  readonly baseline?: readonly Counts[];
+  /** Runs the model on data that calibration has not; the counts of every sample, in the same order for every model. */
+  judge(run: Run): Promise<readonly Counts[]>;
 }
 
 /** A real model with data to judge it by. */
@@ -32,10 +43,19 @@ export interface Harness {
   readonly expected?: readonly number[];
   /** Runs so long that they are repeated less. */
   readonly slow?: boolean;
+  /** How many samples judge with `--quick`, where the usual number takes long. */
+  readonly quickCount?: number;
   /** The fp32 file; undefined where it cannot be had (which has been said). */
   model(): string | undefined;
   /** `run` is the fp32 model's, for those judged by agreement with it. Undefined where data are missing. */
-  prepare(run: Run): Promise<Prepared | undefined>;
+  prepare(run: Run, sampling: Sampling): Promise<Prepared | undefined>;
+  /** The measures, in their order, from the sum of the samples' counts. */
+  scoresOf(sums: Counts): readonly number[];
+}
+
+/** Element by element. */
+export function sumOf(rows: readonly Counts[]): Counts {
+  return rows[0]!.map((_, at) => rows.reduce((sum, row) => sum + row[at]!, 0));
 }
 
 /** By how many points a measure got worse; negative where it got better. */

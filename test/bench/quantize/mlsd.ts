@@ -4,16 +4,14 @@ import sharp from "sharp";
 import type { Batch } from "../../../src/data/batch.js";
 import type { Run } from "../../../src/evaluate/agreement.js";
 import { packageFolder, photos } from "./fetch.js";
-import { floats, type Harness, type Prepared, valuesOf, xorshift } from "./harness.js";
+import { floats, type Harness, type Prepared, type Sampling, xorshift } from "./harness.js";
+import { countMatches, type Segment, segmentsOf, sideOf } from "./metrics/mlsd.js";
+
+type Outputs = Parameters<typeof segmentsOf>[0];
 
 const judgedAPhoto = 10;
 const shownAPhoto = 8;
-/** What counts as a segment, and what counts as one that the other model must also see. */
-const faint = 0.1;
-const clear = 0.2;
-/** On a grid of 128, as in the sAP10 measure of wireframe parsing: the squared distances of both ends, summed. */
-const maxDistance = 10;
-
+const defaultSeed = 9;
 export const mlsdLarge = harness("mlsd-large", "large", 512);
 export const mlsdTiny = harness("mlsd-tiny", "tiny", 512);
 export const mlsdLarge320 = harness("mlsd-large-320", "large", 320);
@@ -31,80 +29,43 @@ function harness(id: string, kind: "large" | "tiny", size: number): Harness {
       const folder = packageFolder("jp.keijiro.mlsd", "1.0.0");
       return folder && join(folder, "ONNX", `mlsd_${size}x${size}_${kind}.onnx`);
     },
-    prepare: (run) => prepare(size, run),
+    scoresOf: ([theirs, seen, ours, right]) => [(100 * (seen! + right!)) / (theirs! + ours!), (100 * seen!) / theirs!],
+    prepare: (run, sampling) => prepare(size, run, sampling),
   };
 }
 
-async function prepare(size: number, run: Run): Promise<Prepared | undefined> {
+async function prepare(
+  size: number,
+  run: Run,
+  { count = 2 * judgedAPhoto, seed = defaultSeed }: Sampling,
+): Promise<Prepared | undefined> {
   const files = photos();
   if (!files) return undefined;
-  const random = xorshift(9);
+  const random = xorshift(seed);
   const judged: Batch[] = [];
   const shown: Batch[] = [];
   for (const file of files) {
-    for (let at = 0; at < judgedAPhoto; at++) judged.push(await cut(file, size, random, false));
+    for (let at = 0; at < count / files.length; at++) judged.push(await cut(file, size, random, false));
     for (let at = 0; at < shownAPhoto; at++) shown.push(await cut(file, size, random, true));
   }
   const expected: (readonly Segment[])[] = [];
-  for (const batch of judged) expected.push(segments(await run(batch), size));
+  for (const batch of judged) expected.push(segmentsOf((await run(batch)) as Outputs));
+  const labels: string[] = [];
+  for (const batch of shown) labels.push(JSON.stringify(segmentsOf((await run(batch)) as Outputs)));
   return {
     calibration: shown,
-    heldOut: judged.slice(judgedAPhoto - 2, judgedAPhoto + 2),
-    baseline: [100, 100],
-    async score(model) {
-      let [theirs, seen, ours, right] = [0, 0, 0, 0];
+    labels,
+    heldOut: judged.slice(count / 2 - 2, count / 2 + 2),
+    baseline: expected.map((truth) => countMatches(truth, truth, size / 2)),
+    async judge(model) {
+      const rows = [];
       for (const [at, batch] of judged.entries()) {
-        const found = segments(await model(batch), size);
-        const truth = expected[at]!;
-        for (const one of truth.filter(({ score }) => score >= clear)) {
-          theirs++;
-          if (found.some((other) => near(one, other, size))) seen++;
-        }
-        for (const one of found.filter(({ score }) => score >= clear)) {
-          ours++;
-          if (truth.some((other) => near(one, other, size))) right++;
-        }
+        const outputs = await model(batch);
+        rows.push(countMatches(expected[at]!, segmentsOf(outputs as Outputs), sideOf(outputs as Outputs)));
       }
-      return [(100 * (seen + right)) / (theirs + ours), (100 * seen) / theirs];
+      return rows;
     },
   };
-}
-
-interface Segment {
-  readonly score: number;
-  /** x, y of both ends, in cells of the output map. */
-  readonly ends: readonly [number, number, number, number];
-}
-
-/** Cells whose score is the highest among their neighbours; the offsets lead from there to both ends. */
-function segments(outputs: Awaited<ReturnType<Run>>, size: number): readonly Segment[] {
-  const scores = valuesOf(outputs, "scores");
-  const offsets = valuesOf(outputs, "offsets");
-  const side = size / 2;
-  const found: Segment[] = [];
-  for (let at = 0; at < scores.length; at++) {
-    const score = scores[at]!;
-    if (!(score >= faint)) continue;
-    const x = at % side;
-    const y = Math.floor(at / side);
-    let highest = true;
-    for (let v = Math.max(0, y - 1); v <= Math.min(side - 1, y + 1); v++) {
-      for (let u = Math.max(0, x - 1); u <= Math.min(side - 1, x + 1); u++) {
-        if (scores[v * side + u]! > score) highest = false;
-      }
-    }
-    if (!highest) continue;
-    const [a, b, c, d] = offsets.subarray(4 * at, 4 * at + 4) as unknown as [number, number, number, number];
-    found.push({ score, ends: [x + a, y + b, x + c, y + d] });
-  }
-  return found;
-}
-
-function near(a: Segment, b: Segment, size: number): boolean {
-  const scale = 128 / (size / 2);
-  const squares = (order: readonly number[]) =>
-    order.reduce((sum, at, own) => sum + (scale * (a.ends[own]! - b.ends[at]!)) ** 2, 0);
-  return Math.min(squares([0, 1, 2, 3]), squares([2, 3, 0, 1])) <= maxDistance;
 }
 
 /** A square piece of the photo, by chance; RGB of 0 to 255 and a channel of ones. */

@@ -5,6 +5,7 @@ import { drawLine, noisyPixels, textLines } from "./lines.js";
 
 const judged = 240;
 const shown = 64;
+const defaultSeed = 42;
 
 export const rec: Harness = {
   id: "rec",
@@ -15,30 +16,35 @@ export const rec: Harness = {
   ],
   expected: [1.42, 80],
   model: () => ocrRecognition,
-  async prepare() {
-    // the lines calibration sees come after those that are judged, from the same random numbers
-    const texts = textLines(judged + shown);
+  scoresOf: ([errors, characters, exact, lines]) => [(100 * errors!) / characters!, (100 * exact!) / lines!],
+  async prepare(_, { count = judged, seed = defaultSeed }) {
+    // the lines calibration sees come after the first that are judged, from the same random numbers
+    const texts = textLines(Math.max(judged, count) + shown, 4999 * Math.abs(seed - defaultSeed));
     if (!texts) return undefined;
-    const random = xorshift(42);
-    const batches = texts.map((text, index) => {
+    const random = xorshift(seed);
+    const lines = texts.map((text, index) => {
       const context = drawLine(text, index, random);
-      const grey = noisyPixels(context, random);
+      return { text, grey: noisyPixels(context, random), width: context.canvas.width };
+    });
+    const batchOf = ({ grey, width }: (typeof lines)[number]) => {
       const data = new Float32Array(3 * grey.length);
       for (let at = 0; at < data.length; at++) data[at] = grey[at % grey.length]! / 127.5 - 1;
-      return floats("x", [1, 3, 48, context.canvas.width], data);
-    });
+      return floats("x", [1, 3, 48, width], data);
+    };
+    const [calibration, tested] = [lines.slice(judged, judged + shown), lines.toSpliced(judged, shown).slice(0, count)];
     return {
-      calibration: batches.slice(judged),
-      labels: texts.slice(judged),
-      heldOut: batches.slice(0, 16),
-      async score(run) {
-        const pairs = [];
-        for (const [index, batch] of batches.slice(0, judged).entries()) {
-          const outputs = await run(batch);
-          pairs.push({ expected: texts[index]!, found: readText([...outputs.values()][0]!) });
+      calibration: calibration.map(batchOf),
+      labels: calibration.map(({ text }) => text),
+      heldOut: tested.slice(0, 16).map(batchOf),
+      async judge(run) {
+        const rows = [];
+        for (const line of tested) {
+          const outputs = await run(batchOf(line));
+          const rate = characterErrorRate([{ expected: line.text, found: readText([...outputs.values()][0]!) }]);
+          const characters = [...line.text.replace(/\s/g, "")].length;
+          rows.push([Math.round(rate * characters), characters, rate === 0 ? 1 : 0, 1]);
         }
-        const exact = pairs.filter((pair) => characterErrorRate([pair]) === 0).length;
-        return [100 * characterErrorRate(pairs), (100 * exact) / pairs.length];
+        return rows;
       },
     };
   },

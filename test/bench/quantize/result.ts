@@ -17,6 +17,8 @@ export interface Row {
   readonly sizeRatio?: number;
   /** The measures of the harness. */
   readonly scores?: readonly number[];
+  /** 95 % interval of the drop of the first measure, in points. */
+  readonly dropInterval?: readonly [number, number];
   /** CPU time of a run against the fp32 model's, and its 95 % interval. */
   readonly timeRatio?: number;
   readonly timeInterval?: readonly [number, number];
@@ -27,6 +29,14 @@ export interface Row {
   readonly error?: string;
 }
 
+/** An fp32 model. */
+interface Baseline {
+  readonly bytes: number;
+  readonly scores: readonly number[];
+  /** How many it was judged by. */
+  readonly samples?: number;
+}
+
 /** The file `bench-work/quantize.json`. */
 export interface Result {
   readonly schema: "deepseek/bench-quantize@1";
@@ -34,7 +44,7 @@ export interface Result {
   readonly date: string;
   readonly versions: Readonly<Record<string, string>>;
   /** Scores of the fp32 models, by model. */
-  readonly baselines: Readonly<Record<string, { readonly bytes: number; readonly scores: readonly number[] }>>;
+  readonly baselines: Readonly<Record<string, Baseline>>;
   readonly rows: readonly Row[];
 }
 
@@ -54,10 +64,15 @@ export function markdown(result: Result, harnesses: readonly Harness[], variants
     const baseline = result.baselines[harness.id];
     if (!baseline) continue;
     const names = harness.measures.map(({ name }) => name);
-    lines.push(`## ${harness.title}`, "", `fp32: ${(baseline.bytes / 1e6).toFixed(2)} MB`, "");
-    lines.push(row(["made by", "size", "time", "drop", ...names, "SQNR dB"]));
-    lines.push(row(["---", "---:", "---:", "---:", ...names.map(() => "---:"), "---:"]));
-    lines.push(row(["fp32", "1", "1", "", ...baseline.scores.map(points), ""]));
+    lines.push(
+      `## ${harness.title}`,
+      "",
+      `fp32: ${(baseline.bytes / 1e6).toFixed(2)} MB, ${baseline.samples ?? ""} samples`,
+      "",
+    );
+    lines.push(row(["made by", "size", "time", "drop", "95 %", ...names, "SQNR dB"]));
+    lines.push(row(["---", "---:", "---:", "---:", "---:", ...names.map(() => "---:"), "---:"]));
+    lines.push(row(["fp32", "1", "1", "", "", ...baseline.scores.map(points), ""]));
     for (const variant of variants) {
       const one = result.rows.find(({ model, variant: id }) => model === harness.id && id === variant.id);
       if (!one) continue;
@@ -68,6 +83,7 @@ export function markdown(result: Result, harnesses: readonly Harness[], variants
           ratio(one.sizeRatio),
           ratio(one.timeRatio),
           scores ? points(drop(harness.measures[0]!, baseline.scores[0]!, scores[0]!)) : (one.error ?? ""),
+          one.dropInterval ? one.dropInterval.map(points).join(" to ") : "",
           ...names.map((_, at) => (scores ? points(scores[at]!) : "")),
           one.sqnrDb === undefined ? "" : one.sqnrDb.toFixed(1),
         ]),

@@ -6,7 +6,7 @@ import type { Batch } from "../../../src/data/batch.js";
 import type { Run } from "../../../src/evaluate/agreement.js";
 import type { Tensor } from "../../../src/tensor/tensor.js";
 import { missing, packageFolder, work } from "./fetch.js";
-import { type Harness, type Prepared, valuesOf, xorshift } from "./harness.js";
+import { type Harness, type Prepared, type Sampling, valuesOf, xorshift } from "./harness.js";
 
 const sentences = [
   "The jury further said in term end presentments that the City Executive Committee deserves the praise",
@@ -22,6 +22,9 @@ const ratios = [30, 10, 0];
 const rate = 16000;
 const pauseSamples = 16000;
 const speechPower = 1e-4;
+const defaultSeed = 7;
+/** Frames nearer than this are taken for one sample: an utterance with its pause. */
+const secondsAChunk = 4;
 
 /** How a version of the model takes its frames. */
 interface Version {
@@ -58,12 +61,17 @@ function harness(id: string, title: string, expected: readonly number[], version
       const folder = packageFolder("@ricky0123/vad-web", "0.0.31");
       return folder && join(folder, "dist", version.file);
     },
-    prepare: (run) => prepare(version, run),
+    scoresOf: (sums) =>
+      ratios.map((_, at) => {
+        const [hits, wrong, missed] = sums.slice(3 * at, 3 * at + 3) as [number, number, number];
+        return (200 * hits) / (2 * hits + wrong + missed);
+      }),
+    prepare: (run, sampling) => prepare(version, run, sampling),
   };
 }
 
-async function prepare(version: Version, run: Run): Promise<Prepared | undefined> {
-  const random = xorshift(7);
+async function prepare(version: Version, run: Run, { seed = defaultSeed }: Sampling): Promise<Prepared | undefined> {
+  const random = xorshift(seed);
   const clean = recording([...sentences, ...sentences, ...sentences], random);
   if (!clean) return undefined;
   const noisy = ratios.map((ratio) => withNoise(clean, ratio, random));
@@ -77,19 +85,20 @@ async function prepare(version: Version, run: Run): Promise<Prepared | undefined
   return {
     calibration: spread(taken, 96),
     heldOut: spread(held, 16),
-    async score(model) {
-      const scores: number[] = [];
-      for (const sound of noisy) {
-        let [hits, wrong, missed] = [0, 0, 0];
+    async judge(model) {
+      const frames = Math.floor(clean.length / version.frame);
+      const together = Math.ceil((secondsAChunk * rate) / version.frame);
+      const rows = Array.from({ length: Math.ceil(frames / together) }, () => new Array<number>(9).fill(0));
+      for (const [which, sound] of noisy.entries()) {
         for (const [at, probability] of (await listen(version, model, sound)).entries()) {
           const frame = clean.subarray(at * version.frame, (at + 1) * version.frame);
           const speech = power(frame) > speechPower;
-          if (probability > 0.5) speech ? hits++ : wrong++;
-          else if (speech) missed++;
+          const row = rows[Math.floor(at / together)]!;
+          if (probability > 0.5) row[3 * which + (speech ? 0 : 1)]!++;
+          else if (speech) row[3 * which + 2]!++;
         }
-        scores.push((200 * hits) / (2 * hits + wrong + missed));
       }
-      return scores;
+      return rows;
     },
   };
 }

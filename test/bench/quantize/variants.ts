@@ -24,7 +24,8 @@ function ours(id: string, family: Variant["family"], ...options: readonly string
   const args = (data: string) => {
     const names: Readonly<Record<string, string>> = {
       DATA: data,
-      METRIC: join(metrics, `${basename(dirname(data))}.ts`),
+      // one for all models of a kind
+      METRIC: join(metrics, `${basename(dirname(data)).split("-")[0]}.ts`),
       LABELS: labelsOf(data),
     };
     return options.map((option) => names[option] ?? option);

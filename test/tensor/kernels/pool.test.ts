@@ -2,7 +2,7 @@ import { afterAll, describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { createQuantizer } from "../../../src/tensor/kernels/pool.js";
 import { quantizeReference } from "../../../src/tensor/kernels/reference.js";
-import type { QuantizedForm, QuantizerSource } from "../../../src/tensor/quantized.js";
+import type { Balance, QuantizedForm, QuantizerSource } from "../../../src/tensor/quantized.js";
 import { elementCount } from "../../../src/tensor/tensor.js";
 import { floatsFor, formFor, plain, seededFloats, sourceOf } from "./forms.js";
 
@@ -52,15 +52,16 @@ describe("the SIMD kernels", () => {
         signed: fc.boolean(),
         dtype: fc.constantFrom(...dtypes),
         clip: fc.constantFrom(...clips),
+        over: fc.constantFrom<Balance>("kernels", "outputs"),
       }),
     );
     await fc.assert(
-      fc.asyncProperty(cases, async ({ shape, data, signed, dtype, clip }) => {
+      fc.asyncProperty(cases, async ({ shape, data, signed, dtype, clip, over }) => {
         const source = sourceOf(data, shape, dtype);
         const form: QuantizedForm = { ...shared, signed, granularity: "channel", axis: 0 };
         const kernel = shape[2]! * shape[3]!;
-        const expected = plain(quantizeReference(source, form, clip, kernel));
-        expect(plain(await alone.quantize(source, form, clip, kernel))).toEqual(expected);
+        const expected = plain(quantizeReference(source, form, clip, kernel, over));
+        expect(plain(await alone.quantize(source, form, clip, kernel, over))).toEqual(expected);
       }),
       { numRuns: 100 },
     );
