@@ -242,14 +242,14 @@ export function decodeTensor(bytes: Uint8Array, where: string): { readonly name:
   }
   // anything else may still have its shape: a tensor always has a type
   if (proto.dataType === 0) throw new FormatError(`${where}: is no ONNX tensor`);
-  checkTensor(proto, where);
-  if (!onnxType(proto.dataType)?.dtype) {
-    throw new FormatError(`${where}: holds ${typeName(proto.dataType)} elements, which cannot be fed to a model`);
-  }
   const refuse = (): never => {
     throw new FormatError(`${where}: keeps its data in another file, which is not read`);
   };
   if (proto.dataLocation === TensorProto_DataLocation.EXTERNAL) refuse();
+  checkTensor(proto, where);
+  if (!onnxType(proto.dataType)?.dtype) {
+    throw new FormatError(`${where}: holds ${typeName(proto.dataType)} elements, which cannot be fed to a model`);
+  }
   const tensor = readTensor(proto, refuse);
   return { name: proto.name, tensor };
 }

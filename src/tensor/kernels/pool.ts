@@ -95,8 +95,7 @@ async function quantizeWith(
       (form.signed ? 2 : 0) +
       (form.bits === 4 ? 4 : 0) +
       (clip === "mse" ? 8 : 0) +
-      (kernel > 0 ? 16 : 0) +
-      (over === "kernels" ? 32 : 0),
+      (kernel > 0 ? (over === "kernels" ? 48 : 16) : 0),
     dtype: ["float32", "float16", "bfloat16"].indexOf(source.dtype),
     values: packing ? new Uint8Array((size + 1) >> 1) : new array(size),
     scales: new Float32Array(layout.count),
