@@ -65,6 +65,8 @@ function repeatedCosts(harness: Harness, chosen: readonly Variant[]): readonly R
   const all = new Map<string, Cost[]>();
   for (let turn = 0; turn < costTurns; turn++) {
     for (const variant of chosen) {
+      // ours waits until its file is on the disk, the peer does not, and whoever comes next would write its file for it
+      spawnSync("sync");
       const cost = make(harness, model, variant, data, true)?.row.cost;
       if (cost) all.set(variant.id, [...(all.get(variant.id) ?? []), cost]);
     }
