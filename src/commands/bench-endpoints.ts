@@ -168,6 +168,7 @@ function pointsOf(options: Options, workload: Workload): readonly LoadPoint[] {
   const arrival = options["arrival"] as "constant" | "poisson" | "gamma";
   const shape = options["burstiness"] as number | undefined;
   if (shape !== undefined && arrival !== "gamma") throw new UserError("--burstiness: is for --arrival gamma");
+  if (!rates && arrival !== "poisson") throw new UserError(`--arrival ${arrival}: is for --rate; give one`);
   if (!rates && maxConcurrency !== null)
     throw new UserError("--max-concurrency: is for --rate; users are --concurrency");
   if (rates) {

@@ -305,6 +305,8 @@ describe("deepseek bench with endpoints", () => {
       ["--endpoint", "http://localhost:1,model=m", "--any-workload"],
       /--any-workload: is for --baseline/,
     ],
+    ["an SLO for model files", ["a.onnx", "--slo", "ttft=1s"], /--slo: is for endpoints/],
+    ["a load for kept runs", ["a.json", "b.json", "--concurrency", "4"], /--concurrency: is for measuring/],
     ["nobody there", ["--endpoint", "http://127.0.0.1:1,model=m"], /refused/],
     ["a rate of 0", ["--endpoint", "http://localhost:1,model=m", "--rate", "0"], /requests per second above 0/],
     ["a duration of 0", ["--endpoint", "http://localhost:1,model=m", "--duration", "0s"], /a time above 0/],
