@@ -158,6 +158,10 @@ function pointsOf(options: Options, workload: Workload): readonly LoadPoint[] {
   const rates = options["rate"] as readonly number[] | undefined;
   const maxConcurrency = (options["maxConcurrency"] as number | undefined) ?? null;
   if (users && rates) throw new UserError("--concurrency and --rate: give one of them; a load is closed or open");
+  const arrival = options["arrival"] as "constant" | "poisson" | "gamma";
+  const shape = options["burstiness"] as number | undefined;
+  if (!rates && arrival !== "poisson") throw new UserError(`--arrival ${arrival}: is for --rate`);
+  if (shape !== undefined && arrival !== "gamma") throw new UserError("--burstiness: is for --arrival gamma");
   if (workload.arrivals !== null) {
     if (users || rates)
       throw new UserError("--trace: leave --concurrency and --rate out; the trace says when requests come");
@@ -165,10 +169,6 @@ function pointsOf(options: Options, workload: Workload): readonly LoadPoint[] {
     const rate = workload.arrivals.length / span;
     return [{ kind: "open", rate, arrival: "trace", burstiness: null, maxConcurrency }];
   }
-  const arrival = options["arrival"] as "constant" | "poisson" | "gamma";
-  const shape = options["burstiness"] as number | undefined;
-  if (shape !== undefined && arrival !== "gamma") throw new UserError("--burstiness: is for --arrival gamma");
-  if (!rates && arrival !== "poisson") throw new UserError(`--arrival ${arrival}: is for --rate; give one`);
   if (!rates && maxConcurrency !== null)
     throw new UserError("--max-concurrency: is for --rate; users are --concurrency");
   if (rates) {

@@ -228,6 +228,9 @@ async function selfTest(host: Host, paths: readonly string[], options: Options):
   if (paths.length > 0 || options["endpoint"] !== undefined) {
     throw new UserError("--self-test: measures this program itself; leave files and endpoints out");
   }
+  const others = verdictOptions().filter(({ long: name }) => name !== "--self-test");
+  const measured = [endpointOptions(), workloadOptions(), loadOptions(), modelOptions(), others].flat();
+  refuseOthers(options, measured, "measurements, and --self-test is one of this program itself");
   const { selfTestForms } = await import("../render/bench-self-test.js");
   const { selfTestHere } = await import("./bench-self-test.js");
   return { forms: selfTestForms(await selfTestHere(host, selfTestSeconds)), code: exitCode.ok };

@@ -33,6 +33,7 @@ beforeAll(async () => {
     join(folder, "prompts.jsonl"),
     '{"prompt": "One?"}\n{"messages": [{"role": "user", "content": "Two?"}]}\n',
   );
+  writeFileSync(join(folder, "times.jsonl"), '{"timestamp": 0, "prompt": "One?"}');
   writeFileSync(join(folder, "torn.jsonl"), '{"prompt": "One?"}\n{"prompt": \n');
   writeFileSync(join(folder, "other.json"), '{"schema": "something@1"}');
 });
@@ -148,6 +149,13 @@ describe("deepseek bench with endpoints", () => {
       expect(summaries[0]).toMatchObject({ succeeded: 12, tokenSource: "usage" });
       expect(summaries[0]!.metrics.ttft === undefined).toBe(more === ",stream=off");
     }
+  });
+
+  test("whole answers against a stream are compared by what both have", async () => {
+    const argv = [...at("a", "fast"), ...at("b", "same", ",stream=off"), ...brief, "--tolerance", "90%", "--json"];
+    const { comparisons } = JSON.parse((await bench(argv)).stdout) as EndpointBenchResult;
+    expect(comparisons.map(({ verdict }) => verdict)).not.toContain("missing");
+    expect(comparisons.filter(({ gated }) => gated).map(({ metric }) => metric)).toEqual(["e2e", "error_rate"]);
   });
 
   test("kept runs are compared, by option or by themselves; another workload only on request", async () => {
@@ -298,6 +306,12 @@ describe("deepseek bench with endpoints", () => {
       /^error: --body: it must be a JSON object/,
     ],
     ["arrivals without a rate", ["--endpoint", "http://localhost:1,model=m", "--arrival", "gamma"], /is for --rate/],
+    [
+      "arrivals of a trace's own",
+      ["--endpoint", "http://localhost:1,model=m", "--trace", "times.jsonl", "--arrival", "gamma"],
+      /--arrival gamma: is for --rate/,
+    ],
+    ["a gate for the self-test", ["--self-test", "--gate", "error_rate < 1%"], /--gate: is for measurements/],
     ["no confidence", ["--endpoint", "http://localhost:1,model=m", "--confidence", "1"], /from 50% to 99\.9%/],
     ["no data set", ["--endpoint", "http://localhost:1,model=m", "--in-order"], /--in-order: is for --dataset/],
     [
