@@ -9,6 +9,7 @@ import type { RequestLimits, Target } from "../bench/endpoints/target.js";
 import type { Workload } from "../bench/workload/workload.js";
 import type { Host, Options } from "../cli.js";
 import { UserError } from "../errors.js";
+import { shownBody, shownUrl, targetsOf } from "./bench-targets.js";
 import { startProgress } from "./progress.js";
 
 /** Bytes of one answer at most. */
@@ -44,7 +45,6 @@ export async function benchEndpoints(host: Host, options: Options, stop: AbortSi
   const { summariseEndpoints } = await import("../bench/endpoints/summarise.js");
   const { environmentOf } = await import("./bench-environment.js");
   const { ratesOf } = await import("./bench-prices.js");
-  const { targetsOf } = await import("./bench-targets.js");
   const { tokenCounter, workloadOf } = await import("./bench-workload.js");
 
   const targets = targetsOf(host, options);
@@ -132,17 +132,25 @@ async function measure(
   }
 }
 
+/** Small requests to an endpoint that may fail by chance, before it is given up. */
+const mostChecks = 3;
+
 /** One small request to each endpoint: whoever cannot answer it cannot be measured. */
 async function checkAnswers(target: Target, sender: Sender, workload: Workload, stop: AbortSignal): Promise<void> {
   const { promptOf } = await import("../bench/workload/workload.js");
   const prompt = promptOf(workload.conversation(0, -1), 0, [], "");
   const longest = prompt.parameters["max_tokens"];
   const few = typeof longest === "number" ? Math.min(longest, 16) : 16;
-  const { error } = await sender.send({ ...prompt, parameters: { ...prompt.parameters, max_tokens: few } }, stop);
+  const small = { ...prompt, parameters: { ...prompt.parameters, max_tokens: few } };
   // what may pass is left to the run, which counts it
   const passing = ["rate-limited", "http-5xx", "cancelled", "empty", "timeout", "stalled"];
-  if (error === null || passing.includes(error.kind)) return;
-  throw new UserError(`--endpoint ${target.label} (${target.url}): ${error.kind}: ${error.message}`);
+  const torn = ["reset", "in-stream", "malformed-sse", "malformed-http", "invalid-json", "truncated"];
+  for (let left = mostChecks; ; left--) {
+    const { error } = await sender.send(small, stop);
+    if (error === null || passing.includes(error.kind)) return;
+    if (left > 1 && torn.includes(error.kind)) continue;
+    throw new UserError(`--endpoint ${target.label} (${shownUrl(target.url)}): ${error.kind}: ${error.message}`);
+  }
 }
 
 function pointsOf(options: Options, workload: Workload): readonly LoadPoint[] {
@@ -150,6 +158,10 @@ function pointsOf(options: Options, workload: Workload): readonly LoadPoint[] {
   const rates = options["rate"] as readonly number[] | undefined;
   const maxConcurrency = (options["maxConcurrency"] as number | undefined) ?? null;
   if (users && rates) throw new UserError("--concurrency and --rate: give one of them; a load is closed or open");
+  const arrival = options["arrival"] as "constant" | "poisson" | "gamma";
+  const shape = options["burstiness"] as number | undefined;
+  if (!rates && arrival !== "poisson") throw new UserError(`--arrival ${arrival}: is for --rate`);
+  if (shape !== undefined && arrival !== "gamma") throw new UserError("--burstiness: is for --arrival gamma");
   if (workload.arrivals !== null) {
     if (users || rates)
       throw new UserError("--trace: leave --concurrency and --rate out; the trace says when requests come");
@@ -157,9 +169,6 @@ function pointsOf(options: Options, workload: Workload): readonly LoadPoint[] {
     const rate = workload.arrivals.length / span;
     return [{ kind: "open", rate, arrival: "trace", burstiness: null, maxConcurrency }];
   }
-  const arrival = options["arrival"] as "constant" | "poisson" | "gamma";
-  const shape = options["burstiness"] as number | undefined;
-  if (shape !== undefined && arrival !== "gamma") throw new UserError("--burstiness: is for --arrival gamma");
   if (!rates && maxConcurrency !== null)
     throw new UserError("--max-concurrency: is for --rate; users are --concurrency");
   if (rates) {
@@ -237,9 +246,10 @@ function limitsOf(options: Options): RequestLimits {
   };
 }
 
-function shownTarget({ key, headers, ...target }: Target, at: number, own: number): ShownTarget {
+function shownTarget({ key, headers, url, body, ...target }: Target, at: number, own: number): ShownTarget {
   const role = at === 0 ? "baseline" : at < own ? "candidate" : "control";
-  return { ...target, role, authorized: key !== undefined, headers: Object.keys(headers) };
+  const shown = { url: shownUrl(url), body: shownBody(body) };
+  return { ...target, ...shown, role, authorized: key !== undefined, headers: Object.keys(headers) };
 }
 
 /** Whether CI is told that it failed. */

@@ -1,5 +1,5 @@
 import { Option } from "commander";
-import { anyShare, duration, rates, repeated, share, whole, wholes } from "./option-values.js";
+import { confidence, duration, positive, rates, repeated, share, whole, wholes } from "./option-values.js";
 import { labelsOption, sampleOptions } from "./sample-options.js";
 
 /** What a benchmark of model files takes beside the common options. */
@@ -118,7 +118,7 @@ export function verdictOptions(): Option[] {
       "rounds in which all are measured (default: 6 for model files, 10 for endpoints)",
     ).argParser(whole(1, 200)),
     new Option("--tolerance <share>", "how much slower is still the same").argParser(share).default(0.05, "5%"),
-    new Option("--confidence <share>", "of intervals, all gates together").argParser(anyShare).default(0.95, "95%"),
+    new Option("--confidence <share>", "of intervals, all gates together").argParser(confidence).default(0.95, "95%"),
     new Option(
       "--gate <condition>",
       "a limit: 'p95(ttft) < 400ms', 'throughput >= 0.95 * baseline' (repeatable)",
@@ -138,8 +138,4 @@ export function verdictOptions(): Option[] {
     new Option("--any-workload", "with --baseline: also with one of other prompts or loads"),
     new Option("--self-test", "measure this program's own limits on this machine, and nothing else"),
   ];
-}
-
-function positive(text: string): number {
-  return rates(text)[0]!;
 }

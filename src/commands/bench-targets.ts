@@ -74,8 +74,12 @@ function targetOf(host: Host, text: string, stream: boolean, usualThinking: "on"
   const words: Words = {};
   for (const part of rest) {
     const at = part.indexOf("=");
-    const key = known.find((one) => one === part.slice(0, at).trim());
-    if (at <= 0 || !key) return refuse(`"${part}" is not known; it takes ${known.join(", ")}`);
+    const name = part.slice(0, Math.max(0, at)).trim();
+    const key = known.find((one) => one === name);
+    if (!key) {
+      const what = name === "" ? "a part without a name" : `"${name.slice(0, 20)}="`;
+      return refuse(`${what} is not known; it takes ${known.join(", ")}`);
+    }
     words[key] = part.slice(at + 1).trim();
   }
   const protocol = (words.protocol ?? (/\/anthropic(\/|$)/.test(url.pathname) ? "anthropic" : "chat")) as Protocol;
@@ -86,6 +90,10 @@ function targetOf(host: Host, text: string, stream: boolean, usualThinking: "on"
   if (streams !== "on" && streams !== "off") return refuse("stream= is one of on, off");
   if (thinking !== undefined && thinking !== "on" && thinking !== "off") return refuse("thinking= is one of on, off");
   const variable = words["key-env"] ?? usualKey(url);
+  // a key in its place must not be printed
+  if (variable !== undefined && !/^[A-Z_][A-Z0-9_]{0,63}$/i.test(variable)) {
+    return refuse("key-env= takes the name of an environment variable, not the key itself");
+  }
   const key = variable === undefined ? undefined : host.env[variable];
   if (variable !== undefined && !key) {
     return refuse(
@@ -106,9 +114,21 @@ function targetOf(host: Host, text: string, stream: boolean, usualThinking: "on"
   };
 }
 
-/** An endpoint as messages show it: a query may hold a key. */
+/** An endpoint as messages show it, without its fields: they and a query may hold a key. */
 function shown(text: string): string {
-  return text.replace(/\/\/[^/@,]*@/, "//...@").replace(/\?[^,]*/, "?...");
+  return shownUrl(text.replace(/,.*/s, ",...").replace(/\/\/[^/@,]*@/, "//...@"));
+}
+
+/** An address as reports and messages show it: its query may hold a key. */
+export function shownUrl(url: string): string {
+  return url.replace(/[?#].*/s, "?...");
+}
+
+/** Extra fields of requests as reports show them: texts under names of secrets are masked. */
+export function shownBody(body: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const masked = (name: string, value: unknown) =>
+    typeof value === "string" && /key|token|secret|passw|auth|credential|cookie/i.test(name) ? "***" : value;
+  return JSON.parse(JSON.stringify(body, masked)) as Readonly<Record<string, unknown>>;
 }
 
 /** A text's label, where it begins with one of the endpoints', and the rest. */
@@ -120,10 +140,11 @@ function forLabel(text: string, mark: string, labels: readonly string[]) {
 function headerOf(host: Host, text: string, labels: readonly string[]) {
   const { label, rest } = forLabel(text, ":", labels);
   const at = rest.indexOf(":");
-  const name = rest.slice(0, at).trim();
-  if (at <= 0 || !/^[\w!#$%&'*+.^`|~-]+$/.test(name)) {
+  const name = rest.slice(0, Math.max(0, at)).trim();
+  if (!/^[\w!#$%&'*+.^`|~-]+$/.test(name)) {
+    // not shown: it may hold the secret
     throw new UserError(
-      `--header ${name || text.split(":")[0]}: write it as "<name>: <value>" or "<label>:<name>: <value>"; secrets as "<name>: env:<variable>"`,
+      `--header: write it as "<name>: <value>" or "<label>:<name>: <value>"; secrets as "<name>: env:<variable>"`,
     );
   }
   const written = rest.slice(at + 1).trim();
@@ -146,6 +167,6 @@ function bodyOf(text: string, labels: readonly string[]) {
     return { label, body: body as Readonly<Record<string, unknown>> };
   }
   throw new UserError(
-    `--body ${rest.slice(0, 40)}: it must be a JSON object such as {"thinking":{"type":"enabled"}}, for one endpoint with <label>= before it`,
+    `--body${label === undefined ? "" : ` ${label}=...`}: it must be a JSON object such as {"thinking":{"type":"enabled"}}, for one endpoint with <label>= before it`,
   );
 }

@@ -24,6 +24,12 @@ export async function workloadOf(
   if (kind !== "synthetic" && options["ignoreEos"]) {
     throw new UserError("--ignore-eos: is for --synthetic, whose lengths it makes true");
   }
+  for (const [option, written] of [
+    ["recordedAnswers", "--recorded-answers"],
+    ["inOrder", "--in-order"],
+  ] as const) {
+    if (kind !== "dataset" && options[option]) throw new UserError(`${written}: is for --dataset`);
+  }
   if (kind !== "dataset" && options["turns"] !== undefined) {
     throw new UserError("--turns: is for --dataset; made-up conversations: --synthetic in=512,out=128,turns=3");
   }

@@ -27,6 +27,15 @@ function refuseOthers(options: Options, others: readonly Option[], kind: string)
   if (set) throw new UserError(`${set.long}: is for ${kind}; leave it out`);
 }
 
+/** What bears on the verdict of some benchmarks only. */
+function refuseIdle(options: Options, names: readonly string[], kind: string): void {
+  refuseOthers(
+    options,
+    verdictOptions().filter(({ long: name }) => names.includes(name ?? "")),
+    kind,
+  );
+}
+
 /** The command with another measuring process than the built one, for tests that run the TypeScript source. */
 export function benchCommandWith(worker: Worker | undefined): CommandSpec {
   const groups = {
@@ -155,6 +164,8 @@ async function modelFiles(
 ): Promise<Outcome> {
   if (paths.length === 0) throw new UserError("nothing to measure: name model files, or endpoints with --endpoint");
   refuseOthers(options, [...endpointOptions(), ...workloadOptions(), ...loadOptions()], "endpoints (--endpoint)");
+  refuseIdle(options, ["--slo", "--prices"], "endpoints (--endpoint)");
+  if (options["baseline"] === undefined) refuseIdle(options, ["--any-environment", "--any-workload"], "--baseline");
   const { benchModelFiles } = await import("./bench-model-files.js");
   const { withStoredModels } = await import("./bench-stored.js");
   const old = await baselineOf(host, options);
@@ -166,6 +177,7 @@ async function modelFiles(
 async function endpoints(host: Host, paths: readonly string[], options: Options, stop: AbortSignal): Promise<Outcome> {
   if (paths.length > 0) throw new UserError(`${paths[0]}: give model files or endpoints, not both`);
   refuseOthers(options, modelOptions(), "model files");
+  if (options["baseline"] === undefined) refuseIdle(options, ["--any-environment", "--any-workload"], "--baseline");
   const { benchEndpoints } = await import("./bench-endpoints.js");
   const { storedEndpoints, withStoredEndpoints } = await import("./bench-stored.js");
   const run = await baselineOf(host, options);
@@ -201,6 +213,9 @@ async function storedRuns(host: Host, paths: readonly string[], options: Options
   if (paths.length !== 2) {
     throw new UserError("kept results are compared two at a time: deepseek bench old.json new.json");
   }
+  const measuring = "measuring, and kept results are compared as they are";
+  refuseOthers(options, [...endpointOptions(), ...workloadOptions(), ...loadOptions(), ...modelOptions()], measuring);
+  refuseIdle(options, ["--baseline", "--control", "--rounds", "--slo", "--prices"], measuring);
   const [old, now] = paths.map((path) => readStoredRun(host, path)) as [StoredRun, StoredRun];
   if (old.kind === "models")
     return modelOutcome(await withStoredModels(await storedModels(now), old, options), options);
@@ -213,6 +228,9 @@ async function selfTest(host: Host, paths: readonly string[], options: Options):
   if (paths.length > 0 || options["endpoint"] !== undefined) {
     throw new UserError("--self-test: measures this program itself; leave files and endpoints out");
   }
+  const others = verdictOptions().filter(({ long: name }) => name !== "--self-test");
+  const measured = [endpointOptions(), workloadOptions(), loadOptions(), modelOptions(), others].flat();
+  refuseOthers(options, measured, "measurements, and --self-test is one of this program itself");
   const { selfTestForms } = await import("../render/bench-self-test.js");
   const { selfTestHere } = await import("./bench-self-test.js");
   return { forms: selfTestForms(await selfTestHere(host, selfTestSeconds)), code: exitCode.ok };

@@ -40,6 +40,20 @@ export function rates(text: string): readonly number[] {
   throw new InvalidArgumentError("It must be requests per second above 0, such as 2 or 0.5,2,8.");
 }
 
+/** Parses one number above 0. */
+export function positive(text: string): number {
+  const number = Number(text.trim() || Number.NaN);
+  if (number > 0 && number <= 1e6) return number;
+  throw new InvalidArgumentError("It must be one number above 0, such as 0.5.");
+}
+
+/** Parses a confidence from 50 % to 99.9 %. */
+export function confidence(text: string): number {
+  const number = shareOf(text);
+  if (number >= 0.5 && number <= 0.999) return number;
+  throw new InvalidArgumentError("It must be a share from 50% to 99.9%, such as 95% or 0.95.");
+}
+
 /** Parses a share above 0 and below 1: `5%` or `0.05`. */
 export function share(text: string): number {
   const number = shareOf(text);

@@ -100,7 +100,7 @@ const valueColumns: readonly (readonly [header: string, cell: (one: PointSummary
       formatMetric("error_rate", values.error_rate ?? (requests > 0 ? 1 - succeeded / requests : null)),
   ],
   ["retries", ({ retries }) => (retries > 0 ? formatCount(retries) : none)],
-  ["cached", ({ metrics }) => formatMetric("cached_share", metrics.cached_share?.mean)],
+  ["cached", ({ values, metrics }) => formatMetric("cached_share", values.cached_share ?? metrics.cached_share?.mean)],
   ["tokens", ({ metrics }) => formatMetric("output_tokens", metrics.output_tokens?.mean)],
   ["$/1000", ({ values }) => formatMetric("cost", values.cost)],
   ["of rate", ({ achievedRate }) => (isNumber(achievedRate) ? formatPercent(achievedRate) : none)],

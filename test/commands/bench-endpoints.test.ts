@@ -22,6 +22,8 @@ beforeAll(async () => {
     // far beyond any tolerance, so that a busy machine does not matter
     slow: { ...usual, ttft: 0.04, gap: 0.01 },
     broken: { ...usual, fault: { every: 2, fault: { kind: "reset", after: 2 } } },
+    silent: { ...usual, fault: { every: 1, fault: { kind: "empty" } } },
+    torn: { ...usual, fault: { every: 1, fault: { kind: "reset", after: 1 } } },
     endless: { fault: { every: 1, fault: { kind: "endless" } } },
   });
   guarded = await startServer({ fast: usual }, { key: "sesame-123456" });
@@ -31,6 +33,7 @@ beforeAll(async () => {
     join(folder, "prompts.jsonl"),
     '{"prompt": "One?"}\n{"messages": [{"role": "user", "content": "Two?"}]}\n',
   );
+  writeFileSync(join(folder, "times.jsonl"), '{"timestamp": 0, "prompt": "One?"}');
   writeFileSync(join(folder, "torn.jsonl"), '{"prompt": "One?"}\n{"prompt": \n');
   writeFileSync(join(folder, "other.json"), '{"schema": "something@1"}');
 });
@@ -148,6 +151,13 @@ describe("deepseek bench with endpoints", () => {
     }
   });
 
+  test("whole answers against a stream are compared by what both have", async () => {
+    const argv = [...at("a", "fast"), ...at("b", "same", ",stream=off"), ...brief, "--tolerance", "90%", "--json"];
+    const { comparisons } = JSON.parse((await bench(argv)).stdout) as EndpointBenchResult;
+    expect(comparisons.map(({ verdict }) => verdict)).not.toContain("missing");
+    expect(comparisons.filter(({ gated }) => gated).map(({ metric }) => metric)).toEqual(["e2e", "error_rate"]);
+  });
+
   test("kept runs are compared, by option or by themselves; another workload only on request", async () => {
     const one = (model: string, ...more: string[]) => bench([...at("it", model), ...brief, ...more]);
     await one("fast", "--save", "base.json");
@@ -172,6 +182,57 @@ describe("deepseek bench with endpoints", () => {
     expect(wrong).toMatchObject({ code: 2, stderr: expect.stringMatching(/^error: --endpoint a .*unauthorized/) });
     expect(wrong.stderr).not.toContain("wrong-key-777");
     expect(await bench(argv)).toMatchObject({ code: 2, stderr: expect.stringMatching(/MY_KEY is not set/) });
+  });
+
+  test("secrets in addresses and bodies are shown nowhere", async () => {
+    const argv = ["--endpoint", `a=${golden.url}?api_key=query-secret-1,model=fast`, ...brief];
+    const body = ["--body", '{"user": "me", "extra": {"api_key": "body-secret-2"}}'];
+    const reports = ["s.html", "s.md", "s.csv", "s.xml"];
+    const { code, stdout, stderr } = await bench([
+      ...argv,
+      ...body,
+      ...reports.flatMap((name) => ["--report", name]),
+      "--save",
+      "s.json",
+    ]);
+    expect(code).toBe(0);
+    const texts = ["s.json", ...reports].map((name) => readFileSync(join(folder, name), "utf8"));
+    for (const text of [stdout, stderr, ...texts]) expect(text).not.toMatch(/query-secret|body-secret/);
+    expect(texts[0]).toContain('"user":"me"');
+    const wrong = await bench(["--endpoint", `a=${golden.url}?api_key=query-secret-1,model=nobody`]);
+    expect(wrong).toMatchObject({ code: 2, stderr: expect.stringMatching(/^error: --endpoint a \(http.*\?\.\.\.\)/) });
+    expect(wrong.stderr).not.toContain("query-secret");
+  });
+
+  test.each([
+    [["--endpoint", "a=http://localhost:1,model=m,key=sk-mistake-1"]],
+    [["--endpoint", "a=http://localhost:1,model=m,sk-mistake-1"]],
+    [["--endpoint", "a=http://localhost:1,model=m,key-env=sk-mistake-1"]],
+    [["--endpoint", "a=http://localhost:1,key-env=PATH,model=,http2=sk-mistake-1"]],
+    [["--endpoint", "a=http://localhost:1,model=m", "--header", "authorization=Bearer sk-mistake-1"]],
+    [["--endpoint", "a=http://localhost:1,model=m", "--body", '{"api_key": "sk-mistake-1"']],
+  ])("a key given in the wrong place is not printed: %j", async (argv) => {
+    const { code, stdout, stderr } = await bench(argv, { PATH: "x" });
+    expect(code).toBe(2);
+    expect(stdout + stderr).not.toMatch(/mistake/);
+  });
+
+  test("an endpoint that answers nothing passes nothing", async () => {
+    const { code, stdout } = await bench([...at("a", "silent"), ...brief]);
+    expect(stdout).toMatch(/^INCONCLUSIVE: no request succeeded/);
+    expect(code).toBe(2);
+    expect(await bench([...at("a", "torn"), ...brief])).toMatchObject({
+      code: 2,
+      stdout: "",
+      stderr: expect.stringMatching(/^error: --endpoint a .*reset/),
+    });
+  });
+
+  test("one that fails now and then is measured, whichever request comes first", async () => {
+    for (let run = 0; run < 2; run++) {
+      golden.forget();
+      expect((await bench([...at("a", "broken", ",stream=off"), ...brief, "--requests", "13"])).code).toBe(0);
+    }
   });
 
   test("thinking is switched as the host wants it, and each endpoint may have fields of its own", async () => {
@@ -228,7 +289,7 @@ describe("deepseek bench with endpoints", () => {
   test.each([
     ["no address", ["--endpoint", "new"], /^error: --endpoint new: write it as <label>=<url>,model=<id>/],
     ["no model", ["--endpoint", "http://localhost:1"], /model= is missing/],
-    ["an unknown field", ["--endpoint", "http://localhost:1,model=m,size=3"], /"size=3" is not known; it takes model/],
+    ["an unknown field", ["--endpoint", "http://localhost:1,model=m,size=3"], /"size=" is not known; it takes model/],
     [
       "a label twice",
       ["--endpoint", "a=http://localhost:1,model=m", "--endpoint", "a=http://localhost:1,model=m"],
@@ -242,8 +303,24 @@ describe("deepseek bench with endpoints", () => {
     [
       "a body that is no object",
       ["--endpoint", "http://localhost:1,model=m", "--body", "[1]"],
-      /^error: --body \[1\]: it must be a JSON object/,
+      /^error: --body: it must be a JSON object/,
     ],
+    ["arrivals without a rate", ["--endpoint", "http://localhost:1,model=m", "--arrival", "gamma"], /is for --rate/],
+    [
+      "arrivals of a trace's own",
+      ["--endpoint", "http://localhost:1,model=m", "--trace", "times.jsonl", "--arrival", "gamma"],
+      /--arrival gamma: is for --rate/,
+    ],
+    ["a gate for the self-test", ["--self-test", "--gate", "error_rate < 1%"], /--gate: is for measurements/],
+    ["no confidence", ["--endpoint", "http://localhost:1,model=m", "--confidence", "1"], /from 50% to 99\.9%/],
+    ["no data set", ["--endpoint", "http://localhost:1,model=m", "--in-order"], /--in-order: is for --dataset/],
+    [
+      "no kept run",
+      ["--endpoint", "http://localhost:1,model=m", "--any-workload"],
+      /--any-workload: is for --baseline/,
+    ],
+    ["an SLO for model files", ["a.onnx", "--slo", "ttft=1s"], /--slo: is for endpoints/],
+    ["a load for kept runs", ["a.json", "b.json", "--concurrency", "4"], /--concurrency: is for measuring/],
     ["nobody there", ["--endpoint", "http://127.0.0.1:1,model=m"], /refused/],
     ["a rate of 0", ["--endpoint", "http://localhost:1,model=m", "--rate", "0"], /requests per second above 0/],
     ["a duration of 0", ["--endpoint", "http://localhost:1,model=m", "--duration", "0s"], /a time above 0/],

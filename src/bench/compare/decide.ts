@@ -166,8 +166,11 @@ function moreRounds({ evidence, estimate, worse }: Judged, confidence: number): 
   const rounds = worse.length;
   const { interval, value } = estimate!;
   if (!interval) return more(evidence, roundsForFamily(1, confidence));
+  const { edge, gain } = bandOf(evidence);
+  // of what is neither better nor worse, a difference stays one
+  if (evidence.better === "neither" && (value >= edge || value <= -gain)) return null;
   const centre = evidence.better === "higher" ? -value : value;
-  const distance = Math.abs(bandOf(evidence).edge - centre);
+  const distance = evidence.better === "neither" ? Math.min(edge - value, value + gain) : Math.abs(edge - centre);
   return more(evidence, Math.ceil(rounds * ((interval.upper - interval.lower) / 2 / distance) ** 2));
 }
 

@@ -37,7 +37,7 @@ export interface ClientVerdict {
  *   that is slower the faster a target is.
  * - Fewer than 98 % of the intended rate was sent, though no limit of concurrency held requests back.
  *
- * Nothing is said of less than a second or 20 sends. `records`: those of the block.
+ * Nothing is said of less than a second (`clientLimits` joins shorter blocks) or 20 sends. `records`: those of the block.
  */
 export function judgeClient(block: Block, load: LoadPoint, records: readonly RequestRecord[]): ClientVerdict {
   const { eventLoop, cpu, lag } = block.client;
@@ -116,6 +116,45 @@ function ms(seconds: number): string {
   return `${(1000 * seconds).toFixed(1)} ms`;
 }
 
+/** Blocks too short to be judged are joined to parts that are not, in order; costs are means by time. */
+function parts(blocks: readonly Block[]): readonly (readonly Block[])[] {
+  const found: Block[][] = [];
+  let open: Block[] = [];
+  for (const block of blocks) {
+    open.push(block);
+    if (seconds(open) < leastSeconds) continue;
+    found.push(open);
+    open = [];
+  }
+  const last = found.at(-1);
+  if (last === undefined) return [open];
+  last.push(...open);
+  return found;
+}
+
+function seconds(blocks: readonly Block[]): number {
+  return blocks.reduce((sum, { start, end }) => sum + (end - start), 0);
+}
+
+function joined(blocks: readonly Block[]): Block {
+  const [first] = blocks as readonly [Block];
+  if (blocks.length === 1) return first;
+  const total = seconds(blocks);
+  const mean = (of: (client: Block["client"]) => number) =>
+    blocks.reduce((sum, { start, end, client }) => sum + of(client) * (end - start), 0) / total;
+  const client = {
+    ...first.client,
+    cpu: mean(({ cpu }) => cpu),
+    eventLoop: mean(({ eventLoop }) => eventLoop),
+    lag: {
+      p50: mean(({ lag }) => lag.p50),
+      p99: mean(({ lag }) => lag.p99),
+      max: Math.max(...blocks.map(({ client: { lag } }) => lag.max)),
+    },
+  };
+  return { ...first, start: 0, end: total, client };
+}
+
 /**
  * The loads under which this process set the pace in at least half of a target's blocks: one block of several may suffer
  * from a moment's trouble.
@@ -125,10 +164,11 @@ export function clientLimits({ points, blocks, records }: EndpointRun): readonly
   const blocksOf = grouped(blocks, ({ target, point }) => `${point} ${target}`);
   return [...blocksOf.values()].flatMap((own) => {
     const { target, point } = own[0]!;
-    const whys = own.flatMap((block) => {
-      const measured = recordsOf.get(`${block.point} ${block.round} ${block.target}`) ?? [];
-      return judgeClient(block, points[block.point]!, measured).limited ?? [];
+    const judged = parts(own);
+    const whys = judged.flatMap((part) => {
+      const measured = part.flatMap((block) => recordsOf.get(`${point} ${block.round} ${target}`) ?? []);
+      return judgeClient(joined(part), points[point]!, measured).limited ?? [];
     });
-    return whys.length > 0 && 2 * whys.length >= own.length ? [{ target, point, why: whys[0]! }] : [];
+    return whys.length > 0 && 2 * whys.length >= judged.length ? [{ target, point, why: whys[0]! }] : [];
   });
 }

@@ -76,11 +76,16 @@ export function differencesOf(candidate: Slice, baseline: Slice, tolerance: numb
         .filter((source) => of[source] > 0)
         .map((source) => `${source} (${percent(of[source])})`)
         .join(" and ");
+    // a tokenizer counts only where no usage is sent
+    const remedy =
+      ownSources.usage + otherSources.usage > 0
+        ? "have both send their usage to count both alike"
+        : "give a tokenizer (--tokenizer) to count both alike";
     found.push({
       code: "tokens-disagree",
       message:
         `${candidate.target}'s tokens are counted by ${words(ownSources)}, ${baseline.target}'s by ${words(otherSources)}; ` +
-        "give a tokenizer (--tokenizer) to count both alike",
+        remedy,
       affects: (metric) => byTokens.has(metric),
     });
   }

@@ -19,6 +19,9 @@ const errorTolerance = 0.01;
 /** By how much the share of cached input may differ before speeds are not comparable. */
 export const cachedTolerance = 0.02;
 
+/** What answers that do not stream have none of. */
+const ofStreams: ReadonlySet<MetricId> = new Set(["ttft", "ttft_sched", "ttfo", "tpot", "longest_gap"]);
+
 export interface CompareOptions {
   readonly point: string;
   readonly open: boolean;
@@ -27,6 +30,8 @@ export interface CompareOptions {
   readonly rates: { readonly candidate: TokenRates | undefined; readonly baseline: TokenRates | undefined };
   /** Whether the comparisons that decide by default do. */
   readonly gated: boolean;
+  /** One of the two was asked for whole answers: what only a stream has is no loss of its. */
+  readonly oneStreams?: boolean;
 }
 
 /** What one candidate's comparisons with the baseline under one load rest on; those that decide first. */
@@ -58,12 +63,13 @@ export function evidenceOf(candidate: Slice, baseline: Slice, options: CompareOp
   /** The middle: by pairs of the same prompt. */
   const middle = (metric: MetricId): Evidence[] => {
     const values = both(metric);
-    if (neither(values)) return [];
+    const without = missing(values, metric);
+    if (neither(values) || (options.oneStreams === true && without !== null && ofStreams.has(metric))) return [];
     const own = joinedValues(candidate, metric);
     const other = joinedValues(baseline, metric);
     const pairs = pairedRounds(own, other);
     const rounds = pairs.length > 0 ? pairs : unpairedRounds(own, other);
-    return [{ ...base(metric, "p50"), values, rounds, missing: missing(values, metric) }];
+    return [{ ...base(metric, "p50"), values, rounds, missing: without }];
   };
   /** A high percentile: that of each round, where all rounds together have samples enough on both sides. */
   const high = (metric: MetricId, statistic: Percentile & Evidence["statistic"]): Evidence[] => {

@@ -62,7 +62,7 @@ export function matchesOf(
   return run.points.flatMap((load, point) =>
     targets
       .filter(({ role }) => role !== "baseline")
-      .map(({ label, role }): Match => {
+      .map(({ label, role, stream }): Match => {
         const candidate = slice(label, point);
         const baseline = slice(base.label, point);
         const differences = differencesOf(candidate, baseline, settings.tolerance);
@@ -75,6 +75,7 @@ export function matchesOf(
           slo: settings.slo,
           rates: own,
           gated: role === "candidate" && defaultGates,
+          oneStreams: stream !== base.stream,
         });
         const more = moreErrors(candidate, baseline);
         const failing = decide(

@@ -60,7 +60,7 @@ export interface PointSummary {
   readonly errorAdjusted: Readonly<
     Partial<Record<MetricId, Pick<Distribution, "p50" | "p90" | "p95" | "p99" | "p999">>>
   >;
-  /** One value each, over the steady windows: throughputs, goodput, error_rate, cost. */
+  /** One value each, over the steady windows: throughputs, goodput, error_rate, cached_share, cost. */
   readonly values: Readonly<Partial<Record<MetricId, number>>>;
   /** Achieved over asked-for request rate; null in closed loops. */
   readonly achievedRate: number | null;

@@ -36,14 +36,14 @@ export function compareStored(
   if (machine.length > 0 && !options.otherMachine) {
     throw new UserError(
       `${names.new} was measured on another machine than ${names.old} (${machine.join("; ")}); ` +
-        "measure both on one, or say that they may differ",
+        "measure both on one, or allow it with --any-environment",
     );
   }
   const sameWorkload = old.workload.sha256 === current.workload.sha256;
   if (!sameWorkload && !options.otherWorkload) {
     throw new UserError(
       `${names.new} sent other prompts than ${names.old} (${current.workload.source}; ${old.workload.source}); ` +
-        "measure both with the same ones, or say that they may differ",
+        "measure both with the same ones, or allow it with --any-workload",
     );
   }
   const { baseline, candidate } = pickTargets(old, current, options);
@@ -117,6 +117,13 @@ export function compareStored(
       code: "different-workload",
       message: "the prompts differ, so times are compared round by round only",
     });
+  }
+  for (const [label, { warnings: own }] of [
+    [first, old],
+    [second, current],
+  ] as const) {
+    const cut = own.filter(({ code }) => code === "stopped");
+    warnings.push(...cut.map(({ code, message }) => ({ code, message: `${label}: ${message}` })));
   }
   return { ...result, warnings: [...warnings, ...result.warnings] };
 }

@@ -76,6 +76,7 @@ function valuesOfBlocks(slice: Slice, slo: Slo, rates: TokenRates | undefined): 
   const flow = totalFlow(flowsOf(slice, slo).values());
   for (const id of Object.keys(flowMetrics) as FlowMetric[]) if (isCounted(id, slice)) add(id, flowValue(id, flow));
   add("error_rate", errorRate(slice.counted));
+  add("cached_share", cachedShare(slice.succeeded));
   add("cost", rates && costOf(slice.counted, rates)?.perThousand);
   return values;
 }

@@ -50,7 +50,11 @@ export function summariseEndpoints(run: EndpointRun, context: EndpointContext): 
     summaries,
     comparisons: [...comparisons, ...controls],
     gates: judged,
-    ...verdictOf(comparisons, judged),
+    ...verdictOf(
+      comparisons,
+      judged,
+      run.records.some(({ error }) => error === null),
+    ),
     noiseFloor,
     recommended: recommendSize(
       candidates.flatMap((match) => match.evidence),

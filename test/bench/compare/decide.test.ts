@@ -52,6 +52,12 @@ describe("a comparison", () => {
     expect(made.interval!.lower).toBeLessThan(made.estimate!);
   });
 
+  test("of what is neither better nor worse does not ask for more rounds to show a difference again", () => {
+    expect(one({ better: "neither", rounds: around(1.5) }).more).toBeNull();
+    expect(one({ better: "neither", rounds: around(0.5) }).more).toBeNull();
+    expect(one({ better: "neither", rounds: around(1.047) }).more).not.toBeNull();
+  });
+
   test("of shares is a difference: the mean with Student's interval", () => {
     const rounds = [0, 0.02, 0, 0, 0.04, 0, 0, 0, 0, 0].map((value, round) => ({ round, value, pairs: 0 }));
     const made = one({ metric: "error_rate", statistic: "value", scale: "difference", tolerance: 0.01, rounds });

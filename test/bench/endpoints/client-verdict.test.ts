@@ -150,6 +150,15 @@ test("a load is limited if half of its blocks are", () => {
   ]);
 });
 
+test("blocks too short to be judged are judged together", () => {
+  const short = (eventLoop: number, round: number) =>
+    block({ eventLoop, cpu: eventLoop }, { round, start: 10 * round, end: 10 * round + 0.4 });
+  const run = (busy: readonly number[]) => ({ points: [closed], blocks: busy.map(short), records: [], stopped: null });
+  expect(clientLimits(run([0.9, 0.9, 0.9, 0.9]))).toHaveLength(1);
+  expect(clientLimits(run([0.9, 0.1, 0.1, 0.1]))).toEqual([]);
+  expect(clientLimits(run([0.9, 0.9]))).toEqual([]);
+});
+
 test("delays of sends are those of first turns with an intended time", () => {
   expect(sendDelay(requests(0.1, (at) => at / 1000))).toEqual({
     p50: expect.closeTo(0.0495, 6),

@@ -84,6 +84,14 @@ describe("two stored runs", () => {
     expect(compareStored(limited, stored(), options).verdict).toBe("INCONCLUSIVE");
   });
 
+  test("say which of them was cut short", () => {
+    const cut = stored({}, 1, { warnings: [{ code: "stopped", message: "the run ended early: interrupted" }] });
+    expect(compareStored(stored(), cut, options).warnings).toContainEqual({
+      code: "stopped",
+      message: "api (new): the run ended early: interrupted",
+    });
+  });
+
   test("survive the way through a file", async () => {
     const text = JSON.stringify(stored({ errors: 0.2 }));
     const read = await readStored(text, "base.json");

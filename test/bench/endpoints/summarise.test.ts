@@ -317,6 +317,29 @@ describe("warnings", () => {
     expect(warned({})).not.toContain(code);
   });
 
+  test("a share of cached input is over all tokens, not over requests", () => {
+    const run = simulate([old], { rounds: 6, perRound: 20, seed: 1 });
+    const records = run.records.map((one, at) => {
+      const usage = at % 2 === 0 ? { input: 100, cached: 0 } : { input: 300, cached: 150 };
+      return { ...one, usage: { ...one.usage!, ...usage } };
+    });
+    const [summary] = summariseEndpoints({ ...run, records }, contextOf(["old"])).summaries;
+    expect(summary!.values.cached_share).toBeCloseTo(0.375, 6);
+  });
+
+  test("tokens counted in two ways ask for what would help", () => {
+    const run = simulate([old, { ...old, label: "new" }], { rounds: 8, perRound: 12, seed: 1 });
+    const told = (of: string, from: "usage" | "tokenizer" | "events") => (one: RequestRecord) =>
+      one.target === of ? { ...one, tokenSource: from } : one;
+    const advice = (from: "usage" | "tokenizer") =>
+      summariseEndpoints(
+        { ...run, records: run.records.map(told("old", "events")).map(told("new", from)) },
+        contextOf(["old", "new"]),
+      ).warnings.find(({ code }) => code === "tokens-disagree")!.message;
+    expect(advice("usage")).toMatch(/have both send their usage/);
+    expect(advice("tokenizer")).toMatch(/give a tokenizer \(--tokenizer\)/);
+  });
+
   test("an answer that comes all at once is not streaming", () => {
     expect(warned({}, { tokens: 40, tpot: 0.0001 })).toContain("not-streaming");
   });
