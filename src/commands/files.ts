@@ -91,11 +91,15 @@ export function checkOutput(host: Host, path: string, force: boolean): void {
   if (existing && !force) throw new UserError(`${path}: exists already; use --force to replace it, or -o another name`);
   // opening a temporary file is the only honest test of "writable"
   const probe = temporaryName(target);
+  // with somebody listening, a signal waits for the end of this; without, it would leave the file behind
+  const forget = host.onInterrupt(() => {});
   try {
     closeSync(openSync(probe, "wx"));
     rmSync(probe, { force: true });
   } catch (error) {
     throw new UserError(`${path}: cannot write into ${dirname(target)}: ${reason(error)}`);
+  } finally {
+    forget();
   }
 }
 
