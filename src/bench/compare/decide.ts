@@ -141,6 +141,9 @@ type Conclusion = Pick<MetricComparison, "decision" | "verdict" | "reasons" | "m
 function conclude(one: Judged, adjusted: number, family: number, confidence: number): Conclusion {
   const { evidence, verdict } = one;
   const { doubts, noPass, noWin, missing } = evidence;
+  if (verdict === "missing" && evidence.unreached === true) {
+    return { decision: "INCONCLUSIVE", verdict, reasons: ["the run ended before it was measured"], more: null };
+  }
   if (verdict === "missing") {
     return { decision: "FAIL", verdict, reasons: [missing ?? "no round has values of both sides"], more: null };
   }
