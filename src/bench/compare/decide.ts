@@ -159,7 +159,7 @@ function conclude(one: Judged, adjusted: number, family: number, confidence: num
   const shown = verdict === "faster" && noWin.length > 0 ? "not slower" : verdict;
   const reasons = shown === verdict ? [] : noWin;
   if (noPass.length > 0) {
-    return { decision: "INCONCLUSIVE", verdict: shown, reasons: [...noPass, ...reasons], more: null };
+    return { decision: "INCONCLUSIVE", verdict: shown, reasons: [...new Set([...noPass, ...reasons])], more: null };
   }
   return { decision: "PASS", verdict: shown, reasons, more: null };
 }
