@@ -151,6 +151,12 @@ describe("deepseek bench with endpoints", () => {
     }
   });
 
+  test("as many requests are reported as are sent", async () => {
+    const { stdout } = await bench([...at("a", "fast"), "--rounds", "4", "--requests", "5", "--no-warm-up", "--json"]);
+    const { settings, summaries } = JSON.parse(stdout) as EndpointBenchResult;
+    expect([settings.requests, summaries[0]!.requests]).toEqual([8, 8]);
+  });
+
   test("whole answers against a stream are compared by what both have", async () => {
     const argv = [...at("a", "fast"), ...at("b", "same", ",stream=off"), ...brief, "--tolerance", "90%", "--json"];
     const { comparisons } = JSON.parse((await bench(argv)).stdout) as EndpointBenchResult;
