@@ -326,6 +326,13 @@ describe("warnings", () => {
     expect(verdictOf([...cut, { ...cut[0]!, ...failed, target: "new", warmUp: true }])).toBe("FAIL");
   });
 
+  test("a single endpoint that the client could not follow passes nothing", () => {
+    const run = simulate([old], { rounds: 6, perRound: 20, seed: 1 });
+    const limits = [{ target: "old", point: 0, why: "busy" }];
+    expect(summariseEndpoints(run, contextOf(["old"])).verdict).toBe("PASS");
+    expect(summariseEndpoints(run, { ...contextOf(["old"]), clientLimits: limits }).verdict).toBe("INCONCLUSIVE");
+  });
+
   test("a share of cached input is over all tokens, not over requests", () => {
     const run = simulate([old], { rounds: 6, perRound: 20, seed: 1 });
     const records = run.records.map((one, at) => {
