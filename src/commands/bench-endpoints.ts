@@ -198,7 +198,8 @@ function settingsOf(
   return {
     rounds,
     seconds,
-    requests,
+    // each round has the same number
+    requests: requests && rounds * Math.ceil(requests / rounds),
     tolerance: options["tolerance"] as number,
     confidence: options["confidence"] as number,
     seed: options["seed"] as number,

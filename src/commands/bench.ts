@@ -119,8 +119,12 @@ async function run(
   });
   try {
     const { forms, code } = await outcomeOf(host, paths, options, worker, stop.signal);
-    await writeResult(host, shown, forms);
-    if (save !== undefined) writeWhole(host, save, `${JSON.stringify(forms.json)}\n`);
+    try {
+      await writeResult(host, shown, forms);
+    } finally {
+      // a report that cannot be written must not take what was measured with it
+      if (save !== undefined) writeWhole(host, save, `${JSON.stringify(forms.json)}\n`);
+    }
     return stop.signal.aborted ? exitCode.interrupted : code;
   } finally {
     forget();

@@ -67,7 +67,16 @@ export async function writeResult(host: Host, options: Options, forms: Forms): P
     ".csv": (path) => (path.endsWith(".summary.csv") ? forms.summaryCsv!() : forms.csv!()),
     ".xml": () => forms.junit!(),
   };
-  for (const path of reportFiles(options)) writeWhole(host, path, await byEnding[extname(path)]!(path));
+  const failures: unknown[] = [];
+  for (const path of reportFiles(options)) {
+    try {
+      writeWhole(host, path, await byEnding[extname(path)]!(path));
+    } catch (error) {
+      // the others are still written
+      failures.push(error);
+    }
+  }
+  if (failures.length > 0) throw failures[0];
 }
 
 /** A warning on stderr. */

@@ -82,7 +82,12 @@ export function endpointsPage(result: EndpointBenchResult, { reasons, head, foot
 }
 
 function targetLegend(result: EndpointBenchResult): string {
-  return legend(result.targets.map(({ label, role }) => ({ name: `${label} (${role})`, tone: toneOf(result, label) })));
+  return legend(
+    result.targets.map(({ label, role }) => ({
+      name: label.endsWith(`(${role})`) ? label : `${label} (${role})`,
+      tone: toneOf(result, label),
+    })),
+  );
 }
 
 /** Something with its legend; nothing without it. */

@@ -58,7 +58,8 @@ export function headLines(result: EndpointBenchResult): readonly string[] {
 
 function targetLine({ label, role, url, model, protocol, stream, body }: ShownTarget): string {
   const extra = Object.keys(body).length > 0 ? `, ${JSON.stringify(body)}` : "";
-  return `${label} (${role}): ${model} at ${url}, ${protocol}, ${stream ? "streaming" : "not streaming"}${extra}`;
+  const named = label.endsWith(`(${role})`) ? label : `${label} (${role})`;
+  return `${named}: ${model} at ${url}, ${protocol}, ${stream ? "streaming" : "not streaming"}${extra}`;
 }
 
 /** What the numbers are; with the formulas of some metrics or all. */

@@ -2,6 +2,7 @@ import type { ChalkInstance } from "chalk";
 import { parseGate } from "../bench/compare/gates.js";
 import type { Decision, GateResult, MetricComparison } from "../bench/compare/result.js";
 import type { Interval } from "../bench/compare/statistics.js";
+import { errorTolerance } from "../bench/endpoints/compare-targets.js";
 import type { EndpointBenchResult } from "../bench/endpoints/result.js";
 import type { MetricId } from "../bench/metrics.js";
 import { metrics } from "../bench/metrics-table.js";
@@ -104,7 +105,8 @@ export function headline(result: EndpointBenchResult): string {
   const deciding = comparisons.filter(({ gated, decision }) => gated && decision === verdict);
   const [worst, ...others] = [...deciding].sort((a, b) => badness(b) - badness(a));
   const gate = gates.find(({ decision }) => decision === verdict);
-  const limit = `the tolerance is ${formatPercent(settings.tolerance)}`;
+  const points = worst?.metric === "error_rate" ? `${(errorTolerance * 100).toFixed(1)} points` : null;
+  const limit = `the tolerance is ${points ?? formatPercent(settings.tolerance)}`;
   switch (verdict) {
     case "PASS":
       return passed(result, worst);

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -151,6 +151,12 @@ describe("deepseek bench with endpoints", () => {
     }
   });
 
+  test("as many requests are reported as are sent", async () => {
+    const { stdout } = await bench([...at("a", "fast"), "--rounds", "4", "--requests", "5", "--no-warm-up", "--json"]);
+    const { settings, summaries } = JSON.parse(stdout) as EndpointBenchResult;
+    expect([settings.requests, summaries[0]!.requests]).toEqual([8, 8]);
+  });
+
   test("whole answers against a stream are compared by what both have", async () => {
     const argv = [...at("a", "fast"), ...at("b", "same", ",stream=off"), ...brief, "--tolerance", "90%", "--json"];
     const { comparisons } = JSON.parse((await bench(argv)).stdout) as EndpointBenchResult;
@@ -284,6 +290,36 @@ describe("deepseek bench with endpoints", () => {
     expect(kept.raw.records.length).toBeGreaterThan(5);
     expect(kept.warnings.map(({ code }) => code)).toContain("stopped");
     expect(JSON.parse(printed.join(""))).toMatchObject({ schema: kept.schema });
+  });
+
+  test("a report that cannot be written takes nothing else with it", async () => {
+    mkdirSync(join(folder, "gone"));
+    const quiet = { write() {}, isTerminal: false, columns: 80 };
+    // between the check before the run and the writing
+    const host: Host = {
+      cwd: folder,
+      env: {},
+      stdout: { ...quiet, write: () => rmSync(join(folder, "gone"), { recursive: true, force: true }) },
+      stderr: quiet,
+      version: "",
+      onInterrupt: () => () => {},
+    };
+    const options = {
+      endpoint: [`a=${golden.url},model=fast`],
+      rounds: 2,
+      requests: 4,
+      warmUp: false,
+      report: ["gone/lost.html", "kept.csv"],
+      save: "kept.json",
+    };
+    const defaults = Object.fromEntries(
+      benchCommand.options.map((option) => [option.attributeName(), option.negate ? true : option.defaultValue]),
+    );
+    await expect(benchCommand.run(host, [undefined, []], { ...defaults, ...options })).rejects.toThrow(
+      /gone\/lost\.html: cannot write/,
+    );
+    expect(existsSync(join(folder, "kept.csv"))).toBe(true);
+    expect(existsSync(join(folder, "kept.json"))).toBe(true);
   });
 
   test.each([

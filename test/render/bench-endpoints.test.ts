@@ -42,6 +42,25 @@ function parseCsv(csv: string): string[][] {
 }
 
 describe("the report of a benchmark of endpoints", () => {
+  test("names the tolerance of what it says, and a control once", () => {
+    const [one] = heaviest().comparisons;
+    const errors = {
+      ...one!,
+      metric: "error_rate",
+      statistic: "value",
+      scale: "difference",
+      estimate: 0.2,
+      interval: { lower: 0.15, upper: 0.25, coverage: 0.95 },
+      verdict: "slower",
+      gated: true,
+      decision: "FAIL",
+    } as const;
+    const control = { ...rich.targets[0]!, label: "old (control)", role: "control" } as const;
+    const shown = text(heaviest({ comparisons: [errors], gates: [], targets: [...rich.targets, control] }), 200);
+    expect(shown).toMatch(/^FAIL: new is 20\.0 points higher than old in error rate .*; the tolerance is 1\.0 points/);
+    expect(shown).toMatch(/^old \(control\): /m);
+  });
+
   test("as text", () => {
     expect(text(heaviest())).toMatchInlineSnapshot(`
 "FAIL: new is 10.3 % slower than old in TTFT p50 [8.9 %, 11.7 %] at 16 users;

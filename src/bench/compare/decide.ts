@@ -141,6 +141,9 @@ type Conclusion = Pick<MetricComparison, "decision" | "verdict" | "reasons" | "m
 function conclude(one: Judged, adjusted: number, family: number, confidence: number): Conclusion {
   const { evidence, verdict } = one;
   const { doubts, noPass, noWin, missing } = evidence;
+  if (verdict === "missing" && evidence.unreached === true) {
+    return { decision: "INCONCLUSIVE", verdict, reasons: ["the run ended before it was measured"], more: null };
+  }
   if (verdict === "missing") {
     return { decision: "FAIL", verdict, reasons: [missing ?? "no round has values of both sides"], more: null };
   }
@@ -156,7 +159,7 @@ function conclude(one: Judged, adjusted: number, family: number, confidence: num
   const shown = verdict === "faster" && noWin.length > 0 ? "not slower" : verdict;
   const reasons = shown === verdict ? [] : noWin;
   if (noPass.length > 0) {
-    return { decision: "INCONCLUSIVE", verdict: shown, reasons: [...noPass, ...reasons], more: null };
+    return { decision: "INCONCLUSIVE", verdict: shown, reasons: [...new Set([...noPass, ...reasons])], more: null };
   }
   return { decision: "PASS", verdict: shown, reasons, more: null };
 }

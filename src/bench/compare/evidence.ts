@@ -30,6 +30,8 @@ export interface Evidence
   readonly noWin: readonly string[];
   /** Why there is nothing to compare, where there is nothing. */
   readonly missing: string | null;
+  /** There is nothing because the run was ended before it came to that: no fault of a target. */
+  readonly unreached?: boolean;
 }
 
 /** A value, the round it belongs to, and what it has in common with its partner on the other side. */

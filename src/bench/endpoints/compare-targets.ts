@@ -15,7 +15,7 @@ import { grouped, joinedValues, type Slice, valuesOf } from "./slices.js";
 import { cachedShare, errorRate } from "./summarise-point.js";
 
 /** By how much more requests may fail: one of a hundred. */
-const errorTolerance = 0.01;
+export const errorTolerance = 0.01;
 /** By how much the share of cached input may differ before speeds are not comparable. */
 export const cachedTolerance = 0.02;
 

@@ -78,6 +78,7 @@ export function matchesOf(
           oneStreams: stream !== base.stream,
         });
         const more = moreErrors(candidate, baseline);
+        const unreached = run.stopped !== null && [candidate, baseline].some(isUnreached);
         const failing = decide(
           evidence.filter(({ metric }) => metric === "error_rate"),
           settings.confidence,
@@ -94,6 +95,7 @@ export function matchesOf(
           errorsDiffer: more !== null && failing.some(({ decision }) => decision !== "PASS"),
           evidence: evidence.map((one) => ({
             ...one,
+            unreached,
             doubts: [
               ...limits,
               ...differences.filter(({ affects }) => affects(one.metric)).map(({ message }) => message),
@@ -102,6 +104,11 @@ export function matchesOf(
         };
       }),
   );
+}
+
+/** Whether a run ended before a target counted for anything, though it answered whatever it was asked. */
+function isUnreached({ counted, records }: Slice): boolean {
+  return counted.length === 0 && records.every(({ error }) => error === null || error.kind === "cancelled");
 }
 
 /** The evidence of a candidate with what errors and the noise floor keep it from. */

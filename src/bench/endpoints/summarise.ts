@@ -54,6 +54,7 @@ export function summariseEndpoints(run: EndpointRun, context: EndpointContext): 
       comparisons,
       judged,
       run.records.some(({ error }) => error === null),
+      clientLimits.length > 0,
     ),
     noiseFloor,
     recommended: recommendSize(

@@ -15,7 +15,9 @@ export function outputTokensOf(answer: {
   readonly countTokens: CountTokens | undefined;
 }): { readonly outputTokens: number | null; readonly tokenSource: TokenSource | null } {
   const told = answer.usage?.output ?? null;
-  if (told !== null) return { outputTokens: told, tokenSource: "usage" };
+  // some gateways report 0 for want of a count
+  const untrue = told === 0 && (answer.events > 0 || answer.texts.some((text) => text !== ""));
+  if (told !== null && !untrue) return { outputTokens: told, tokenSource: "usage" };
   if (answer.failed) return { outputTokens: null, tokenSource: null };
   if (answer.countTokens !== undefined) {
     // reasoning, answer and calls are apart from each other for the model, too

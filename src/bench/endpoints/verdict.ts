@@ -3,16 +3,20 @@ import type { GateResult, MetricComparison } from "../compare/result.js";
 import { metrics } from "../metrics-table.js";
 import type { EndpointBenchResult } from "./result.js";
 
-/** The decision on everything that is gated, and why it is no PASS. `answered`: whether any request succeeded. */
+/** The decision on everything that is gated, and why it is no PASS. `answered`: whether any request succeeded; `limited`: whether the client was the limit. */
 export function verdictOf(
   comparisons: readonly MetricComparison[],
   gates: readonly GateResult[],
   answered: boolean,
+  limited: boolean,
 ): Pick<EndpointBenchResult, "verdict" | "reasons"> {
   const gated = comparisons.filter((comparison) => comparison.gated);
   const verdict = overall([...gated, ...gates].map(({ decision }) => decision));
   if (gated.length + gates.length === 0 && !answered) {
     return { verdict: "INCONCLUSIVE", reasons: ["no request succeeded, so nothing was measured"] };
+  }
+  if (gated.length + gates.length === 0 && limited) {
+    return { verdict: "INCONCLUSIVE", reasons: ["this machine set the pace, not the server: see the warnings"] };
   }
   if (gated.length + gates.length === 0) return { verdict, reasons: ["nothing is compared and no gate is set"] };
   const reasons = [

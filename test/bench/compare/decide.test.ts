@@ -103,6 +103,7 @@ describe("a comparison", () => {
 
   test("that cannot be won is not faster", () => {
     expect(one({ noWin: ["why"], rounds: around(0.8) })).toMatchObject({ verdict: "not slower", reasons: ["why"] });
+    expect(one({ noWin: ["why"], noPass: ["why"], rounds: around(0.8) }).reasons).toEqual(["why"]);
     expect(one({ noWin: ["why"] })).toMatchObject({ verdict: "same", reasons: [] });
   });
 });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
+import { outputTokensOf } from "../../../src/bench/endpoints/tokens.js";
 import { closeAfterEach, sending, serve } from "./client-open.js";
 import { chunk, event, goodStream, lastChunk, plainOf, prompt, streamHead, streamOf, usage } from "./client-server.js";
 
@@ -159,6 +160,14 @@ describe("the number of tokens", () => {
     });
     expect(asked).toEqual(["hm", "Hello you"]);
     expect(await sending(server.url).send(prompt)).toMatchObject({ outputTokens: 4, tokenSource: "events" });
+  });
+
+  test("is not 0 where there is text, whatever the usage says", () => {
+    const usage = { input: 5, output: 0, cached: null, reasoning: null };
+    const answer = { usage, events: 2, texts: ["hi"], failed: false, countTokens: undefined };
+    expect(outputTokensOf(answer)).toEqual({ outputTokens: 2, tokenSource: "events" });
+    expect(outputTokensOf({ ...answer, events: 0 })).toEqual({ outputTokens: null, tokenSource: null });
+    expect(outputTokensOf({ ...answer, events: 0, texts: [""] })).toEqual({ outputTokens: 0, tokenSource: "usage" });
   });
 });
 

@@ -317,6 +317,22 @@ describe("warnings", () => {
     expect(warned({})).not.toContain(code);
   });
 
+  test("what a run was ended before is not held against anybody; what failed until then is", () => {
+    const run = simulate([old, { ...old, label: "new" }], { rounds: 8, perRound: 12, seed: 1 });
+    const cut = run.records.filter(({ target }) => target === "old");
+    const verdictOf = (records: readonly RequestRecord[]) =>
+      summariseEndpoints({ ...run, records, stopped: "interrupted" }, contextOf(["old", "new"])).verdict;
+    expect(verdictOf(cut)).toBe("INCONCLUSIVE");
+    expect(verdictOf([...cut, { ...cut[0]!, ...failed, target: "new", warmUp: true }])).toBe("FAIL");
+  });
+
+  test("a single endpoint that the client could not follow passes nothing", () => {
+    const run = simulate([old], { rounds: 6, perRound: 20, seed: 1 });
+    const limits = [{ target: "old", point: 0, why: "busy" }];
+    expect(summariseEndpoints(run, contextOf(["old"])).verdict).toBe("PASS");
+    expect(summariseEndpoints(run, { ...contextOf(["old"]), clientLimits: limits }).verdict).toBe("INCONCLUSIVE");
+  });
+
   test("a share of cached input is over all tokens, not over requests", () => {
     const run = simulate([old], { rounds: 6, perRound: 20, seed: 1 });
     const records = run.records.map((one, at) => {
