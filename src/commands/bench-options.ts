@@ -47,7 +47,7 @@ export function endpointOptions(): Option[] {
     new Option("--timeout <time>", "longest time of a request").argParser(duration).default(600, "10m"),
     new Option("--connect-timeout <time>", "longest wait for a connection").argParser(duration).default(10, "10s"),
     new Option("--idle-timeout <time>", "longest silence within an answer").argParser(duration).default(120, "2m"),
-    new Option("--retries <n>", "how often a request that met 429 or 5xx is sent again; counted")
+    new Option("--retries <n>", "how often a request that met 429, 5xx or no connection is sent again; counted")
       .argParser(whole(0, 10))
       .default(0),
   ];
@@ -101,9 +101,10 @@ export function loadOptions(): Option[] {
     ),
     new Option("--sweep", "raise the load until throughput no longer grows"),
     new Option("--duration <time>", "of each endpoint under each load, warm-up apart").argParser(duration),
-    new Option("--requests <n>", "of each endpoint under each load, warm-up apart (default: 120)").argParser(
-      whole(1, 10_000_000),
-    ),
+    new Option(
+      "--requests <n>",
+      "of each endpoint under each load, warm-up apart, as many in each round (default: 120)",
+    ).argParser(whole(1, 10_000_000)),
     new Option("--ramp <time>", "time in which the load rises to its full height").argParser(duration),
     new Option("--no-warm-up", "count from the first request on"),
     new Option("--max-time <time>", "end the whole run then; what was measured is kept").argParser(duration),

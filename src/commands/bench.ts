@@ -221,8 +221,12 @@ async function storedRuns(host: Host, paths: readonly string[], options: Options
   refuseOthers(options, [...endpointOptions(), ...workloadOptions(), ...loadOptions(), ...modelOptions()], measuring);
   refuseIdle(options, ["--baseline", "--control", "--rounds", "--slo", "--prices"], measuring);
   const [old, now] = paths.map((path) => readStoredRun(host, path)) as [StoredRun, StoredRun];
-  if (old.kind === "models")
-    return modelOutcome(await withStoredModels(await storedModels(now), old, options), options);
+  if (old.kind === "models") {
+    const after = await storedModels(now);
+    // what the newer run was about itself decides nothing here
+    const alone = { ...after, comparisons: [], sweep: after.sweep.map((point) => ({ ...point, comparisons: [] })) };
+    return modelOutcome(await withStoredModels(alone, old, options), options);
+  }
   const [before, after] = [await storedEndpoints(old), await storedEndpoints(now)];
   return endpointOutcome(await withStoredEndpoints(after, old.path, before, now.path, options), options);
 }

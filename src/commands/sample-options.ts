@@ -45,7 +45,10 @@ export function sampleOptions(): Option[] {
       "nchw",
       "nhwc",
     ]),
-    new Option("--tokenizer <file>", "tokenizer.json with which the lines of --data become token ids"),
+    new Option(
+      "--tokenizer <file>",
+      "tokenizer.json with which the lines of --data become token ids (bench: or tokens of endpoints are counted)",
+    ),
     new Option("--max-length <n>", "tokens of a text at most (default: as the tokenizer says, else 128)").argParser(
       whole(1),
     ),

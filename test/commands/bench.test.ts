@@ -137,6 +137,30 @@ describe("deepseek bench", () => {
     expect(eight.throughput).toBeCloseTo(8 / eight.wall.value);
   });
 
+  test("kept runs are compared with this one and with each other; another machine only on request", async () => {
+    const few = ["--rounds", "4", "--tolerance", "90%", ...brief];
+    await bench("small.onnx", ...few, "--save", "old.json");
+    const now = await bench("large.onnx", ...few, "--baseline", "old.json", "--save", "new.json");
+    expect(now.code).toBe(1);
+    const both = await bench("old.json", "new.json", "--tolerance", "90%", "--json");
+    expect(both.stderr).toBe("");
+    const { stored, verdict } = JSON.parse(both.stdout) as BenchResult;
+    expect(stored!.comparisons[0]).toMatchObject({
+      candidate: "large.onnx",
+      sameFile: false,
+      time: { verdict: "slower" },
+    });
+    expect([verdict, both.code]).toEqual(["FAIL", 1]);
+    const other = JSON.parse(readFileSync(join(folder, "old.json"), "utf8")) as BenchResult;
+    writeFileSync(
+      join(folder, "other.json"),
+      JSON.stringify({ ...other, environment: { ...other.environment, cores: 99 } }),
+    );
+    const refused = await bench("other.json", "new.json");
+    expect(refused).toMatchObject({ code: 2, stderr: expect.stringMatching(/another environment: cores 99 then/) });
+    expect((await bench("other.json", "new.json", "--any-environment")).code).toBe(1);
+  });
+
   test("a dynamic axis takes the sizes it is given", async () => {
     const { stdout } = await bench("small.onnx", "--axis", "n=2,16", "--rounds", "1", "--json", ...brief);
     const { point, samples, sweep } = JSON.parse(stdout) as BenchResult;

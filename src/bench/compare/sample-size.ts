@@ -12,6 +12,9 @@ export interface SampleSize {
   readonly metric: string;
 }
 
+/** A pilot of ten rounds may well have missed disturbances of one round in ten; twelve rounds bear two of them. */
+const fewestRecommended = 12;
+
 /** More rounds than this are not recommended. */
 const mostRounds = 500;
 /** Of the interval whose width says how much rounds vary: one that a few disturbed rounds of a short pilot lie outside. */
@@ -63,7 +66,7 @@ function roundsFor(
     return size * perRound >= scores ** 2;
   };
   if (!isEnough(mostRounds)) return null;
-  let tooFew = roundsForFamily(family, confidence) - 1;
+  let tooFew = Math.max(fewestRecommended, roundsForFamily(family, confidence)) - 1;
   let enough = mostRounds;
   while (enough - tooFew > 1) {
     const middle = (tooFew + enough) >> 1;

