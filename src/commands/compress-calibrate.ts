@@ -17,7 +17,11 @@ import { startProgress } from "./progress.js";
 import { writeModelFile } from "./write-model.js";
 
 /** The calibration of --calibration where that file exists; undefined where there is none yet. */
-async function readCalibration(host: Host, options: Options, source: ModelFile): Promise<Calibration | undefined> {
+export async function readCalibration(
+  host: Host,
+  options: Options,
+  source: ModelFile,
+): Promise<Calibration | undefined> {
   const path = options["calibration"] as string | undefined;
   if (path === undefined || !existsSync(absolute(host, path))) return undefined;
   let text: string;

@@ -7,6 +7,7 @@ import { siteKey } from "../quantize/sites.js";
 import { type Candidate, makeCandidate, openCandidate, type Workshop } from "./compress-candidates.js";
 import type { Check } from "./compress-check.js";
 import { noiseMeter } from "./compress-noise.js";
+import type { KnownNoises } from "./compress-noises.js";
 import { startProgress } from "./progress.js";
 
 /** Schemes in which products are computed with integers. */
@@ -43,8 +44,9 @@ export async function searchGate(
   dropOfNone: number,
   maxDrop: number,
   seconds: number,
+  known?: KnownNoises,
 ): Promise<Gate> {
-  const ranking = await rank(host, workshop, check, first, seconds);
+  const ranking = await rank(host, workshop, check, first, seconds, known);
   const progress = startProgress(host, "searching weights to treat more mildly", "trials");
   try {
     const keys = ranking.map(({ key }) => key);
@@ -99,7 +101,8 @@ export async function dropOf(workshop: Workshop, milder: Milder, check: Check): 
 
 /**
  * Weights that products are computed with as integers come before all others: unpacked, they cost speed but no bytes.
- * Each is measured alone, where all others are treated more mildly.
+ * Each is measured alone, where all others are treated more mildly,
+ * unless it is known already.
  */
 async function rank(
   host: Host,
@@ -107,6 +110,7 @@ async function rank(
   check: Check,
   { plan }: Candidate,
   seconds: number,
+  known: KnownNoises | undefined,
 ): Promise<readonly Sensitivity[]> {
   const { channelsOf = () => undefined } = workshop;
   const weights = await estimateNoise(workshop.base, plan, workshop.weights, channelsOf);
@@ -123,12 +127,14 @@ async function rank(
   const total = kernels.size + weights.size;
   const end = performance.now() + seconds * 1000;
   let done = 0;
+  const found = new Map(known?.noises);
   const measured = (parts: ReadonlyMap<string, number>, always: readonly string[]) =>
     rankSites(
       parts,
       async (key) => {
         const others = [...parts.keys()].filter((other) => other !== key);
-        const noise = await noiseOf(workshop, milderFor([...always, ...others]));
+        const noise = known?.noises.get(key) ?? (await noiseOf(workshop, milderFor([...always, ...others])));
+        found.set(key, noise);
         progress.update(++done, total);
         return noise;
       },
@@ -136,7 +142,9 @@ async function rank(
       (key) => bytesOf.get(key) ?? 1,
     );
   try {
-    return [...(await measured(kernels, [])), ...(await measured(weights, [...kernels.keys()]))];
+    const ranking = [...(await measured(kernels, [])), ...(await measured(weights, [...kernels.keys()]))];
+    if (found.size > (known?.noises.size ?? 0)) await known?.keep(found);
+    return ranking;
   } finally {
     progress.stop();
   }

@@ -5,7 +5,7 @@ import { makeCandidate, openCandidate, type Workshop } from "./compress-candidat
 import type { Check } from "./compress-check.js";
 
 /** Calibration samples on which noise is measured, where it is measured for every weight. */
-const fewSamples = 4;
+export const fewSamples = 4;
 
 /** The same for a choice that is made once: so many where samples are small. */
 const manySamples = 16;

@@ -172,7 +172,9 @@ async function run(host: Host, path: string, options: Options, hasher: Hasher): 
         // biases need not stay floats for activations in 8 bits any more
         workshop = { ...workshop, activations: undefined, settings: { ...workshop.settings, halves: true } };
         const { milderFor, searchGate, withoutHalves } = await import("./compress-gate.js");
-        gate = await searchGate(host, workshop, check, candidate, checked.drop.value, maxDrop, seconds);
+        const { knownNoises } = await import("./compress-noises.js");
+        const known = await knownNoises(host, options, source, workshop, check, candidate.plan);
+        gate = await searchGate(host, workshop, check, candidate, checked.drop.value, maxDrop, seconds, known);
         if (gate.mildest === "float") workshop = withoutHalves(workshop);
         checked = await again(milderFor(gate.floats, gate.mildest), check);
       }

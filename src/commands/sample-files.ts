@@ -2,10 +2,10 @@ import { closeSync, openSync, readdirSync, readSync } from "node:fs";
 import { join } from "node:path";
 import type { Host } from "../cli.js";
 import { UserError } from "../errors.js";
-import { absolute, reason, statsOf } from "./files.js";
+import { absolute, fileSize, readInput, reason, statsOf } from "./files.js";
 
 /** How samples lie on disk. */
-type SampleForm = "npz" | "npy" | "pb" | "jsonl" | "image" | "text" | "test data";
+type SampleForm = "npz" | "npy" | "pb" | "jsonl" | "json" | "image" | "text" | "test data";
 
 /** Samples found on disk: files of one form, or folders of test data, in the order people count. */
 export interface FoundSamples {
@@ -18,10 +18,12 @@ const endings: readonly { readonly form: SampleForm; readonly ending: RegExp; re
   { form: "npy", ending: /\.npy$/i, name: ".npy files" },
   { form: "pb", ending: /\.pb$/i, name: ".pb files" },
   { form: "jsonl", ending: /\.(jsonl|ndjson)$/i, name: ".jsonl files" },
+  { form: "json", ending: /\.json$/i, name: ".json files" },
   { form: "image", ending: /\.(png|jpe?g|webp|avif|tiff?|gif)$/i, name: "images" },
 ];
 
-const known = "an .npz, .npy, .pb or .jsonl file, an image, or a folder of such files or of test_data_set_N folders";
+const known =
+  "an .npz, .npy, .pb, .jsonl or .json file, an image, or a folder of such files or of test_data_set_N folders";
 
 // as people count: line-2 before line-10
 const { compare } = new Intl.Collator("en", { numeric: true });
@@ -53,22 +55,22 @@ export function findSamples(host: Host, path: string, asText: boolean): FoundSam
   const found = endings
     .map(({ form, ending, name }) => ({ form, name, paths: inPath(files.filter((file) => ending.test(file))) }))
     .filter(({ paths }) => paths.length > 0);
-  // images are often sorted into a folder a class
-  if (found.length === 0) {
-    const image = endings.find(({ form }) => form === "image")!.ending;
+  // images are often sorted into a folder a class, perhaps with the names of the classes in a .json file beside
+  if (found.every(({ form }) => form === "json")) {
+    const { form, ending, name } = endings.find(({ form }) => form === "image")!;
     const nested = folders.flatMap((folder) =>
       list(host, join(path, folder)).flatMap((entry) =>
-        image.test(entry.name) && !entry.isDirectory() ? [join(path, folder, entry.name)] : [],
+        ending.test(entry.name) && !entry.isDirectory() ? [join(path, folder, entry.name)] : [],
       ),
     );
-    if (nested.length > 0) return { form: "image", paths: nested };
-    throw new UserError(`--data ${path}: the folder holds no samples; they are ${known}`);
+    if (nested.length > 0) found.push({ form, name, paths: nested });
   }
   const [only, other] = found;
+  if (!only) throw new UserError(`--data ${path}: the folder holds no samples; they are ${known}`);
   if (other) {
-    throw new UserError(`--data ${path}: the folder holds ${only!.name} and ${other.name}; give a folder of one form`);
+    throw new UserError(`--data ${path}: the folder holds ${only.name} and ${other.name}; give a folder of one form`);
   }
-  return only!;
+  return only;
 }
 
 function list(host: Host, path: string) {
@@ -98,8 +100,8 @@ export interface Lines {
   read(at: number): string;
 }
 
-/** No line of samples is longer: 256 MB. */
-const maxLineBytes = 2 ** 28;
+/** No line of samples and no .json file is longer: 256 MB. */
+const maxTextBytes = 2 ** 28;
 
 /** Finds where the lines of a UTF-8 file stand, reading it once in pieces. Throws a UserError where it cannot. */
 export function indexLines(host: Host, path: string): Lines {
@@ -113,7 +115,7 @@ export function indexLines(host: Host, path: string): Lines {
     let blank = true;
     let number = 1;
     const finish = (end: number) => {
-      if (end - start > maxLineBytes) throw new UserError(`${path}:${number}: is longer than 256 MB`);
+      if (end - start > maxTextBytes) throw new UserError(`${path}:${number}: is longer than 256 MB`);
       if (!blank) {
         starts.push(start);
         lengths.push(end - start);
@@ -154,14 +156,39 @@ export function indexLines(host: Host, path: string): Lines {
       } finally {
         closeSync(file);
       }
-      try {
-        // also drops a byte order mark
-        return new TextDecoder("utf-8", { fatal: true }).decode(bytes).replace(/\r$/, "");
-      } catch {
-        throw new UserError(`${path}:${numbers[at]}: is not UTF-8 text`);
-      }
+      return decode(bytes, `${path}:${numbers[at]}`).replace(/\r$/, "");
     },
   };
+}
+
+/** The text of a .json file. Throws a UserError for one over 256 MB, and for what is not UTF-8. */
+export function readJsonText(host: Host, path: string): string {
+  if (fileSize(host, path, "sample") > maxTextBytes) {
+    throw new UserError(`${path}: is longer than 256 MB; give a .jsonl file with a sample a line`);
+  }
+  return decode(readInput(host, path, "sample"), path);
+}
+
+/** Whether a .json file may hold a list; an object is told from it by its first bytes, without reading it whole. */
+export function mayBeList(host: Host, path: string): boolean {
+  const file = open(host, path);
+  try {
+    const head = new Uint8Array(4096);
+    const size = readPiece(file, head, 0, path);
+    const start = new TextDecoder().decode(head.subarray(0, size)).trimStart();
+    return start === "" || start.startsWith("[");
+  } finally {
+    closeSync(file);
+  }
+}
+
+function decode(bytes: Uint8Array, where: string): string {
+  try {
+    // also drops a byte order mark
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new UserError(`${where}: is not UTF-8 text`);
+  }
 }
 
 function open(host: Host, path: string): number {

@@ -11,7 +11,7 @@ export function sampleOptions(): Option[] {
   return [
     new Option(
       "--data <path>",
-      "samples: .npz, .npy, .pb or .jsonl files, images, test_data_set_N folders, or a folder of one of these",
+      "samples: .npz, .npy, .pb, .jsonl or .json files, images, test_data_set_N folders, or a folder of one of these",
     ),
     new Option(
       "--shape <input=sizes>",

@@ -2,6 +2,7 @@ import { dirname, join } from "node:path";
 import type { Host } from "../cli.js";
 import type { Batch, DeclaredInput, SampleSet } from "../data/batch.js";
 import type { ImageSettings } from "../data/images.js";
+import type { JsonSamples } from "../data/json-sample.js";
 import type { Label } from "../data/labels.js";
 import { fittedSamples, listedSamples, type RawSamples } from "../data/sample-set.js";
 import { resolveShapes } from "../data/shapes.js";
@@ -9,7 +10,7 @@ import { syntheticBatches } from "../data/synthetic.js";
 import { UserError } from "../errors.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { readInput, statsOf } from "./files.js";
-import { findSamples, indexLines } from "./sample-files.js";
+import { findSamples, indexLines, mayBeList, readJsonText } from "./sample-files.js";
 
 /** How samples are made up when the user has none. */
 interface SyntheticSettings {
@@ -68,6 +69,9 @@ export async function readSamples(
       raw = await testData(found, outputs);
       break;
     case "jsonl":
+      raw = await lineSamples(found);
+      break;
+    case "json":
       raw = await jsonSamples(found);
       break;
     case "image":
@@ -192,7 +196,7 @@ function linesOf({ host, paths }: Found) {
   };
 }
 
-async function jsonSamples(found: Found): Promise<RawSamples> {
+async function lineSamples(found: Found): Promise<RawSamples> {
   const { parseJsonSample } = await import("../data/json-sample.js");
   const { count, nameOf, textOf } = linesOf(found);
   return {
@@ -200,6 +204,28 @@ async function jsonSamples(found: Found): Promise<RawSamples> {
     source: found.source,
     nameOf,
     read: async (at) => parseJsonSample(textOf(at), found.inputs, nameOf(at)),
+  };
+}
+
+/** .json files: a sample each, or a sample for each object of the list a file holds. */
+async function jsonSamples({ host, paths, inputs, source }: Found): Promise<RawSamples> {
+  const { parseJsonSamples } = await import("../data/json-sample.js");
+  // samples of one file come one after another
+  let latest: { readonly path: string; readonly samples: JsonSamples } | undefined;
+  const samplesOf = (path: string): JsonSamples => {
+    if (latest?.path !== path) latest = { path, samples: parseJsonSamples(readJsonText(host, path), inputs, path) };
+    return latest.samples;
+  };
+  const places = paths.flatMap((path) => {
+    if (!mayBeList(host, path)) return [{ path, at: 0, name: path }];
+    const { count, nameOf } = samplesOf(path);
+    return Array.from({ length: count }, (_, at) => ({ path, at, name: nameOf(at) }));
+  });
+  return {
+    count: places.length,
+    source,
+    nameOf: (at) => places[at]!.name,
+    read: async (at) => samplesOf(places[at]!.path).read(places[at]!.at),
   };
 }
 

@@ -45,7 +45,11 @@ export interface WriteSettings {
 const minExternalBytes = 1024;
 
 /** Offsets of external tensors are multiples of this, so that a runtime can map them (ONNX ExternalData.md). */
-const externalAlignment = 4096;
+const pageBytes = 4096;
+
+/** Those of large tensors are multiples of this, which Windows needs; onnxruntime saves so too (model_saving_options.h). */
+const granuleBytes = 65_536;
+const minGranuleBytes = 1 << 20;
 
 /** Protobuf, and with it every runtime, reads no single file of 2 GiB. */
 const maxFileBytes = 2 ** 31 - 1;
@@ -112,29 +116,34 @@ interface DataFile {
 }
 
 function layOut(model: ModelProto, name: string): DataFile {
+  const stored = [...graphsOf(model.graph!)].flatMap((graph) =>
+    [...tensorsOf(graph)].flatMap((tensor) => {
+      const { external, bytes } = tensorInfo(tensor);
+      // sizes and axes must be in the model file, wherever they were: runtimes look at them while they load it
+      return (external ? bytes : tensor.rawData.length) < minExternalBytes ? [] : [{ tensor, external, bytes }];
+    }),
+  );
   const parts: Part[] = [];
   const storages = new Map<TensorProto, Storage>();
   // tensors that lie in one place share one again
   const shared = new Map<string, number>();
   let size = 0;
-  for (const graph of graphsOf(model.graph!)) {
-    for (const tensor of tensorsOf(graph)) {
-      const { external, bytes } = tensorInfo(tensor);
-      // sizes and axes must be in the model file, wherever they were: runtimes look at them while they load it
-      if (external ? bytes < minExternalBytes : tensor.rawData.length < minExternalBytes) continue;
-      const key = external && [external.location, external.offset, bytes].join("\0");
-      let position = key === undefined ? undefined : shared.get(key);
-      if (position === undefined) {
-        position = Math.ceil(size / externalAlignment) * externalAlignment;
-        parts.push({ piece: external ? { place: external, length: bytes } : tensor.rawData, position });
-        size = position + bytes;
-        if (key !== undefined) shared.set(key, position);
-      }
-      const stored = shallowCopy(tensor);
-      setExternal(stored, name, position, bytes);
-      storages.set(tensor, { kind: "external", tensor: stored });
+  const place = ({ tensor, external, bytes }: (typeof stored)[number], alignment: number) => {
+    const key = external && [external.location, external.offset, bytes].join("\0");
+    let position = key === undefined ? undefined : shared.get(key);
+    if (position === undefined) {
+      position = Math.ceil(size / alignment) * alignment;
+      parts.push({ piece: external ? { place: external, length: bytes } : tensor.rawData, position });
+      size = position + bytes;
+      if (key !== undefined) shared.set(key, position);
     }
-  }
+    const copy = shallowCopy(tensor);
+    setExternal(copy, name, position, bytes);
+    storages.set(tensor, { kind: "external", tensor: copy });
+  };
+  // the large ones first: after one another they leave few gaps, as their sizes are mostly round
+  for (const each of stored) if (each.bytes >= minGranuleBytes) place(each, granuleBytes);
+  for (const each of stored) if (each.bytes < minGranuleBytes) place(each, pageBytes);
   return { name, size, parts, storages };
 }
 

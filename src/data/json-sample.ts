@@ -11,37 +11,61 @@ const maxRank = 16;
  * take the dtype of the model's input; a model of one input also takes the list alone. `where` names the line in errors.
  */
 export function parseJsonSample(text: string, inputs: readonly DeclaredInput[], where: string): Batch {
-  let data: unknown;
+  return sampleOf(parsed(text, where), inputs, where);
+}
+
+/** The samples of a JSON file. */
+export interface JsonSamples {
+  readonly count: number;
+  nameOf(at: number): string;
+  read(at: number): Batch;
+}
+
+/**
+ * Reads the samples of a whole JSON file: one as {@link parseJsonSample} takes it, or a list of objects, one a sample.
+ * A list without objects is the value of the model's only input. `where` names the file.
+ */
+export function parseJsonSamples(text: string, inputs: readonly DeclaredInput[], where: string): JsonSamples {
+  const data = parsed(text, where);
+  if (!Array.isArray(data) || (data.length > 0 && !data.some(isObject))) {
+    return { count: 1, nameOf: () => where, read: () => sampleOf(data, inputs, where) };
+  }
+  const nameOf = (at: number) => `${where}[${at}]`;
+  return { count: data.length, nameOf, read: (at) => namedValues(data[at], inputs, nameOf(at)) };
+}
+
+function parsed(text: string, where: string): unknown {
   try {
-    data = JSON.parse(text);
+    return JSON.parse(text);
   } catch (error) {
     throw new UserError(`${where}: is not JSON: ${(error as Error).message}`);
   }
-  const [only] = inputs;
-  if (Array.isArray(data) && inputs.length === 1) data = { [only!.name]: data };
-  if (typeof data !== "object" || data === null || Array.isArray(data)) {
-    throw new UserError(`${where}: is no object of input names and values, such as {"${only?.name ?? "x"}": [[1, 2]]}`);
+}
+
+function sampleOf(data: unknown, inputs: readonly DeclaredInput[], where: string): Batch {
+  const alone = Array.isArray(data) && inputs.length === 1;
+  return namedValues(alone ? { [inputs[0]!.name]: data } : data, inputs, where);
+}
+
+function namedValues(data: unknown, inputs: readonly DeclaredInput[], where: string): Batch {
+  if (!isObject(data)) {
+    const example = `{"${inputs[0]?.name ?? "x"}": [[1, 2]]}`;
+    throw new UserError(`${where}: is no object of input names and values, such as ${example}`);
   }
   return new Map(
     Object.entries(data).map(([name, value]) => {
       const place = `${where}: "${name}"`;
       const dtype = inputs.find((input) => input.name === name)?.dtype ?? "float32";
-      return [name, isDescribed(value) ? described(value, place) : nested(value, dtype, place)];
+      return [name, isObject(value) ? described(value, place) : nested(value, dtype, place)];
     }),
   );
 }
 
-interface Described {
-  readonly dtype: unknown;
-  readonly shape: unknown;
-  readonly data: unknown;
-}
-
-function isDescribed(value: unknown): value is Described {
+function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function described(value: Described, place: string): Tensor {
+function described(value: Record<string, unknown>, place: string): Tensor {
   const { dtype, shape, data } = value;
   if (!Array.isArray(shape) || !Array.isArray(data) || typeof dtype !== "string") {
     throw new UserError(`${place}: must be nested lists of numbers, or {"dtype": ..., "shape": [...], "data": [...]}`);

@@ -2,6 +2,13 @@ import { UserError } from "../errors.js";
 import { edge, maxBins } from "./histogram.js";
 import type { ValueStatistics } from "./statistics.js";
 
+/** Noise power over signal power of the model's outputs with one weight quantized, by what is quantized. */
+interface MeasuredNoises {
+  /** SHA-256 of all that they depend on, in hexadecimal: model, samples, settings, runtime. */
+  readonly of: string;
+  readonly alone: readonly (readonly [key: string, noise: number])[];
+}
+
 /** What calibration saw of a model's values. Ranges of every method follow from it (ranges.ts). */
 export interface Calibration {
   readonly schema: "deepseek/calibration@1";
@@ -12,6 +19,8 @@ export interface Calibration {
   readonly samples: number;
   /** Values that were asked for and are no floats. */
   readonly skipped?: readonly string[] | undefined;
+  /** What weights alone cost, as measured when they were ranked. */
+  readonly noises?: readonly MeasuredNoises[] | undefined;
   /** By value name. */
   readonly values: ReadonlyMap<string, ValueStatistics>;
 }
@@ -84,12 +93,17 @@ export async function decodeCalibration(text: string, where: string, sha256: str
       const problem = contradiction(statistics);
       if (problem) context.addIssue({ code: "custom", ...problem });
     });
+  const hex = z.string().regex(/^[0-9a-f]{64}$/, "is no SHA-256 in hexadecimal");
   const schema = z.object({
     schema: z.literal("deepseek/calibration@1"),
-    model: z.object({ sha256: z.string().regex(/^[0-9a-f]{64}$/, "is no SHA-256 in hexadecimal") }),
+    model: z.object({ sha256: hex }),
     source: z.string(),
     samples: z.int().min(1),
     skipped: z.array(z.string()).optional(),
+    noises: z
+      .array(z.object({ of: hex, alone: z.array(z.tuple([z.string(), z.number().min(0)])).max(2 ** 20) }))
+      .max(64)
+      .optional(),
     values: z.array(value).max(2 ** 20),
   });
   let data: unknown;

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
@@ -64,6 +64,7 @@ beforeAll(() => {
   writeFileSync(join(folder, "cancel.onnx"), encodeModel(withCancellation()));
   writeFileSync(join(folder, "conv.onnx"), encodeModel(convolutions()));
   writeSamples(join(folder, "rows"), "x", [16, 64], 6);
+  writeSamples(join(folder, "other"), "x", [8, 64], 6);
   writeSamples(join(folder, "images"), "x", [1, 8, 16, 16], 4);
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -89,6 +90,41 @@ describe("--max-drop", () => {
     expect(schemes).toMatchObject({ good: "unpack", bad: "half", last_w: "unpack" });
     expect(stdout).toMatch(/% by rule, the limit is 5\.00 %: after \d+ trials 1 decision taken back/);
     expect(readFileSync(join(folder, "gate.html"), "utf8")).toMatch(/limit 5\.00 %/);
+  });
+
+  test("with --calibration keeps what each weight costs, for other limits on the same samples", async () => {
+    const cache = join(folder, "cache.json");
+    const run = async (data: string, limit: string, ...more: readonly string[]) => {
+      const argv = ["outliers.onnx", "--data", data, "--max-drop", limit, "--smooth", "off", "-o", "cached.onnx"];
+      const { code, stdout, stderr } = await compress(
+        ...[...argv, "--calibration", "cache.json", "--force", "--json", ...more],
+      );
+      const { gate }: CompressResult = JSON.parse(stdout);
+      const noises = new Map(gate!.ranking.map(({ key, noise }) => [key, noise]));
+      return { code, stderr, noises };
+    };
+    const measured = await run("rows", "5%");
+    const saved = JSON.parse(readFileSync(cache, "utf8"));
+    expect(new Map(saved.noises[0].alone)).toEqual(measured.noises);
+    // other numbers show where they come from; one that is not there is measured
+    const [one, ...others] = saved.noises[0].alone as [string, number][];
+    const changed = others.map(([key], at) => [key, 0.001 * (at + 1)] as const);
+    writeFileSync(cache, JSON.stringify({ ...saved, noises: [{ ...saved.noises[0], alone: changed }] }));
+    const again = await run("rows", "4%");
+    expect([again.code, again.noises]).toEqual([0, new Map([...changed, one!])]);
+    expect(new Map(JSON.parse(readFileSync(cache, "utf8")).noises[0].alone)).toEqual(again.noises);
+    // of other samples or settings nothing is known; both are kept, beside the statistics
+    expect((await run("other", "5%")).noises).not.toEqual(again.noises);
+    expect((await run("rows", "5%", "--ort-min", "1.20")).noises).not.toEqual(again.noises);
+    const all = JSON.parse(readFileSync(cache, "utf8"));
+    expect([all.noises.length, all.values]).toEqual([3, saved.values]);
+    // a file that may not be changed is no reason to fail
+    writeFileSync(cache, JSON.stringify({ ...saved, noises: [] }));
+    chmodSync(cache, 0o444);
+    const kept = await run("rows", "5%");
+    expect([kept.code, kept.noises]).toEqual([0, measured.noises]);
+    expect(kept.stderr).toMatch(/cache\.json: is read-only.*; what each weight costs is measured again the next time/);
+    expect(JSON.parse(readFileSync(cache, "utf8")).noises).toEqual([]);
   });
 
   test("is kept without it where smoothing mends the weight", async () => {

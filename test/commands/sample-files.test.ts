@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import type { Host } from "../../src/cli.js";
-import { indexLines } from "../../src/commands/sample-files.js";
+import { indexLines, mayBeList } from "../../src/commands/sample-files.js";
 
 const cwd = mkdtempSync(join(tmpdir(), "lines-"));
 afterAll(() => rmSync(cwd, { recursive: true }));
@@ -43,4 +43,13 @@ test("text that is no UTF-8 is named by its line", () => {
   writeFileSync(join(cwd, "latin.txt"), Buffer.from("one\ncaf\xe9\n", "latin1"));
   const found = indexLines(host, "latin.txt");
   expect(() => found.read(1)).toThrow("latin.txt:2: is not UTF-8 text");
+});
+
+test("lists in .json files are told from objects by their start", () => {
+  const isList = (text: string) => {
+    writeFileSync(join(cwd, "a.json"), text);
+    return mayBeList(host, "a.json");
+  };
+  expect([isList("\uFEFF\r\n [1]"), isList(`${" ".repeat(5000)}[1]`), isList("")]).toEqual([true, true, true]);
+  expect([isList('{"x": [1]}'), isList('\t{"x": [1]}'), isList("7")]).toEqual([false, false, false]);
 });

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { toBinary } from "@bufbuild/protobuf";
@@ -136,6 +136,34 @@ describe("samples", () => {
     expect(set.notes).toEqual(['a.jsonl:4: array "x" converted from float64 to float32']);
   });
 
+  test("of JSON files are one a file, or one an object of its list", async () => {
+    write("json/part-10.json", "[[7, 8]]");
+    write(
+      "json/part-2.json",
+      '\uFEFF\n [{"x": [[3, 4]]},\n{"x": {"dtype": "float64", "shape": [1, 2], "data": [5, 6]}}]',
+    );
+    write("json/part-1.JSON", '{"x":\n [[1, 2]]}');
+    write("json/part-3.json", "[]");
+    write("json/labels.json", "[0, 1, 2, 3]");
+    const set = await readSamples(host, "json", inputs, synthetic);
+    const names = ["part-1.JSON", "part-2.json[0]", "part-2.json[1]", "part-10.json"];
+    expect(Array.from({ length: set.count }, (_, at) => set.nameOf(at))).toEqual(
+      names.map((name) => join("json", name)),
+    );
+    const expected = [
+      [1, 2],
+      [3, 4],
+      [5, 6],
+      [7, 8],
+    ];
+    expect(await values(set)).toEqual(expected);
+    expect(numbersOf((await set.read(1)).get("x")!)[0]).toBe(3);
+    expect(set.notes).toEqual([`${join("json", "part-2.json[1]")}: array "x" converted from float64 to float32`]);
+    expect(await readLabels(host, "json/labels.json", set)).toEqual([0, 1, 2, 3]);
+    write("two.json", '{"x": [[1, 2]], "ids": [7]}');
+    expect(await values(await readSamples(host, "two.json", two, synthetic), "ids")).toEqual([[7]]);
+  });
+
   test("of images are read as the settings say, and say how", async () => {
     const red = await sharp({ create: { width: 4, height: 2, channels: 3, background: { r: 255, g: 51, b: 0 } } });
     for (const form of ["png", "jpeg", "webp"] as const) {
@@ -209,10 +237,28 @@ describe("samples", () => {
   write("broken.png", "no image");
   write("bad.jsonl", '{"x": [[1, 2]]}\n{"x": [[1');
   write("blank.jsonl", "\n\n");
+  write("bad.json", '{"x": [[1');
+  write("list.json", '[{"x": [[1, 2]]}, {"x": [[1, 2, 3]]}, [[1, 2]], {"x": ["a"]}]');
+  write("names.json", '["cat", "dog"]');
+  write("no.json", " [ ]");
+  write("latin.json", Buffer.from('{"caf\xe9": 1}', "latin1"));
+  write("huge.json", "{");
+  truncateSync(join(cwd, "huge.json"), 2 ** 28 + 1);
+  write("beside/1.json", '{"x": [[1, 2]]}');
+  write("beside/1.png", "");
+  write("above/classes.json", '["cat"]');
+  write("above/cat/1.png", "");
   test.each<[string, RegExp]>([
+    ["bad.json", /^bad\.json: is not JSON/],
+    ["names.json", /^names\.json: "x": "cat" is no float32$/],
+    ["no.json", /^--data no\.json: holds no samples$/],
+    ["latin.json", /^latin\.json: is not UTF-8 text$/],
+    ["huge.json", /^huge\.json: is longer than 256 MB; give a \.jsonl file with a sample a line$/],
+    ["beside", /^--data beside: the folder holds \.json files and images; give a folder of one form$/],
+    ["above", /^--data above: the folder holds \.json files and images; give a folder of one form$/],
     ["nope", /^--data nope: no such file or folder$/],
     ["empty", /^--data empty: the folder holds no samples/],
-    ["a.bin", /^--data a\.bin: samples are an \.npz, \.npy, \.pb or \.jsonl file/],
+    ["a.bin", /^--data a\.bin: samples are an \.npz, \.npy, \.pb, \.jsonl or \.json file/],
     ["lines.txt", /^--data lines\.txt: lines of text need --tokenizer/],
     ["mixed", /^--data mixed: the folder holds \.npz files and \.npy files; give a folder of one form$/],
     ["bad.npz", /^bad\.npz: is not a whole \.npz/],
@@ -233,6 +279,11 @@ describe("samples", () => {
     await expect(late.read(1)).rejects.toThrow(/2\.npz: is not a whole \.npz/);
     const lines = await readSamples(host, "bad.jsonl", inputs, synthetic);
     await expect(lines.read(1)).rejects.toThrow(/^bad\.jsonl:2: is not JSON/);
+    const list = await readSamples(host, "list.json", inputs, synthetic);
+    expect(list.count).toBe(4);
+    await expect(list.read(1)).rejects.toThrow(/^list\.json\[1\]: .*"x"/);
+    await expect(list.read(2)).rejects.toThrow(/^list\.json\[2\]: is no object of input names and values/);
+    await expect(list.read(3)).rejects.toThrow(/^list\.json\[3\]: "x": "a" is no float32$/);
     const image: DeclaredInput[] = [{ name: "x", dtype: "uint8", shape: [1, 2, 2, 1] }];
     await expect(readSamples(host, "broken.png", image, synthetic)).rejects.toThrow(
       /^broken\.png: cannot be read as an image: /,

@@ -50,6 +50,12 @@ describe("a saved calibration", () => {
     );
   });
 
+  test("keeps what was measured of weights, under any name", async () => {
+    const noises = [{ of: sha256, alone: [["main:w", 0.25] as const, ["__proto__", 1e-9] as const] }];
+    const saved = encodeCalibration({ ...small, noises });
+    expect((await decodeCalibration(saved, "c.json", sha256)).noises).toEqual(noises);
+  });
+
   test("of another model says both hashes", async () => {
     const other = "f".repeat(64);
     await expect(decodeCalibration(text, "c.json", other)).rejects.toMatchObject({
@@ -64,6 +70,12 @@ describe("a saved calibration", () => {
     ["no hash", (file) => (file["model"].sha256 = "12"), /: model\.sha256: is no SHA-256/],
     ["a hash missing", (file) => delete file["model"], /: model: /],
     ["samples of none", (file) => (file["samples"] = 0), /: samples: /],
+    ["noises of no hash", (file) => (file["noises"] = [{ of: "1", alone: [] }]), /: noises\[0\]\.of: is no SHA-256/],
+    [
+      "a negative noise",
+      (file) => (file["noises"] = [{ of: sha256, alone: [["w", -1]] }]),
+      /: noises\[0\]\.alone\[0\]\[1\]: /,
+    ],
     ["values of another kind", (file) => (file["values"] = {}), /: values: /],
     ["a number as text", (file) => (file["values"][0].min = "-2"), /: values\[0\]\.min: /],
     ["an unknown field", (file) => (file["values"][0].skew = 1), /: values\[0\]: /],
