@@ -113,8 +113,11 @@ async function gatherCalibration(
       ...(skipped.length > 0 ? { skipped: skipped.map(({ name }) => name) } : {}),
       values: statistics,
     };
-    if (path !== undefined) writeWhole(host, path, encodeCalibration(calibration));
-    return calibration;
+    if (path === undefined) return calibration;
+    const text = encodeCalibration(calibration);
+    writeWhole(host, path, text);
+    // with the means as rounded there, so that runs that read the file make the very same model
+    return decodeCalibration(text, path, calibration.model.sha256);
   } finally {
     progress.stop();
   }
