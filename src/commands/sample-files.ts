@@ -65,7 +65,8 @@ export function findSamples(host: Host, path: string, asText: boolean): FoundSam
     );
     if (nested.length > 0) found.push({ form, name, paths: nested });
   }
-  const [only, other] = found;
+  // beside samples of another form a .json file is a configuration, or names of classes
+  const [only, other] = found.length > 1 ? found.filter(({ form }) => form !== "json") : found;
   if (!only) throw new UserError(`--data ${path}: the folder holds no samples; they are ${known}`);
   if (other) {
     throw new UserError(`--data ${path}: the folder holds ${only.name} and ${other.name}; give a folder of one form`);

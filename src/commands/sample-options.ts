@@ -65,7 +65,7 @@ export function calibrationOptions(): Option[] {
   return [
     new Option(
       "--calibration <file>",
-      "statistics of the model's values: read from here, or written where it is not there",
+      "statistics of the model's values, and what ranking measured: read from here where it is there, and kept in it",
     ),
     new Option("--range <method>", "how ranges follow from the statistics")
       .choices(["auto", "minmax", "moving", "percentile", "entropy", "mse"] satisfies ("auto" | RangeMethod)[])
