@@ -10,6 +10,7 @@ import type { Workload } from "../bench/workload/workload.js";
 import type { Host, Options } from "../cli.js";
 import { UserError } from "../errors.js";
 import { shownBody, shownUrl, targetsOf } from "./bench-targets.js";
+import { cpuSeconds } from "./process-clocks.js";
 import { startProgress } from "./progress.js";
 
 /** Bytes of one answer at most. */
@@ -92,12 +93,6 @@ export async function benchEndpoints(host: Host, options: Options, stop: AbortSi
   } finally {
     for (const sender of senders) sender.close();
   }
-}
-
-/** CPU time of this process so far, user and system, in seconds. */
-function cpuSeconds(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1e6;
 }
 
 async function measure(

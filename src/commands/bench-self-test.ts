@@ -4,7 +4,7 @@ import type { SelfTestResult } from "../bench/endpoints/self-test.js";
 import type { Channel, RemoteServer } from "../bench/server/child.js";
 import type { Host } from "../cli.js";
 import type { Worker } from "./bench-process.js";
-import { monotonic } from "./monotonic.js";
+import { cpuSeconds, monotonic } from "./process-clocks.js";
 
 const builtServer: Worker = { script: fileURLToPath(new URL("./bench-serve.js", import.meta.url)), nodeOptions: [] };
 
@@ -24,10 +24,7 @@ export async function selfTestHere(host: Host, seconds: number, given?: Worker):
       started: new Date().toISOString(),
       seconds,
       now: monotonic,
-      cpuSeconds() {
-        const { user, system } = process.cpuUsage();
-        return (user + system) / 1e6;
-      },
+      cpuSeconds,
       async start(behaviours): Promise<RemoteServer> {
         const child = fork(script, {
           execArgv: [...nodeOptions],

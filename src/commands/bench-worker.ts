@@ -4,6 +4,7 @@ import { type Clocks, type Measurement, type Round, startMeasurement } from "../
 import type { Batch } from "../data/batch.js";
 import { openSession, type SessionSettings } from "../engine/session.js";
 import { UserError } from "../errors.js";
+import { cpuSeconds } from "./process-clocks.js";
 
 /** The model to measure. */
 export interface Job {
@@ -23,10 +24,7 @@ export type Answer =
 
 const clocks: Clocks = {
   wall: () => performance.now() / 1000,
-  cpu: () => {
-    const { user, system } = process.cpuUsage();
-    return (user + system) / 1e6;
-  },
+  cpu: cpuSeconds,
   residentBytes: () => process.memoryUsage.rss(),
   peakBytes,
 };

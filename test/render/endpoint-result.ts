@@ -5,6 +5,7 @@ import type { EndpointBenchResult, PointSummary, ShownTarget } from "../../src/b
 import type { MetricId } from "../../src/bench/metrics.js";
 import { gapsOf, requestMetrics, requestValue } from "../../src/bench/metrics-table.js";
 import { normal, uniform } from "../../src/data/random.js";
+import { someEnvironment } from "../bench/environment.js";
 
 /** How a made-up endpoint behaves; times in seconds. */
 interface Behaviour {
@@ -274,16 +275,7 @@ export function endpointResult(change: Partial<EndpointBenchResult> = {}): Endpo
   return {
     schema: "deepseek/bench-endpoints@1",
     started: "2026-11-25T10:00:00.000Z",
-    environment: {
-      node: "v20.0.0",
-      onnxruntime: "1.30.0",
-      platform: "linux 6 x64",
-      cpu: "Some CPU",
-      cores: 2,
-      cpuFlags: ["avx2"],
-      memoryBytes: 8e9,
-      loadAverage: 0.1,
-    },
+    environment: someEnvironment,
     settings: {
       rounds,
       seconds: null,

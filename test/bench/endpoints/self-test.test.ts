@@ -3,17 +3,7 @@ import { Chalk } from "chalk";
 import { selfTest } from "../../../src/bench/endpoints/self-test.js";
 import { startServer } from "../../../src/bench/server/serve.js";
 import { selfTestForms } from "../../../src/render/bench-self-test.js";
-
-const environment = {
-  node: "v20.0.0",
-  onnxruntime: "1.30.0",
-  platform: "linux x64",
-  cpu: "Some CPU",
-  cores: 2,
-  cpuFlags: null,
-  memoryBytes: 1e9,
-  loadAverage: null,
-};
+import { someEnvironment as environment } from "../environment.js";
 
 test("measures what it can do itself, and says so", async () => {
   const now = (): number => (performance.timeOrigin + performance.now()) / 1000;

@@ -2,6 +2,7 @@ import type { EndpointContext } from "../../../src/bench/endpoints/matches.js";
 import type { Block, EndpointRun, LoadPoint, RequestRecord } from "../../../src/bench/endpoints/record.js";
 import type { EndpointSettings, ShownTarget } from "../../../src/bench/endpoints/result.js";
 import { normal, uniform } from "../../../src/data/random.js";
+import { someEnvironment } from "../environment.js";
 
 /** A request that was sent at 0, answered with 11 tokens from 0.5 s on, one every 0.02 s. */
 export function record(change: Partial<RequestRecord> = {}): RequestRecord {
@@ -146,16 +147,7 @@ export function contextOf(
   const role = (label: string, at: number) => (label === "control" ? "control" : at === 0 ? "baseline" : "candidate");
   return {
     started: "2026-11-25T12:00:00.000Z",
-    environment: {
-      node: "v20.0.0",
-      onnxruntime: "1.30.0",
-      platform: "linux 6 x64",
-      cpu: "Some CPU",
-      cores: 2,
-      cpuFlags: ["avx2"],
-      memoryBytes: 8e9,
-      loadAverage: 0.1,
-    },
+    environment: someEnvironment,
     settings: {
       rounds: 10,
       seconds: null,

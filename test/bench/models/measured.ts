@@ -2,6 +2,7 @@ import type { Round } from "../../../src/bench/models/measure.js";
 import type { BenchResult } from "../../../src/bench/models/result.js";
 import type { MeasuredModel } from "../../../src/bench/models/summarise.js";
 import type { Agreement, OutputAgreement } from "../../../src/evaluate/agreement.js";
+import { someEnvironment } from "../environment.js";
 
 /** Times of six rounds, in seconds a run. */
 export const times: readonly number[] = [0.01, 0.0102, 0.0099, 0.0105, 0.0101, 0.0101];
@@ -60,17 +61,7 @@ export function context(
   environment: Partial<BenchResult["environment"]> = {},
 ): Pick<BenchResult, "environment" | "settings" | "samples"> {
   return {
-    environment: {
-      node: "v20.0.0",
-      onnxruntime: "1.30.0",
-      platform: "linux 6 x64",
-      cpu: "Some CPU",
-      cores: 2,
-      cpuFlags: ["avx2"],
-      memoryBytes: 8e9,
-      loadAverage: 0.1,
-      ...environment,
-    },
+    environment: { ...someEnvironment, ...environment },
     settings: {
       rounds: 6,
       seconds: 1,
