@@ -1,6 +1,6 @@
 // What measuring costs: our client, the `openai` package's loop and an aiohttp client against the same server, which is
-// in a process of its own on a core of its own where taskset is there. `npm run bench:client [-- --quick]`. Needs Python
-// and a network for aiohttp, once. The best of two runs each, clients in turn.
+// in a process of its own on a core of its own where taskset is there. `npm run bench:client [-- --quick] [-- --rounds 5]`.
+// Needs Python and a network for aiohttp, once. The best of so many runs each, clients in turn.
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
@@ -12,7 +12,8 @@ import type { Served } from "../../src/bench/server/served.js";
 
 const quick = process.argv.includes("--quick");
 const seconds = quick ? 1.5 : 4;
-const rounds = quick ? 1 : 2;
+const asked = process.argv.indexOf("--rounds");
+const rounds = asked >= 0 ? Number(process.argv[asked + 1]) : quick ? 1 : 3;
 const memorySeconds = quick ? 6 : 30;
 const work = resolve("bench-work");
 mkdirSync(work, { recursive: true });
