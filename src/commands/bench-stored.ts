@@ -11,21 +11,20 @@ export interface StoredRun {
   readonly path: string;
   readonly kind: keyof typeof schemas;
   readonly content: unknown;
-  readonly text: string;
 }
 
 /** Reads a file that --save, --report or --json has written. */
 export function readStoredRun(host: Host, path: string): StoredRun {
-  const text = new TextDecoder().decode(readInput(host, path, "result"));
+  const bytes = readInput(host, path, "result");
   let content: unknown;
   try {
-    content = JSON.parse(text);
+    content = JSON.parse(new TextDecoder().decode(bytes));
   } catch {
     throw new UserError(`${path}: is not valid JSON; give a result that deepseek bench --save has written`);
   }
   const schema = (content as { readonly schema?: unknown } | null)?.schema;
   const kind = (["models", "endpoints"] as const).find((one) => schemas[one] === schema);
-  if (kind) return { path, kind, content, text };
+  if (kind) return { path, kind, content };
   const found = typeof schema === "string" ? `its schema is ${schema.slice(0, 60)}` : "it names no schema";
   throw new UserError(`${path}: is no result of deepseek bench: ${found}`);
 }
@@ -74,10 +73,10 @@ export async function withStoredModels(now: BenchResult, run: StoredRun, options
 }
 
 /** A kept result of endpoints. Throws a UserError for one that lies. */
-export async function storedEndpoints({ path, kind, text }: StoredRun): Promise<EndpointBenchResult> {
+export async function storedEndpoints({ path, kind, content }: StoredRun): Promise<EndpointBenchResult> {
   if (kind !== "endpoints") throw new UserError(`${path}: holds model files, which cannot be compared with endpoints`);
   const { readStored } = await import("../bench/endpoints/read-stored.js");
-  return readStored(text, path);
+  return readStored(content, path);
 }
 
 /** A run of endpoints against a stored one. */

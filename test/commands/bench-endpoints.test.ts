@@ -35,6 +35,7 @@ beforeAll(async () => {
   );
   writeFileSync(join(folder, "times.jsonl"), '{"timestamp": 0, "prompt": "One?"}');
   writeFileSync(join(folder, "torn.jsonl"), '{"prompt": "One?"}\n{"prompt": \n');
+  writeFileSync(join(folder, "torn.json"), "{");
   writeFileSync(join(folder, "other.json"), '{"schema": "something@1"}');
 });
 afterAll(async () => {
@@ -397,6 +398,7 @@ describe("deepseek bench with endpoints", () => {
     ],
     ["options of endpoints for model files", ["a.onnx", "--rate", "2"], /^error: --rate: is for endpoints/],
     ["nothing", [], /^error: nothing to measure/],
+    ["a kept run that is not JSON", ["torn.json", "torn.json"], /^error: torn\.json: is not valid JSON/],
     ["one kept run", ["other.json"], /two at a time/],
     [
       "a file that is no kept run",

@@ -3,16 +3,10 @@ import { requestMetrics } from "../metrics-table.js";
 import type { EndpointBenchResult } from "./result.js";
 
 /**
- * Reads a stored result of this program, which may be anything. Throws a UserError that names the file and the first
+ * A stored result of this program from the JSON of a file, which may be anything. Throws a UserError that names the file and the first
  * place that is not as it should be.
  */
-export async function readStored(text: string, name: string): Promise<EndpointBenchResult> {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    throw new UserError(`${name} is not JSON; give a file that --save wrote`);
-  }
+export async function readStored(json: unknown, name: string): Promise<EndpointBenchResult> {
   const schema = json !== null && typeof json === "object" ? (json as { schema?: unknown }).schema : undefined;
   if (schema !== "deepseek/bench-endpoints@1") {
     const found = typeof schema === "string" ? `its schema is "${schema.slice(0, 60)}"` : "it names no schema";
