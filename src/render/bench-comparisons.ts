@@ -1,7 +1,8 @@
 import type { MetricComparison } from "../bench/compare/result.js";
 import { isUncertain, type RatioVerdict } from "../bench/compare/verdict.js";
+import { decisionOf } from "../bench/models/decide.js";
 import type { BenchResult, Comparison, Metric, PointResult, StoredComparison } from "../bench/models/result.js";
-import { decisionOf, decisionOfAll } from "../bench/models/summarise.js";
+import { decisionOfAll } from "../bench/models/summarise.js";
 import type { AgreementSummary } from "../evaluate/agreement.js";
 import type { Drop } from "../evaluate/drop.js";
 import { changeSentence, gateLine } from "./bench-verdict.js";
@@ -45,7 +46,7 @@ export function asMetricComparison(
     cliffsDelta: null,
     verdict,
     gated: of === "time" && "role" in one && one.role === "candidate",
-    decision: decisionOf([{ role: "candidate", time: one[of] }])!,
+    decision: decisionOf({ time: one[of] }).decision,
     more: moreRounds ? { rounds: moreRounds, pairs: moreRounds } : null,
     reasons: [],
   };
@@ -56,12 +57,12 @@ export function benchHeadline(result: BenchResult): string {
   const decision = decisionOfAll(result);
   const [worst, ...others] = pointsOf(result)
     .flatMap(({ label, comparisons }) => comparisons.map((one) => ({ one, label })))
-    .filter(({ one }) => one.role === "candidate" && decisionOf([one]) === decision)
+    .filter(({ one }) => one.role === "candidate" && decisionOf(one).decision === decision)
     .sort((a, b) => (b.one.time.ratio ?? Number.MAX_VALUE) - (a.one.time.ratio ?? Number.MAX_VALUE));
   if (!worst) {
     const gate = result.gates.find((one) => one.decision === decision);
     if (gate) return `gate ${gateLine(gate)}`;
-    const stored = result.stored?.comparisons.find((one) => decisionOf([{ role: "candidate", ...one }]) === decision);
+    const stored = result.stored?.comparisons.find((one) => decisionOf(one).decision === decision);
     return stored ? storedText(stored, result) : "";
   }
   const { one, label } = worst;

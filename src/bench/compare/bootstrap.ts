@@ -103,7 +103,7 @@ export function pooledRatio(numerators: readonly number[], denominators: readonl
 }
 
 /** P(Z < z) of the normal distribution: Abramowitz and Stegun 26.2.17, error below 7.5e-8, ample for a rank among 10,000. */
-function normalBelow(z: number): number {
+export function normalBelow(z: number): number {
   if (z > 0) return 1 - normalBelow(-z);
   const t = 1 / (1 - 0.2316419 * z);
   const density = Math.exp((-z * z) / 2) / Math.sqrt(2 * Math.PI);

@@ -1,3 +1,4 @@
+import { percent } from "../percent.js";
 import { type ClusterStatistic, clusterInterval } from "./bootstrap.js";
 import { certifiedCounts } from "./distribution.js";
 import type { Gate } from "./gates.js";
@@ -113,7 +114,6 @@ function tightness(gate: Gate, { floor }: GateCase, baseline: number): string | 
   const limit = gate.factor * baseline + gate.offset;
   const allowed = baseline === 0 ? Number.POSITIVE_INFINITY : Math.abs(limit / baseline - 1);
   if (allowed >= floor) return null;
-  const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
   return `refused: it allows ${percent(allowed)} and the baseline differs from itself by up to ${percent(floor)}`;
 }
 

@@ -1,3 +1,4 @@
+import { normalBelow } from "./bootstrap.js";
 import { type Estimate, median } from "./statistics.js";
 
 /**
@@ -60,24 +61,13 @@ function mannWhitney(m: number, n: number): Float64Array {
   return of[n]!;
 }
 
-/** z with that share of a normal distribution between -z and z, by bisection of the error function's series. */
+/** z with that share of a normal distribution between -z and z, by bisection. */
 function normalQuantile(share: number): number {
   let [low, high] = [0, 10];
   for (let step = 0; step < 60; step++) {
     const middle = (low + high) / 2;
-    if (within(middle) < share) low = middle;
+    if (1 - 2 * normalBelow(-middle) < share) low = middle;
     else high = middle;
   }
   return (low + high) / 2;
-}
-
-/** Share of a normal distribution between -z and z (Abramowitz and Stegun 26.2.11). */
-function within(z: number): number {
-  let term = z;
-  let sum = z;
-  for (let k = 1; k < 400 && term > 1e-17 * sum; k++) {
-    term *= (z * z) / (2 * k + 1);
-    sum += term;
-  }
-  return Math.min(1, 2 * sum * Math.exp((-z * z) / 2) * 0.3989422804014327);
 }

@@ -1,6 +1,7 @@
 import { pairedRounds } from "../compare/evidence.js";
 import { pseudomedian } from "../compare/pseudomedian.js";
 import type { MetricId } from "../metrics.js";
+import { percent } from "../percent.js";
 import { cachedTolerance } from "./compare-targets.js";
 import type { TokenSource } from "./record.js";
 import { joinedValues, type Slice } from "./slices.js";
@@ -35,8 +36,6 @@ const byTokens: ReadonlySet<MetricId> = new Set([
 ]);
 
 const sources: readonly TokenSource[] = ["usage", "tokenizer", "events"];
-
-const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
 
 /** Why speeds of the two do not compare, as far as they do not. */
 export function differencesOf(candidate: Slice, baseline: Slice, tolerance: number): readonly Difference[] {

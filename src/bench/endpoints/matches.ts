@@ -1,5 +1,6 @@
 import { decide } from "../compare/decide.js";
 import { type Evidence, nameOf } from "../compare/evidence.js";
+import { percent } from "../percent.js";
 import { type Difference, differencesOf, moreErrors } from "./comparable.js";
 import { evidenceOf } from "./compare-targets.js";
 import type { TokenRates } from "./cost.js";
@@ -166,5 +167,3 @@ function limitsOf({ clientLimits }: EndpointContext, point: number, labels: read
     .filter((limit) => limit.point === point && labels.includes(limit.target))
     .map(({ target, why }) => `the client, not ${target}, set the pace: ${why}`);
 }
-
-const percent = (share: number) => `${(share * 100).toFixed(1)} %`;

@@ -1,3 +1,4 @@
+import { percent } from "../percent.js";
 import { pointName } from "./points.js";
 import type { LoadPoint } from "./record.js";
 
@@ -156,8 +157,4 @@ export function loadOf(point: LoadPoint): number {
 
 function withLoad(point: LoadPoint, load: number): LoadPoint {
   return point.kind === "closed" ? { ...point, concurrency: load } : { ...point, rate: load };
-}
-
-function percent(share: number): string {
-  return `${(100 * share).toFixed(1)} %`;
 }

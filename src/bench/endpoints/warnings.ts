@@ -1,6 +1,7 @@
 import { roundsForFamily } from "../compare/decide.js";
 import { certifiedCounts } from "../compare/distribution.js";
 import { requestValue } from "../metrics-table.js";
+import { percent } from "../percent.js";
 import { costOf, type TokenRates } from "./cost.js";
 import type { ClientLimit, Match } from "./matches.js";
 import { pointName } from "./points.js";
@@ -18,8 +19,6 @@ interface Measured {
 
 type Result = Omit<EndpointBenchResult, "warnings" | "raw">;
 type Add = (code: EndpointWarning["code"], message: string) => void;
-
-const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
 
 /** What limits a result, each with its remedy; the same thing of several loads is said once, of the first. */
 export function warningsOf(result: Result, measured: Measured): readonly EndpointWarning[] {

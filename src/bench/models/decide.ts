@@ -72,7 +72,7 @@ export function decideModels(
 }
 
 /** PASS: the same, faster or not slower; FAIL: slower, or not measured. */
-function decisionOf({ time }: Pick<Comparison, "time">): { readonly decision: Decision; readonly why: string } {
+export function decisionOf({ time }: Pick<Comparison, "time">): { readonly decision: Decision; readonly why: string } {
   switch (time.verdict) {
     case "slower":
       return { decision: "FAIL", why: "slower" };

@@ -110,14 +110,6 @@ function modelResult({ agreement: _, drop: __, ...model }: MeasuredModel, sample
   };
 }
 
-/** What comparisons tell: FAIL where a candidate is slower or not measured; null without a candidate. */
-export function decisionOf(comparisons: readonly Pick<Comparison, "role" | "time">[]): Decision | null {
-  const verdicts = comparisons.filter(({ role }) => role === "candidate").map(({ time }) => time.verdict);
-  if (verdicts.length === 0) return null;
-  if (verdicts.some((verdict) => verdict === "slower" || verdict === "missing")) return "FAIL";
-  return verdicts.includes("inconclusive") ? "INCONCLUSIVE" : "PASS";
-}
-
 /** What CI is told; null where nothing decides: no candidate, no gate, no stored run. */
 export function decisionOfAll({ comparisons, gates, stored, verdict }: BenchResult): Decision | null {
   const decides = comparisons.some(({ role }) => role === "candidate") || gates.length > 0 || stored !== null;

@@ -1,4 +1,5 @@
 import { disagreement } from "../../evaluate/agreement.js";
+import { percent } from "../percent.js";
 import type { BenchResult, ModelResult, Warning } from "./result.js";
 
 /** A first run shorter than this delays nobody. */
@@ -9,7 +10,6 @@ export function warningsOf(result: Omit<BenchResult, "warnings">): readonly Warn
   const { settings, environment, samples, comparisons, models, noiseFloor } = result;
   const warnings: Warning[] = [];
   const add = (code: Warning["code"], message: string) => warnings.push({ code, message });
-  const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
 
   for (const { candidate, role, agreement } of comparisons) {
     const problem = role === "candidate" ? disagreement(agreement) : undefined;

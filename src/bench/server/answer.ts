@@ -1,4 +1,5 @@
-import { type Behaviour, durations, type Fault, random } from "./behaviour.js";
+import { uniform } from "../../data/random.js";
+import { type Behaviour, durations, type Fault } from "./behaviour.js";
 import type { Counts, Dialect, Piece, Whole } from "./dialects.js";
 
 /** What the server does next in an answer. */
@@ -92,7 +93,7 @@ function* parts(order: Order, { reasoning, content, tool }: Amounts): Generator<
 /** An answer that streams, step by step in order of time. Lazy, so that it may be endless. */
 export function* stream(order: Order): Generator<Step> {
   const { behaviour, dialect, fault, factor } = order;
-  const next = random(behaviour.seed * 1_000_003 + order.number);
+  const next = uniform(behaviour.seed * 1_000_003 + order.number);
   const gap = durations(behaviour.gap, next);
   const amount = amounts(order);
   const after = fault !== null && "after" in fault ? fault.after : Number.POSITIVE_INFINITY;
@@ -254,7 +255,7 @@ function torn(bytes: number, pieces: number, next: () => number): readonly numbe
 export function whole(order: Order): { readonly json: string; readonly at: number; readonly tokens: number } {
   const { behaviour, dialect, factor } = order;
   const amount = amounts(order);
-  const next = random(behaviour.seed * 1_000_003 + order.number);
+  const next = uniform(behaviour.seed * 1_000_003 + order.number);
   const gap = durations(behaviour.gap, next);
   let at = durations(behaviour.ttft, next, order.number)() * factor();
   const texts = { reasoning: "", content: "", "tool-arguments": "" };

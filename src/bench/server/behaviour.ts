@@ -145,17 +145,6 @@ export function faultOf(text: string): Fault | null {
   return kind !== undefined && Object.hasOwn(usual, kind) ? ({ ...usual[kind], ...given } as Fault) : null;
 }
 
-/** Numbers from 0 to 1, the same for the same seed (mulberry32). */
-export function random(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
-}
-
 /** The values of a duration, one after the other. */
 export function durations(duration: Duration, next: () => number, from = 0): () => number {
   if (typeof duration === "number") return () => duration;
