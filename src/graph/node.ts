@@ -5,10 +5,15 @@ import {
   AttributeProto_AttributeType as AttributeType,
   NodeProtoSchema,
 } from "onnx-buf";
-import type { GraphProto, NodeProto } from "../formats/onnx.js";
+import type { GraphProto, NodeProto, TensorProto } from "../formats/onnx.js";
 
 /** Attribute values a new node can be given: numbers are ints, `{ float }` a float, arrays are ints. */
-type AttributeValue = number | string | readonly number[] | { readonly float: number };
+export type AttributeValue =
+  | number
+  | string
+  | readonly number[]
+  | { readonly float: number }
+  | { readonly tensor: TensorProto };
 
 /** Makes a node of the default operator set. */
 export function makeNode(
@@ -27,6 +32,7 @@ function makeAttribute(name: string, value: AttributeValue): AttributeProto {
   if (typeof value === "number") return make({ type: AttributeType.INT, i: BigInt(value) });
   if (typeof value === "string") return make({ type: AttributeType.STRING, s: new TextEncoder().encode(value) });
   if ("float" in value) return make({ type: AttributeType.FLOAT, f: value.float });
+  if ("tensor" in value) return make({ type: AttributeType.TENSOR, t: value.tensor });
   return make({ type: AttributeType.INTS, ints: value.map(BigInt) });
 }
 

@@ -1,0 +1,126 @@
+import { UserError } from "../errors.js";
+import type { NodeProto } from "../formats/onnx.js";
+import type { GraphBuilder, Value } from "../graph/builder.js";
+import { numbersOf } from "../tensor/numbers.js";
+import { formatShape, type Tensor } from "../tensor/tensor.js";
+import type { TrainingGraph } from "./graph.js";
+import type { RuleContext } from "./rule.js";
+import { gradientRule } from "./rules/index.js";
+
+/** What is known of the values of the forward part. */
+interface Facts {
+  formOf(name: string): Value | undefined;
+  constantOf(name: string): Tensor | undefined;
+}
+
+/**
+ * Reverse-mode differentiation: writes the nodes that compute the gradient of a scalar `loss` and gives the gradient of
+ * each value of `wrt`, in its shape; undefined where the loss does not depend on it. What differentiates is the graph and
+ * what `b` has written already (the loss). Only nodes between `wrt` and the loss are looked at. Throws a UserError that
+ * names a node on the way whose operator has no rule.
+ */
+export function gradient(
+  graph: TrainingGraph,
+  loss: Value,
+  wrt: Iterable<string>,
+  b: GraphBuilder,
+): ReadonlyMap<string, Value | undefined> {
+  // rules add to `b`: what is there now is the forward part
+  const nodes = [...graph.nodes, ...b.nodes];
+  const facts: Facts = {
+    formOf: (name) => graph.values.get(name) ?? b.values.get(name),
+    constantOf: (name) => graph.constants.get(name) ?? b.constants.get(name),
+  };
+  const wanted = new Set(wrt);
+  const depends = dependents(nodes, wanted);
+  const cotangents = new Map<string, Value[]>();
+  if (depends.has(loss.name)) cotangents.set(loss.name, [b.filled(1, loss)]);
+  const cotangentOf = (name: string): Value | undefined => {
+    const parts = cotangents.get(name);
+    if (!parts || parts.length < 2) return parts?.[0];
+    const [first] = parts;
+    const sum = parts.length === 2 ? b.add(first!, parts[1]!) : b.op("Sum", parts, first!);
+    cotangents.set(name, [sum]);
+    return sum;
+  };
+  for (const node of nodes.reverse()) {
+    const flowing = node.output.map((name) => (name && depends.has(name) ? cotangentOf(name) : undefined));
+    if (!flowing.some((one) => one) || !node.input.some((name) => depends.has(name))) continue;
+    const rule = gradientRule(node);
+    const where = `node ${node.name || node.output[0]} (${node.opType})`;
+    if (!rule) throw new UserError(`${where}: this operator has no gradient here; freeze the weights before it`);
+    const context = contextOf(node, b, facts, flowing, depends, where);
+    const found = rule(context);
+    node.input.forEach((name, at) => {
+      const part = found[at];
+      const target = facts.formOf(name);
+      if (!name || !part || !target || !depends.has(name)) return;
+      const list = cotangents.get(name) ?? [];
+      list.push(unbroadcast(b, part, target, where));
+      cotangents.set(name, list);
+    });
+  }
+  return new Map([...wanted].map((name) => [name, cotangentOf(name)]));
+}
+
+/** The values that depend on one of these, themselves included. */
+function dependents(nodes: readonly NodeProto[], wanted: ReadonlySet<string>): ReadonlySet<string> {
+  const found = new Set(wanted);
+  for (const { input, output } of nodes) {
+    if (input.some((name) => found.has(name))) for (const name of output) if (name) found.add(name);
+  }
+  return found;
+}
+
+function contextOf(
+  node: NodeProto,
+  b: GraphBuilder,
+  { formOf, constantOf }: Facts,
+  flowing: readonly (Value | undefined)[],
+  depends: ReadonlySet<string>,
+  where: string,
+): RuleContext {
+  const known = (name: string): Value | undefined => {
+    if (!name) return undefined;
+    const value = formOf(name);
+    if (!value) throw new Error(`${where}: the form of "${name}" is not known`);
+    return value;
+  };
+  const refuse = (why: string): never => {
+    throw new UserError(`${where}: no gradient: ${why}`);
+  };
+  const constant = (at: number) => constantOf(node.input[at] ?? "");
+  // looked up once: a rule may ask for them in any order
+  const inputs = node.input.map(known);
+  // an output nobody reads may have no form
+  const outputs = node.output.map((name) => (name ? formOf(name) : undefined));
+  return {
+    node,
+    b,
+    inputs,
+    outputs,
+    cotangent: (at = 0) => flowing[at] ?? b.filled(0, outputs[at]!),
+    flows: (at) => flowing[at],
+    wants: (at) => depends.has(node.input[at] ?? ""),
+    constant,
+    ints(at) {
+      if (!node.input[at]) return undefined;
+      const tensor = constant(at);
+      return tensor ? Array.from(numbersOf(tensor)) : refuse(`its input ${at} changes with the data`);
+    },
+    refuse,
+  };
+}
+
+/** Sums a cotangent down to the operand it is for: over the axes that broadcasting added or stretched. */
+function unbroadcast(b: GraphBuilder, part: Value, target: Value, where: string): Value {
+  const extra = part.shape.length - target.shape.length;
+  const axes = part.shape.flatMap((size, at) =>
+    at < extra || (target.shape[at - extra] === 1 && size !== 1) ? [at] : [],
+  );
+  const summed = axes.length === 0 ? part : b.reduce("ReduceSum", part, axes);
+  if (extra < 0 || summed.shape.some((size, at) => at >= extra && size !== target.shape[at - extra])) {
+    throw new Error(`${where}: a gradient of ${formatShape(part.shape)} for a value of ${formatShape(target.shape)}`);
+  }
+  return b.reshape(summed, target.shape);
+}
