@@ -100,12 +100,11 @@ def main(job):
     optimizer = torch.optim.Adam(parameters, lr=job["rate"])
 
     def step(at):
-        # float(loss): a training loop looks at its loss
         loss = f.cross_entropy(model(data["x"][at]), data["labels"][at].flatten())
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
-        return float(loss)
+        return loss.item()
 
     batches = len(data["x"])
     losses = [step(at) for at in range(batches)]
