@@ -1,10 +1,20 @@
 import type { GradientRule, RuleTable } from "../rule.js";
 import { elementwiseRules } from "./elementwise.js";
+import { lossRules } from "./losses.js";
 import { matrixRules } from "./matrix.js";
+import { normalisationRules } from "./normalisation.js";
+import { quantizationRules } from "./quantization.js";
 import { reductionRules } from "./reductions.js";
 
 /** Tables of gradient rules; a new operator is a row in one of them. */
-const tables: readonly RuleTable[] = [elementwiseRules, matrixRules, reductionRules];
+const tables: readonly RuleTable[] = [
+  elementwiseRules,
+  lossRules,
+  matrixRules,
+  normalisationRules,
+  quantizationRules,
+  reductionRules,
+];
 
 const rules = new Map<string, GradientRule>(tables.flatMap((table) => Object.entries(table)));
 
