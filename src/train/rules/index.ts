@@ -1,10 +1,24 @@
 import type { GradientRule, RuleTable } from "../rule.js";
+import { convolutionRules } from "./convolution.js";
 import { elementwiseRules } from "./elementwise.js";
 import { matrixRules } from "./matrix.js";
+import { poolingRules } from "./pooling.js";
 import { reductionRules } from "./reductions.js";
+import { resizeRules } from "./resize.js";
+import { selectionRules } from "./selection.js";
+import { shapeRules } from "./shapes.js";
 
 /** Tables of gradient rules; a new operator is a row in one of them. */
-const tables: readonly RuleTable[] = [elementwiseRules, matrixRules, reductionRules];
+const tables: readonly RuleTable[] = [
+  elementwiseRules,
+  matrixRules,
+  reductionRules,
+  shapeRules,
+  selectionRules,
+  convolutionRules,
+  poolingRules,
+  resizeRules,
+];
 
 const rules = new Map<string, GradientRule>(tables.flatMap((table) => Object.entries(table)));
 
