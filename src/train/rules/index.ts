@@ -1,9 +1,10 @@
 import type { GradientRule, RuleTable } from "../rule.js";
 import { elementwiseRules } from "./elementwise.js";
 import { matrixRules } from "./matrix.js";
+import { reductionRules } from "./reductions.js";
 
 /** Tables of gradient rules; a new operator is a row in one of them. */
-const tables: readonly RuleTable[] = [elementwiseRules, matrixRules];
+const tables: readonly RuleTable[] = [elementwiseRules, matrixRules, reductionRules];
 
 const rules = new Map<string, GradientRule>(tables.flatMap((table) => Object.entries(table)));
 

@@ -1,0 +1,57 @@
+import type { ModelProto, NodeProto } from "../formats/onnx.js";
+import { axisOf } from "../graph/builder.js";
+import { intAttribute, isStandard } from "../graph/node.js";
+
+/** An output of a model as distillation looks at it. */
+export interface ModelOutput {
+  /** The output's name. */
+  readonly name: string;
+  /** What is compared: the logits where the output is their softmax, else the output itself. */
+  readonly value: string;
+  /** `classes`: a distribution over an axis; `values`: numbers (regression, probabilities each on their own). */
+  readonly kind: "classes" | "values";
+  /** The axis of classes or features, from 0; 0 for a scalar. */
+  readonly axis: number;
+  /** The output's; that of `value` is the same. */
+  readonly shape: readonly number[];
+}
+
+/**
+ * What each floating-point output is, by the node that makes it: behind a Softmax or LogSoftmax lie logits; all else are
+ * values, except that `labelled` models without a Softmax give logits over the last axis. `shapes` are those of one run.
+ */
+export function describeOutputs(
+  model: ModelProto,
+  shapes: ReadonlyMap<string, readonly number[]>,
+  labelled: boolean,
+): readonly ModelOutput[] {
+  const makers = new Map<string, NodeProto>();
+  for (const node of model.graph!.node) for (const name of node.output) if (name) makers.set(name, node);
+  const opset = model.opsetImport.find(({ domain }) => domain === "" || domain === "ai.onnx")?.version ?? 0n;
+  const found = model.graph!.output.flatMap(({ name }): ModelOutput[] => {
+    const shape = shapes.get(name);
+    if (!shape) return [];
+    const maker = throughIdentity(makers, name);
+    const rank = shape.length;
+    const softmax = maker && isStandard(maker) && (maker.opType === "Softmax" || maker.opType === "LogSoftmax");
+    const last = Math.max(0, rank - 1);
+    if (softmax && rank > 0) {
+      const axis = axisOf(intAttribute(maker, "axis", opset < 13n ? 1 : -1), rank);
+      // before opset 13 it also ran over all axes behind its own
+      if (opset >= 13n || axis === last) return [{ name, value: maker.input[0]!, kind: "classes", axis, shape }];
+    }
+    return [{ name, value: name, kind: "values", axis: last, shape }];
+  });
+  if (!labelled || found.some(({ kind }) => kind === "classes")) return found;
+  // labels say that there are classes; a sigmoid gives none of them
+  const first = found.find(
+    ({ name, shape }) => (shape.at(-1) ?? 0) >= 2 && throughIdentity(makers, name)?.opType !== "Sigmoid",
+  );
+  return found.map((output) => (output === first ? { ...output, kind: "classes" } : output));
+}
+
+function throughIdentity(makers: ReadonlyMap<string, NodeProto>, name: string): NodeProto | undefined {
+  let maker = makers.get(name);
+  while (maker?.opType === "Identity" && isStandard(maker)) maker = makers.get(maker.input[0]!);
+  return maker;
+}
