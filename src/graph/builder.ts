@@ -164,6 +164,14 @@ export function createBuilder(fresh: FreshName): GraphBuilder {
     const attributes: Attributes = shape.includes(0) ? { allowzero: 1 } : {};
     return op("Reshape", [x, ints(shape)], { dtype: x.dtype, shape }, attributes);
   };
+  const transpose: GraphBuilder["transpose"] = (x, order) => {
+    if (order.every((axis, at) => axis === at)) return x;
+    return op("Transpose", [x], { dtype: x.dtype, shape: order.map((axis) => x.shape[axis]!) }, { perm: order });
+  };
+  const swapped = (x: Value) => {
+    const order = x.shape.map((_, at) => at);
+    return transpose(x, [...order.slice(0, -2), ...order.slice(-2).reverse()]);
+  };
   return {
     nodes,
     initializers,
@@ -204,10 +212,7 @@ export function createBuilder(fresh: FreshName): GraphBuilder {
     },
     reshape,
     expand: (x, shape) => (same(x.shape, shape) ? x : op("Expand", [x, ints(shape)], { dtype: x.dtype, shape })),
-    transpose(x, order) {
-      if (order.every((axis, at) => axis === at)) return x;
-      return op("Transpose", [x], { dtype: x.dtype, shape: order.map((axis) => x.shape[axis]!) }, { perm: order });
-    },
+    transpose,
     matmul(x, y, { transX = false, transY = false, alpha = 1 } = {}) {
       const [m, k] = lastTwo(x.shape, transX);
       const [k2, n] = lastTwo(y.shape, transY);
@@ -217,6 +222,11 @@ export function createBuilder(fresh: FreshName): GraphBuilder {
       if (!transX && !transY && alpha === 1) return op("MatMul", [x, y], form);
       const flags = { transA: transX ? 1 : 0, transB: transY ? 1 : 0, alpha: { float: alpha } };
       if (shape.length === 2) return op("Gemm", [x, y], form, flags);
+      if (x.dtype !== "float32") {
+        // FusedMatMul has a kernel of float32 alone
+        const product = op("MatMul", [transX ? swapped(x) : x, transY ? swapped(y) : y], form);
+        return alpha === 1 ? product : binary("Mul", product, alpha);
+      }
       return node("FusedMatMul", [x, y], [form], flags, { domain: "com.microsoft" })[0]!;
     },
     concat(parts, axis) {

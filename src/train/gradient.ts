@@ -2,10 +2,11 @@ import { UserError } from "../errors.js";
 import type { NodeProto } from "../formats/onnx.js";
 import type { GraphBuilder, Value } from "../graph/builder.js";
 import { numbersOf } from "../tensor/numbers.js";
-import { formatShape, type Tensor } from "../tensor/tensor.js";
+import type { Tensor } from "../tensor/tensor.js";
 import type { TrainingGraph } from "./graph.js";
 import type { RuleContext } from "./rule.js";
 import { gradientRule } from "./rules/index.js";
+import { sumTo } from "./sum-to.js";
 
 /** What is known of the values of the forward part. */
 interface Facts {
@@ -50,15 +51,19 @@ export function gradient(
     const where = `node ${node.name || node.output[0]} (${node.opType})`;
     if (!rule) throw new UserError(`${where}: this operator has no gradient here; freeze the weights before it`);
     const context = contextOf(node, b, facts, flowing, depends, where);
-    const found = rule(context);
-    node.input.forEach((name, at) => {
-      const part = found[at];
-      const target = facts.formOf(name);
-      if (!name || !part || !target || !depends.has(name)) return;
-      const list = cotangents.get(name) ?? [];
-      list.push(unbroadcast(b, part, target, where));
-      cotangents.set(name, list);
-    });
+    try {
+      const found = rule(context);
+      node.input.forEach((name, at) => {
+        const part = found[at];
+        if (!part || !depends.has(name)) return;
+        const list = cotangents.get(name) ?? [];
+        list.push(sumTo(b, part, context.inputs[at]!.shape));
+        cotangents.set(name, list);
+      });
+    } catch (error) {
+      if (error instanceof UserError) throw error;
+      throw new Error(`${where}: ${(error as Error).message}`, { cause: error });
+    }
   }
   return new Map([...wanted].map((name) => [name, cotangentOf(name)]));
 }
@@ -110,17 +115,4 @@ function contextOf(
     },
     refuse,
   };
-}
-
-/** Sums a cotangent down to the operand it is for: over the axes that broadcasting added or stretched. */
-function unbroadcast(b: GraphBuilder, part: Value, target: Value, where: string): Value {
-  const extra = part.shape.length - target.shape.length;
-  const axes = part.shape.flatMap((size, at) =>
-    at < extra || (target.shape[at - extra] === 1 && size !== 1) ? [at] : [],
-  );
-  const summed = axes.length === 0 ? part : b.reduce("ReduceSum", part, axes);
-  if (extra < 0 || summed.shape.some((size, at) => at >= extra && size !== target.shape[at - extra])) {
-    throw new Error(`${where}: a gradient of ${formatShape(part.shape)} for a value of ${formatShape(target.shape)}`);
-  }
-  return b.reshape(summed, target.shape);
 }

@@ -34,11 +34,20 @@ export function fontOf(index: number, size = 24 + (index % 8)): string {
   return `${index % 3 === 0 ? "bold " : ""}${size}px "${faces[index % faces.length]}"`;
 }
 
-/** Draws one line, dark on light grey, hardly rotated, on a canvas as wide as it needs and 48 pixels high. */
-export function drawLine(text: string, index: number, random: () => number): SKRSContext2D {
+/**
+ * Draws one line, dark on light grey, hardly rotated, on a canvas 48 pixels high and as wide as it needs, or as the
+ * first of `widths` (rising) that it fits into.
+ */
+export function drawLine(
+  text: string,
+  index: number,
+  random: () => number,
+  widths: readonly number[] = [],
+): SKRSContext2D {
   const ruler = createCanvas(1, 1).getContext("2d");
   ruler.font = fontOf(index);
-  const width = Math.max(64, Math.ceil(ruler.measureText(text).width) + 16);
+  const needed = Math.max(64, Math.ceil(ruler.measureText(text).width) + 16);
+  const width = widths.find((one) => one >= needed) ?? needed;
   const context = createCanvas(width, 48).getContext("2d");
   context.fillStyle = grey(200 + 55 * random());
   context.fillRect(0, 0, width, 48);

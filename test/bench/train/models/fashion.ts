@@ -1,0 +1,34 @@
+// Networks for Fashion-MNIST: three 3x3 convolutions, each pooled to half its size, and two dense layers.
+import type { ModelProto } from "../../../../src/formats/onnx.js";
+import type { Value } from "../../../../src/graph/builder.js";
+import { type Author, createAuthor } from "./author.js";
+
+/** Channels of the three convolutions, and the width before the last layer. */
+export interface FashionSize {
+  readonly channels: readonly [number, number, number];
+  readonly hidden: number;
+}
+
+/** 241,546 weights. */
+export const fashionTeacher: FashionSize = { channels: [32, 64, 128], hidden: 128 };
+
+/** Input `x` [batch, 1, 28, 28] from -1 to 1, output `logits` [batch, 10]. */
+export function fashionCnn({ channels, hidden }: FashionSize, seed: number): ModelProto {
+  const author = createAuthor("fashion", seed);
+  const { b } = author;
+  let x = author.input("x", "float32", ["batch", 1, 28, 28], [1, 1, 28, 28]);
+  for (const [at, count] of channels.entries()) {
+    x = halved(author, b.map("Relu", author.conv(`conv${at + 1}`, x, count, 3)));
+  }
+  const flat = b.op("Flatten", [x], { dtype: x.dtype, shape: [1, 9 * channels[2]] }, { axis: 1 });
+  const wide = b.map("Relu", author.linear("fc1", flat, hidden, { gain: Math.SQRT2 }));
+  const logits = author.linear("fc2", wide, 10);
+  return author.finish([{ value: logits, name: "logits", shape: ["batch", 10] }]);
+}
+
+/** 2x2 max pooling; an odd row or column at the end is dropped. */
+function halved({ b }: Author, x: Value): Value {
+  const [batch, channels, ...sizes] = x.shape;
+  const shape = [batch!, channels!, ...sizes.map((size) => Math.floor(size / 2))];
+  return b.op("MaxPool", [x], { dtype: x.dtype, shape }, { kernel_shape: [2, 2], strides: [2, 2] });
+}

@@ -1,0 +1,27 @@
+// Lines to train OCR recognition on: rendered like those of the benchmark of compressed models, but other words and
+// other noise, without labels, and on canvases of few widths, so that few shapes occur.
+import type { Batch } from "../../../src/data/batch.js";
+import { floats, xorshift } from "../quantize/harness.js";
+import { drawLine, noisyPixels, textLines } from "../quantize/lines.js";
+
+/** Canvas widths, rising; the few lines that need more are left out. */
+export const widths = [384, 512, 640] as const;
+
+/** The lines that judge and those that calibrate take the words before this one; 4,000 lines follow without meeting them. */
+const firstWord = 1600;
+
+/** About `count` unlabelled lines, each a batch of one; undefined where the corpus or a font is missing. */
+export function trainingLines(count: number, seed = 7): readonly Batch[] | undefined {
+  const texts = textLines(count, firstWord);
+  if (!texts) return undefined;
+  const random = xorshift(seed);
+  return texts.flatMap((text, index) => {
+    const context = drawLine(text, index, random, widths);
+    const { width } = context.canvas;
+    const grey = noisyPixels(context, random);
+    if (!widths.some((one) => one === width)) return [];
+    const data = new Float32Array(3 * grey.length);
+    for (let at = 0; at < data.length; at++) data[at] = grey[at % grey.length]! / 127.5 - 1;
+    return [floats("x", [1, 3, 48, width], data)];
+  });
+}
