@@ -31,10 +31,7 @@ export function adamw(
     const before = v128.load(m);
     const mean = f32x4.add(before, f32x4.mul(share14, f32x4.sub(gradient, before)));
     v128.store(m, mean);
-    const square = f32x4.add(
-      f32x4.mul(beta24, v128.load(v)),
-      f32x4.mul(share24, f32x4.mul(gradient, gradient)),
-    );
+    const square = f32x4.add(f32x4.mul(beta24, v128.load(v)), f32x4.mul(share24, f32x4.mul(gradient, gradient)));
     v128.store(v, square);
     const size = f32x4.add(f32x4.mul(f32x4.sqrt(square), correction4), epsilon4);
     v128.store(p, f32x4.sub(f32x4.mul(keep4, v128.load(p)), f32x4.mul(rate4, f32x4.div(mean, size))));

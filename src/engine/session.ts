@@ -30,6 +30,8 @@ export interface Session {
   readonly outputs: readonly ValueInfo[];
   /** One inference. Throws a UserError with onnxruntime's reason when the model cannot run on these tensors. */
   run(feeds: ReadonlyMap<string, Tensor>): Promise<ReadonlyMap<string, Tensor>>;
+  /** An inference that gives only these outputs: what others hold is not copied out of the runtime. */
+  runFor(feeds: ReadonlyMap<string, Tensor>, wanted: readonly string[]): Promise<ReadonlyMap<string, Tensor>>;
   /** Frees the native memory; later calls do nothing. */
   close(): Promise<void>;
 }
@@ -75,19 +77,21 @@ export async function openSession(model: string | Uint8Array, settings: SessionS
   const outputs = native.outputMetadata.map(valueInfo).filter((info) => info !== undefined);
   const fetches = outputs.map(({ name }) => name);
   let open = true;
+  const runFor: Session["runFor"] = async (feeds, wanted) => {
+    const given = Object.fromEntries([...feeds].map(([name, tensor]) => [name, toOrt(tensor, ort.Tensor)]));
+    try {
+      const results = await native.run(given, wanted);
+      return new Map(wanted.map((name) => [name, fromOrt(results[name] as OrtTensor)]));
+    } catch (error) {
+      const fed = [...feeds].map(([name, { dtype, shape }]) => `${name}: ${dtype} ${formatShape(shape)}`).join(", ");
+      throw new UserError(`${label}: onnxruntime cannot run it on ${fed}: ${reasonOf(error)}`);
+    }
+  };
   return {
     inputs,
     outputs,
-    async run(feeds) {
-      const given = Object.fromEntries([...feeds].map(([name, tensor]) => [name, toOrt(tensor, ort.Tensor)]));
-      try {
-        const results = await native.run(given, fetches);
-        return new Map(fetches.map((name) => [name, fromOrt(results[name] as OrtTensor)]));
-      } catch (error) {
-        const fed = [...feeds].map(([name, { dtype, shape }]) => `${name}: ${dtype} ${formatShape(shape)}`).join(", ");
-        throw new UserError(`${label}: onnxruntime cannot run it on ${fed}: ${reasonOf(error)}`);
-      }
-    },
+    run: (feeds) => runFor(feeds, fetches),
+    runFor,
     async close() {
       if (open) await native.release();
       open = false;

@@ -158,7 +158,7 @@ function* needsOf(node: NodeProto, makers: ReadonlyMap<string, NodeProto>): Gene
 }
 
 /** The names a nested graph takes from the graphs around it. */
-function outerNames(graph: GraphProto): Set<string> {
+export function outerNames(graph: GraphProto): Set<string> {
   const { inputs, initializers, nodes, outputs } = bodyOfGraph(graph);
   const names = new Set(outputs);
   for (const node of nodes) {

@@ -16,6 +16,10 @@ export interface TrainingGraph {
   /** What a batch feeds. */
   readonly inputs: readonly Value[];
   readonly outputs: readonly Value[];
+  /** Inputs whose elements decided a branch or a shape: every batch of this graph must bring just these. */
+  readonly fixed?: ReadonlyMap<string, Tensor>;
+  /** What these shapes and inputs fixed, in words. */
+  readonly notes?: readonly string[];
 }
 
 /**

@@ -39,7 +39,10 @@ export async function trainWith(binding: Binding, task: TrainingTask): Promise<T
     (batch) => binding.bind(new Map([...batch].filter(([name]) => names.has(name)))),
     objective,
     trained,
-    { threads: settings.threads, statistics: (binding.statistics ?? []).flatMap((one) => [one.batchMean, one.batchVariance]) },
+    {
+      threads: settings.threads,
+      statistics: (binding.statistics ?? []).flatMap((one) => [one.batchMean, one.batchVariance]),
+    },
   );
   // a model that takes one row at a time gets the gradient of a batch from as many runs
   const perStep = settings.accumulate * Math.ceil(Math.min(settings.batchSize, task.data.count) / batches.rows);

@@ -4,7 +4,8 @@ import { createBuilder, type Value } from "../../src/graph/builder.js";
 import type { Parameter, ParameterKind, TrainingGraph } from "../../src/train/graph.js";
 import type { Binding } from "../../src/train/loop.js";
 import type { Objective } from "../../src/train/objective.js";
-import type { TrainingData, TrainingSettings, TrainingTask } from "../../src/train/task.js";
+import type { TrainableModel } from "../../src/train/prepare.js";
+import type { TrainingData, TrainingRecord, TrainingSettings, TrainingTask } from "../../src/train/task.js";
 
 /** Names that are free, as a model gives them. */
 export function plainNames(): (base: string) => string {
@@ -23,12 +24,17 @@ function parameter(name: string, kind: ParameterKind, shape: readonly number[], 
 }
 
 /** A perceptron x [rows, sizes[0]] -> logits [rows, sizes.at(-1)], its weights drawn with the seed. */
-export function perceptron(sizes: readonly number[], seed = 1): { readonly binding: Binding; readonly parameters: readonly Parameter[] } {
+export function perceptron(
+  sizes: readonly number[],
+  seed = 1,
+): { readonly binding: Binding; readonly parameters: readonly Parameter[] } {
   const next = normal(seed);
-  const parameters = sizes.slice(1).flatMap((out, at) => [
-    parameter(`w${at}`, "weight", [sizes[at]!, out], () => next() * Math.sqrt(2 / sizes[at]!)),
-    parameter(`b${at}`, "bias", [out], () => 0),
-  ]);
+  const parameters = sizes
+    .slice(1)
+    .flatMap((out, at) => [
+      parameter(`w${at}`, "weight", [sizes[at]!, out], () => next() * Math.sqrt(2 / sizes[at]!)),
+      parameter(`b${at}`, "bias", [out], () => 0),
+    ]);
   const bind = async (feeds: Batch): Promise<TrainingGraph> => {
     const b = createBuilder(plainNames());
     const x: Value = { name: "x", dtype: "float32", shape: feeds.get("x")!.shape };
@@ -44,19 +50,14 @@ export function perceptron(sizes: readonly number[], seed = 1): { readonly bindi
   return { binding: { inputs: [{ name: "x", dtype: "float32", shape: ["rows", sizes[0]!] }], bind }, parameters };
 }
 
-/** Half the mean over rows of the squared distance to the extra `y`; linear in what the rules of the joint know. */
+/** Half the mean over rows of the squared distance to the extra `y`. */
 export const squaredError: Objective = {
   parameters: [],
   watches: [],
   build({ b, graph, extras }) {
     const [logits] = graph.outputs;
     const off = b.sub(logits!, extras.get("y")!);
-    const [rows, columns] = logits!.shape as [number, number];
-    const ones = (shape: readonly number[]) => b.filled(1, { dtype: "float32", shape });
-    const sum = b.matmul(b.matmul(ones([1, rows]), b.mul(off, off)), ones([columns, 1]));
-    // a sum over one element is that element, in the loss's shape
-    const zero = b.op("Identity", [b.scalar(0)], { dtype: "float32", shape: [] });
-    const loss = b.op("Squeeze", [b.mul(sum, 0.5 / rows)], zero);
+    const loss = b.mul(b.reduce("ReduceSum", b.mul(off, off), undefined, false), 0.5 / logits!.shape[0]!);
     return { loss, terms: new Map([["squares", loss]]) };
   },
 };
@@ -66,7 +67,9 @@ export function madeUpData(count: number, inputs: number, outputs: number, seed 
   const next = normal(seed);
   const samples = Array.from({ length: count }, (): Batch => {
     const x = Float32Array.from({ length: inputs }, next);
-    const y = Float32Array.from({ length: outputs }, (_, at) => Math.sin(x[at % inputs]! + 0.5 * x[(at + 1) % inputs]!));
+    const y = Float32Array.from({ length: outputs }, (_, at) =>
+      Math.sin(x[at % inputs]! + 0.5 * x[(at + 1) % inputs]!),
+    );
     return new Map([
       ["x", { dtype: "float32", shape: [1, inputs], data: x }],
       ["y", { dtype: "float32", shape: [1, outputs], data: y }],
@@ -90,3 +93,35 @@ export const plainSettings: TrainingSettings = {
   patience: 0,
   checkpointEvery: 5,
 };
+
+/** A task, and what it told around it. */
+export interface Told {
+  readonly task: TrainingTask;
+  readonly records: TrainingRecord[];
+  readonly last: Uint8Array[];
+  readonly best: Uint8Array[];
+}
+
+export function taskOf(
+  parameters: readonly Parameter[],
+  data: TrainingData,
+  settings: Partial<TrainingSettings>,
+  more: Partial<Omit<TrainingTask, "hooks">> & { readonly stopRequested?: () => boolean } = {},
+): Told {
+  const told = { records: [] as TrainingRecord[], last: [] as Uint8Array[], best: [] as Uint8Array[] };
+  const { stopRequested = () => false, ...rest } = more;
+  const task: TrainingTask = {
+    model: { parameters: new Map(parameters.map((one) => [one.name, one])) } as unknown as TrainableModel,
+    objective: squaredError,
+    data,
+    settings: { ...plainSettings, ...settings },
+    hooks: {
+      log: (record) => told.records.push(record),
+      keep: (kind, bytes) => told[kind].push(bytes),
+      stopRequested,
+      progress: () => {},
+    },
+    ...rest,
+  };
+  return { task, ...told };
+}

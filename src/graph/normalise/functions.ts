@@ -91,13 +91,20 @@ function bodyFor(call: NodeProto, called: FunctionProto, fresh: FreshName): Node
     } else names.set(name, output);
   });
   const nodes = called.node.map((node) => copy(node));
-  rename(nodes, names, (name) => fresh(`${prefix}_${name}`));
+  renameValues(nodes, names, (name) => fresh(`${prefix}_${name}`));
   for (const node of allNodes(nodes)) resolveAttributes(node, call, called);
   return [...nodes, ...passed];
 }
 
-/** Gives the values of nodes, and of the graphs nested in them, their new names. */
-function rename(nodes: readonly NodeProto[], outer: Map<string, string>, fresh: (name: string) => string): void {
+/**
+ * Gives the values that nodes make, and those of the graphs nested in them, new names, and the nodes too. `outer` has the
+ * new names of what they read, and gets those of what they make. Changes the nodes.
+ */
+export function renameValues(
+  nodes: readonly NodeProto[],
+  outer: Map<string, string>,
+  fresh: (name: string) => string,
+): void {
   const names = outer;
   const define = (name: string): string => {
     if (!names.has(name)) names.set(name, fresh(name));
@@ -128,7 +135,7 @@ function renameGraph(graph: GraphProto, names: Map<string, string>, fresh: (name
   });
   for (const { values } of graph.sparseInitializer) if (values) values.name = own(values.name);
   for (const node of graph.node) for (const name of node.output) if (name) own(name);
-  rename(graph.node, names, fresh);
+  renameValues(graph.node, names, fresh);
   for (const value of [...graph.output, ...graph.valueInfo]) value.name = names.get(value.name) ?? value.name;
 }
 

@@ -44,7 +44,8 @@ export function normalise(
   readExternal: ReadExternal,
   settings: NormaliseSettings = { constantInputs: "keep" },
 ): Normalised {
-  const done = passes.map((pass) => {
+  const wanted = passes.filter(({ name }) => !settings.leave?.includes(name));
+  const done = wanted.map((pass) => {
     const changes = pass.run(model, { readExternal, settings });
     return { name: pass.name, changes, words: pass.words(changes) };
   });

@@ -7,6 +7,8 @@ import { type StoreBytes, storedTensor } from "../stored.js";
 export interface NormaliseSettings {
   /** Initializers that are graph inputs too may be replaced by whoever runs the model; "freeze" takes that away. */
   readonly constantInputs: "keep" | "freeze";
+  /** Passes to leave out, by name. */
+  readonly leave?: readonly string[];
   /** Where the bytes of large new tensors go; in memory where there is none. */
   readonly store?: StoreBytes;
 }

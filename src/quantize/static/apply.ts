@@ -10,9 +10,13 @@ import type { StaticNode, StaticPlan } from "./plan.js";
  * Puts QuantizeLinear and DequantizeLinear nodes around the planned nodes and stores their biases in 32 bits. The weights
  * must have been stored already, each with a DequantizeLinear under its own name; a node whose weight was left is correct
  * all the same, but not faster. Every value keeps its name, except those before absorbed Relu and Clip nodes. Changes
- * `model`, but none of its tensors: they are replaced.
+ * `model`, but none of its tensors: they are replaced. Returns the nodes that convert, for those who go on from there.
  */
-export function applyStatic(model: ModelProto, plan: StaticPlan, readExternal: ReadExternal): void {
+export function applyStatic(
+  model: ModelProto,
+  plan: StaticPlan,
+  readExternal: ReadExternal,
+): Pick<Conversions, "converting" | "biases"> {
   const graph = model.graph!;
   const view = viewModel(model);
   const work = conversions(graph, plan, freshNames(model));
@@ -40,6 +44,7 @@ export function applyStatic(model: ModelProto, plan: StaticPlan, readExternal: R
   }
   graph.node = [...work.nodes];
   dropUnused(model);
+  return work;
 }
 
 function applyNode(

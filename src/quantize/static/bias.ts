@@ -6,7 +6,7 @@ import { roundHalfEven } from "./scale.js";
 import type { EightBitForm } from "./table.js";
 
 /** The largest bias in 32 bits; a little less than 2^31, as onnxruntime's quantizer has it. */
-const largest = (2 ** 32 - 2) / 2 / 1.0001;
+export const largestBias = (2 ** 32 - 2) / 2 / 1.0001;
 
 /**
  * Stores the bias of a node in 32 bits, with the product of the activation's scale and the weight's for each channel, as
@@ -15,7 +15,7 @@ const largest = (2 ** 32 - 2) / 2 / 1.0001;
  * stored weight the bias stays in floats.
  */
 export function storeBias(node: NodeProto, form: EightBitForm, work: Conversions, readExternal: ReadExternal): void {
-  const { graph, plan, fresh, nodes } = work;
+  const { graph, plan, fresh, nodes, biases } = work;
   const name = node.input[form.bias!]!;
   const stored = graph.node.find(
     ({ opType, output }) => opType === "DequantizeLinear" && output[0] === node.input[form.weight!.input],
@@ -26,14 +26,14 @@ export function storeBias(node: NodeProto, form: EightBitForm, work: Conversions
   const weightScale = tensorOf(stored.input[1]!);
   const scales = readTensor(weightScale, readExternal).data as Float32Array;
   const { scale: inputScale } = plan.values.get(node.input[form.activations[0]!]!)!;
-  const grown = scales.map((scale, at) => Math.max(scale, Math.abs(bias[at]!) / largest / inputScale));
+  const grown = scales.map((scale, at) => Math.max(scale, Math.abs(bias[at]!) / largestBias / inputScale));
   if (grown.some((scale, at) => scale !== scales[at])) {
     growWeightScales(work, stored, scales, grown, form.weight!.axis, readExternal);
   }
   const biasScales = grown.map((scale) => scale * inputScale);
   const data = Int32Array.from(biasScales, (scale, at) => {
     // a product below the smallest float32 is 0, and then so is the bias next to what the channel yields
-    const q = scale > 0 ? roundHalfEven(bias[at]! / scale) : 0;
+    const q = scale > 0 ? roundHalfEven(Math.fround(bias[at]! / scale)) : 0;
     return Math.max(-(2 ** 31), Math.min(2 ** 31 - 1, q));
   });
   const shape = [biasScales.length];
@@ -46,7 +46,9 @@ export function storeBias(node: NodeProto, form: EightBitForm, work: Conversions
   graph.initializer.push(...parts);
   const inputs = parts.map((part) => part.name);
   const target = fresh(`${name}_dequantized`);
-  nodes.push(makeNode("DequantizeLinear", fresh(`${name}_dequantize`), inputs, [target], { axis: 0 }));
+  const dequantize = makeNode("DequantizeLinear", fresh(`${name}_dequantize`), inputs, [target], { axis: 0 });
+  nodes.push(dequantize);
+  biases.set(dequantize, { bias: name, weight: stored.output[0]!, input: node.input[form.activations[0]!]! });
   node.input[form.bias!] = target;
 }
 

@@ -4,7 +4,20 @@ import { makeNode } from "../../graph/node.js";
 import { numbersOf } from "../../tensor/numbers.js";
 import { elementCount } from "../../tensor/tensor.js";
 import type { StaticPlan } from "./plan.js";
-import { type ActivationScale, activationScale, roundHalfEven } from "./scale.js";
+import { type ActivationScale, activationScale, roundHalfEven, scaledBy } from "./scale.js";
+
+/** Whose integers a QuantizeLinear makes or a DequantizeLinear reads; its scale is `factor` times that of the value. */
+export interface Conversion {
+  readonly value: string;
+  readonly factor: number;
+}
+
+/** A bias that became 32-bit integers, and the values whose scales it has. */
+export interface StoredBias {
+  readonly bias: string;
+  readonly weight: string;
+  readonly input: string;
+}
 
 /** The nodes of a graph as they are made anew, in order, and the conversions between floats and integers among them. */
 export interface Conversions {
@@ -12,6 +25,10 @@ export interface Conversions {
   readonly plan: StaticPlan;
   readonly fresh: FreshName;
   readonly nodes: NodeProto[];
+  /** Conversions of activations among them. */
+  readonly converting: Map<NodeProto, Conversion>;
+  /** DequantizeLinear nodes of biases among them. */
+  readonly biases: Map<NodeProto, StoredBias>;
   /** Whether a value has an 8-bit form. */
   hasScale(name: string): boolean;
   /** Makes the integers of value `name` from the floats called `source`. */
@@ -40,6 +57,8 @@ export interface Conversions {
 /** Starts making the nodes of a graph anew. New tensors are added to its initializers at once. */
 export function conversions(graph: GraphProto, plan: StaticPlan, fresh: FreshName): Conversions {
   const nodes: NodeProto[] = [];
+  const converting = new Map<NodeProto, Conversion>();
+  const biases = new Map<NodeProto, StoredBias>();
   const integers = new Map<string, string>();
   const floats = new Map<string, string>();
   // values that are floats in their own right, beside their integers
@@ -66,16 +85,21 @@ export function conversions(graph: GraphProto, plan: StaticPlan, fresh: FreshNam
       }),
     ),
   ];
-  const convert = (opType: string, source: string, target: string, hint: string, scale: ActivationScale): void => {
+  const put = (opType: string, source: string, target: string, hint: string, scale: ActivationScale): NodeProto => {
     const label = fresh(`${hint}_${opType === "QuantizeLinear" ? "quantize" : "dequantize"}`);
-    nodes.push(makeNode(opType, label, [source, ...parameters(hint, scale)], [target]));
+    const node = makeNode(opType, label, [source, ...parameters(hint, scale)], [target]);
+    nodes.push(node);
+    return node;
+  };
+  const convert = (opType: string, source: string, target: string, value: string): void => {
+    converting.set(put(opType, source, target, value, plan.values.get(value)!), { value, factor: 1 });
   };
   const operand = (hint: string, values: ArrayLike<number>, shape: readonly number[]): string => {
     const { activationSigned } = plan.settings;
     const { scale, integers: data } = storeOperand(values, activationSigned);
     const stored = add(`${hint}_quantized`, { dtype: activationSigned ? "int8" : "uint8", shape, data });
     const target = fresh(`${hint}_dequantized`);
-    convert("DequantizeLinear", stored, target, hint, scale);
+    put("DequantizeLinear", stored, target, hint, scale);
     return target;
   };
   return {
@@ -83,6 +107,8 @@ export function conversions(graph: GraphProto, plan: StaticPlan, fresh: FreshNam
     plan,
     fresh,
     nodes,
+    converting,
+    biases,
     hasScale: (name) => plan.values.has(name),
     isDequantized: (name) => integers.has(name) && !kept.has(name),
     spread: (name, channels) =>
@@ -96,17 +122,19 @@ export function conversions(graph: GraphProto, plan: StaticPlan, fresh: FreshNam
           add(`${name}_zero_points`, { dtype: signed ? "int8" : "uint8", shape, data: zeros.fill(zeroPoint) }),
         ];
         const target = fresh(`${name}_dequantized`);
-        nodes.push(makeNode("DequantizeLinear", fresh(`${name}_dequantize`), inputs, [target], { axis: 1 }));
+        const node = makeNode("DequantizeLinear", fresh(`${name}_dequantize`), inputs, [target], { axis: 1 });
+        nodes.push(node);
+        converting.set(node, { value: name, factor: 1 });
         return target;
       }),
     quantize(source, name) {
       if (source === name) kept.add(name);
       const target = fresh(`${name}_quantized`);
-      convert("QuantizeLinear", source, target, name, plan.values.get(name)!);
+      convert("QuantizeLinear", source, target, name);
       integers.set(name, target);
     },
     dequantize(name) {
-      convert("DequantizeLinear", integers.get(name)!, name, name, plan.values.get(name)!);
+      convert("DequantizeLinear", integers.get(name)!, name, name);
       floats.set(name, name);
     },
     relabel: (from, to) => void integers.set(to, integers.get(from)!),
@@ -114,15 +142,16 @@ export function conversions(graph: GraphProto, plan: StaticPlan, fresh: FreshNam
       const found = floats.get(name);
       if (found) return found;
       const target = fresh(`${name}_dequantized`);
-      convert("DequantizeLinear", integers.get(name)!, target, name, plan.values.get(name)!);
+      convert("DequantizeLinear", integers.get(name)!, target, name);
       floats.set(name, target);
       return target;
     },
     rescaled(name, factor) {
       const { scale, ...rest } = plan.values.get(name)!;
       const target = fresh(`${name}_rescaled`);
-      const hint = `${name}_rescaled`;
-      convert("DequantizeLinear", integers.get(name)!, target, hint, { ...rest, scale: Math.fround(scale * factor) });
+      const to = { ...rest, scale: scaledBy(scale, factor) };
+      const node = put("DequantizeLinear", integers.get(name)!, target, `${name}_rescaled`, to);
+      converting.set(node, { value: name, factor });
       return target;
     },
     operand,

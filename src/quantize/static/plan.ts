@@ -4,7 +4,7 @@ import type { QuantizedForm } from "../../tensor/quantized.js";
 import { siteKey } from "../sites.js";
 import { newCut } from "./cut.js";
 import { type StaticFacts, staticFacts } from "./facts.js";
-import { type ActivationScale, reach } from "./scale.js";
+import { type ActivationScale, reach, scaledBy } from "./scale.js";
 import type { ObservedValue, StaticSettings } from "./settings.js";
 import { type EightBitForm, eightBitForm, isSaturation } from "./table.js";
 import { usefulRange } from "./useful.js";
@@ -245,7 +245,7 @@ function scalesOf(
     const input = values.get(unit.node.input[form.activations[0]!]!)!;
     for (const name of unit.outputs) {
       if (form.kind === "through") values.set(name, input);
-      else if (form.kind === "relabel") values.set(name, { ...input, scale: Math.fround(input.scale * form.factor!) });
+      else if (form.kind === "relabel") values.set(name, { ...input, scale: scaledBy(input.scale, form.factor!) });
       else if (isTaken.has(name) || !canPutOutFloats(unit, facts))
         values.set(name, facts.scaleOf(rangeOf(unit, name, facts)));
     }

@@ -35,6 +35,11 @@ export function activationScale(
   return { scale, zeroPoint: roundHalfEven(lowest - low / scale), signed };
 }
 
+/** A scale times a number, as a graph of float32 multiplies them. */
+export function scaledBy(scale: number, factor: number): number {
+  return Math.fround(scale * Math.fround(factor));
+}
+
 /** Real numbers that a scale reaches. */
 export function reach({ scale, zeroPoint, signed }: ActivationScale): { readonly min: number; readonly max: number } {
   const lowest = signed ? -128 : 0;

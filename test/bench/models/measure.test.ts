@@ -18,6 +18,7 @@ function machine(seconds: (run: number, batch: Batch) => number) {
       ran.push(batch);
       return new Map();
     },
+    runFor: async () => new Map(),
     close: async () => {},
   };
   const open = async () => {

@@ -1,0 +1,95 @@
+import type { GraphBuilder, Value } from "../../graph/builder.js";
+import { type ConvGeometry, convAttributes, isOne, product, spatial } from "./geometry.js";
+import { padded } from "./place.js";
+
+/**
+ * A way to write the weight gradient of a convolution: x [N, Cin, large...], g [N, Cout, small...] ->
+ * [Cout, Cin / group, kernel...].
+ */
+export type WeightForm = (b: GraphBuilder, x: Value, g: Value, geometry: ConvGeometry) => Value;
+
+/** The weight gradient, in the form that is fastest for the geometry. */
+export const weightGradient: WeightForm = (b, x, g, geometry) => formFor(x, g, geometry)(b, x, g, geometry);
+
+function formFor(x: Value, g: Value, { kernel, group }: ConvGeometry): WeightForm {
+  if (isOne(kernel) && group === 1) return singleTapForm;
+  if (group === x.shape[1]! && group === g.shape[1]! && product(kernel) <= 9) return depthwiseForm;
+  return unfoldForm;
+}
+
+/** What tap `at` of the kernel sees: [N, Cin, small...] out of padded x. */
+export function tapOf(b: GraphBuilder, x: Value, tap: readonly number[], geometry: ConvGeometry): Value {
+  const { strides, dilations, small } = geometry;
+  const starts = tap.map((at, axis) => at * dilations[axis]!);
+  const ends = starts.map((start, axis) => start + (small[axis]! - 1) * strides[axis]! + 1);
+  const whole = starts.every((start, axis) => start === 0 && ends[axis] === x.shape[axis + 2]);
+  if (whole && isOne(strides)) return x;
+  const axes = tap.map((_, axis) => axis + 2);
+  const inputs = [x, b.ints(starts), b.ints(ends), b.ints(axes), b.ints(strides)];
+  return b.op("Slice", inputs, { dtype: x.dtype, shape: [...x.shape.slice(0, 2), ...small] });
+}
+
+/** The taps of a kernel, row after row. */
+export function tapsOf(kernel: readonly number[]): readonly (readonly number[])[] {
+  return kernel.reduce<readonly (readonly number[])[]>(
+    (all, size) => all.flatMap((tap) => Array.from({ length: size }, (_, at) => [...tap, at])),
+    [[]],
+  );
+}
+
+/** x with the pads of the convolution. */
+export function withPads(b: GraphBuilder, x: Value, { begin, end }: ConvGeometry): Value {
+  return padded(b, x, [0, 0, ...begin], [0, 0, ...end]);
+}
+
+/** [N, C, all places]. */
+export function flatten(b: GraphBuilder, x: Value): Value {
+  return b.reshape(x, [x.shape[0]!, x.shape[1]!, product(spatial(x))]);
+}
+
+/** Windows of one element: what they see is x itself, or every so many of its elements. */
+export const singleTapForm: WeightForm = (b, x, g, geometry) => {
+  const seen = tapOf(
+    b,
+    withPads(b, x, geometry),
+    geometry.kernel.map(() => 0),
+    geometry,
+  );
+  return overPatches(b, flatten(b, seen), g, geometry);
+};
+
+/** A channel of its own for each filter: for each tap a product element by element, and its sum. */
+export const depthwiseForm: WeightForm = (b, x, g, geometry) => {
+  const whole = withPads(b, x, geometry);
+  const axes = [0, ...geometry.small.map((_, at) => at + 2)];
+  const sums = tapsOf(geometry.kernel).map((tap) => {
+    const sum = b.reduce("ReduceSum", b.mul(tapOf(b, whole, tap, geometry), g), axes, false);
+    return b.reshape(sum, [g.shape[1]!, 1]);
+  });
+  return b.reshape(b.concat(sums, 1), [g.shape[1]!, 1, ...geometry.kernel]);
+};
+
+/** The patches by a grouped Conv whose filters have a single 1 each; any geometry. */
+export const unfoldForm: WeightForm = (b, x, g, geometry) => {
+  const [n, cin] = x.shape as readonly [number, number];
+  const taps = product(geometry.kernel);
+  const eye = new Float32Array(cin * taps * taps);
+  for (let row = 0; row < cin * taps; row++) eye[row * taps + (row % taps)] = 1;
+  const filters = b.constant({ dtype: "float32", shape: [cin * taps, 1, ...geometry.kernel], data: eye }, "unfold");
+  const form = { dtype: x.dtype, shape: [n, cin * taps, ...geometry.small] };
+  const patches = b.op("Conv", [x, filters], form, convAttributes(geometry, cin));
+  return overPatches(b, flatten(b, patches), g, geometry);
+};
+
+/** patches [N, Cin * K, places] and g [N, Cout, ...] -> [Cout, Cin / group, kernel...], summed over N and places. */
+export function overPatches(b: GraphBuilder, patches: Value, g: Value, { group, kernel }: ConvGeometry): Value {
+  const [n, rows, places] = patches.shape as readonly [number, number, number];
+  const cout = g.shape[1]!;
+  const split = group === 1 ? [n] : [n, group];
+  const left = b.reshape(patches, [...split, rows / group, places]);
+  const right = b.reshape(g, [...split, cout / group, places]);
+  // the patches are the left side, as onnxruntime repacks the right one
+  const sums = b.reduce("ReduceSum", b.matmul(left, right, { transY: true }), [0], false);
+  const turned = b.transpose(sums, group === 1 ? [1, 0] : [0, 2, 1]);
+  return b.reshape(turned, [cout, rows / group / product(kernel), ...kernel]);
+}
