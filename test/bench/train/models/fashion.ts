@@ -12,7 +12,7 @@ export interface FashionSize {
 /** 241,546 weights. */
 export const fashionTeacher: FashionSize = { channels: [32, 64, 128], hidden: 128 };
 
-/** Input `x` [batch, 1, 28, 28] from -1 to 1, output `logits` [batch, 10]. */
+/** Input `x` [batch, 1, 28, 28] from -1 to 1, output `probabilities` [batch, 10]. */
 export function fashionCnn({ channels, hidden }: FashionSize, seed: number): ModelProto {
   const author = createAuthor("fashion", seed);
   const { b } = author;
@@ -23,7 +23,7 @@ export function fashionCnn({ channels, hidden }: FashionSize, seed: number): Mod
   const flat = b.op("Flatten", [x], { dtype: x.dtype, shape: [1, 9 * channels[2]] }, { axis: 1 });
   const wide = b.map("Relu", author.linear("fc1", flat, hidden, { gain: Math.SQRT2 }));
   const logits = author.linear("fc2", wide, 10);
-  return author.finish([{ value: logits, name: "logits", shape: ["batch", 10] }]);
+  return author.finish(logits, ["batch", 10], true);
 }
 
 /** 2x2 max pooling; an odd row or column at the end is dropped. */
