@@ -14,6 +14,8 @@ import { hardLoss } from "./learn.js";
 const job = JSON.parse(process.argv[2]!) as {
   readonly file: string;
   readonly data: string;
+  /** The axis of the logits that classes are on. */
+  readonly classAxis: number;
   readonly threads: number;
   readonly seconds: number;
   readonly rate: number;
@@ -28,7 +30,7 @@ function noFiles(): never {
 }
 const parameters = [...model.parameters.values()];
 const objective = distillationObjective(
-  [{ name: "logits", kind: "classes", student: "logits", teacher: "", axis: -1 }],
+  [{ name: "logits", kind: "classes", student: "logits", teacher: "", axis: job.classAxis }],
   [],
   hardLoss,
 );
