@@ -47,7 +47,10 @@ export function perceptron(
     const values = new Map([...b.values, ...[x, ...given].map((one) => [one.name, one] as const)]);
     return { nodes: b.nodes, values, constants: b.constants, inputs: [x], outputs: [y] };
   };
-  return { binding: { inputs: [{ name: "x", dtype: "float32", shape: ["rows", sizes[0]!] }], bind }, parameters };
+  return {
+    binding: { statistics: [], inputs: [{ name: "x", dtype: "float32", shape: ["rows", sizes[0]!] }], bind },
+    parameters,
+  };
 }
 
 /** Half the mean over rows of the squared distance to the extra `y`. */
