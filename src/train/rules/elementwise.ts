@@ -169,8 +169,8 @@ export const elementwiseRules: RuleTable = {
   Min: (context) => extremum(context, -1),
   Where: ({ b, inputs, cotangent, wants }) => [
     undefined,
-    wants(1) ? b.where(inputs[0]!, cotangent(), 0) : undefined,
-    wants(2) ? b.where(inputs[0]!, 0, cotangent()) : undefined,
+    wants(1) ? passing(b, inputs[0]!, cotangent()) : undefined,
+    wants(2) ? passing(b, b.map("Not", inputs[0]!), cotangent()) : undefined,
   ],
   PRelu: ({ b, inputs: [x, slope], cotangent, wants }) => [
     wants(0) ? b.where(b.compare("Greater", x!, 0), cotangent(), b.mul(cotangent(), slope!)) : undefined,
