@@ -10,6 +10,7 @@ import {
 } from "../distill/objective.js";
 import { openSession, type Session } from "../engine/session.js";
 import { UserError } from "../errors.js";
+import { isBroken } from "../evaluate/agreement.js";
 import { checkGraphs } from "../graph/check.js";
 import { cloneModel } from "../graph/clone.js";
 import type { LossPart, ModelScore } from "../render/training-result.js";
@@ -203,6 +204,7 @@ export async function distillJob(host: Host, job: Job, link: Link): Promise<Outc
         metric: gauge.metric,
         scores,
         training: trained.course,
+        missed: isBroken(learnedOutputs.agreement),
       },
     };
   } finally {

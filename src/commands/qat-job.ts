@@ -1,20 +1,7 @@
-import { availableParallelism } from "node:os";
-import { type Host, type Options } from "../cli.js";
-import type { SampleSet } from "../data/batch.js";
-import { partOf } from "../data/sample-set.js";
-import { describeOutputs } from "../distill/outputs.js";
-import { openSession, type Session } from "../engine/session.js";
+import type { Host } from "../cli.js";
 import { UserError } from "../errors.js";
-import { rememberOutputs } from "../evaluate/drop.js";
-import { checkGraphs } from "../graph/check.js";
-import { normalise } from "../graph/normalise/index.js";
-import { raiseOpset } from "../graph/opset.js";
-import { planQuantization } from "../quantize/plan.js";
-import { defaultQat, quantizationAwareTraining } from "../quantize/qat.js";
-import { labelExtra, type QatLoss, withTeacher } from "../quantize/qat/objective.js";
-import { observedValues } from "../quantize/static/observed.js";
-import { startWeights } from "../quantize/weights.js";
-import type { LossPart, ModelScore } from "../render/training-result.js";
-import { createQuantizer, smallModel } from "../tensor/kernels/pool.js";
-import type { Clip } from "../tensor/quantized.js";
-import type { TrainingData } from "../train/task.js";
+import type { Job, Link, Outcome } from "./training-job.js";
+
+export async function qatJob(_host: Host, _job: Job, _link: Link): Promise<Outcome> {
+  throw new UserError("--qat: not yet");
+}

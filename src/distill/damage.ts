@@ -7,13 +7,12 @@ import { numbersOf } from "../tensor/numbers.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { ModelOutput } from "./outputs.js";
 
-/** Opens a model that puts out just these values of its main graph. */
-export async function openValues(
+/** The bytes of a model that puts out just these values of its main graph. */
+export function valuesModel(
   model: ModelProto,
   values: readonly string[],
   readExternal: ReadExternal | undefined,
-  threads = 1,
-): Promise<Session> {
+): Uint8Array<ArrayBuffer> {
   const outputs = new Set(model.graph!.output.map(({ name }) => name));
   const open = exposeValues(
     model,
@@ -23,7 +22,17 @@ export async function openValues(
   const graph = Object.assign(shallowCopy(open.graph!), {
     output: open.graph!.output.filter(({ name }) => wanted.has(name)),
   });
-  return openSession(encodeModel(Object.assign(shallowCopy(open), { graph }), readExternal), { threads });
+  return encodeModel(Object.assign(shallowCopy(open), { graph }), readExternal);
+}
+
+/** Opens that model. */
+export async function openValues(
+  model: ModelProto,
+  values: readonly string[],
+  readExternal: ReadExternal | undefined,
+  threads = 1,
+): Promise<Session> {
+  return openSession(valuesModel(model, values, readExternal), { threads });
 }
 
 /** How far the outputs of changed copies of a model are from the model's own, on a few samples. */
