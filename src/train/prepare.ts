@@ -22,6 +22,8 @@ export interface PrepareSettings {
   readonly frozen: readonly RegExp[];
   /** BatchNormalization with its stored statistics, or with those of the batch (which update the stored ones). */
   readonly batchNorm: "frozen" | "train";
+  /** What trains, where that is known beforehand: then the model is taken as it is, without being normalised. */
+  readonly kinds?: ReadonlyMap<string, ParameterKind>;
 }
 
 /** A BatchNormalization that takes the statistics of the batch, and what is to be done with them after each step. */
@@ -66,7 +68,7 @@ export function prepareModel(model: ModelProto, readExternal: ReadExternal, sett
   const notes: string[] = [];
   const base = cloneModel(model);
   const leave = batchNorm === "train" ? ["tied", "affine"] : ["tied"];
-  const { passes } = normalise(base, readExternal, { constantInputs: "keep", leave });
+  const { passes } = settings.kinds ? { passes: [] } : normalise(base, readExternal, { constantInputs: "keep", leave });
   notes.push(...passes.map(({ words }) => words));
   hoistInitializers(base);
   const copy = cloneModel(base);
@@ -77,7 +79,9 @@ export function prepareModel(model: ModelProto, readExternal: ReadExternal, sett
   if (widened.tensors > 0) notes.push(`${widened.tensors} 16-bit tensors are trained in float32`);
   raiseOpset(copy, name, 21, readExternal);
   keepByproducts(copy);
-  const { kinds, notes: chosen } = chooseParameters(copy, readExternal, settings);
+  const { kinds, notes: chosen } = settings.kinds
+    ? { kinds: settings.kinds, notes: [] }
+    : chooseParameters(copy, readExternal, settings);
   notes.push(...chosen);
   const statistics = batchNorm === "train" ? runningStatistics(copy, kinds) : [];
   const moving = new Set(statistics.flatMap(({ mean, variance }) => [mean, variance]));

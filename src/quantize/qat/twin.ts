@@ -70,6 +70,8 @@ export interface Twin {
   readonly biases: readonly StoredBias[];
   /** Tensors that the file holds as float16. */
   readonly halves: readonly string[];
+  /** The initializers that may change: floats of the base model, and step sizes. Others belong to what stays as PTQ has it. */
+  readonly trainable: ReadonlySet<string>;
 }
 
 /**
@@ -162,7 +164,7 @@ export async function makeTwin(parts: PtqParts): Promise<Twin> {
     } else if (bias && scaleOf.has(bias.weight)) {
       const scale = scaleOfValue(bias.input);
       head.push(...work.nodes.splice(before));
-      const channels = Number(originals.get(bias.bias)!.dims[0]);
+      const channels = twinWeights.find(({ name }) => name === bias.weight)!.steps.units.length;
       fakeBias(work, bias.bias, scaleOf.get(bias.weight)!, scale, channels, node.output[0]!);
       body.push(...work.nodes.splice(before));
       biases.push(bias);
@@ -178,7 +180,13 @@ export async function makeTwin(parts: PtqParts): Promise<Twin> {
   ];
   foldConstants(viewModel(model), readExternal);
   dropDead(model);
-  return { model, weights: twinWeights, activations: twinActivations, biases, halves };
+  const steps = new Set([...twinWeights, ...twinActivations].map((one) => one.steps.name));
+  const trainable = new Set(
+    graph.initializer
+      .filter(({ name, dataType }) => dataType === 1 && (steps.has(name) || originals.has(name)))
+      .map(({ name }) => name),
+  );
+  return { model, weights: twinWeights, activations: twinActivations, biases, halves, trainable };
 
   /** Scales such that no bias in 32 bits meets its limit, with room for the scales to shrink. */
   function grownScales(name: string, { scales }: QuantizedWeight): Float32Array<ArrayBuffer> {

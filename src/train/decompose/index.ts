@@ -4,9 +4,10 @@ import type { GraphBuilder, Value } from "../../graph/builder.js";
 import { isStandard, makeNode } from "../../graph/node.js";
 import type { Tensor } from "../../tensor/tensor.js";
 import type { Decomposition, DecompositionTable } from "./decomposition.js";
+import { recurrentDecompositions } from "./recurrent.js";
 
 /** Operators that training knows by their parts only. */
-const table: DecompositionTable = {};
+const table: DecompositionTable = { ...recurrentDecompositions };
 
 /** How a node is taken apart; undefined for one that stays whole. */
 export function decompositionOf(node: NodeProto): Decomposition | undefined {

@@ -33,6 +33,8 @@ interface Tf {
   tidy<R>(work: () => R): R;
 }
 
+import { peakBytes } from "./peak.js";
+
 const job = JSON.parse(process.argv[2]!) as {
   readonly folder: string;
   readonly model: string;
@@ -127,7 +129,7 @@ console.log(
     losses,
     stepsPerSecond: steps / seconds,
     cpuMs: (user + system) / 1000 / steps,
-    peakBytes: 1024 * process.resourceUsage().maxRSS,
+    peakBytes: peakBytes(),
   }),
 );
 process.exit(0);

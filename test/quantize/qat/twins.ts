@@ -31,10 +31,13 @@ export function ptqParts(
 }
 
 /** The tensors of a twin that training may change, copied. */
-export function parametersOf({ model }: Twin, least = 1): ReadonlyMap<string, { readonly data: Float32Array }> {
+export function parametersOf(
+  { model, trainable }: Twin,
+  least = 1,
+): ReadonlyMap<string, { readonly data: Float32Array }> {
   return new Map(
     model.graph!.initializer.flatMap((tensor) => {
-      if (tensor.dataType !== 1 || /^fake_constant/.test(tensor.name)) return [];
+      if (!trainable.has(tensor.name)) return [];
       const data = (readTensor(tensor, noExternal).data as Float32Array).slice();
       const isStep = /_step(_\d+)?$/.test(tensor.name);
       return data.length >= least || isStep ? [[tensor.name, { data }] as const] : [];

@@ -1,0 +1,89 @@
+import type { Parameter, ParameterKind } from "../train/graph.js";
+import type { Objective } from "../train/objective.js";
+import { prepareModel, type TrainableModel } from "../train/prepare.js";
+import { type ExportedModel, exportTwin } from "./qat/export.js";
+import { type QatLoss, qatObjective } from "./qat/objective.js";
+import { makeTwin, type PtqParts, type Twin } from "./qat/twin.js";
+
+/** What quantization-aware training may be told. */
+export interface QatSettings {
+  /** What the model is called in errors. */
+  readonly name: string;
+  /** Initializers that stay as they are, by patterns over their names. */
+  readonly frozen: readonly RegExp[];
+  /** Whether step sizes of weights are learned (LSQ) or stay as PTQ chose them (straight-through gradient alone). */
+  readonly weightSteps: "learned" | "fixed";
+  /** Whether ranges of activations are learned or stay as calibration found them. */
+  readonly activationSteps: "learned" | "fixed";
+  /** The share of all steps after which step sizes stay as they are: then weights settle on the integers they have. */
+  readonly freezeAfter: number;
+  /** Learning rate of step sizes, as a multiple of that of weights; step sizes are about 1 to training. */
+  readonly stepRate: number;
+  readonly loss: QatLoss;
+}
+
+/** Defaults that suit classifiers and recognisers alike; see the tests of QAT for what they reach. */
+export const defaultQat: Omit<QatSettings, "name" | "loss"> = {
+  frozen: [],
+  weightSteps: "learned",
+  activationSteps: "learned",
+  freezeAfter: 0.8,
+  stepRate: 1,
+};
+
+/** A quantized model in training: what a TrainingTask takes from here, and the way back to a file. */
+export interface QatJob {
+  readonly twin: Twin;
+  readonly model: TrainableModel;
+  readonly objective: Objective;
+  /** To be called before each step, of so many in all. */
+  beforeStep(step: number, steps: number): void;
+  /** PTQ's file with what the parameters are now; these stay as they are. */
+  export(): Promise<ExportedModel>;
+}
+
+/**
+ * Quantization-aware training of what PTQ makes of a model: its float twin with fake quantization, trained against labels
+ * or the original, then stored by PTQ's own plan. BatchNormalization is part of the weights before it, as PTQ has it.
+ * Throws a UserError that names what cannot be trained.
+ */
+export async function quantizationAwareTraining(parts: PtqParts, settings: QatSettings): Promise<QatJob> {
+  const { name, frozen } = settings;
+  const twin = await makeTwin(parts);
+  const floats = prepareModel(parts.base, parts.readExternal, { name, frozen, batchNorm: "frozen" });
+  const kinds = new Map<string, ParameterKind>();
+  for (const [key, { kind }] of floats.parameters) if (twin.trainable.has(key)) kinds.set(key, kind);
+  const steps = [
+    ...(settings.weightSteps === "learned" ? twin.weights : []),
+    ...(settings.activationSteps === "learned" ? twin.activations : []),
+  ].map((one) => one.steps.name);
+  for (const step of steps) kinds.set(step, "step");
+  const prepared = prepareModel(twin.model, parts.readExternal, { name, frozen, batchNorm: "frozen", kinds });
+  const masks: Uint8Array[] = [];
+  const parameters = new Map<string, Parameter>();
+  for (const [key, parameter] of prepared.parameters) {
+    if (parameter.kind !== "step") {
+      parameters.set(key, parameter);
+      continue;
+    }
+    const mask = new Uint8Array(parameter.data.length).fill(1);
+    masks.push(mask);
+    parameters.set(key, { ...parameter, rateScale: settings.stepRate, lowerBound: smallestStep, mask });
+  }
+  return {
+    twin,
+    model: { ...prepared, notes: [...floats.notes, ...prepared.notes], parameters },
+    objective: qatObjective(settings.loss),
+    beforeStep(step, total) {
+      const held = step >= settings.freezeAfter * total ? 0 : 1;
+      for (const mask of masks) mask.fill(held);
+    },
+    export() {
+      const copies = new Map([...parameters].map(([key, { data }]) => [key, { data: data.slice() }] as const));
+      return exportTwin(parts, twin, copies);
+    },
+  };
+}
+
+/** Steps begin between 1 and 2: this is a 64th of their range or less. */
+const smallestStep = 1 / 64;
