@@ -64,7 +64,7 @@ export interface StudentPlan {
 }
 
 /** The plan applied to a copy of the teacher. */
-export function applyStudent(model: ModelProto, { dropped, ranks }: StudentPlan): ModelProto {
+export function applyStudent(model: ModelProto, { dropped, ranks }: Pick<StudentPlan, "dropped" | "ranks">): ModelProto {
   const smaller = dropped.length > 0 ? withoutParts(model, dropped) : model;
   return ranks.length > 0 ? withRanks(smaller, ranks) : smaller;
 }
@@ -213,7 +213,9 @@ async function byParameters(
 
 async function byRank(settings: StudentSettings, layers: readonly Layer[], share: number, meter: DamageMeter) {
   const { model, samples, readExternal, progress } = settings;
-  const bases = await rankBases(model, thickWeights(model), samples, readExternal);
+  const weights = thickWeights(model);
+  if (weights.length === 0) return undefined;
+  const bases = await rankBases(model, weights, samples, readExternal);
   const options = await rankOptions(model, bases, meter, (done, total) => progress?.("measuring ranks", done, total));
   const chosen = chooseRanks(options, (1 - share) * parameterCount(model));
   if (!chosen) return undefined;
