@@ -37,11 +37,11 @@ const none = () => {
 };
 
 /** Steps along the gradient, as shares of the length of the weight. */
-const shares = [1e-2, 3e-3, 1e-3, 3e-2, 3e-4, 1e-4];
+const shares = [1e-2, 3e-3, 1e-3, 3e-2, 3e-4, 1e-4, 3e-5, 1e-5, 1e-1, 1];
 
 /**
  * Holds a model's gradients against finite differences. The loss is the sum of the outputs times numbers by chance; a last
- * Softmax or Sigmoid is left out. Each tensor is moved along its gradient, and the best of six step lengths counts: kinks
+ * Softmax or Sigmoid is left out. Each tensor is moved along its gradient, and the best of ten step lengths counts: kinks
  * of Relu and MaxPool spoil some, and rounding others.
  */
 export async function checkGradients(
@@ -140,7 +140,7 @@ async function errorAlong(data: Float32Array, gradient: Float32Array, loss: () =
   // a bias before a Softmax, for example, has none
   if (length < 1e-6) return 0;
   const before = data.slice();
-  const size = Math.max(norm(before), 1e-2 * Math.sqrt(data.length));
+  const size = norm(before) || 1e-2 * Math.sqrt(data.length);
   let best = Number.POSITIVE_INFINITY;
   for (const share of shares) {
     const step = share * size;
