@@ -12,7 +12,7 @@ import type { Parameter, TrainingGraph } from "./graph.js";
 import type { Objective } from "./objective.js";
 
 /** What one batch gives. The arrays are the caller's. */
-export interface StepResult {
+interface StepResult {
   readonly loss: number;
   readonly terms: ReadonlyMap<string, number>;
   /** How much of the batch counts. */
