@@ -213,7 +213,9 @@ async function byParameters(
 
 async function byRank(settings: StudentSettings, layers: readonly Layer[], share: number, meter: DamageMeter) {
   const { model, samples, readExternal, progress } = settings;
-  const bases = await rankBases(model, thickWeights(model), samples, readExternal);
+  const weights = thickWeights(model);
+  if (weights.length === 0) return undefined;
+  const bases = await rankBases(model, weights, samples, readExternal);
   const options = await rankOptions(model, bases, meter, (done, total) => progress?.("measuring ranks", done, total));
   const chosen = chooseRanks(options, (1 - share) * parameterCount(model));
   if (!chosen) return undefined;
