@@ -11,11 +11,16 @@ export interface Side {
   readonly outputs: readonly ModelOutput[];
 }
 
+/** A pair with the name of the teacher's output. */
+export interface NamedPair extends OutputPair {
+  readonly teacherName: string;
+}
+
 /**
  * Which output of the student learns from which of the teacher: by name, or in order where the names differ. Throws a
  * UserError that names both where they do not fit, or where the two take other inputs.
  */
-export function pairOutputs(teacher: Side, student: Side): readonly OutputPair[] {
+export function pairOutputs(teacher: Side, student: Side): readonly NamedPair[] {
   checkInputs(teacher, student);
   const both = `teacher ${teacher.name} and student ${student.name}`;
   const list = (outputs: readonly ModelOutput[]) =>
@@ -25,7 +30,7 @@ export function pairOutputs(teacher: Side, student: Side): readonly OutputPair[]
     throw new UserError(`${both} have different outputs: the teacher gives ${list(theirs)}, the student ${list(ours)}`);
   }
   const byName = ours.every(({ name }) => theirs.some((one) => one.name === name));
-  return ours.map((output, at): OutputPair => {
+  return ours.map((output, at): NamedPair => {
     const other = byName ? theirs.find(({ name }) => name === output.name)! : theirs[at]!;
     if (formatShape(output.shape) !== formatShape(other.shape)) {
       throw new UserError(
@@ -34,7 +39,7 @@ export function pairOutputs(teacher: Side, student: Side): readonly OutputPair[]
     }
     // a side that ends in a softmax says what the other's numbers are
     const [kind, axis] = output.kind === "classes" ? [output.kind, output.axis] : [other.kind, other.axis];
-    return { name: output.name, kind, axis, student: output.value, teacher: other.value };
+    return { name: output.name, teacherName: other.name, kind, axis, student: output.value, teacher: other.value };
   });
 }
 

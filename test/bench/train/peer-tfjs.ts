@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { decodeNpz } from "../../../src/formats/npz.js";
 import { numbersOf } from "../../../src/tensor/numbers.js";
 import type { Tensor } from "../../../src/tensor/tensor.js";
+import { peakBytes } from "./peak.js";
 
 /** What is used of a tensor of TensorFlow.js. */
 interface T {
@@ -32,8 +33,6 @@ interface Tf {
   conv2d(x: T, filter: T, strides: number, pad: number): T;
   tidy<R>(work: () => R): R;
 }
-
-import { peakBytes } from "./peak.js";
 
 const job = JSON.parse(process.argv[2]!) as {
   readonly folder: string;
