@@ -59,26 +59,20 @@ export interface Candidate extends WrittenModel {
   readonly path: string;
 }
 
-/** Quantizes all that the settings and rules choose, `milder` ways where it says so, and writes it as `name`. */
-export async function makeCandidate(
-  {
-    base,
-    settings,
-    quantizer,
-    weights,
-    readExternal,
-    store,
-    channelsOf,
-    activations,
-    keepNames,
-    staging,
-    whenWritten,
-  }: Workshop,
+/** A model whose biases are corrected for a plan, but whose weights are floats still. */
+export interface PlannedCandidate {
+  readonly model: ModelProto;
+  readonly plan: QuantizationPlan;
+  readonly activations: StaticPlan | undefined;
+  /** Values whose bias was corrected. */
+  readonly corrected: readonly string[];
+}
+
+/** Plans all that the settings and rules choose, `milder` ways where it says so. */
+export async function planCandidate(
+  { base, settings, weights, readExternal, channelsOf, activations }: Workshop,
   milder: Milder,
-  name: string,
-  dataName: string | null,
-  onTensor?: (done: number, total: number) => void | Promise<void>,
-): Promise<Candidate> {
+): Promise<PlannedCandidate> {
   const model = cloneModel(base);
   // loaded where it is wanted only
   const statics = activations && (await import("./compress-static.js"));
@@ -87,6 +81,19 @@ export async function makeCandidate(
   const { correctBiases } = channelsOf ? await import("../quantize/bias-correction.js") : {};
   const corrected =
     channelsOf && correctBiases ? await correctBiases(model, plan, weights, readExternal, channelsOf) : [];
+  return { model, plan, activations: staticPlan, corrected };
+}
+
+/** Quantizes what {@link planCandidate} plans, and writes it as `name`. */
+export async function makeCandidate(
+  workshop: Workshop,
+  milder: Milder,
+  name: string,
+  dataName: string | null,
+  onTensor?: (done: number, total: number) => void | Promise<void>,
+): Promise<Candidate> {
+  const { quantizer, weights, readExternal, store, keepNames, staging, whenWritten } = workshop;
+  const { model, plan, activations, corrected } = await planCandidate(workshop, milder);
   const tensors = await applyPlan(model, plan, {
     quantizer,
     readExternal,
@@ -94,14 +101,14 @@ export async function makeCandidate(
     store,
     ...(onTensor ? { onTensor } : {}),
   });
-  if (staticPlan) statics?.applyStatic(model, staticPlan, readExternal);
+  if (activations) (await import("./compress-static.js")).applyStatic(model, activations, readExternal);
   const short = shortenWherePaying(model, tensors, keepNames);
   const path = staging.pathOf(name);
   const written = writeModelFile(path, model, dataName, readExternal, { label: staging.label, whenWritten });
   return {
     ...written,
     plan,
-    activations: staticPlan,
+    activations,
     // what the file calls them
     tensors: short
       ? tensors.map((tensor) => ({ ...tensor, storedAs: tensor.storedAs && (short.get(tensor.storedAs) ?? null) }))

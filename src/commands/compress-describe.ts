@@ -95,7 +95,7 @@ export async function describeRun(
 const chunkBytes = 1 << 22;
 
 /** Size and hash of a file; by a hasher that has seen it in its last state, where there is one. */
-async function describeFile(name: string, path: string, hasher: Hasher | undefined): Promise<OutputFile> {
+export async function describeFile(name: string, path: string, hasher: Hasher | undefined): Promise<OutputFile> {
   if (hasher) {
     const { state, sha256 } = await hasher.hashOf(path, name);
     const { ino, size, mtimeMs } = statSync(path);

@@ -6,6 +6,7 @@ import { modelHeads } from "./heads.js";
 import { anyShare, repeated, seconds, whole } from "./option-values.js";
 import { outputOptions, withPage } from "./output.js";
 import { calibrationOptions, labelsOption, sampleOptions } from "./sample-options.js";
+import { distillOptions, trainingGroups, trainingOptions } from "./training-options.js";
 
 /** The order of the help: what most people need comes first. */
 const optionGroups = {
@@ -63,6 +64,7 @@ const optionGroups = {
     "--everywhere",
     "--symmetric-activations",
   ],
+  ...trainingGroups,
 };
 
 export const compressCommand: CommandSpec = {
@@ -71,12 +73,19 @@ export const compressCommand: CommandSpec = {
     "--int8 stores weights as 8-bit integers, --int4 those of MatMul and Gemm as 4-bit ones; how each is computed with is\n" +
     "decided by operator, target and --optimize-for, and said. Then original and result run on the same samples. If the\n" +
     "loss on --data exceeds --max-drop, what costs the most is taken back to milder ways until it does not, or the run\n" +
-    "fails. The input is never changed; the output appears whole or not at all.",
-  arguments: [new Argument("<model>", "an .onnx file")],
+    "fails. The input is never changed; the output appears whole or not at all.\n\n" +
+    "--qat trains the model for the errors of --int8 or --int4; with --distill, a model teaches a smaller one. Both learn\n" +
+    "from --data, with --labels or without, and end with a report of before and after on samples held out.",
+  arguments: [new Argument("[model]", "an .onnx file (with --distill: the teacher)")],
   options: [
     new Option("--int8", "quantize weights to 8-bit integers"),
     new Option("--int4", "4-bit weights in blocks for MatMul, Gemm, LSTM, GRU and RNN; others get 8 bits"),
-    new Option("-o, --output <file>", "where to write (default: <model>.int8.onnx or .int4.onnx beside the model)"),
+    new Option("--qat", "with --int8 or --int4: train the model for them, on --data"),
+    new Option("--distill", "train a smaller model to do what --teacher does, on --data"),
+    new Option(
+      "-o, --output <file>",
+      "where to write (default: <model>.int8.onnx, .int4.onnx or .student.onnx beside the model)",
+    ),
     new Option("--dry-run", "print the plan and write nothing"),
     new Option("--force", "replace the output if it exists"),
     ...sampleOptions(),
@@ -148,10 +157,12 @@ export const compressCommand: CommandSpec = {
     new Option("--requantize", "go on where the model is quantized already: with what is still floats"),
     new Option("--keep-names", "values inside the model keep their names (short ones make small files smaller)"),
     new Option("--freeze-inputs", "take weights that are graph inputs too for constants"),
-    new Option("--threads <n>", "threads to quantize with")
+    new Option("--threads <n>", "threads to quantize or train with")
       .argParser(whole(1, 256))
       .default(availableParallelism(), "one for each processor"),
     new Option("--min-elements <n>", "leave smaller tensors as they are").argParser(whole(0)).default(1024),
+    ...distillOptions(),
+    ...trainingOptions(),
     ...outputOptions(withPage),
   ],
   optionGroups,
@@ -161,13 +172,18 @@ export const compressCommand: CommandSpec = {
     { command: "compress --int8 model.onnx --shape x=1x3x48x320 --report report.md", note: "synthetic inputs" },
     { command: "compress --int8 model.onnx --data samples/ --report report.html", note: "a page with charts" },
     { command: "compress --int8 model.onnx --dry-run", note: "which tensors, and why not the others" },
+    { command: "compress --int4 --qat model.onnx --data train.npz --rows", note: "trained for 4 bits" },
+    {
+      command: "compress --distill --teacher model.onnx --student-layers 6 --data texts.npz --rows -o small.onnx",
+      note: "six of its layers learn from it",
+    },
   ],
   exitCodes: {
     0: "the file was written (or the plan printed)",
-    1: "the loss stays above --max-drop: nothing was written; or written, but outputs are broken (not finite)",
+    1: "the loss stays above --max-drop: nothing was written (--qat, --distill: written); or outputs are not finite",
     2: "could not do it; nothing was written",
   },
-  run: (host, [model], options) => compress(host, model as string, options),
+  run: (host, [model], options) => compress(host, model as string | undefined, options),
 };
 
 function blockSize(text: string): number {
@@ -182,7 +198,20 @@ function ortVersion(text: string): string {
   throw new InvalidArgumentError("It must be a version from 1.20 on, such as 1.22.");
 }
 
-async function compress(host: Host, path: string, options: Options): Promise<ExitCode> {
+async function compress(host: Host, path: string | undefined, options: Options): Promise<ExitCode> {
+  const { refuseContradictions, refuseUnused } = await import("./training-refusals.js");
+  refuseUnused(options, compressCommand.options);
+  if (options["distill"]) {
+    refuseContradictions(options);
+    const teacher = (options["teacher"] as string | undefined) ?? path;
+    if (teacher === undefined) throw new UserError("--distill: name the model that teaches with --teacher");
+    if (path !== undefined && path !== teacher) {
+      throw new UserError(`${path} and --teacher ${teacher}: give the teacher once; the student is --student`);
+    }
+    const { runTraining } = await import("./compress-training.js");
+    return runTraining(host, "distill", teacher, options);
+  }
+  if (path === undefined) throw new UserError("name the model to compress: an .onnx file");
   const said = ["int8", "int4", "dynamic", "static", "scheme"].some((option) => options[option] !== undefined);
   if (!said) throw new UserError("say how to compress: --int8 or --int4");
   if (options["int8"] && options["int4"]) throw new UserError("--int8 and --int4: choose one");
@@ -193,6 +222,11 @@ async function compress(host: Host, path: string, options: Options): Promise<Exi
     if (options[name] !== undefined && options["data"] === undefined) {
       throw new UserError(`--${name}: give the samples it is for with --data`);
     }
+  }
+  if (options["qat"]) {
+    refuseContradictions(options);
+    const { runTraining } = await import("./compress-training.js");
+    return runTraining(host, "qat", path, options);
   }
   const { runCompress } = await import("./compress-run.js");
   return runCompress(host, path, options);

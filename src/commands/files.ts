@@ -181,6 +181,12 @@ export function openStaging(host: Host, path: string): Staging {
     rmSync(folder, { recursive: true, force: true });
   };
   const forget = host.onInterrupt(discard);
+  return stagingAt(host, path, folder, discard);
+}
+
+/** A staging folder that is open already, for files that will lie beside `path`; `discard` is its opener's. */
+export function stagingAt(host: Host, path: string, folder: string, discard: () => void): Staging {
+  const home = dirname(absolute(host, path));
   return {
     label: path,
     pathOf: (name) => join(folder, name),

@@ -42,7 +42,7 @@ export const modelHeads = {
   compress: {
     name: "compress",
     summary: "Make an ONNX model smaller, and show on samples how near it stays to the original.",
-    usage: "<model>",
+    usage: "[model]",
   },
   bench: {
     name: "bench",

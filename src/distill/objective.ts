@@ -23,7 +23,7 @@ import { hardTargets, labelMask, topTargets } from "./targets.js";
 
 /** An output of the student and the teacher's that it learns from. */
 export interface OutputPair {
-  /** The output's name, for logs. */
+  /** The student's output, for logs. */
   readonly name: string;
   readonly kind: "classes" | "values";
   /** The values compared: logits, or the outputs themselves. */

@@ -35,7 +35,7 @@ export interface Evaluation {
 /** Runs both models on the samples. With a metric the loss is that of its score, else that of the agreement. */
 export async function evaluateCandidate(
   reference: RunAt,
-  candidate: Run,
+  candidate: RunAt,
   samples: ReadableSamples,
   measure: { readonly metric: Metric; readonly labels: readonly (Label | undefined)[] } | undefined,
   onSample: (done: number) => void = () => {},

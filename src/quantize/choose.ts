@@ -139,7 +139,7 @@ export function unmatchedPatterns(model: ModelProto, { overrides = [] }: Quantiz
 }
 
 /** A pattern in which `*` stands for any characters and `?` for one. */
-function globOf(pattern: string): RegExp {
+export function globOf(pattern: string): RegExp {
   const source = pattern
     .replace(/[.+^${}()|[\]\\]/g, "\\$&")
     .replaceAll("*", ".*")

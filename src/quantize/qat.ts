@@ -72,7 +72,7 @@ export async function quantizationAwareTraining(parts: PtqParts, settings: QatSe
     masks.push(mask);
     parameters.set(key, { ...parameter, rateScale: settings.stepRate, lowerBound: smallestStep, mask });
   }
-  const inside = settings.loss.features > 0 ? comparedInside(parts, twin) : [];
+  const inside = (settings.loss.features ?? 0) > 0 ? comparedInside(parts, twin) : [];
   return {
     twin,
     inside,

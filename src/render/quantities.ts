@@ -37,6 +37,15 @@ export function formatSeconds(seconds: number): string {
   return seconds === 0 ? "0 s" : scaled(seconds, secondUnits);
 }
 
+/** A time that people wait: `40 s`, `12 min`, `3 h 20 min`. */
+export function formatDuration(seconds: number): string {
+  if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`;
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 90) return `${minutes} min`;
+  const rest = minutes % 60;
+  return `${Math.floor(minutes / 60)} h${rest > 0 ? ` ${rest} min` : ""}`;
+}
+
 /** Seconds at the tick of an axis, without zeros that say nothing: `0.5 s`, `100 ms`. */
 export function formatTick(seconds: number): string {
   return formatSeconds(seconds)

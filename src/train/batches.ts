@@ -2,6 +2,7 @@ import type { Batch, DeclaredInput } from "../data/batch.js";
 import { batchAxes, joinSamples } from "../data/feeds.js";
 import { uniform } from "../data/random.js";
 import { UserError } from "../errors.js";
+import { castTensor } from "../tensor/cast.js";
 import { formatShape, type Tensor } from "../tensor/tensor.js";
 import { paddingOf } from "./padding.js";
 import type { TrainingData } from "./task.js";
@@ -109,10 +110,13 @@ export async function createBatches(
 function checkedReader(data: TrainingData, inputs: readonly DeclaredInput[]): (at: number) => Promise<Batch> {
   let known: ReadonlyMap<string, Tensor["dtype"]> | undefined;
   return async (at) => {
-    const sample = await data.read(at);
+    const sample = new Map(await data.read(at));
     for (const { name, dtype, shape } of inputs) {
-      const tensor = sample.get(name);
-      if (!tensor) throw new UserError(`${data.nameOf(at)}: there is nothing for input "${name}" of the model`);
+      const given = sample.get(name);
+      if (!given) throw new UserError(`${data.nameOf(at)}: there is nothing for input "${name}" of the model`);
+      // the copy of a model of halves computes in float32
+      const tensor = isHalf(given.dtype) && dtype === "float32" ? (castTensor(given, dtype) ?? given) : given;
+      sample.set(name, tensor);
       if (tensor.dtype !== dtype) {
         throw new UserError(`${data.nameOf(at)}: input "${name}" takes ${dtype}, found ${tensor.dtype}`);
       }
@@ -135,6 +139,10 @@ function checkedReader(data: TrainingData, inputs: readonly DeclaredInput[]): (a
     }
     return sample;
   };
+}
+
+function isHalf(dtype: Tensor["dtype"]): boolean {
+  return dtype === "float16" || dtype === "bfloat16";
 }
 
 /** The numbers 0 to count - 1 in an order of their own for each seed and epoch. */

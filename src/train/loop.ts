@@ -1,102 +1,186 @@
 import type { Batch, DeclaredInput } from "../data/batch.js";
+import { batchAxes } from "../data/feeds.js";
 import { UserError } from "../errors.js";
 import type { ModelProto } from "../formats/onnx.js";
 import { onnxType } from "../formats/onnx-types.js";
 import { createBatches } from "./batches.js";
+import { encodeBest, encodeCheckpoint, fingerprintOf, restoreCheckpoint } from "./checkpoint.js";
 import type { Parameter, TrainingGraph } from "./graph.js";
-import { createOptimizer } from "./optimizer.js";
+import { createOptimizer, type Optimizer } from "./optimizer.js";
+import { bindShapes, type RunningStatistics } from "./prepare.js";
 import { rateAt } from "./schedule.js";
 import { createSteps } from "./steps.js";
 import type { Score, TrainingOutcome, TrainingTask } from "./task.js";
 
-/** How a model becomes graphs: what it is fed, and the graph for the shapes of a batch. */
+/** How a model becomes graphs: what it is fed, the graph for the shapes of a batch, and statistics that batches move. */
 export interface Binding {
   readonly inputs: readonly DeclaredInput[];
+  readonly statistics: readonly RunningStatistics[];
   bind(feeds: Batch): Promise<TrainingGraph>;
-  readonly statistics?: readonly RunningStatistics[];
 }
 
-/** Running statistics that batches move: running = momentum * running + (1 - momentum) * batch. */
-interface RunningStatistics {
-  /** Parameters of kind "statistic". */
-  readonly mean: string;
-  readonly variance: string;
-  /** Values of a bound graph. */
-  readonly batchMean: string;
-  readonly batchVariance: string;
-  readonly momentum: number;
+/**
+ * Trains the parameters of a model, in place; at the end they are the best ones (where there is held-out data), else the
+ * last, or their moving average. The same task gives the same bits, also where a checkpoint comes between. Throws a
+ * UserError that names the step where loss, gradient or weights stop being finite: then the parameters are the best ones
+ * so far (else those before that step), and the last checkpoint kept is from before.
+ */
+export async function train(task: TrainingTask): Promise<TrainingOutcome> {
+  const { model } = task;
+  const inputs = declaredInputs(model.copy);
+  return trainWith({ inputs, statistics: model.statistics, bind: (feeds) => bindShapes(model, feeds) }, task);
 }
 
-/** Trains a model as `train` does, with graphs made by `binding`. */
+/** Trains as `train` does, with graphs made by `binding`. */
 export async function trainWith(binding: Binding, task: TrainingTask): Promise<TrainingOutcome> {
-  const { settings, hooks, objective } = task;
-  const trained: readonly Parameter[] = [...task.model.parameters.values()];
+  const { settings, hooks, objective, resume } = task;
+  const { steps, patience, evaluateEvery, checkpointEvery } = settings;
+  const trained = [...task.model.parameters.values()];
   const all = [...trained, ...objective.parameters];
-  const byName = new Map(all.map((one) => [one.name, one]));
-  const names = new Set(binding.inputs.map(({ name }) => name));
-  const batches = await createBatches(task.data, binding.inputs, settings);
-  const steps = createSteps(
-    (batch) => binding.bind(new Map([...batch].filter(([name]) => names.has(name)))),
+  const inputs = new Set(binding.inputs.map(({ name }) => name));
+  // a model that takes one row at a time makes up for it by as many runs
+  const single = batchAxes(binding.inputs).size === 0;
+  const perStep = settings.accumulate * (single ? Math.min(settings.batchSize, task.data.count) : 1);
+  const optimizer = createOptimizer(all, { ...settings, accumulate: perStep });
+  const fingerprint = fingerprintOf(task, all);
+  let { position, best, waited, loss } = resume
+    ? restoreCheckpoint(resume, fingerprint, all, optimizer)
+    : { position: undefined, best: undefined, waited: 0, loss: Number.NaN };
+  const batches = await createBatches(task.data, binding.inputs, settings, position);
+  const compiled = createSteps(
+    (batch) => binding.bind(new Map([...batch].filter(([name]) => inputs.has(name)))),
     objective,
     trained,
     {
       threads: settings.threads,
-      statistics: (binding.statistics ?? []).flatMap((one) => [one.batchMean, one.batchVariance]),
+      statistics: binding.statistics.flatMap((one) => [one.batchMean, one.batchVariance]),
     },
   );
-  // a model that takes one row at a time gets the gradient of a batch from as many runs
-  const perStep = settings.accumulate * Math.ceil(Math.min(settings.batchSize, task.data.count) / batches.rows);
-  const optimizer = createOptimizer(all, { ...settings, accumulate: perStep });
-  let finalLoss = Number.NaN;
-  let best: { readonly step: number; readonly score: Score } | undefined;
-  let ended: TrainingOutcome["ended"] = "done";
-  try {
-    while (optimizer.steps < settings.steps) {
-      if (hooks.stopRequested()) {
-        ended = "stopped";
-        break;
+  const byName = new Map(all.map((one) => [one.name, one]));
+
+  const refuse = (what: string, step = optimizer.steps + 1): never => {
+    throw new UserError(
+      `step ${step}: ${what}, so training stops; a lower learning rate, a longer warm-up or a clipping norm may help`,
+    );
+  };
+  const runStep = async () => {
+    const rate = rateAt(settings.schedule, optimizer.steps, steps);
+    let [sum, weight] = [0, 0];
+    const terms: Record<string, number> = {};
+    const moves: (() => void)[] = [];
+    for (let at = 0; at < perStep; at++) {
+      const batch = await batches.next();
+      const result = await (await compiled.stepFor(batch)).run(batch);
+      if (!Number.isFinite(result.loss)) refuse(`the loss is ${result.loss}`);
+      optimizer.add(result.gradients, result.weight);
+      sum += result.loss * result.weight;
+      weight += result.weight;
+      for (const [name, value] of result.terms) terms[name] = (terms[name] ?? 0) + value * result.weight;
+      for (const one of binding.statistics) {
+        const move = (name: string, value: string) =>
+          moves.push(() => moveTowards(byName.get(name)!, result.statistics.get(value)!, one.momentum));
+        move(one.mean, one.batchMean);
+        move(one.variance, one.batchVariance);
       }
-      const step = optimizer.steps;
-      task.beforeStep?.(step);
-      let loss = 0;
-      let weight = 0;
-      const terms: Record<string, number> = {};
-      for (let at = 0; at < perStep; at++) {
-        const batch = await batches.next();
-        const result = await (await steps.stepFor(batch)).run(batch);
-        if (!Number.isFinite(result.loss)) throw new UserError(`step ${step + 1}: the loss is ${result.loss}`);
-        optimizer.add(result.gradients, result.weight);
-        loss += result.loss * result.weight;
-        weight += result.weight;
-        for (const [name, value] of result.terms) terms[name] = (terms[name] ?? 0) + value * result.weight;
-        for (const one of binding.statistics ?? []) {
-          moveTowards(byName.get(one.mean)!, result.statistics.get(one.batchMean)!, one.momentum);
-          moveTowards(byName.get(one.variance)!, result.statistics.get(one.batchVariance)!, one.momentum);
-        }
-      }
-      const rate = rateAt(settings.schedule, step, settings.steps);
-      const gradientNorm = optimizer.update(rate);
-      if (!Number.isFinite(gradientNorm)) throw new UserError(`step ${step + 1}: the gradient is ${gradientNorm}`);
-      finalLoss = loss / weight;
-      for (const name of Object.keys(terms)) terms[name] = terms[name]! / weight;
-      hooks.log({ kind: "step", step: step + 1, loss: finalLoss, terms, rate, gradientNorm });
-      hooks.progress(step + 1, settings.steps, finalLoss);
     }
+    const gradientNorm = optimizer.update(rate);
+    if (!Number.isFinite(gradientNorm)) refuse(`the gradient is ${gradientNorm}`);
+    for (const move of moves) move();
+    // a step in which nothing counted has no loss of its own
+    if (weight > 0) loss = sum / weight;
+    for (const name of Object.keys(terms)) terms[name] = weight > 0 ? terms[name]! / weight : 0;
+    hooks.log({ kind: "step", step: optimizer.steps, loss, terms, rate, gradientNorm });
+    hooks.progress(optimizer.steps, steps, loss);
+  };
+  const evaluate = async (evaluation: () => Promise<Score>) => {
+    await withAverages(all, optimizer, async () => {
+      const score = await evaluation();
+      const isBest = !Number.isNaN(score.value) && (!best || isBetter(score, best.score));
+      if (isBest) best = { step: optimizer.steps, score, weights: copyOf(all) };
+      waited = isBest ? 0 : waited + 1;
+      hooks.log({ kind: "evaluation", step: optimizer.steps, score, best: isBest });
+    });
+    if (waited === 0) hooks.keep("best", encodeBest(all, best!));
+  };
+  const checkpoint = () => {
+    position = batches.position();
+    hooks.keep("last", encodeCheckpoint(fingerprint, all, optimizer, { position, best, waited, loss }));
+  };
+
+  const isOver = (): TrainingOutcome["ended"] | undefined => {
+    if (optimizer.steps >= steps) return "done";
+    if (patience > 0 && waited >= patience) return "early";
+    return hooks.stopRequested() ? "stopped" : undefined;
+  };
+  let ended = isOver();
+  try {
+    while (!ended) {
+      task.beforeStep?.(optimizer.steps);
+      await runStep();
+      const done = optimizer.steps;
+      const evaluates = task.evaluate && (done % evaluateEvery === 0 || done === steps);
+      const keeps = (checkpointEvery > 0 && done % checkpointEvery === 0) || done === steps;
+      if ((evaluates || keeps) && !all.every(allFinite)) refuse("weights are not finite any more", done);
+      if (task.evaluate && evaluates) await evaluate(() => task.evaluate!());
+      ended = isOver();
+      if (keeps || ended) checkpoint();
+    }
+  } catch (error) {
+    if (best) restore(all, best.weights);
+    throw error;
   } finally {
-    await steps.close();
+    await compiled.close();
   }
-  return { steps: optimizer.steps, ended, best, finalLoss };
+  if (best) restore(all, best.weights);
+  else if (optimizer.averages) restore(all, optimizer.averages);
+  const unreached = compiled.unreached();
+  const notes = unreached.length === 0 ? [] : [`the loss does not depend on: ${unreached.join(", ")}`];
+  return {
+    steps: optimizer.steps,
+    ended: ended!,
+    best: best && { step: best.step, score: best.score },
+    finalLoss: loss,
+    notes,
+  };
 }
 
-/** Trains the parameters of a model, in place. */
-export async function train(task: TrainingTask): Promise<TrainingOutcome> {
-  const { bindShapes } = await import("./prepare.js");
-  const inputs = declaredInputs(task.model.copy);
-  return trainWith({ inputs, bind: (feeds) => bindShapes(task.model, feeds) }, task);
+function isBetter(score: Score, than: Score): boolean {
+  return score.higherIsBetter ? score.value > than.value : score.value < than.value;
 }
 
 function moveTowards({ data }: Parameter, batch: Float32Array, momentum: number): void {
   for (let at = 0; at < data.length; at++) data[at] = momentum * data[at]! + (1 - momentum) * batch[at]!;
+}
+
+function allFinite({ data }: Parameter): boolean {
+  // a sum of finite floats in float64 is finite
+  let sum = 0;
+  for (let at = 0; at < data.length; at++) sum += data[at]!;
+  return Number.isFinite(sum);
+}
+
+function copyOf(parameters: readonly Parameter[]): ReadonlyMap<string, Float32Array> {
+  return new Map(parameters.map(({ name, data }) => [name, data.slice()]));
+}
+
+function restore(parameters: readonly Parameter[], weights: ReadonlyMap<string, Float32Array>): void {
+  for (const { name, data } of parameters) data.set(weights.get(name)!);
+}
+
+/** Does something while the parameters are their moving averages, where there are any. */
+async function withAverages(
+  parameters: readonly Parameter[],
+  { averages }: Optimizer,
+  what: () => Promise<void>,
+): Promise<void> {
+  if (!averages) return what();
+  const present = copyOf(parameters);
+  restore(parameters, averages);
+  try {
+    await what();
+  } finally {
+    restore(parameters, present);
+  }
 }
 
 /** What a model is fed. */

@@ -1,4 +1,5 @@
 import type { Batch } from "../data/batch.js";
+import type { Tensor } from "../tensor/tensor.js";
 import type { Parameter, TrainingGraph } from "./graph.js";
 import type { Objective } from "./objective.js";
 import { type CompiledStep, compileStep, type StepSettings } from "./step.js";
@@ -22,31 +23,43 @@ export function createSteps(
   parameters: readonly Parameter[],
   settings: StepSettings,
 ): StepSource {
-  const open = new Map<string, CompiledStep>();
+  const open = new Map<string, { readonly step: CompiledStep; readonly fixed: Batch }>();
   let unreached: ReadonlySet<string> | undefined;
   return {
     async stepFor(batch) {
       const key = [...batch].map(([name, { dtype, shape }]) => `${name}:${dtype}:${shape.join("x")}`).join(" ");
-      let step = open.get(key);
-      if (!step) {
+      let entry = open.get(key);
+      if (entry && ![...entry.fixed].every(([name, tensor]) => sameElements(batch.get(name)!, tensor))) {
+        open.delete(key);
+        await entry.step.close();
+        entry = undefined;
+      }
+      if (!entry) {
         if (open.size >= mostOpen) {
           const [oldest, old] = open.entries().next().value!;
           open.delete(oldest);
-          await old.close();
+          await old.step.close();
         }
-        step = await compileStep(await bind(batch), objective, parameters, batch, settings);
+        const graph = await bind(batch);
+        const step = await compileStep(graph, objective, parameters, batch, settings);
+        entry = { step, fixed: graph.fixed ?? new Map() };
         const { unreached: missed } = step;
         unreached = new Set(missed.filter((name) => unreached?.has(name) ?? true));
       }
       // the last in the map is the one used last
       open.delete(key);
-      open.set(key, step);
-      return step;
+      open.set(key, entry);
+      return entry.step;
     },
     unreached: () => [...(unreached ?? [])],
     async close() {
-      for (const step of open.values()) await step.close();
+      for (const { step } of open.values()) await step.close();
       open.clear();
     },
   };
+}
+
+function sameElements(a: Tensor, b: Tensor): boolean {
+  const [one, other] = [a.data as Float32Array, b.data as Float32Array];
+  return one.length === other.length && one.every((value, at) => value === other[at]);
 }

@@ -90,7 +90,10 @@ export interface TrainingTask {
   readonly data: TrainingData;
   /** Scores the present parameters (of `model`, in place) on held-out data. */
   evaluate?(): Promise<Score>;
-  /** Called before a step's batch runs: where phases change (ranges freeze, statistics freeze). */
+  /**
+   * Called before a step's batch runs, with the number of steps done: where phases change (ranges freeze, statistics
+   * freeze). It may change parameters, and what `rateScale` and the like of a parameter give.
+   */
   beforeStep?(step: number): void;
   readonly settings: TrainingSettings;
   readonly hooks: TrainingHooks;
@@ -104,4 +107,6 @@ export interface TrainingOutcome {
   readonly ended: "done" | "early" | "stopped";
   readonly best: { readonly step: number; readonly score: Score } | undefined;
   readonly finalLoss: number;
+  /** What the user should know, one line each: weights that no gradient reaches. */
+  readonly notes: readonly string[];
 }

@@ -47,7 +47,10 @@ export function perceptron(
     const values = new Map([...b.values, ...[x, ...given].map((one) => [one.name, one] as const)]);
     return { nodes: b.nodes, values, constants: b.constants, inputs: [x], outputs: [y] };
   };
-  return { binding: { inputs: [{ name: "x", dtype: "float32", shape: ["rows", sizes[0]!] }], bind }, parameters };
+  return {
+    binding: { statistics: [], inputs: [{ name: "x", dtype: "float32", shape: ["rows", sizes[0]!] }], bind },
+    parameters,
+  };
 }
 
 /** Half the mean over rows of the squared distance to the extra `y`. */
@@ -78,7 +81,7 @@ export function madeUpData(count: number, inputs: number, outputs: number, seed 
   return { count, source: "made up", read: async (at) => samples[at]!, nameOf: (at) => `row ${at}` };
 }
 
-export const plainSettings: TrainingSettings = {
+const plainSettings: TrainingSettings = {
   steps: 20,
   batchSize: 8,
   accumulate: 1,

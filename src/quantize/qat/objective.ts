@@ -15,8 +15,8 @@ export interface QatLoss {
   /** The share of the original as teacher. */
   readonly teacher: number;
   readonly temperature: number;
-  /** The share of the original's values inside, each missed part of its power: what keeps a deep model alive in 4 bits. */
-  readonly features: number;
+  /** The share of what is missed of the original's values inside: it keeps deep models alive in 4 bits. Default 0. */
+  readonly features?: number;
   /** Outputs that are logits over their last axis, though no Softmax follows; those of a Softmax are known by it. */
   readonly logits: readonly string[];
 }
@@ -40,7 +40,7 @@ interface Compared {
 
 /** The objective; extras are named as above. `inside` are the values that the share of features is for. */
 export function qatObjective(
-  { labels, teacher, features, temperature, logits }: QatLoss,
+  { labels, teacher, features = 0, temperature, logits }: QatLoss,
   inside: readonly string[] = [],
 ): Objective {
   const watches = features > 0 ? inside : [];
@@ -97,7 +97,9 @@ function comparedOf(output: Value, graph: TrainingGraph, logits: readonly string
   const makers = new Map<string, NodeProto>();
   for (const node of graph.nodes) for (const name of node.output) makers.set(name, node);
   let maker = makers.get(output.name);
-  while (maker?.opType === "Identity") maker = makers.get(maker.input[0]!);
+  for (let before = sourceOf(maker, makers); before !== undefined; before = sourceOf(maker, makers)) {
+    maker = makers.get(before);
+  }
   if (maker?.opType === "Softmax" || maker?.opType === "LogSoftmax") {
     const value = graph.values.get(maker.input[0]!);
     if (value) {
@@ -111,6 +113,18 @@ function comparedOf(output: Value, graph: TrainingGraph, logits: readonly string
     axis: isLogits ? output.shape.length - 1 : undefined,
     teacherIs: isLogits ? "logits" : "values",
   };
+}
+
+/** What an Identity, or the rounding of an activation (Div, Clip, Round, Mul), passes on. */
+function sourceOf(maker: NodeProto | undefined, makers: ReadonlyMap<string, NodeProto>): string | undefined {
+  if (maker?.opType === "Identity") return maker.input[0];
+  let found = maker;
+  for (const opType of ["Mul", "Round", "Clip", "Div"]) {
+    if (found?.opType !== opType) return undefined;
+    if (opType === "Div") return found.input[0];
+    found = makers.get(found.input[0]!);
+  }
+  return undefined;
 }
 
 /** The same samples with the original's outputs, and its values inside where `run` gives some, beside them. */

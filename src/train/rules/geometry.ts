@@ -40,8 +40,9 @@ export function windowOf(
   const given = ints("pads");
   const auto = stringAttribute(node, "auto_pad", "NOTSET");
   const pads = kernel.map((size, at): readonly [number, number] => {
-    if (auto === "NOTSET" || auto === "") return [given?.[at] ?? 0, given?.[at + kernel.length] ?? 0];
-    if (auto === "VALID") return [0, 0];
+    const shared = ints("output_shape") !== undefined;
+    if (!shared && (auto === "NOTSET" || auto === "")) return [given?.[at] ?? 0, given?.[at + kernel.length] ?? 0];
+    if (!shared && auto === "VALID") return [0, 0];
     const reach = (small[at]! - 1) * strides[at]! + (size - 1) * dilations[at]! + 1;
     const total = Math.max(0, reach - large[at]!);
     const less = Math.floor(total / 2);

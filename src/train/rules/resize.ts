@@ -21,30 +21,15 @@ export const resizeRules: RuleTable = {
     if (intAttribute(node, "antialias", 0) === 1) return refuse("antialias");
     if (word("keep_aspect_ratio_policy", "stretch") !== "stretch") return refuse("keep_aspect_ratio_policy");
     const axes = intsAttribute(node, "axes")?.map((axis) => axisOf(Number(axis), inputs[0]!.shape.length));
-    return [transposed(context, how, scalesOf(context, 2), axes)];
+    return [transposed(context, how, scalesOf(context), axes)];
   },
-  // what Resize was below opset 10
-  Upsample: (context) => [
-    transposed(
-      context,
-      {
-        mode: stringAttribute(context.node, "mode", "nearest") as Interpolation["mode"],
-        coordinates: "asymmetric",
-        nearest: "floor",
-        cubicA: -0.75,
-        excludeOutside: false,
-      },
-      scalesOf(context, 1),
-      undefined,
-    ),
-  ],
 };
 
 /** The scales a node is given; undefined where sizes say how far. */
-function scalesOf({ node, inputs, constant, refuse }: RuleContext, at: number): ArrayLike<number> | undefined {
-  const input = node.input[at] ? inputs[at] : undefined;
+function scalesOf({ node, inputs, constant, refuse }: RuleContext): ArrayLike<number> | undefined {
+  const input = node.input[2] ? inputs[2] : undefined;
   if (!input || elementCount(input.shape) === 0) return undefined;
-  return numbersOf(constant(at) ?? refuse("its scales change with the data"));
+  return numbersOf(constant(2) ?? refuse("its scales change with the data"));
 }
 
 function transposed(

@@ -32,9 +32,8 @@ export interface Author {
   rows(x: Value, shape: readonly number[]): Value;
   /** [1, channels, height, width] -> [1, channels]. */
   globalAverage(x: Value): Value;
-  finish(
-    outputs: readonly { readonly value: Value; readonly name: string; readonly shape: Port["shape"] }[],
-  ): ModelProto;
+  /** The model whose output is `logits`, or `probabilities` behind them. */
+  finish(logits: Value, shape: Port["shape"], softened?: boolean): ModelProto;
 }
 
 export function createAuthor(name: string, seed: number): Author {
@@ -101,16 +100,16 @@ export function createAuthor(name: string, seed: number): Author {
       const pooled = b.op("GlobalAveragePool", [x], { dtype: x.dtype, shape: [...x.shape.slice(0, 2), 1, 1] });
       return b.op("Flatten", [pooled], { dtype: x.dtype, shape: x.shape.slice(0, 2) }, { axis: 1 });
     },
-    finish(outputs) {
-      const named = outputs.map(({ value, name }) =>
-        b.node("Identity", [value], [value], {}, { names: [fresh(name)] }),
-      );
+    finish(logits, shape, softened = false) {
+      const last = softened ? "probabilities" : "logits";
+      const [named] = b.node("Identity", [logits], [logits], {}, { names: [fresh("logits")] });
+      if (softened) b.node("Softmax", [named], [logits], { axis: -1 }, { names: [fresh(last)] });
       return assembleModel({
         name,
         nodes: b.nodes,
         initializers: [...initializers, ...b.initializers],
         inputs,
-        outputs: outputs.map(({ shape }, at) => ({ name: named[at]![0]!.name, dtype: "float32", shape })),
+        outputs: [{ name: last, dtype: "float32", shape }],
       });
     },
   };

@@ -1,5 +1,5 @@
 // Text classifiers over word ids: embedding, pre-norm blocks of attention and dense layers, mean over what the mask
-// leaves. Inputs `input_ids` and `attention_mask` [batch, sequence], output `logits` [batch, 2].
+// leaves. Inputs `input_ids` and `attention_mask` [batch, sequence], output `probabilities` [batch, 2].
 import type { ModelProto } from "../../../../src/formats/onnx.js";
 import type { Value } from "../../../../src/graph/builder.js";
 import { vocabulary } from "../spam.js";
@@ -33,7 +33,7 @@ export function spamClassifier({ width, heads, blocks }: SpamSize, seed: number)
   const counted = unsqueeze(b.cast(mask, "float32"), [2], [1, sequence, 1]);
   const sum = b.reduce("ReduceSum", b.mul(x, counted), [1], false);
   const mean = b.div(sum, b.reduce("ReduceSum", counted, [1], false));
-  return author.finish([{ value: author.linear("head", mean, 2), name: "logits", shape: ["batch", 2] }]);
+  return author.finish(author.linear("head", mean, 2), ["batch", 2], true);
 }
 
 function block(author: Author, name: string, x: Value, keys: Value, heads: number): Value {

@@ -72,6 +72,6 @@ export function cnn(seed: number): Authored {
 }
 
 function done(author: Author, logits: Value, shape: readonly (number | string)[]): Authored {
-  const model = author.finish([{ value: logits, name: "logits", shape }]);
+  const model = author.finish(logits, shape);
   return { model, weights: author.weights };
 }

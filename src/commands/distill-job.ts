@@ -1,0 +1,232 @@
+import type { Host } from "../cli.js";
+import { pairOutputs } from "../distill/check.js";
+import { formatMix } from "../distill/mix.js";
+import { distillationObjective, labelExtra } from "../distill/objective.js";
+import { describeOutputs } from "../distill/outputs.js";
+import { createTeacher } from "../distill/teacher.js";
+import { openSession, type Session } from "../engine/session.js";
+import { UserError } from "../errors.js";
+import { isBroken } from "../evaluate/agreement.js";
+import { checkGraphs } from "../graph/check.js";
+import { cloneModel } from "../graph/clone.js";
+import type { ModelScore } from "../render/training-result.js";
+import { prepareModel, writeBack } from "../train/prepare.js";
+import type { TrainingData } from "../train/task.js";
+import { pairLayers } from "./distill-layers.js";
+import { lossesOf, manyClasses, mixOf, renamed, shapesOf, usesTop } from "./distill-losses.js";
+import { openStudent } from "./distill-student.js";
+import { absolute } from "./files.js";
+import { readModelFile } from "./model-files.js";
+import { openStore } from "./teacher-store.js";
+import { runCourse, timeSteps, type Work } from "./training-course.js";
+import {
+  dataNameOf,
+  describeWeights,
+  fileOf,
+  floatElements,
+  outputOf,
+  stagedName,
+  stagedPath,
+  versionsOf,
+} from "./training-describe.js";
+import type { Job, Link, Outcome } from "./training-job.js";
+import { openGauge, speedOf, warningsOf } from "./training-measure.js";
+import { frozenPatterns, trainingSettings } from "./training-options.js";
+import { openSamples, withLabels } from "./training-samples.js";
+import { modelBytes, writeModelFile } from "./write-model.js";
+
+/** Softens outputs unless told otherwise; Hinton's and DistilBERT's choice. */
+const usualTemperature = 2;
+
+/** Samples by which a student is made of a teacher. */
+const looks = 8;
+
+/** Trains a student on the outputs of a teacher. */
+export async function distillJob(host: Host, job: Job, link: Link): Promise<Outcome> {
+  const { options } = job;
+  const threads = options["threads"] as number;
+  const source = readModelFile(host, job.model);
+  checkGraphs(source.model, job.model);
+  const open: { close(): Promise<void> }[] = [];
+  const kept = async (session: Promise<Session>) => {
+    const one = await session;
+    open.push(one);
+    return one;
+  };
+  try {
+    const session = await kept(openSession(absolute(host, job.model), { threads }));
+    const samples = await openSamples(host, options, session.inputs, session.outputs);
+    const { training, heldOut, metric } = samples;
+    const labelled = training.labels !== undefined;
+    const first = await training.read(0);
+    const theirs = describeOutputs(source.model, shapesOf(await session.run(first)), labelled);
+    const count = Math.min(looks, training.count);
+    const looked = await Promise.all(Array.from({ length: count }, (_, at) => training.read(at)));
+    const student = await openStudent(host, options, source, theirs, looked, link);
+    const before = await kept(student.open(threads));
+    const model = prepareModel(student.model, student.readExternal, {
+      name: student.name,
+      frozen: frozenPatterns(options),
+      batchNorm: (options["batchNorm"] as "frozen" | "train" | undefined) ?? "frozen",
+    });
+    const fitting = new Map([...first].filter(([name]) => before.inputs.some((input) => input.name === name)));
+    const ours =
+      fitting.size === before.inputs.length
+        ? describeOutputs(model.copy, shapesOf(await before.run(fitting)), labelled)
+        : [];
+    const pairs = pairOutputs(
+      { name: job.model, inputs: session.inputs, outputs: theirs },
+      { name: student.name, inputs: before.inputs, outputs: ours },
+    );
+    const classPair = pairs.find(({ kind }) => kind === "classes");
+    const classes = classPair && theirs.find(({ value }) => value === classPair.teacher)!.shape[classPair.axis]!;
+    const named = renamed(pairs, theirs);
+    const mix = mixOf(options["loss"] as string | undefined, pairs, labelled);
+    const wholeStudent = { model: model.copy, readExternal: student.readExternal };
+    const layers = await pairLayers(options, mix, source, wholeStudent, first);
+    const temperature = (options["temperature"] as number | undefined) ?? usualTemperature;
+    const settings = trainingSettings(options, "distill", training.count);
+    const top = classes !== undefined && classes >= manyClasses && usesTop(mix, classPair!, theirs);
+    const objective = distillationObjective(pairs, layers, {
+      mix,
+      temperature,
+      beta: 0.5,
+      smoothing: 0,
+      blankWeight: (options["blankWeight"] as number | undefined) ?? 1,
+      heads: 1,
+      mask: session.inputs.find(({ name, shape }) => /mask/i.test(name) && shape.length === 2)?.name,
+      topClasses: top,
+      seed: settings.seed,
+    });
+    const losses = lossesOf(mix, pairs, layers);
+    let data: TrainingData = training;
+    if (mix.has("hard")) {
+      if (classes === undefined) throw new UserError("--loss hard: the models have no output of classes for labels");
+      data = withLabels(training, { extra: labelExtra, classes }, `--labels ${options["labels"]}`);
+    }
+    const shared = {
+      versions: versionsOf(host),
+      teacher: { ...(await fileOf(source)), parameters: floatElements(source.model) },
+      student: { ...student.source, parameters: floatElements(student.model), file: student.file },
+      temperature,
+      settings,
+      data: {
+        source: samples.source,
+        training: training.count,
+        heldOut: heldOut.count,
+        labelled,
+        notes: [samples.note, ...training.notes],
+      },
+      losses,
+      weights: describeWeights(model),
+    };
+    // what the loss compares of the teacher
+    const asked = losses.flatMap(({ term, pairs: own }) =>
+      term === "hard" ? [] : own.map((pair) => ({ value: pair.teacher, top: top && term === "soft" })),
+    );
+    const valuesFor = (likeliest: boolean) => [
+      ...new Set(asked.filter((one) => one.top === likeliest).map(({ value }) => value)),
+    ];
+    const cache = options["cache"] as string | undefined;
+    const teacher = createTeacher({
+      model: source.model,
+      readExternal: source.readExternal,
+      values: valuesFor(false),
+      topValues: valuesFor(true),
+      topShare: 0.999,
+      temperature,
+      half: false,
+      store: cache === undefined ? undefined : openStore(host, cache),
+      threads,
+    });
+    open.push(teacher);
+    const learned: TrainingData =
+      asked.length === 0
+        ? data
+        : {
+            ...data,
+            async read(at) {
+              const sample = await data.read(at);
+              return new Map([...sample, ...(await teacher.extrasOf(await training.read(at)))]);
+            },
+          };
+    const gauge = await openGauge(session.run, session.inputs, heldOut, metric);
+    const work: Work = {
+      model,
+      objective,
+      data: learned,
+      gauge,
+      settings,
+      live: named,
+      run: {
+        teacher: shared.teacher.sha256,
+        student: student.file?.sha256 ?? student.source.words,
+        data: samples.source,
+        "held-out samples": String(heldOut.count),
+        labels: String(options["labels"] ?? "none"),
+        loss: formatMix(mix),
+        temperature: String(temperature),
+        "layer pairs": layers.map((pair) => `${pair.student}=${pair.teacher}`).join(" "),
+      },
+    };
+    if (job.isPlan) {
+      const secondsPerStep = await timeSteps(work, link);
+      return {
+        kind: "plan",
+        result: { schema: "deepseek/distill-plan@1", ...shared, notes: model.notes, warnings: [], secondsPerStep },
+      };
+    }
+    const unlearned = await gauge.evaluate(named(before.run));
+    const trained = await runCourse(host, job, link, work);
+    if ("stopped" in trained) return { kind: "stopped", step: trained.stopped, steps: settings.steps };
+    const result = cloneModel(model.base);
+    writeBack(result, model.parameters);
+    const name = stagedName(job);
+    const written = writeModelFile(stagedPath(job, name), result, dataNameOf(job, student), student.readExternal, {
+      label: job.staging.label,
+    });
+    const after = await kept(openSession(stagedPath(job, name), { threads }));
+    const learnedOutputs = await gauge.evaluate(named(after.run));
+    const speed = await speedOf(absolute(host, job.model), stagedPath(job, name), first, options);
+    const scores: readonly ModelScore[] = [
+      {
+        model: "teacher",
+        parameters: shared.teacher.parameters,
+        bytes: source.bytes,
+        ...gauge.row(undefined),
+        speed: null,
+      },
+      {
+        model: "student before",
+        parameters: shared.student.parameters,
+        bytes: student.file?.bytes ?? modelBytes(student.model, null),
+        ...gauge.row(unlearned),
+        speed: null,
+      },
+      {
+        model: "student after",
+        parameters: floatElements(result),
+        bytes: written.bytes,
+        ...gauge.row(learnedOutputs),
+        speed,
+      },
+    ];
+    return {
+      kind: "result",
+      files: written.files,
+      result: {
+        schema: "deepseek/distill@1",
+        ...shared,
+        notes: [...model.notes, ...trained.notes],
+        warnings: warningsOf(learnedOutputs.agreement, trained.course.bestStep),
+        output: await outputOf(job, job.staging.label, written.files),
+        metric: gauge.metric,
+        scores,
+        training: trained.course,
+        missed: isBroken(learnedOutputs.agreement),
+      },
+    };
+  } finally {
+    for (const session of open) await session.close();
+  }
+}

@@ -1,0 +1,123 @@
+import type { Host } from "../cli.js";
+import { UserError } from "../errors.js";
+import type { Run } from "../evaluate/agreement.js";
+import { curveOf } from "../render/training-curve.js";
+import type { TrainingCourse } from "../render/training-result.js";
+import { openLive } from "../train/live-session.js";
+import { train } from "../train/loop.js";
+import type { Objective } from "../train/objective.js";
+import type { TrainableModel } from "../train/prepare.js";
+import type { TrainingData, TrainingRecord, TrainingSettings } from "../train/task.js";
+import type { Job, Link } from "./training-job.js";
+import { dropCheckpoints, openKeeper } from "./training-keep.js";
+import type { Gauge } from "./training-measure.js";
+
+/** What is to be trained, and how. */
+export interface Work {
+  readonly model: TrainableModel;
+  readonly objective: Objective;
+  readonly data: TrainingData;
+  readonly gauge: Gauge;
+  readonly settings: TrainingSettings;
+  /** What decides the result beside settings and weights, by what each is called: a checkpoint of another is not taken. */
+  readonly run: Readonly<Record<string, string>>;
+  /** Makes outputs of the training copy comparable, where it names or lays them out otherwise. */
+  readonly live?: (run: Run) => Run;
+  beforeStep?(step: number): void;
+}
+
+/** Steps of a dry run, of which the first, that compiles the graph, is not counted. */
+const trialSteps = 6;
+
+/** The time of a step in seconds, from a few; the weights are not what they were afterwards. */
+export async function timeSteps(work: Work, link: Link): Promise<number | null> {
+  const times: number[] = [];
+  const settings = { ...work.settings, patience: 0, evaluateEvery: 1e9, checkpointEvery: 0 };
+  await train({
+    model: work.model,
+    objective: work.objective,
+    data: work.data,
+    ...(work.beforeStep ? { beforeStep: (step: number) => work.beforeStep!(step) } : {}),
+    settings,
+    hooks: {
+      log: () => times.push(performance.now()),
+      keep: () => {},
+      stopRequested: () => link.stopRequested() || times.length >= Math.min(trialSteps, settings.steps),
+      progress: () => {},
+    },
+  });
+  return times.length < 2 ? null : (times.at(-1)! - times[0]!) / 1000 / (times.length - 1);
+}
+
+/** Trains, with checkpoints, log, measurements and limits. Ends with the best weights in the model's parameters. */
+export async function runCourse(
+  host: Host,
+  job: Job,
+  link: Link,
+  work: Work,
+): Promise<{ readonly course: TrainingCourse; readonly notes: readonly string[] } | { readonly stopped: number }> {
+  const { options, checkpoints: folder } = job;
+  const { model, objective, data, gauge, settings } = work;
+  const keeper = openKeeper(host, folder, work.run, {
+    resume: options["resume"] === true,
+    force: options["force"] === true,
+    logFile: options["log"] as string | undefined,
+  });
+  const live = await openLive(model, settings.threads);
+  const run = work.live ? work.live(live.run) : live.run;
+  const startedMs = performance.now();
+  const limit = options["time"] as number | undefined;
+  let isLate = false;
+  let rate = 0;
+  let first: number | undefined;
+  const hooks = {
+    log(record: TrainingRecord) {
+      if (record.kind === "step") rate = record.rate;
+      first ??= record.step;
+      keeper.log(record);
+    },
+    keep: keeper.keep,
+    stopRequested() {
+      isLate = limit !== undefined && performance.now() - startedMs > limit * 1000;
+      return isLate || link.stopRequested();
+    },
+    progress: (done: number, total: number, loss: number) => link.progress({ done, total, loss, rate }),
+  };
+  try {
+    const outcome = await train({
+      model,
+      objective,
+      data,
+      evaluate: () => gauge.score(run),
+      ...(work.beforeStep ? { beforeStep: (step: number) => work.beforeStep!(step) } : {}),
+      settings,
+      hooks,
+      ...(keeper.resume ? { resume: keeper.resume } : {}),
+    });
+    keeper.flush();
+    if (outcome.ended === "stopped" && link.stopRequested()) return { stopped: outcome.steps };
+    const records = keeper.records();
+    const evaluations = records.flatMap((record) =>
+      record.kind === "evaluation" ? [{ step: record.step, value: record.score.value, best: record.best }] : [],
+    );
+    const course: TrainingCourse = {
+      steps: outcome.steps,
+      ended: outcome.ended === "stopped" ? "time" : outcome.ended,
+      bestStep: outcome.best?.step ?? null,
+      finalLoss: outcome.finalLoss,
+      seconds: (performance.now() - startedMs) / 1000,
+      resumedAt: keeper.resume ? (first ?? outcome.steps + 1) - 1 : 0,
+      curve: curveOf(records),
+      evaluations,
+      measure: gauge.measure,
+    };
+    return { course, notes: outcome.notes };
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    if (keeper.hasLast()) throw new UserError(`${error.message}; the last good checkpoint is in ${folder}`);
+    if (options["checkpoint"] === undefined) dropCheckpoints(host, folder);
+    throw error;
+  } finally {
+    await live.close();
+  }
+}

@@ -1,0 +1,188 @@
+import { InvalidArgumentError, Option } from "commander";
+import type { Options } from "../cli.js";
+import { globOf } from "../quantize/choose.js";
+import type { OptimizerSettings, ScheduleSettings, TrainingSettings } from "../train/task.js";
+import { duration, repeated, share, whole } from "./option-values.js";
+
+/** What is trained for. */
+export type TrainingMode = "distill" | "qat";
+
+/** Headings of the help for the options of training. */
+export const trainingGroups = {
+  "Teacher and student (--distill)": [
+    "--teacher",
+    "--student",
+    "--student-layers",
+    "--student-params",
+    "--pairs",
+    "--temperature",
+    "--blank-weight",
+    "--cache",
+  ],
+  "Training (--distill, --qat)": [
+    "--steps",
+    "--epochs",
+    "--time",
+    "--batch",
+    "--rate",
+    "--schedule",
+    "--warm-up",
+    "--optimizer",
+    "--weight-decay",
+    "--clip-norm",
+    "--accumulate",
+    "--ema",
+    "--loss",
+    "--freeze",
+    "--batch-norm",
+    "--held-out",
+    "--held-out-data",
+    "--held-out-labels",
+    "--evaluate-every",
+    "--patience",
+    "--checkpoint",
+    "--resume",
+    "--log",
+  ],
+} as const;
+
+/** The options of distillation alone. */
+export function distillOptions(): Option[] {
+  return [
+    new Option("--teacher <file>", "the model that teaches (or <model>)"),
+    new Option("--student <file>", "the model that learns; it takes the teacher's inputs and gives its outputs"),
+    new Option("--student-layers <n>", "make the student from the teacher: keep n layers, or those named: 0,2,4"),
+    new Option(
+      "--student-params <share>",
+      "make the student from the teacher, of at most this share of its size, e.g. 70%",
+    ).argParser(share),
+    new Option(
+      "--pairs <student:teacher>",
+      "layers that are compared by losses of layers, by number or value: 0:1,1:3 (default: found)",
+    ),
+    new Option("--temperature <number>", "what softens the outputs (default: 2)").argParser(between(0.1, 100)),
+    new Option("--blank-weight <share>", "what a frame counts that is surely a blank (CTC; default: 1)").argParser(
+      between(0, 1),
+    ),
+    new Option("--cache <folder>", "keep the teacher's outputs there, for the next run too"),
+  ];
+}
+
+/** The options of every training. Defaults hang on mode and data, so that they stand in words. */
+export function trainingOptions(): Option[] {
+  return [
+    new Option("--steps <n>", "updates of the weights (default: 3 epochs, from 200 to 5000 steps)").argParser(whole(1)),
+    new Option("--epochs <n>", "times that every sample is used").argParser(between(0.01, 1e6)),
+    new Option("--time <limit>", "end training after this time: 90s, 20m, 2h").argParser(duration),
+    new Option("--batch <rows>", "samples of a batch (default: 32)").argParser(whole(1, 65_536)),
+    new Option("--rate <number>", "learning rate (default: 5e-4; --qat 1e-4)").argParser(between(0, 100)),
+    new Option("--schedule <kind>", "how the rate falls (default: cosine)").choices([
+      "constant",
+      "cosine",
+      "linear",
+      "step",
+    ]),
+    new Option("--warm-up <steps>", "steps in which the rate rises, a number or a share (default: 5%)").argParser(
+      stepsOrShare,
+    ),
+    new Option("--optimizer <name>", "how weights are updated (default: adamw)").choices(["adamw", "sgd"]),
+    new Option(
+      "--weight-decay <number>",
+      "decay of weights, as a share of the rate (default: 0.01; --qat 0)",
+    ).argParser(between(0, 10)),
+    new Option("--clip-norm <number>", "largest norm of a gradient, 0 for any (default: 1)").argParser(between(0, 1e9)),
+    new Option("--accumulate <n>", "batches whose gradients make one step (default: 1)").argParser(whole(1, 65_536)),
+    new Option("--ema <decay>", "keep the moving average of the weights, such as 0.999 (default: 0, off)").argParser(
+      between(0, 0.99999),
+    ),
+    new Option("--loss <mix>", "what is minimised, by weight: soft=0.9,hard=0.1 (default: as data and outputs tell)"),
+    new Option("--freeze <pattern>", "weights that stay as they are, by name, e.g. embed* (repeatable)").argParser(
+      repeated,
+    ),
+    new Option(
+      "--batch-norm <way>",
+      "statistics of BatchNormalization: as stored, or learned (default: frozen)",
+    ).choices(["frozen", "train"]),
+    new Option("--held-out <share>", "part of --data that is only measured on (default: 10%)").argParser(share),
+    new Option("--held-out-data <path>", "measure on these samples instead, in the same form as --data"),
+    new Option("--held-out-labels <file>", "their labels"),
+    new Option("--evaluate-every <steps>", "steps between measurements (default: a tenth of all)").argParser(whole(1)),
+    new Option("--patience <n>", "end after n measurements without a better one (default: 0, never)").argParser(
+      whole(0),
+    ),
+    new Option(
+      "--checkpoint <folder>",
+      "where training can go on from (default: <output>.training, gone when it is done)",
+    ),
+    new Option("--resume", "go on from the checkpoint of a run that was interrupted"),
+    new Option("--log <file>", "write every step as a line of JSON (.jsonl)"),
+  ];
+}
+
+/** A number within bounds, both included. */
+function between(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const number = Number(text.trim() || Number.NaN);
+    if (number >= least && number <= most) return number;
+    throw new InvalidArgumentError(`It must be a number from ${least} to ${most}.`);
+  };
+}
+
+/** Steps, or a share of all steps. */
+export type StepsOrShare = { readonly steps: number } | { readonly share: number };
+
+function stepsOrShare(text: string): StepsOrShare {
+  const trimmed = text.trim();
+  if (/^\d+$/.test(trimmed)) return { steps: Number(trimmed) };
+  const part = trimmed.endsWith("%") ? Number(trimmed.slice(0, -1)) / 100 : Number(trimmed || Number.NaN);
+  if (part >= 0 && part < 1) return { share: part };
+  throw new InvalidArgumentError("It must be a number of steps, or a share below 1 such as 5%.");
+}
+
+/** Bounds of the steps that nobody asked for. */
+const usualEpochs = 3;
+const [fewest, most] = [200, 5000];
+
+/** How training goes, as the options say; `count` is how many samples there are to train on. */
+export function trainingSettings(options: Options, mode: TrainingMode, count: number): TrainingSettings {
+  const given = <T>(name: string, otherwise: T): T => (options[name] as T | undefined) ?? otherwise;
+  const batchSize = Math.min(given("batch", 32), count);
+  const accumulate = given("accumulate", 1);
+  const stepsOf = (epochs: number) => Math.max(1, Math.ceil((epochs * count) / (batchSize * accumulate)));
+  const epochs = options["epochs"] as number | undefined;
+  const usual = Math.min(most, Math.max(fewest, stepsOf(usualEpochs)));
+  const steps = given("steps", epochs === undefined ? usual : stepsOf(epochs));
+  const warmUp = given<StepsOrShare>("warmUp", { share: 0.05 });
+  const optimizer: OptimizerSettings =
+    given<string>("optimizer", "adamw") === "sgd"
+      ? { kind: "sgd", momentum: 0.9, nesterov: false }
+      : { kind: "adamw", beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
+  const kind = given<ScheduleSettings["kind"]>("schedule", "cosine");
+  const evaluateEvery = given("evaluateEvery", Math.max(1, Math.ceil(steps / 10)));
+  return {
+    steps,
+    batchSize,
+    accumulate,
+    optimizer,
+    schedule: {
+      kind,
+      rate: given("rate", mode === "qat" ? 1e-4 : 5e-4),
+      warmUp: Math.min(steps, "steps" in warmUp ? warmUp.steps : Math.round(warmUp.share * steps)),
+      floor: kind === "step" ? 0.1 : 0,
+      at: [0.5, 0.8],
+    },
+    weightDecay: given("weightDecay", mode === "qat" ? 0 : 0.01),
+    clipNorm: given("clipNorm", 1),
+    ema: given("ema", 0),
+    seed: options["seed"] as number,
+    threads: options["threads"] as number,
+    evaluateEvery,
+    patience: given("patience", 0),
+    checkpointEvery: evaluateEvery,
+  };
+}
+
+/** The patterns of --freeze. */
+export function frozenPatterns(options: Options): readonly RegExp[] {
+  return ((options["freeze"] as readonly string[] | undefined) ?? []).map(globOf);
+}

@@ -1,0 +1,129 @@
+import type { Host, Options } from "../cli.js";
+import type { DeclaredInput, SampleSet } from "../data/batch.js";
+import type { Label } from "../data/labels.js";
+import { splitSamples } from "../data/sample-set.js";
+import { UserError } from "../errors.js";
+import type { Metric } from "../evaluate/metric.js";
+import { topOneAccuracy } from "../evaluate/metric.js";
+import type { TrainingData } from "../train/task.js";
+import { readMetric } from "./metric-file.js";
+import { sampleSettings } from "./sample-options.js";
+import { readLabels, readSamples } from "./samples.js";
+
+/** Samples with their labels. */
+export interface LabelledSamples extends SampleSet {
+  /** One a sample; undefined where there are none. */
+  readonly labels: readonly Label[] | undefined;
+}
+
+/** What training learns from, what it is measured on, and how. */
+export interface TrainingSamples {
+  readonly training: LabelledSamples;
+  readonly heldOut: LabelledSamples;
+  readonly source: string;
+  /** How samples were parted, in words. */
+  readonly note: string;
+  readonly metric: Metric | undefined;
+}
+
+/** Share of --data that is held out. */
+const usualShare = 0.1;
+
+/** Reads the samples of --data and --held-out-data for a model of these inputs. */
+export async function openSamples(
+  host: Host,
+  options: Options,
+  inputs: readonly DeclaredInput[],
+  outputs: readonly { readonly name: string }[],
+): Promise<TrainingSamples> {
+  const seed = options["seed"] as number;
+  const settings = sampleSettings(options, { count: 1, seed });
+  const text = (name: string) => options[name] as string | undefined;
+  const read = async (data: string, labels: string | undefined) => {
+    const samples = await readSamples(host, data, inputs, settings, outputs);
+    return { samples, labels: labels === undefined ? undefined : await readLabels(host, labels, samples) };
+  };
+  const all = await read(text("data")!, text("labels"));
+  const given = await readMetric(host, "--metric", text("metric"));
+  const metric = given ?? (all.labels ? topOneAccuracy : undefined);
+  const heldOutData = text("heldOutData");
+  if (heldOutData !== undefined) {
+    const other = await read(heldOutData, text("heldOutLabels"));
+    return {
+      training: labelled(all.samples, all.labels),
+      heldOut: labelled(other.samples, other.labels),
+      source: all.samples.source,
+      note: `measured on ${other.samples.count} samples of ${other.samples.source}`,
+      metric,
+    };
+  }
+  const { count } = all.samples;
+  if (count < 2) {
+    throw new UserError(`--data ${text("data")}: holds one sample; training needs more, some of them to measure on`);
+  }
+  const share = (options["heldOut"] as number | undefined) ?? usualShare;
+  const { calibration: training, heldOut } = splitSamples(all.samples, seed, 1 - share);
+  const labelsOf = (indices: readonly number[]) => all.labels && indices.map((at) => all.labels![at]!);
+  return {
+    training: labelled(training, labelsOf(training.indices)),
+    heldOut: labelled(heldOut, labelsOf(heldOut.indices)),
+    source: all.samples.source,
+    note: `${training.count} of ${count} samples to learn from, ${heldOut.count} held out, parted with seed ${seed}`,
+    metric,
+  };
+}
+
+function labelled(samples: SampleSet, labels: readonly Label[] | undefined): LabelledSamples {
+  const { expected } = samples;
+  return {
+    count: samples.count,
+    source: samples.source,
+    synthetic: samples.synthetic,
+    get notes() {
+      return samples.notes;
+    },
+    read: (at) => samples.read(at),
+    nameOf: (at) => samples.nameOf(at),
+    ...(expected ? { expected } : {}),
+    labels,
+  };
+}
+
+/** Where labels go in a sample: the name of the extra, and how many classes there are. */
+export interface LabelPlace {
+  readonly extra: string;
+  readonly classes: number;
+}
+
+/**
+ * The samples with their labels as an extra, int64. Throws a UserError that names the sample whose label is no class of
+ * the model, before anything is trained.
+ */
+export function withLabels(samples: LabelledSamples, { extra, classes }: LabelPlace, option: string): TrainingData {
+  const labels = samples.labels!.map((label, at) => classesOf(label, classes, samples.nameOf(at), option));
+  return {
+    count: samples.count,
+    source: samples.source,
+    nameOf: (at) => samples.nameOf(at),
+    async read(at) {
+      const own = labels[at]!;
+      const data = BigInt64Array.from(own, BigInt);
+      const sample = await samples.read(at);
+      // a row for a class each; several classes are those of the positions of one row
+      const shape = own.length === 1 ? [1] : [1, own.length];
+      return new Map([...sample, [extra, { dtype: "int64", shape, data }]]);
+    },
+  };
+}
+
+function classesOf(label: Label, classes: number, name: string, option: string): readonly number[] {
+  const own = typeof label === "number" ? [label] : label;
+  if (typeof own === "string") {
+    throw new UserError(
+      `${option}: sample ${name} has the text ${JSON.stringify(own)}; training takes class numbers (leave labels out to learn from outputs alone)`,
+    );
+  }
+  const wrong = own.find((value) => !Number.isInteger(value) || value < 0 || value >= classes);
+  if (wrong === undefined) return own;
+  throw new UserError(`${option}: sample ${name} has class ${wrong}; the model has classes 0 to ${classes - 1}`);
+}

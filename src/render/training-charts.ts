@@ -1,0 +1,116 @@
+import { legend } from "./charts.js";
+import { escapeHtml } from "./html-page.js";
+import { type Line, plot } from "./plots.js";
+import { formatCount } from "./quantities.js";
+import { linearScale, scaleFor } from "./scales.js";
+import type { TrainingCourse } from "./training-result.js";
+
+const short = (value: number): string =>
+  value !== 0 && (Math.abs(value) < 1e-3 || Math.abs(value) >= 1e5)
+    ? value.toExponential(1).replace("e+", "e").replace(".0e", "e")
+    : String(Number(value.toPrecision(3)));
+
+/** The curves of a training: loss and its terms, measurements, rate and norm of the gradient. */
+export function trainingCharts({ curve, evaluations, measure, bestStep }: TrainingCourse): string {
+  const steps = Math.max(1, curve.at(-1)?.step ?? 1, evaluations.at(-1)?.step ?? 1);
+  const x = () => linearScale(0, steps, formatCount, { exact: true });
+  const names = [...new Set(curve.flatMap(({ terms }) => Object.keys(terms)))];
+  const lineOf = (title: string, tone: number, of: (point: TrainingCourse["curve"][number]) => number): Line => ({
+    title,
+    tone,
+    points: curve.flatMap((point): (readonly [number, number])[] => {
+      const value = of(point);
+      return Number.isFinite(value) ? [[point.step, value]] : [];
+    }),
+  });
+  const losses = [
+    lineOf("loss", 0, ({ loss }) => loss),
+    ...(names.length > 1
+      ? names.map((name, at) => lineOf(name, (at % 6) + 1, ({ terms }) => terms[name] ?? Number.NaN))
+      : []),
+  ];
+  const figures = [
+    curvePlot("Loss", losses, x()),
+    measurePlot(evaluations, measure, bestStep, x()),
+    curvePlot("Learning rate", [lineOf("rate", 3, ({ rate }) => rate)], x(), true),
+    curvePlot("Norm of the gradient", [lineOf("norm", 5, ({ gradientNorm }) => gradientNorm)], x()),
+  ];
+  const shown = figures.filter((figure) => figure !== "");
+  if (shown.length === 0) return "";
+  const terms = losses.length > 1 ? legend(losses.map(({ title, tone }) => ({ name: title, tone }))) : "";
+  return `<h2>How training went</h2>\n${terms}<div class="plots">\n${shown.join("\n")}\n</div>`;
+}
+
+function curvePlot(title: string, lines: readonly Line[], x: ReturnType<typeof linearScale>, fromZero = false): string {
+  const values = lines.flatMap(({ points }) => points.map(([, value]) => value));
+  if (values.length < 2) return "";
+  const [low, high] = rangeOf(values);
+  const first = lines[0]!.points[0]![1];
+  const last = lines[0]!.points.at(-1)![1];
+  return plot({
+    title,
+    label: `${title} over the steps: ${short(first)} at first, ${short(last)} at last`,
+    x,
+    y: scaleFor(low, high, short, { fromZero }),
+    xWords: "steps",
+    lines,
+  });
+}
+
+function measurePlot(
+  evaluations: TrainingCourse["evaluations"],
+  measure: TrainingCourse["measure"],
+  bestStep: number | null,
+  x: ReturnType<typeof linearScale>,
+): string {
+  const finite = evaluations.filter(({ value }) => Number.isFinite(value));
+  if (finite.length === 0) return "";
+  const [low, high] = rangeOf(finite.map(({ value }) => value));
+  const text = (value: number) =>
+    high <= 1 && low >= 0 && high > 0.01 ? `${Number((100 * value).toFixed(1))} %` : short(value);
+  const better = measure.higherIsBetter ? "more is better" : "less is better";
+  return plot({
+    title: `${measure.name} on held-out samples (${better})`,
+    label: `${measure.name}: ${finite.map(({ step, value }) => `${text(value)} at step ${step}`).join(", ")}`,
+    x,
+    y: linearScale(low, high, text),
+    xWords: "steps",
+    lines: [{ title: measure.name, tone: 1, points: finite.map(({ step, value }) => [step, value] as const) }],
+    dots: finite.map(({ step, value }) => ({
+      x: step,
+      y: value,
+      tone: 1,
+      kind: "ring" as const,
+      title: `step ${formatCount(step)}: ${text(value)}`,
+      ...(step === bestStep ? { text: `best: ${text(value)}` } : {}),
+    })),
+  });
+}
+
+function rangeOf(values: readonly number[]): readonly [low: number, high: number] {
+  // spreading thousands of values as arguments would be too many
+  return [
+    values.reduce((least, value) => Math.min(least, value), Number.POSITIVE_INFINITY),
+    values.reduce((most, value) => Math.max(most, value), Number.NEGATIVE_INFINITY),
+  ];
+}
+
+/** Parameters of each layer of the teacher, kept ones and others in different colours. */
+export function layerChart(
+  layers: readonly { readonly name: string; readonly parameters: number; readonly kept: boolean }[],
+): string {
+  if (layers.length === 0) return "";
+  const most = Math.max(1, ...layers.map(({ parameters }) => parameters));
+  const rows = layers.map(
+    ({ name, parameters, kept }) =>
+      `<span class="name" title="${escapeHtml(name)}">&lrm;${escapeHtml(name)}&lrm;</span><svg height="14" aria-hidden="true"><rect class="tone-${kept ? 1 : 7}" width="${Number((100 * Math.max(0.003, parameters / most)).toFixed(2))}%" height="14" rx="2"/></svg><span class="number">${formatCount(parameters)}${kept ? "" : ", left out"}</span>`,
+  );
+  return `<h2>Layers of the teacher</h2>
+${legend([
+  { name: "kept", tone: 1 },
+  { name: "left out", tone: 7 },
+])}
+<div class="bars" role="group" aria-label="Parameters of each layer of the teacher">
+${rows.join("\n")}
+</div>`;
+}

@@ -1,0 +1,229 @@
+import { formatShape } from "../tensor/tensor.js";
+import { type Report, reportForms } from "./compress-lead.js";
+import type { Forms } from "./forms.js";
+import {
+  formatBytes,
+  formatCount,
+  formatDecibels,
+  formatDuration,
+  formatNumberOf,
+  formatPercent,
+} from "./quantities.js";
+import type { Section } from "./sections.js";
+import type { DistillPlan, DistillResult, ModelScore, QatPlan, QatResult } from "./training-result.js";
+
+type Result = DistillResult | QatResult;
+type Plan = DistillPlan | QatPlan;
+
+const right = "right" as const;
+
+/** The forms of a finished training; the page has the curves. */
+export function trainingForms(result: Result): Forms {
+  const report: Report = {
+    title: isDistilled(result)
+      ? `Distilled ${result.teacher.path} into ${result.output.path}`
+      : `Trained ${result.model.path} for ${result.bits} bits`,
+    lead: [...leadOf(result), ...shared(result)],
+    sections: [scoreSection(result), lossSection(result), ...layerSection(result)],
+    foot: footOf(result),
+  };
+  return {
+    ...reportForms(result, report),
+    html: async () => (await import("./training-page.js")).trainingPage(result, report),
+  };
+}
+
+/** The forms of a plan. */
+export function trainingPlanForms(plan: Plan): Forms {
+  const { settings, secondsPerStep } = plan;
+  const time =
+    secondsPerStep === null
+      ? "how long it takes was not measured"
+      : `a step takes ${formatStep(secondsPerStep)}: about ${formatDuration(secondsPerStep * settings.steps)} in all, measurements not counted`;
+  const report: Report = {
+    title: isDistilled(plan) ? `Plan to distill ${plan.teacher.path}` : `Plan to train ${plan.model.path}`,
+    lead: ["nothing was written", time, ...shared(plan)],
+    sections: [lossSection(plan), ...layerSection(plan), weightSection(plan)],
+    foot: [],
+  };
+  return {
+    ...reportForms(plan, report),
+    html: async () => (await import("./training-page.js")).trainingPlanPage(plan, report),
+  };
+}
+
+const isDistilled = <T extends Result | Plan>(one: T): one is Extract<T, { readonly teacher: unknown }> =>
+  "teacher" in one;
+
+function leadOf(result: Result): readonly string[] {
+  const { output, training, scores, settings } = result;
+  const [reference, before, after] = [scores[0]!, scores.at(-2)!, scores.at(-1)!];
+  const size =
+    reference.bytes === null
+      ? formatBytes(output.bytes)
+      : `${formatBytes(reference.bytes)} -> ${formatBytes(output.bytes)} (${(output.bytes / reference.bytes).toFixed(3)} of it)`;
+  return [
+    `wrote ${output.path}: ${size}`,
+    ...gainWords(result, reference, before, after),
+    ...speedWords(after, reference.model),
+    `${formatNumberOf(training.steps, "step")} of ${formatCount(settings.steps)} in ${formatDuration(training.seconds)}${endWords(result)}`,
+  ];
+}
+
+/** What training was good for, in the score where there is one. */
+function gainWords(
+  { metric }: Result,
+  reference: ModelScore,
+  before: ModelScore,
+  after: ModelScore,
+): readonly string[] {
+  const of = (score: ModelScore): string | undefined => {
+    if (metric) return score.metric === null ? undefined : `${formatScore(score.metric)} ${score.model}`;
+    return score.agreement ? `${agreementWords(score)} ${score.model}` : undefined;
+  };
+  const words = [reference, before, after].flatMap((score) => of(score) ?? []);
+  return [`${metric ? metric.name : `agreement with the ${reference.model} model`}: ${words.join(", ")}`];
+}
+
+function agreementWords({ agreement }: ModelScore): string {
+  if (agreement === null) return "-";
+  const { topOne, sqnrDb } = agreement;
+  return topOne === null ? (sqnrDb === null ? "equal" : formatDecibels(sqnrDb)) : formatPercent(topOne, false, 2);
+}
+
+function speedWords({ speed }: ModelScore, reference: string): readonly string[] {
+  if (!speed || speed.ratio === null) return [];
+  const { ratio, interval } = speed;
+  const within = interval ? ` [${interval.lower.toFixed(2)}, ${interval.upper.toFixed(2)}]` : "";
+  return [`${ratio.toFixed(2)} of the ${reference} model's CPU time${within}`];
+}
+
+function endWords({ training }: Result): string {
+  const { ended, bestStep, steps, resumedAt } = training;
+  const why = { done: "", early: "; it ended early, as nothing got better", time: "; --time ended it" }[ended];
+  const best =
+    bestStep !== null && bestStep !== steps ? `; the weights of step ${formatCount(bestStep)} were best` : "";
+  const resumed = resumedAt > 0 ? `; gone on from step ${formatCount(resumedAt)}` : "";
+  return `${why}${best}${resumed}`;
+}
+
+/** Data, student, weights and settings, which plan and result both tell. */
+function shared(one: Result | Plan): readonly string[] {
+  const { data, weights, settings, notes } = one;
+  const { schedule, optimizer } = settings;
+  const student = isDistilled(one)
+    ? [
+        `student: ${one.student.words}, ${formatCount(one.student.parameters)} of ${formatCount(one.teacher.parameters)} parameters (${formatPercent(one.student.parameters / one.teacher.parameters)})`,
+      ]
+    : [];
+  return [
+    ...student,
+    `samples: ${data.notes.join("; ")}; ${data.labelled ? "with labels" : "without labels"}`,
+    `${formatNumberOf(weights.tensors, "tensor")} trained (${formatCount(weights.elements)} numbers), ${formatCount(weights.frozenTensors)} stay as they are`,
+    `${formatNumberOf(settings.steps, "step")} of ${settings.batchSize * settings.accumulate} samples, ${optimizer.kind}, rate ${schedule.rate} (${schedule.kind}, ${formatNumberOf(schedule.warmUp, "step")} of warm-up), seed ${settings.seed}`,
+    ...(notes.length > 0 ? [`prepared: ${notes.join("; ")}`] : []),
+  ];
+}
+
+/** A score between -1 and 1 as percent, others as they are. */
+const formatScore = (value: number): string =>
+  Math.abs(value) <= 1 ? formatPercent(value, false, 2) : String(Number(value.toPrecision(4)));
+
+const formatStep = (seconds: number): string =>
+  seconds >= 1 ? `${seconds.toFixed(1)} s` : `${(1000 * seconds).toFixed(seconds < 0.01 ? 1 : 0)} ms`;
+
+/** Model by model on the held-out samples. */
+export function scoreSection({ scores, metric, data }: Result): Section {
+  const classes = scores.some(({ agreement }) => agreement !== null && agreement.topOne !== null);
+  const timed = scores.some(({ speed }) => speed !== null);
+  return {
+    title: `On ${formatNumberOf(data.heldOut, "held-out sample")}`,
+    columns: [
+      { header: "model" },
+      ...(metric ? [{ header: metric.name, align: right }] : []),
+      ...(classes ? [{ header: "same class", align: right }] : []),
+      { header: "SQNR", align: right },
+      { header: "parameters", align: right },
+      { header: "size", align: right },
+      ...(timed ? [{ header: "CPU time", align: right }] : []),
+    ],
+    rows: scores.map(({ model, metric: value, agreement, parameters, bytes, speed }) => [
+      model,
+      ...(metric ? [value === null ? "-" : formatScore(value)] : []),
+      ...(classes
+        ? [agreement === null || agreement.topOne === null ? "-" : formatPercent(agreement.topOne, false, 2)]
+        : []),
+      agreement === null ? "-" : agreement.sqnrDb === null ? "equal" : formatDecibels(agreement.sqnrDb),
+      parameters === null ? "-" : formatCount(parameters),
+      bytes === null ? "-" : formatBytes(bytes),
+      ...(timed ? [speed?.ratio ? speed.ratio.toFixed(2) : "-"] : []),
+    ]),
+    note: `Same class, SQNR and CPU time are held against the ${scores[0]!.model} model.`,
+  };
+}
+
+/** Pairs that a table shows of one term. */
+const pairsShown = 6;
+
+export function lossSection({ losses }: Result | Plan): Section {
+  return {
+    title: "What is minimised",
+    columns: [
+      { header: "term" },
+      { header: "weight", align: right },
+      { header: "what it is" },
+      { header: "student = teacher" },
+    ],
+    rows: losses.map(({ term, weight, words, pairs }) => [
+      term,
+      String(weight),
+      words,
+      [
+        ...pairs.slice(0, pairsShown).map(({ student, teacher }) => `${student} = ${teacher}`),
+        ...(pairs.length > pairsShown ? [`${pairs.length - pairsShown} more`] : []),
+      ].join(", "),
+    ]),
+  };
+}
+
+/** Layers kept and dropped, where the student was made of the teacher's. */
+export function layerSection(one: Result | Plan): readonly Section[] {
+  if (!isDistilled(one) || one.student.layers.length === 0) return [];
+  const { layers } = one.student;
+  const kept = layers.filter((layer) => layer.kept);
+  return [
+    {
+      title: `Layers: ${kept.length} of ${layers.length} are kept`,
+      columns: [{ header: "layer" }, { header: "parameters", align: right }, { header: "" }, { header: "why" }],
+      rows: layers.map(({ name, parameters, kept: own, why }) => [
+        name,
+        formatCount(parameters),
+        own ? "kept" : "left out",
+        why,
+      ]),
+    },
+  ];
+}
+
+/** Tensors that a terminal shows. */
+const tensorsShown = 12;
+
+export function weightSection({ weights }: Result | Plan): Section {
+  return {
+    title: "Largest weights that train",
+    columns: [{ header: "kind" }, { header: "shape" }, { header: "tensor" }],
+    rows: weights.largest.slice(0, tensorsShown).map(({ kind, shape, name }) => [kind, formatShape(shape), name]),
+  };
+}
+
+function footOf(result: Result): readonly string[] {
+  const programs = Object.entries(result.versions).map(([name, version]) => `${name} ${version}`);
+  const inputs = isDistilled(result)
+    ? [result.teacher, ...(result.student.file ? [result.student.file] : [])]
+    : [result.model];
+  return [
+    `seed ${result.settings.seed}; ${programs.join(", ")}`,
+    ...inputs.map(({ sha256, path }) => `SHA-256 ${sha256}  ${path}`),
+    ...result.output.files.map(({ sha256, name }) => `SHA-256 ${sha256}  ${name}`),
+  ];
+}

@@ -1,0 +1,36 @@
+import type { Batch } from "../data/batch.js";
+import { openSession } from "../engine/session.js";
+import { encodeModel } from "../formats/onnx.js";
+import { assembleModel } from "../graph/assemble.js";
+import { cloneModel } from "../graph/clone.js";
+import type { Tensor } from "../tensor/tensor.js";
+import type { TrainableModel } from "./prepare.js";
+
+/** A model in training that can be run at any time. */
+export interface LiveSession {
+  /** One inference with the parameters as they are now. */
+  run(feeds: Batch): Promise<ReadonlyMap<string, Tensor>>;
+  close(): Promise<void>;
+}
+
+/** Opens the training copy with its parameters as inputs, so that their data are read anew at every run. */
+export async function openLive(
+  { copy, parameters, readExternal }: Pick<TrainableModel, "copy" | "parameters" | "readExternal">,
+  threads: number,
+): Promise<LiveSession> {
+  const model = cloneModel(copy);
+  const graph = model.graph!;
+  const held = [...parameters.values()];
+  const ports = assembleModel({
+    nodes: [],
+    initializers: [],
+    inputs: held.map(({ name, shape }) => ({ name, dtype: "float32", shape })),
+    outputs: [],
+  }).graph!.input;
+  const stored = new Set([...graph.initializer, ...held].map(({ name }) => name));
+  graph.input = [...graph.input.filter(({ name }) => !stored.has(name)), ...ports];
+  graph.initializer = graph.initializer.filter(({ name }) => !parameters.has(name));
+  const session = await openSession(encodeModel(model, readExternal), { threads });
+  const fixed = held.map(({ name, shape, data }): [string, Tensor] => [name, { dtype: "float32", shape, data }]);
+  return { run: (feeds) => session.run(new Map([...feeds, ...fixed])), close: () => session.close() };
+}
