@@ -17,6 +17,7 @@ const elementwise = new Set([
   "Less",
   "Equal",
   "Sigmoid",
+  "HardSigmoid",
   "Clip",
 ]);
 

@@ -13,6 +13,10 @@ const unary =
 /** The cotangent where the condition holds. */
 const passing = (b: GraphBuilder, condition: Value, g: Value) => b.where(condition, g, 0);
 
+/** 1 where y, which is never negative, is not 0: one pass less over the data than a comparison and a choice. */
+const isPositive = (b: GraphBuilder, y: Value) =>
+  b.map("HardSigmoid", y, { alpha: { float: 3e38 }, beta: { float: 0 } });
+
 const float = ({ node }: RuleContext, name: string, fallback: number) => floatAttribute(node, name, fallback);
 
 /** Nothing flows through: the output does not change with small changes of the input. */
@@ -49,7 +53,9 @@ export const elementwiseRules: RuleTable = {
     const root = b.add(b.map("Abs", x), 1);
     return b.div(b.div(g, root), root);
   }),
-  Relu: unary((b, g, _, y) => passing(b, b.compare("Greater", y, 0), g)),
+  Relu: unary((b, g, _, y) =>
+    y.dtype === "float32" ? b.mul(g, isPositive(b, y)) : passing(b, b.compare("Greater", y, 0), g),
+  ),
   LeakyRelu: unary((b, g, x, _, context) =>
     b.where(b.compare("Greater", x, 0), g, b.mul(g, float(context, "alpha", 0.01))),
   ),
