@@ -14,14 +14,12 @@ export function batchStatisticsOf(output: string): { readonly batchMean: string;
 export const trainBatchNormalization: Decomposition = ({ node, b, inputs }) => {
   const [x, scale, bias] = inputs as readonly [Value, Value, Value];
   const flat = { dtype: x.dtype, shape: scale.shape };
-  const nothing = b.constant(
-    { dtype: "float32", shape: scale.shape, data: new Float32Array(scale.shape[0]!) },
-    "zeros",
-  );
+  // onnxruntime writes outputs 1 and 2 over inputs 3 and 4, so these must be two values made anew in each run
+  const [before, spread] = [b.mul(scale, 0), b.mul(bias, 0)];
   const { batchMean, batchVariance } = batchStatisticsOf(node.output[0]!);
   const epsilon = { float: floatAttribute(node, "epsilon", Math.fround(1e-5)) };
   const attributes = { epsilon, momentum: { float: 0 }, training_mode: 1 };
   const names = [b.fresh(`${node.output[0]}_trained`), batchMean, batchVariance];
-  const made = b.node("BatchNormalization", [x, scale, bias, nothing, nothing], [x, flat, flat], attributes, { names });
+  const made = b.node("BatchNormalization", [x, scale, bias, before, spread], [x, flat, flat], attributes, { names });
   return [made[0]];
 };
