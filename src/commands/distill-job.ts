@@ -150,7 +150,6 @@ export async function distillJob(host: Host, job: Job, link: Link): Promise<Outc
               return new Map([...sample, ...(await teacher.extrasOf(await training.read(at)))]);
             },
           };
-    const isPlan = job.staging === undefined;
     const gauge = await openGauge(session.run, session.inputs, heldOut, metric);
     const work: Work = {
       model,
@@ -170,7 +169,7 @@ export async function distillJob(host: Host, job: Job, link: Link): Promise<Outc
         "layer pairs": layers.map((pair) => `${pair.student}=${pair.teacher}`).join(" "),
       },
     };
-    if (isPlan) {
+    if (job.isPlan) {
       const secondsPerStep = await timeSteps(work, link);
       return {
         kind: "plan",
@@ -184,7 +183,7 @@ export async function distillJob(host: Host, job: Job, link: Link): Promise<Outc
     writeBack(result, model.parameters);
     const name = stagedName(job);
     const written = writeModelFile(stagedPath(job, name), result, dataNameOf(job, student), student.readExternal, {
-      label: job.staging!.label,
+      label: job.staging.label,
     });
     const after = await kept(openSession(stagedPath(job, name), { threads }));
     const learnedOutputs = await gauge.evaluate(named(after.run));
@@ -220,7 +219,7 @@ export async function distillJob(host: Host, job: Job, link: Link): Promise<Outc
         ...shared,
         notes: [...model.notes, ...trained.notes],
         warnings: warningsOf(learnedOutputs.agreement, trained.course.bestStep),
-        output: await outputOf(job, job.staging!.label, written.files),
+        output: await outputOf(job, job.staging.label, written.files),
         metric: gauge.metric,
         scores,
         training: trained.course,

@@ -43,7 +43,11 @@ export function mixOf(text: string | undefined, pairs: readonly OutputPair[], la
 }
 
 /** What each term compares, for reports. */
-export function lossesOf(mix: LossMix, pairs: readonly OutputPair[], layers: readonly LayerPair[]): readonly LossPart[] {
+export function lossesOf(
+  mix: LossMix,
+  pairs: readonly OutputPair[],
+  layers: readonly LayerPair[],
+): readonly LossPart[] {
   return [...mix].map(([term, weight]) => {
     const compared: readonly { readonly student: string; readonly teacher: string }[] = isLayerTerm(term)
       ? pairsOf(term, layers)

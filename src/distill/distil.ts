@@ -106,7 +106,7 @@ export async function prepareDistillation(settings: DistillationSettings): Promi
   const empty = [...mix.keys()].find((term) => isLayerTerm(term) && pairsOf(term, layers).length === 0);
   if (empty) {
     throw new UserError(
-      `--loss ${empty}: teacher ${teacher.name} and student ${student.name} have no layers that fit each other for it; name some with --layers, or leave it out`,
+      `--loss ${empty}: teacher ${teacher.name} and student ${student.name} have no layers that fit each other for it; name some with --pairs, or leave it out`,
     );
   }
   const mask = maskInput(ours, first);

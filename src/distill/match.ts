@@ -103,21 +103,20 @@ export function matchPlaces(student: readonly Place[], teacher: readonly Place[]
 }
 
 /**
- * Pairs as given: `0:0,1:2` by number of layer (student:teacher), or `name:name` by value. Throws a UserError for what is
+ * Pairs as given: `0=0,1=2` by number of layer (student=teacher), or `name=name` by value. Throws a UserError for what is
  * not there or cannot be compared.
  */
 export function parsePairs(
   text: string,
   student: readonly Place[],
   teacher: readonly Place[],
-  option = "--layers",
+  option = "--pairs",
 ): readonly LayerPair[] {
   return text.split(",").map((part) => {
-    // names may hold colons: the middle one parts them
-    const colons = [...part].flatMap((letter, at) => (letter === ":" ? [at] : []));
-    const middle = colons[Math.floor(colons.length / 2)];
-    if (middle === undefined) throw new UserError(`${option} ${part}: must be <student's layer>:<teacher's layer>`);
-    const [ours, theirs] = [part.slice(0, middle).trim(), part.slice(middle + 1).trim()];
+    const [ours = "", theirs = "", ...more] = part.split("=").map((name) => name.trim());
+    if (ours === "" || theirs === "" || more.length > 0) {
+      throw new UserError(`${option} ${part}: must be <student's layer>=<teacher's layer>`);
+    }
     const [one, other] = [find(student, ours, "student", option), find(teacher, theirs, "teacher", option)];
     if (!comparable(one, other)) {
       throw new UserError(

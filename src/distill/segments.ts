@@ -7,7 +7,7 @@ export interface Segment {
   readonly end: string;
   /** The nodes between, in order. */
   readonly nodes: readonly NodeProto[];
-  /** Elements of the stored tensors those read. */
+  /** Elements of the stored tensors that only those read. */
   readonly parameters: number;
   /** The operators and shapes of weights: alike where two segments are built alike. */
   readonly signature: string;
@@ -40,9 +40,16 @@ export function findSegments(model: ModelProto, formOf: FormOf, kept: Iterable<s
   const stored = new Map(graph.initializer.map((tensor) => [tensor.name, tensorInfo(tensor)]));
   const total = graph.initializer.reduce((sum, tensor) => sum + tensorInfo(tensor).elements, 0);
   const fixed = new Set([...graph.output.map(({ name }) => name), ...kept]);
+  const readers = new Map<string, number>();
+  for (const { input } of graph.node)
+    for (const name of new Set(input)) readers.set(name, (readers.get(name) ?? 0) + 1);
   const step = (start: string, end: string): Segment => {
     const nodes = flow.between(start, end);
-    const read = [...new Set(nodes.flatMap(({ input }) => input))].flatMap((name) => stored.get(name) ?? []);
+    const reads = nodes.flatMap(({ input }) => [...new Set(input)]);
+    const inside = new Map<string, number>();
+    for (const name of reads) inside.set(name, (inside.get(name) ?? 0) + 1);
+    // what others read too would stay
+    const read = [...inside].flatMap(([name, count]) => (readers.get(name) === count ? (stored.get(name) ?? []) : []));
     const shapes = read.filter(({ shape }) => shape.length >= 2).map(({ shape }) => shape.join("x"));
     return {
       start,
