@@ -1,3 +1,4 @@
+import { tmpdir } from "node:os";
 import { dirname, join, parse } from "node:path";
 import { type ExitCode, exitCode, type Host, type Options } from "../cli.js";
 import { UserError } from "../errors.js";
@@ -17,7 +18,8 @@ export async function runTraining(host: Host, mode: TrainingMode, model: string,
   const checkpoints = (options["checkpoint"] as string | undefined) ?? `${output}.training`;
   const isPlan = options["dryRun"] === true;
   if (!isPlan) checkPlaces(host, model, output, checkpoints, options);
-  const staging = isPlan ? undefined : openStaging(host, output);
+  // a plan must not need a place to write to beside the model
+  const staging = openStaging(host, isPlan ? join(tmpdir(), parse(output).base) : output);
   try {
     const job: Job = {
       mode,
@@ -26,7 +28,8 @@ export async function runTraining(host: Host, mode: TrainingMode, model: string,
       version: host.version,
       model,
       options,
-      staging: staging && { label: output, folder: dirname(staging.pathOf("any")) },
+      isPlan,
+      staging: { label: output, folder: dirname(staging.pathOf("any")) },
       checkpoints,
       stop: new SharedArrayBuffer(4),
     };
@@ -40,13 +43,13 @@ export async function runTraining(host: Host, mode: TrainingMode, model: string,
     for (const name of files) {
       if (name !== parse(output).base) checkOutput(host, join(dirname(output), name), options["force"] === true);
     }
-    staging!.publish(files);
+    staging.publish(files);
     if (options["checkpoint"] === undefined) dropCheckpoints(host, checkpoints);
     for (const warning of result.warnings) await warn(host, warning);
     await writeResult(host, options, await formsOf(outcome));
     return result.missed ? exitCode.found : exitCode.ok;
   } finally {
-    staging?.discard();
+    staging.discard();
   }
 }
 

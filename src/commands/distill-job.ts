@@ -1,26 +1,23 @@
 import type { Host } from "../cli.js";
-import { defaultMix, formatMix, isLayerTerm, type LossMix, parseMix, termWords } from "../distill/mix.js";
-import {
-  distillationObjective,
-  type LayerPair,
-  labelExtra,
-  type OutputPair,
-  outputsOf,
-  pairsOf,
-} from "../distill/objective.js";
+import { pairOutputs } from "../distill/check.js";
+import { formatMix } from "../distill/mix.js";
+import { distillationObjective, labelExtra } from "../distill/objective.js";
+import { describeOutputs } from "../distill/outputs.js";
+import { createTeacher } from "../distill/teacher.js";
 import { openSession, type Session } from "../engine/session.js";
 import { UserError } from "../errors.js";
+import { isBroken } from "../evaluate/agreement.js";
 import { checkGraphs } from "../graph/check.js";
 import { cloneModel } from "../graph/clone.js";
-import type { LossPart, ModelScore } from "../render/training-result.js";
+import type { ModelScore } from "../render/training-result.js";
 import { prepareModel, writeBack } from "../train/prepare.js";
 import type { TrainingData } from "../train/task.js";
-import { layersOf } from "./distill-layers.js";
-import { pairOutputs, refuseOthers } from "./distill-pairs.js";
+import { pairLayers } from "./distill-layers.js";
+import { lossesOf, manyClasses, mixOf, renamed, shapesOf, usesTop } from "./distill-losses.js";
 import { openStudent } from "./distill-student.js";
-import { withTeacher } from "./distill-teacher.js";
 import { absolute } from "./files.js";
 import { readModelFile } from "./model-files.js";
+import { openStore } from "./teacher-store.js";
 import { runCourse, timeSteps, type Work } from "./training-course.js";
 import {
   dataNameOf,
@@ -50,7 +47,7 @@ export async function distillJob(host: Host, job: Job, link: Link): Promise<Outc
   const threads = options["threads"] as number;
   const source = readModelFile(host, job.model);
   checkGraphs(source.model, job.model);
-  const open: Session[] = [];
+  const open: { close(): Promise<void> }[] = [];
   const kept = async (session: Promise<Session>) => {
     const one = await session;
     open.push(one);
@@ -58,41 +55,47 @@ export async function distillJob(host: Host, job: Job, link: Link): Promise<Outc
   };
   try {
     const session = await kept(openSession(absolute(host, job.model), { threads }));
-    const teacher = { name: job.model, session, model: source.model };
     const samples = await openSamples(host, options, session.inputs, session.outputs);
     const { training, heldOut, metric } = samples;
-    const student = await openStudent(host, options, source, async () => {
-      const count = Math.min(looks, training.count);
-      return Promise.all(Array.from({ length: count }, (_, at) => training.read(at)));
-    });
+    const labelled = training.labels !== undefined;
+    const first = await training.read(0);
+    const theirs = describeOutputs(source.model, shapesOf(await session.run(first)), labelled);
+    const count = Math.min(looks, training.count);
+    const looked = await Promise.all(Array.from({ length: count }, (_, at) => training.read(at)));
+    const student = await openStudent(host, options, source, theirs, looked, link);
     const before = await kept(student.open(threads));
-    refuseOthers(teacher, { name: student.name, session: before });
     const model = prepareModel(student.model, student.readExternal, {
       name: student.name,
       frozen: frozenPatterns(options),
       batchNorm: (options["batchNorm"] as "frozen" | "train" | undefined) ?? "frozen",
     });
-    const labelled = training.labels !== undefined;
-    const first = await training.read(0);
-    const { pairs, classes } = await pairOutputs(
-      teacher,
-      { name: student.name, session: before, model: model.copy },
-      first,
-      labelled,
+    const fitting = new Map([...first].filter(([name]) => before.inputs.some((input) => input.name === name)));
+    const ours =
+      fitting.size === before.inputs.length
+        ? describeOutputs(model.copy, shapesOf(await before.run(fitting)), labelled)
+        : [];
+    const pairs = pairOutputs(
+      { name: job.model, inputs: session.inputs, outputs: theirs },
+      { name: student.name, inputs: before.inputs, outputs: ours },
     );
+    const classPair = pairs.find(({ kind }) => kind === "classes");
+    const classes = classPair && theirs.find(({ value }) => value === classPair.teacher)!.shape[classPair.axis]!;
+    const named = renamed(pairs, theirs);
     const mix = mixOf(options["loss"] as string | undefined, pairs, labelled);
-    const layers = await layersOf(options, mix, source, model, first);
+    const wholeStudent = { model: model.copy, readExternal: student.readExternal };
+    const layers = await pairLayers(options, mix, source, wholeStudent, first);
     const temperature = (options["temperature"] as number | undefined) ?? usualTemperature;
     const settings = trainingSettings(options, "distill", training.count);
+    const top = classes !== undefined && classes >= manyClasses && usesTop(mix, classPair!, theirs);
     const objective = distillationObjective(pairs, layers, {
       mix,
       temperature,
       beta: 0.5,
       smoothing: 0,
-      blankWeight: 1,
+      blankWeight: (options["blankWeight"] as number | undefined) ?? 1,
       heads: 1,
       mask: session.inputs.find(({ name, shape }) => /mask/i.test(name) && shape.length === 2)?.name,
-      topClasses: false,
+      topClasses: top,
       seed: settings.seed,
     });
     const losses = lossesOf(mix, pairs, layers);
@@ -118,19 +121,35 @@ export async function distillJob(host: Host, job: Job, link: Link): Promise<Outc
       weights: describeWeights(model),
     };
     // what the loss compares of the teacher
-    const values = [
-      ...new Set(losses.flatMap((loss) => (loss.term === "hard" ? [] : loss.pairs.map((one) => one.teacher)))),
-    ];
-    const isPlan = job.staging === undefined;
-    const learned = await withTeacher(
-      data,
-      training,
-      source,
-      values,
-      threads,
-      link,
-      isPlan ? settings.batchSize * 8 : undefined,
+    const asked = losses.flatMap(({ term, pairs: own }) =>
+      term === "hard" ? [] : own.map((pair) => ({ value: pair.teacher, top: top && term === "soft" })),
     );
+    const valuesFor = (likeliest: boolean) => [
+      ...new Set(asked.filter((one) => one.top === likeliest).map(({ value }) => value)),
+    ];
+    const cache = options["cache"] as string | undefined;
+    const teacher = createTeacher({
+      model: source.model,
+      readExternal: source.readExternal,
+      values: valuesFor(false),
+      topValues: valuesFor(true),
+      topShare: 0.999,
+      temperature,
+      half: false,
+      store: cache === undefined ? undefined : openStore(host, cache),
+      threads,
+    });
+    open.push(teacher);
+    const learned: TrainingData =
+      asked.length === 0
+        ? data
+        : {
+            ...data,
+            async read(at) {
+              const sample = await data.read(at);
+              return new Map([...sample, ...(await teacher.extrasOf(await training.read(at)))]);
+            },
+          };
     const gauge = await openGauge(session.run, session.inputs, heldOut, metric);
     const work: Work = {
       model,
@@ -138,6 +157,7 @@ export async function distillJob(host: Host, job: Job, link: Link): Promise<Outc
       data: learned,
       gauge,
       settings,
+      live: named,
       run: {
         teacher: shared.teacher.sha256,
         student: student.file?.sha256 ?? student.source.words,
@@ -149,24 +169,24 @@ export async function distillJob(host: Host, job: Job, link: Link): Promise<Outc
         "layer pairs": layers.map((pair) => `${pair.student}=${pair.teacher}`).join(" "),
       },
     };
-    if (isPlan) {
+    if (job.isPlan) {
       const secondsPerStep = await timeSteps(work, link);
       return {
         kind: "plan",
         result: { schema: "deepseek/distill-plan@1", ...shared, notes: model.notes, warnings: [], secondsPerStep },
       };
     }
-    const unlearned = await gauge.evaluate(before.run);
+    const unlearned = await gauge.evaluate(named(before.run));
     const trained = await runCourse(host, job, link, work);
     if ("stopped" in trained) return { kind: "stopped", step: trained.stopped, steps: settings.steps };
     const result = cloneModel(model.base);
     writeBack(result, model.parameters);
     const name = stagedName(job);
     const written = writeModelFile(stagedPath(job, name), result, dataNameOf(job, student), student.readExternal, {
-      label: job.staging!.label,
+      label: job.staging.label,
     });
     const after = await kept(openSession(stagedPath(job, name), { threads }));
-    const learnedOutputs = await gauge.evaluate(after.run);
+    const learnedOutputs = await gauge.evaluate(named(after.run));
     const speed = await speedOf(absolute(host, job.model), stagedPath(job, name), first, options);
     const scores: readonly ModelScore[] = [
       {
@@ -199,45 +219,14 @@ export async function distillJob(host: Host, job: Job, link: Link): Promise<Outc
         ...shared,
         notes: [...model.notes, ...trained.notes],
         warnings: warningsOf(learnedOutputs.agreement, trained.course.bestStep),
-        output: await outputOf(job, job.staging!.label, written.files),
+        output: await outputOf(job, job.staging.label, written.files),
         metric: gauge.metric,
         scores,
         training: trained.course,
+        missed: isBroken(learnedOutputs.agreement),
       },
     };
   } finally {
     for (const session of open) await session.close();
   }
-}
-
-/** The mix of the losses; without --loss what outputs and labels call for. */
-function mixOf(text: string | undefined, pairs: readonly OutputPair[], labelled: boolean): LossMix {
-  const mix = text === undefined ? defaultMix(pairs, labelled) : parseMix(text);
-  if (mix.has("hard") && !labelled) throw new UserError("--loss hard: give the labels with --labels");
-  const needsClasses = ([...mix.keys()] as readonly string[]).find((term) => ["soft", "reverse", "jsd"].includes(term));
-  if (needsClasses !== undefined && !pairs.some(({ kind }) => kind === "classes")) {
-    throw new UserError(
-      `--loss ${needsClasses}: the outputs are no distributions over classes (no Softmax, no --labels); mse compares values`,
-    );
-  }
-  return mix;
-}
-
-/** What each term compares, for reports. */
-function lossesOf(mix: LossMix, pairs: readonly OutputPair[], layers: readonly LayerPair[]): readonly LossPart[] {
-  return [...mix].map(([term, weight]) => {
-    const compared: readonly { readonly student: string; readonly teacher: string }[] = isLayerTerm(term)
-      ? pairsOf(term, layers)
-      : outputsOf(term, pairs);
-    if (compared.length === 0) {
-      throw new UserError(`--loss ${term}: no such layers of teacher and student were found; name values with --pairs`);
-    }
-    const shown = term === "hard" ? compared.slice(0, 1) : compared;
-    return {
-      term,
-      weight,
-      words: termWords[term],
-      pairs: shown.map(({ student, teacher }) => ({ student, teacher: term === "hard" ? "labels" : teacher })),
-    };
-  });
 }

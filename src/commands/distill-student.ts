@@ -1,14 +1,19 @@
 import type { Host, Options } from "../cli.js";
 import type { Batch } from "../data/batch.js";
+import type { ModelOutput } from "../distill/outputs.js";
+import { applyStudent, layersOf, planStudent, type StudentPlan } from "../distill/student.js";
 import { openSession, type Session } from "../engine/session.js";
 import { UserError } from "../errors.js";
 import { encodeModel, type ModelProto, type ReadExternal } from "../formats/onnx.js";
 import { checkGraphs } from "../graph/check.js";
+import { cloneModel } from "../graph/clone.js";
+import { normalise } from "../graph/normalise/index.js";
 import type { SourceFile, StudentSource } from "../render/training-result.js";
 import { refuseQuantized } from "./compress-refusals.js";
 import { absolute } from "./files.js";
 import { type ModelFile, readModelFile } from "./model-files.js";
 import { fileOf } from "./training-describe.js";
+import type { Link } from "./training-job.js";
 
 /** The model that learns, before it has. */
 export interface Student {
@@ -28,12 +33,71 @@ export async function openStudent(
   host: Host,
   options: Options,
   teacher: ModelFile,
-  samples: () => Promise<readonly Batch[]>,
+  outputs: readonly ModelOutput[],
+  samples: readonly Batch[],
+  link: Link,
 ): Promise<Student> {
   const path = options["student"] as string | undefined;
   if (path !== undefined) return studentFile(host, path);
-  void samples;
-  throw new UserError(`--student-layers: ${teacher.path}: give the student as a file with --student`);
+  const model = cloneModel(teacher.model);
+  normalise(model, teacher.readExternal, { constantInputs: "keep" });
+  const made = { ...teacher, model };
+  const layers = options["studentLayers"] as string | undefined;
+  const plan =
+    layers?.includes(",") === true
+      ? await namedLayers(layers, made, outputs, samples[0]!)
+      : await planStudent({
+          ...{ model, readExternal: teacher.readExternal, name: teacher.path, outputs, samples },
+          target:
+            layers === undefined
+              ? { kind: "parameters", share: options["studentParams"] as number }
+              : { kind: "layers", keep: Number(layers) },
+          method: "auto",
+          choice: "outputs",
+          progress: (words, done, total) => {
+            if (done === 1) link.say(`making the student: ${words} (${total} trials)`);
+          },
+        });
+  const student = applyStudent(model, plan);
+  const kept = plan.layers.filter((layer) => layer.kept).length;
+  const words =
+    plan.method === "layers"
+      ? `${kept} of ${plan.layers.length} layers of ${teacher.path}`
+      : `${teacher.path} with ${plan.ranks.length} products of lower rank`;
+  return madeStudent(student, teacher, {
+    words,
+    layers: plan.layers.map(({ name, parameters, kept: own, why }) => ({ name, parameters, kept: own, why })),
+  });
+}
+
+/** A student of just these layers of the teacher, by number. */
+async function namedLayers(
+  text: string,
+  { model, readExternal, path }: ModelFile,
+  outputs: readonly ModelOutput[],
+  sample: Batch,
+): Promise<Pick<StudentPlan, "method" | "layers" | "dropped" | "ranks">> {
+  const found = await layersOf(
+    model,
+    readExternal,
+    sample,
+    outputs.map(({ value }) => value),
+  );
+  const kept = new Set(text.split(",").map((part) => (/^\d+$/.test(part.trim()) ? Number(part) : -1)));
+  const wrong = [...kept].find((index) => found.layers[index] === undefined);
+  if (wrong !== undefined || kept.size === found.layers.length) {
+    throw new UserError(
+      `--student-layers ${text}: ${path} has ${found.layers.length} layers that could be left out; name some by numbers from 0 to ${found.layers.length - 1}, and not all`,
+    );
+  }
+  return {
+    method: "layers",
+    ranks: [],
+    dropped: found.layers.filter(({ index }) => !kept.has(index)),
+    layers: found.layers.map(({ index, end, parameters }) => ({
+      ...{ index, name: end, parameters, kept: kept.has(index), importance: null, why: "as named" },
+    })),
+  };
 }
 
 async function studentFile(host: Host, path: string): Promise<Student> {
@@ -52,7 +116,7 @@ async function studentFile(host: Host, path: string): Promise<Student> {
 }
 
 /** A student that is no file yet. */
-export function madeStudent(
+function madeStudent(
   model: ModelProto,
   { path, readExternal, externalFiles }: ModelFile,
   source: StudentSource,

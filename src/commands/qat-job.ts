@@ -1,20 +1,269 @@
-import { availableParallelism } from "node:os";
-import { type Host, type Options } from "../cli.js";
-import type { SampleSet } from "../data/batch.js";
+import type { Host, Options } from "../cli.js";
 import { partOf } from "../data/sample-set.js";
-import { describeOutputs } from "../distill/outputs.js";
+import { parseMix } from "../distill/mix.js";
+import { describeOutputs, type ModelOutput } from "../distill/outputs.js";
 import { openSession, type Session } from "../engine/session.js";
 import { UserError } from "../errors.js";
-import { rememberOutputs } from "../evaluate/drop.js";
+import { isBroken } from "../evaluate/agreement.js";
 import { checkGraphs } from "../graph/check.js";
 import { normalise } from "../graph/normalise/index.js";
 import { raiseOpset } from "../graph/opset.js";
 import { planQuantization } from "../quantize/plan.js";
-import { defaultQat, quantizationAwareTraining } from "../quantize/qat.js";
 import { labelExtra, type QatLoss, withTeacher } from "../quantize/qat/objective.js";
+import { defaultQat, quantizationAwareTraining } from "../quantize/qat.js";
 import { observedValues } from "../quantize/static/observed.js";
 import { startWeights } from "../quantize/weights.js";
 import type { LossPart, ModelScore } from "../render/training-result.js";
 import { createQuantizer, smallModel } from "../tensor/kernels/pool.js";
 import type { Clip } from "../tensor/quantized.js";
 import type { TrainingData } from "../train/task.js";
+import { calibrationOf } from "./compress-calibrate.js";
+import { makeCandidate, planCandidate, shortenWherePaying, type Workshop } from "./compress-candidates.js";
+import type { Check } from "./compress-check.js";
+import { prepareWorkshop } from "./compress-prepare.js";
+import { checkWork, refuseNotFinite, refuseQuantized } from "./compress-refusals.js";
+import { settingsOf } from "./compress-settings.js";
+import { shapesOf } from "./distill-losses.js";
+import { absolute, stagingAt } from "./files.js";
+import { readModelFile } from "./model-files.js";
+import { runCourse, timeSteps, type Work } from "./training-course.js";
+import {
+  dataNameOf,
+  describeWeights,
+  fileOf,
+  floatElements,
+  outputOf,
+  stagedName,
+  versionsOf,
+} from "./training-describe.js";
+import type { Job, Link, Outcome } from "./training-job.js";
+import { openGauge, speedOf, warningsOf } from "./training-measure.js";
+import { frozenPatterns, trainingSettings } from "./training-options.js";
+import { openSamples, type TrainingSamples, withLabels } from "./training-samples.js";
+import { writeModelFile } from "./write-model.js";
+
+/** Samples that ranges and statistics are taken of. */
+const mostCalibrated = 512;
+
+/** Trains a model for the rounding of its weights, and of its activations where they are quantized beforehand. */
+export async function qatJob(host: Host, job: Job, link: Link): Promise<Outcome> {
+  const { options } = job;
+  const threads = options["threads"] as number;
+  const source = readModelFile(host, job.model);
+  checkGraphs(source.model, job.model);
+  if (!options["requantize"]) refuseQuantized(job.model, source.model);
+  const { readExternal } = source;
+  const open: Session[] = [];
+  const kept = async (session: Promise<Session>) => {
+    const one = await session;
+    open.push(one);
+    return one;
+  };
+  const quantizer = createQuantizer(threads, smallModel);
+  try {
+    const original = await kept(openSession(absolute(host, job.model), { threads }));
+    const samples = await openSamples(host, options, original.inputs, original.outputs);
+    const { training, heldOut, metric } = samples;
+    const labelled = training.labels !== undefined;
+    const first = await training.read(0);
+    const outputs = describeOutputs(source.model, shapesOf(await original.run(first)), labelled);
+    const { loss, losses } = lossOf(options, outputs, labelled);
+    const { passes } = normalise(source.model, readExternal, {
+      constantInputs: options["freezeInputs"] ? "freeze" : "keep",
+    });
+    raiseOpset(source.model, job.model, 13, readExternal);
+    const { weights: quantize, activations, ranges } = settingsOf(options, true);
+    checkWork(job.model, planQuantization(source.model, quantize));
+    const staging = stagingAt(host, job.staging.label, job.staging.folder, () => {});
+    const check = checkOf(original, samples, first);
+    const calibration = await calibrationOf(host, options, source, readExternal, check, staging, activations);
+    const weightsOf = (clip: Clip) =>
+      startWeights(quantizer, readExternal, clip, { keep: true, balance: quantize.balance ? "kernels" : false });
+    const workshop: Workshop = {
+      base: source.model,
+      settings: quantize,
+      quantizer,
+      weights: weightsOf(quantize.clip),
+      readExternal,
+      store: undefined,
+      channelsOf:
+        options["biasCorrection"] !== false && calibration
+          ? (value) => calibration.values.get(value)?.channels ?? undefined
+          : undefined,
+      activations:
+        activations && calibration
+          ? { settings: activations, observed: observedValues(calibration.values, ranges) }
+          : undefined,
+      keepNames: options["keepNames"] === true,
+      staging,
+    };
+    const prepared = await prepareWorkshop(
+      ...([host, options, source, workshop, calibration, ranges, check, weightsOf] as const),
+    );
+    const planned = await planCandidate(prepared.workshop, new Map());
+    const parts = { ...prepared.workshop, base: planned.model, plan: planned.plan, activations: planned.activations };
+    const qat = await quantizationAwareTraining(parts, {
+      ...defaultQat,
+      name: job.model,
+      frozen: frozenPatterns(options),
+      loss,
+    });
+    const settings = trainingSettings(options, "qat", training.count);
+    let data: TrainingData = training;
+    if (loss.labels > 0) {
+      const classes = outputs.find(({ kind }) => kind === "classes");
+      if (!classes) throw new UserError(`--labels: ${job.model} has no output of classes`);
+      const place = { extra: labelExtra, classes: classes.shape[classes.axis]! };
+      data = withLabels(training, place, `--labels ${options["labels"]}`);
+    }
+    if (loss.teacher > 0) {
+      data = withTeacher(
+        data,
+        original.run,
+        original.inputs.map(({ name }) => name),
+      );
+    }
+    const shared = {
+      versions: versionsOf(host),
+      model: await fileOf(source),
+      bits: options["int4"] ? (4 as const) : (8 as const),
+      settings,
+      data: {
+        source: samples.source,
+        training: training.count,
+        heldOut: heldOut.count,
+        labelled,
+        notes: [samples.note, ...training.notes],
+      },
+      losses,
+      weights: describeWeights(qat.model),
+      notes: [...passes.map(({ words }) => words), ...qat.model.notes],
+      activations: qat.twin.activations.length,
+    };
+    const gauge = await openGauge(original.run, original.inputs, heldOut, metric);
+    const work: Work = {
+      model: qat.model,
+      objective: qat.objective,
+      data,
+      gauge,
+      settings,
+      beforeStep: (step) => qat.beforeStep(step, settings.steps),
+      run: {
+        model: shared.model.sha256,
+        bits: String(shared.bits),
+        data: samples.source,
+        "held-out samples": String(heldOut.count),
+        labels: String(options["labels"] ?? "none"),
+        loss: losses.map(({ term, weight }) => `${term}=${weight}`).join(","),
+        temperature: String(loss.temperature),
+      },
+    };
+    if (job.isPlan) {
+      const secondsPerStep = await timeSteps(work, link);
+      return { kind: "plan", result: { schema: "deepseek/qat-plan@1", ...shared, warnings: [], secondsPerStep } };
+    }
+    const dataName = dataNameOf(job, source);
+    const name = stagedName(job);
+    // what rounding alone comes to
+    const rounded = await makeCandidate(prepared.workshop, new Map(), `rounded-${name}`, null);
+    refuseNotFinite(job.model, rounded.tensors);
+    const before = await gauge.evaluate((await kept(openSession(rounded.path, { threads }))).run);
+    const trained = await runCourse(host, job, link, work);
+    if ("stopped" in trained) return { kind: "stopped", step: trained.stopped, steps: settings.steps };
+    const { model, tensors } = await qat.export();
+    shortenWherePaying(model, tensors, options["keepNames"] === true);
+    const path = staging.pathOf(name);
+    const written = writeModelFile(path, model, dataName, readExternal, { label: job.staging.label });
+    const after = await gauge.evaluate((await kept(openSession(path, { threads }))).run);
+    const speed = await speedOf(absolute(host, job.model), path, first, options);
+    const parameters = floatElements(source.model);
+    const scores: readonly ModelScore[] = [
+      { model: "float", parameters, bytes: source.bytes, ...gauge.row(undefined), speed: null },
+      { model: "rounded", parameters, bytes: rounded.bytes, ...gauge.row(before), speed: null },
+      { model: "trained", parameters, bytes: written.bytes, ...gauge.row(after), speed },
+    ];
+    const most = options["maxDrop"] as number;
+    const tooMuch = after.drop.value > most;
+    return {
+      kind: "result",
+      files: written.files,
+      result: {
+        schema: "deepseek/qat@1",
+        ...shared,
+        notes: [...shared.notes, ...trained.notes],
+        warnings: [
+          ...warningsOf(after.agreement, trained.course.bestStep),
+          ...(tooMuch
+            ? [`the loss of ${percent(after.drop.value)} (${after.drop.name}) is above --max-drop ${percent(most)}`]
+            : []),
+        ],
+        output: await outputOf(job, job.staging.label, written.files),
+        metric: gauge.metric,
+        scores,
+        training: trained.course,
+        tensors,
+        missed: tooMuch || isBroken(after.agreement),
+      },
+    };
+  } finally {
+    for (const session of open) await session.close();
+    await quantizer.close();
+  }
+}
+
+const percent = (share: number): string => `${Number((100 * share).toFixed(2))} %`;
+
+/** What compression holds candidates against while it chooses, on part of the samples to learn from. */
+function checkOf(original: Session, { training, note }: TrainingSamples, first: Check["first"]): Check {
+  const count = Math.min(training.count, mostCalibrated);
+  const indices = Array.from({ length: count }, (_, at) => Math.floor((at * training.count) / count));
+  const calibration = partOf(training, indices, training.source);
+  return {
+    original: { run: original.run, runAgain: original.run },
+    note,
+    synthetic: false,
+    calibration,
+    heldOut: calibration,
+    first,
+    measure: undefined,
+    close: async () => {},
+  };
+}
+
+/** What is minimised: the mix of --loss, the labels and the original alike, or the original alone. */
+function lossOf(
+  options: Options,
+  outputs: readonly ModelOutput[],
+  labelled: boolean,
+): { readonly loss: QatLoss; readonly losses: readonly LossPart[] } {
+  const text = options["loss"] as string | undefined;
+  const mix = text === undefined ? undefined : parseMix(text);
+  for (const term of mix?.keys() ?? []) {
+    if (term !== "hard" && term !== "soft") {
+      throw new UserError(`--loss ${term}: --qat takes soft (the original's outputs) and hard (labels)`);
+    }
+  }
+  const labels = mix ? (mix.get("hard") ?? 0) : labelled ? 0.5 : 0;
+  const teacher = mix ? (mix.get("soft") ?? 0) : labelled ? 0.5 : 1;
+  if (labels > 0 && !labelled) throw new UserError("--loss hard: give the labels with --labels");
+  const names = outputs.map(({ name }) => name);
+  const part = (term: string, weight: number, words: string, pairs: LossPart["pairs"]): readonly LossPart[] =>
+    weight > 0 ? [{ term, weight, words, pairs }] : [];
+  return {
+    loss: {
+      labels,
+      teacher,
+      temperature: 1,
+      logits: outputs.flatMap(({ name, value, kind }) => (kind === "classes" && value === name ? [name] : [])),
+    },
+    losses: [
+      ...part(
+        "soft",
+        teacher,
+        "distance to the outputs of the model before it is rounded",
+        names.map((name) => ({ student: name, teacher: name })),
+      ),
+      ...part("hard", labels, "cross-entropy with the labels", [{ student: names[0] ?? "", teacher: "labels" }]),
+    ],
+  };
+}

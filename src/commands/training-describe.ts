@@ -54,18 +54,18 @@ export function describeWeights({ copy, parameters }: TrainableModel): TrainedWe
 
 /** The files of a result as they lie in the staging folder. */
 export async function outputOf({ staging }: Job, path: string, names: readonly string[]) {
-  const files = await Promise.all(names.map((name) => describeFile(name, join(staging!.folder, name), undefined)));
+  const files = await Promise.all(names.map((name) => describeFile(name, join(staging.folder, name), undefined)));
   return { path, bytes: files.reduce((sum, { bytes }) => sum + bytes, 0), files };
 }
 
 /** The name a result has in the staging folder. */
 export function stagedName({ staging }: Job): string {
-  return basename(staging!.label);
+  return basename(staging.label);
 }
 
 /** The path of a file in the staging folder. */
 export function stagedPath({ staging }: Job, name: string): string {
-  return join(staging!.folder, name);
+  return join(staging.folder, name);
 }
 
 /** Whether a model is so large that its weights go to a data file of their own. */

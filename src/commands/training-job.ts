@@ -11,8 +11,10 @@ export interface Job {
   /** The teacher, or the model to quantize. */
   readonly model: string;
   readonly options: Options;
-  /** Where the result lies until it is published; undefined for a plan. */
-  readonly staging: { readonly label: string; readonly folder: string } | undefined;
+  /** Whether only a plan is wanted. */
+  readonly isPlan: boolean;
+  /** Where the result lies until it is published, and what is only tried. */
+  readonly staging: { readonly label: string; readonly folder: string };
   /** Where checkpoints are. */
   readonly checkpoints: string;
   /** One number: not 0 once training is to end after its step. */

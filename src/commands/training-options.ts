@@ -14,9 +14,9 @@ export const trainingGroups = {
     "--student",
     "--student-layers",
     "--student-params",
-    "--student-width",
     "--pairs",
     "--temperature",
+    "--blank-weight",
     "--cache",
   ],
   "Training (--distill, --qat)": [
@@ -52,17 +52,18 @@ export function distillOptions(): Option[] {
     new Option("--teacher <file>", "the model that teaches (or <model>)"),
     new Option("--student <file>", "the model that learns; it takes the teacher's inputs and gives its outputs"),
     new Option("--student-layers <n>", "make the student from the teacher: keep n layers, or those named: 0,2,4"),
-    new Option("--student-params <share>", "make the student from the teacher: layers of about this share").argParser(
-      share,
-    ),
-    new Option("--student-width <share>", "make the student from the teacher: this share of every width").argParser(
-      share,
-    ),
     new Option(
-      "--pairs <student=teacher>",
-      "values of both that layer losses compare, by name (repeatable; default: found)",
-    ).argParser(repeated),
+      "--student-params <share>",
+      "make the student from the teacher, of at most this share of its size, e.g. 70%",
+    ).argParser(share),
+    new Option(
+      "--pairs <student:teacher>",
+      "layers that are compared by losses of layers, by number or value: 0:1,1:3 (default: found)",
+    ),
     new Option("--temperature <number>", "what softens the outputs (default: 2)").argParser(between(0.1, 100)),
+    new Option("--blank-weight <share>", "what a frame counts that is surely a blank (CTC; default: 1)").argParser(
+      between(0, 1),
+    ),
     new Option("--cache <folder>", "keep the teacher's outputs there, for the next run too"),
   ];
 }

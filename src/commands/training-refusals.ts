@@ -60,9 +60,9 @@ export function refuseContradictions(options: Options): void {
   if (given("heldOutData") && given("labels") !== given("heldOutLabels")) {
     throw new UserError("--held-out-data: give labels for both sets (--labels, --held-out-labels), or for none");
   }
-  const ways = ["student", "studentLayers", "studentParams", "studentWidth"].filter(given);
+  const ways = ["student", "studentLayers", "studentParams"].filter(given);
   if (options["distill"] && ways.length !== 1) {
-    const words = "--student <file>, --student-layers, --student-params or --student-width";
+    const words = "--student <file>, --student-layers or --student-params";
     throw new UserError(
       ways.length === 0
         ? `--distill: say who learns: ${words}`

@@ -43,13 +43,13 @@ export function listedSamples(batches: readonly Batch[], source: string, synthet
 }
 
 /** Some samples of a set, and which those are. */
-interface SamplePart extends SampleSet {
+export interface SamplePart extends SampleSet {
   /** Their numbers in the whole set, rising. */
   readonly indices: readonly number[];
 }
 
 /** The samples of these numbers. */
-function partOf(set: SampleSet, indices: readonly number[], source: string): SamplePart {
+export function partOf(set: SampleSet, indices: readonly number[], source: string): SamplePart {
   const { expected } = set;
   return {
     indices,

@@ -33,6 +33,8 @@ export function describeOutputs(
     if (!shape) return [];
     const maker = throughIdentity(makers, name);
     const rank = shape.length;
+    const flat = flattenedLogits(makers, maker, rank);
+    if (flat !== undefined) return [{ name, value: flat, kind: "classes", axis: rank - 1, shape }];
     const softmax = maker && isStandard(maker) && (maker.opType === "Softmax" || maker.opType === "LogSoftmax");
     const last = Math.max(0, rank - 1);
     if (softmax && rank > 0) {
@@ -48,6 +50,25 @@ export function describeOutputs(
     ({ name, shape }) => (shape.at(-1) ?? 0) >= 2 && throughIdentity(makers, name)?.opType !== "Sigmoid",
   );
   return found.map((output) => (output === first ? { ...output, kind: "classes" } : output));
+}
+
+/**
+ * The logits where `maker` brings a softmax over the last axis, taken of flattened rows, back into shape: so a Softmax of
+ * opset 12 and before looks in a later one where its rank is not known.
+ */
+function flattenedLogits(
+  makers: ReadonlyMap<string, NodeProto>,
+  maker: NodeProto | undefined,
+  rank: number,
+): string | undefined {
+  if (maker?.opType !== "Reshape" || rank === 0) return undefined;
+  const softmax = makers.get(maker.input[0]!);
+  if (softmax?.opType !== "Softmax" && softmax?.opType !== "LogSoftmax") return undefined;
+  const flatten = makers.get(softmax.input[0]!);
+  if (flatten?.opType !== "Flatten" || !isStandard(flatten)) return undefined;
+  const [axis, softmaxAxis] = [intAttribute(flatten, "axis", 1), intAttribute(softmax, "axis", -1)];
+  const isLast = (axis === rank - 1 || axis === -1) && (softmaxAxis === -1 || softmaxAxis === 1);
+  return isLast ? flatten.input[0] : undefined;
 }
 
 function throughIdentity(makers: ReadonlyMap<string, NodeProto>, name: string): NodeProto | undefined {

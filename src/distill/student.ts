@@ -64,7 +64,7 @@ export interface StudentPlan {
 }
 
 /** The plan applied to a copy of the teacher. */
-export function applyStudent(model: ModelProto, { dropped, ranks }: StudentPlan): ModelProto {
+export function applyStudent(model: ModelProto, { dropped, ranks }: Pick<StudentPlan, "dropped" | "ranks">): ModelProto {
   const smaller = dropped.length > 0 ? withoutParts(model, dropped) : model;
   return ranks.length > 0 ? withRanks(smaller, ranks) : smaller;
 }

@@ -17,6 +17,9 @@ export interface Port {
   readonly shape: readonly (number | string)[];
 }
 
+/** Where onnxruntime keeps its operators on a blocked layout. */
+const blocked = "com.microsoft.nchwc";
+
 /** A whole model of opset 21 from nodes, constants and ports. */
 export function assembleModel(parts: {
   readonly nodes: readonly NodeProto[];
@@ -31,6 +34,9 @@ export function assembleModel(parts: {
     opsetImport: [
       create(OperatorSetIdProtoSchema, { domain: "", version: 21n }),
       create(OperatorSetIdProtoSchema, { domain: "com.microsoft", version: 1n }),
+      ...(parts.nodes.some(({ domain }) => domain === blocked)
+        ? [create(OperatorSetIdProtoSchema, { domain: blocked, version: 1n })]
+        : []),
     ],
     graph: create(GraphProtoSchema, {
       name: parts.name ?? "main",

@@ -110,6 +110,7 @@ export function createBuilder(fresh: FreshName): GraphBuilder {
   const values = new Map<string, Value>();
   const constants = new Map<string, Tensor>();
   const shared = new Map<string, Value>();
+  const expanded = new Map<string, Value>();
 
   const node: GraphBuilder["node"] = (opType, inputs, outputs, attributes = {}, { domain = "", names } = {}) => {
     const made = outputs.map(({ dtype, shape }, at) => ({
@@ -150,11 +151,18 @@ export function createBuilder(fresh: FreshName): GraphBuilder {
     if (typeof x === "number") return [scalar(x, (y as Value).dtype), y as Value];
     return [x, typeof y === "number" ? scalar(y, x.dtype) : y];
   };
-  const binary: GraphBuilder["binary"] = (opType, x, y) => {
-    const [a, b] = operands(x, y);
-    return op(opType, [a, b], { dtype: a.dtype, shape: broadcastShapes(a.shape, b.shape) });
-  };
   const same = (a: readonly number[], b: readonly number[]) => a.length === b.length && a.every((n, at) => n === b[at]);
+  const binary: GraphBuilder["binary"] = (opType, x, y) => {
+    const [wideA, wideB] = operands(x, y);
+    const shape = broadcastShapes(wideA.shape, wideB.shape);
+    // what was expanded broadcasts as well as it was: the node that expands it falls away where nothing else reads it
+    const narrow = (value: Value, other: Value) => {
+      const from = expanded.get(value.name);
+      return from && same(broadcastShapes(from.shape, other.shape), shape) ? from : value;
+    };
+    const a = narrow(wideA, wideB);
+    return op(opType, [a, narrow(wideB, a)], { dtype: a.dtype, shape });
+  };
   const reshape: GraphBuilder["reshape"] = (x, shape) => {
     if (same(x.shape, shape)) return x;
     if (elementCount(x.shape) !== elementCount(shape)) {
@@ -211,7 +219,12 @@ export function createBuilder(fresh: FreshName): GraphBuilder {
       return op(opType, [x, ints([...gone])], { dtype: x.dtype, shape }, { keepdims: keep ? 1 : 0 });
     },
     reshape,
-    expand: (x, shape) => (same(x.shape, shape) ? x : op("Expand", [x, ints(shape)], { dtype: x.dtype, shape })),
+    expand(x, shape) {
+      if (same(x.shape, shape)) return x;
+      const value = op("Expand", [x, ints(shape)], { dtype: x.dtype, shape });
+      expanded.set(value.name, x);
+      return value;
+    },
     transpose,
     matmul(x, y, { transX = false, transY = false, alpha = 1 } = {}) {
       const [m, k] = lastTwo(x.shape, transX);

@@ -9,20 +9,26 @@ const defaultBlock4 = 32;
 /**
  * The form a site's weight takes under the settings, with the axes of its own layout; a reason where it has none. Only
  * weights with a single axis that products are summed over are cut into blocks or stored in 4 bits: in the few products
- * of a convolution's channel 16 steps are too coarse, and a table's rows are blocks already.
+ * of a convolution's channel 16 steps are too coarse unless it is trained for them, and a table's rows are blocks already.
  */
 export function weightForm(site: Site, settings: QuantizeSettings, signed: boolean): QuantizedForm | string {
   const channel = channelAxis(site);
   if (typeof channel === "string") return channel;
   const sum = sumAxis(site);
   const symmetric = !settings.asymmetric;
-  const bits = settings.bits === 4 && sum !== undefined ? 4 : 8;
+  const convolves = settings.convolutions4 === true && isConvolution(site);
+  const bits = settings.bits === 4 && (sum !== undefined || convolves) ? 4 : 8;
   // a zero point of its own only pays where all values of the type count
   const base = { bits, signed: signed && symmetric, symmetric } as const;
   if (settings.perTensor) return { ...base, granularity: "tensor", axis: channel };
   const blockSize = settings.blockSize ?? (bits === 4 ? defaultBlock4 : undefined);
   if (sum === undefined || blockSize === undefined) return { ...base, granularity: "channel", axis: channel };
   return { ...base, granularity: "block", axis: sum, blockSize };
+}
+
+/** Whether all that read a site's weight are convolutions. */
+function isConvolution({ weightUses }: Site): boolean {
+  return weightUses.every(({ node: { opType } }) => opType === "Conv" || opType === "ConvTranspose");
 }
 
 /** Whether a form needs a zero point per scale. */

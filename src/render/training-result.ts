@@ -140,7 +140,12 @@ export interface StudentSource {
   /** In words: `student.onnx`, `6 of 12 layers of teacher.onnx`. */
   readonly words: string;
   /** Layers of the teacher, in order, and whether the student has them; empty for a student of its own. */
-  readonly layers: readonly { readonly name: string; readonly parameters: number; readonly kept: boolean }[];
+  readonly layers: readonly {
+    readonly name: string;
+    readonly parameters: number;
+    readonly kept: boolean;
+    readonly why: string;
+  }[];
 }
 
 interface Distilled {

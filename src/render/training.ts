@@ -194,8 +194,13 @@ export function layerSection(one: Result | Plan): readonly Section[] {
   return [
     {
       title: `Layers: ${kept.length} of ${layers.length} are kept`,
-      columns: [{ header: "layer" }, { header: "parameters", align: right }, { header: "" }],
-      rows: layers.map(({ name, parameters, kept: own }) => [name, formatCount(parameters), own ? "kept" : "left out"]),
+      columns: [{ header: "layer" }, { header: "parameters", align: right }, { header: "" }, { header: "why" }],
+      rows: layers.map(({ name, parameters, kept: own, why }) => [
+        name,
+        formatCount(parameters),
+        own ? "kept" : "left out",
+        why,
+      ]),
     },
   ];
 }

@@ -6,16 +6,17 @@ import { createBuilder, type Value } from "../graph/builder.js";
 import { type FreshName, freshNames } from "../graph/names.js";
 import { castTensor } from "../tensor/cast.js";
 import { formatShape, type Tensor } from "../tensor/tensor.js";
-import { isBranch, takenBranch } from "./branches.js";
+import type { Choice } from "./branches.js";
 import { trainBatchNormalization } from "./decompose/batch-normalization.js";
 import { decomposed, decompositionOf } from "./decompose/index.js";
-import { ancestors, foldConstants } from "./fold.js";
+import { type Fix, withoutBranches } from "./flatten.js";
+import { foldConstants } from "./fold.js";
 import { formsOf } from "./forms.js";
 import type { TrainingGraph } from "./graph.js";
 import { dependents } from "./parameters.js";
 import type { TrainableModel } from "./prepare.js";
-import { isLarge, type RunnableNodes, withNodes } from "./run-nodes.js";
-import { never, shapeOperands, sourcesOf, type Variation, variationsOf, withData, withIntegers } from "./variation.js";
+import { isLarge, type RunnableNodes } from "./run-nodes.js";
+import { shapeOperands, sourcesOf, type Variation, variationsOf, withData, withIntegers } from "./variation.js";
 
 /**
  * The graph for the shapes of these feeds, found by one run of the model on them. Branches are taken as these feeds take
@@ -37,9 +38,10 @@ export async function bindShapes(model: TrainableModel, feeds: Batch): Promise<T
     }
   };
   const fresh = reserve(freshNames(model.copy), model);
-  const { nodes, notes } = await withoutBranches(part, model, seeds, fix);
+  const { nodes, choices, notes } = await withoutBranches(part, model, seeds, fix);
   const flat: RunnableNodes = { ...part, nodes };
   const values = new Map(await formsOf(flat, fresh));
+  checkChoices(choices, values);
   for (const [name, { dtype, shape }] of inputs) values.set(name, { name, dtype, shape });
   for (const { name, shape } of model.parameters.values()) values.set(name, { name, dtype: "float32", shape });
   for (const tensor of part.initializers) {
@@ -125,62 +127,16 @@ function reserve(fresh: FreshName, { statistics }: TrainableModel): FreshName {
   return fresh;
 }
 
-type Fix = (nodes: readonly NodeProto[], names: readonly string[]) => void;
-
-/** Puts the branches that are taken in the place of every If whose condition the data does not change. */
-async function withoutBranches(
-  part: RunnableNodes,
-  { parameters, copy }: TrainableModel,
-  seeds: ReadonlyMap<string, Variation>,
-  fix: Fix,
-): Promise<{ readonly nodes: readonly NodeProto[]; readonly notes: readonly string[] }> {
-  let { nodes } = part;
-  let taken = 0;
-  // values of branches that are not taken leave their names free
-  const names = new Set<string>([...copy.graph!.input, ...copy.graph!.initializer].map(({ name }) => name));
-  for (const { name, output } of nodes) for (const one of [name, ...output]) names.add(one);
-  const fresh = (base: string): string => {
-    let name = base;
-    for (let at = 1; names.has(name); at++) name = `${base}_${at}`;
-    names.add(name);
-    return name;
-  };
-  for (;;) {
-    const branches = nodes.filter(isBranch);
-    const before = variationsOf(nodes, seeds);
-    fix(
-      nodes,
-      branches.flatMap(({ input }) => (before.elements(input[0]!) === withIntegers ? [input[0]!] : [])),
-    );
-    const now = variationsOf(nodes, seeds);
-    const decided = branches.filter(({ input }) => now.elements(input[0]!) === never);
-    if (decided.length === 0) {
-      const learned = dependents(nodes, new Set(parameters.keys()));
-      const left = branches.find(({ input, output }) => [...input, ...output].some((name) => learned.has(name)));
-      if (left)
-        throw new UserError(`node ${left.name || left.output[0]} (If): which branch it takes changes with the data`);
-      break;
+function checkChoices(choices: readonly Choice[], values: ReadonlyMap<string, Value>): void {
+  for (const { node, values: pairs } of choices) {
+    for (const [then, otherwise] of pairs) {
+      const [one, other] = [values.get(then), values.get(otherwise)];
+      // sequences have no form
+      if (!one || !other || (one.dtype === other.dtype && one.shape.join() === other.shape.join())) continue;
+      const why = "the data decides its branch, and its branches make different shapes";
+      throw new UserError(`node ${node.name || node.output[0]} (If): cannot be trained: ${why}`);
     }
-    const wanted = [...new Set(decided.map(({ input }) => input[0]!))];
-    const needed = ancestors(nodes, wanted);
-    const made = new Set(needed.flatMap(({ output }) => output));
-    const asked = wanted.filter((name) => made.has(name));
-    const found = new Map(
-      asked.length === 0
-        ? []
-        : await withNodes({ ...part, nodes: needed }, asked, (session, feeds) => session.runFor(feeds, asked)),
-    );
-    for (const tensor of copy.graph!.initializer) {
-      if (wanted.includes(tensor.name)) found.set(tensor.name, readTensor(tensor, part.readExternal));
-    }
-    nodes = nodes.flatMap((node) => {
-      const condition = isBranch(node) ? (found.get(node.input[0]!) ?? part.feeds.get(node.input[0]!)) : undefined;
-      if (!condition || !decided.includes(node)) return [node];
-      taken += 1;
-      return takenBranch(node, Number(condition.data[0]) !== 0, fresh);
-    });
   }
-  return { nodes, notes: taken > 0 ? [`${taken} If nodes replaced by the branch that is taken`] : [] };
 }
 
 /** Inputs whose elements decide shapes are fixed. Throws a UserError where the data decides one that a gradient needs. */

@@ -5,12 +5,14 @@ import { encodeModel, type ModelProto, makeTensor, type NodeProto } from "../for
 import { assembleModel } from "../graph/assemble.js";
 import { createBuilder, type Form, type GraphBuilder, type Value } from "../graph/builder.js";
 import type { Tensor } from "../tensor/tensor.js";
+import { blockSize } from "./block-size.js";
+import { blockConvolutions } from "./blocked.js";
 import { gradient } from "./gradient.js";
 import type { Parameter, TrainingGraph } from "./graph.js";
 import type { Objective } from "./objective.js";
 
 /** What one batch gives. The arrays are the caller's. */
-export interface StepResult {
+interface StepResult {
   readonly loss: number;
   readonly terms: ReadonlyMap<string, number>;
   /** How much of the batch counts. */
@@ -54,6 +56,7 @@ export function writeStep(
   parameters: readonly Parameter[],
   extras: ReadonlyMap<string, Form>,
   statistics: readonly string[] = [],
+  block = 0,
 ): StepGraph {
   const b = createBuilder(freshNamesOf(graph));
   const float32 = ({ shape }: Parameter): Form => ({ dtype: "float32", shape });
@@ -107,7 +110,7 @@ export function writeStep(
   ];
   const names = (list: readonly (readonly [string, Value])[]) =>
     new Map(list.map(([name, value]) => [name, value.name]));
-  const { model, used } = assembleNeeded(graph, b, declared, outputs);
+  const { model, used } = assembleNeeded(known, b, declared, outputs, block);
   return {
     model,
     ports: new Map([...ports].filter(([port]) => used.has(port))),
@@ -126,6 +129,7 @@ function assembleNeeded(
   b: GraphBuilder,
   declared: readonly Value[],
   outputs: readonly Value[],
+  block: number,
 ): { readonly model: ModelProto; readonly used: ReadonlySet<string> } {
   const used = new Set(outputs.map(({ name }) => name));
   const nodes: NodeProto[] = [];
@@ -138,9 +142,16 @@ function assembleNeeded(
     .filter(([name]) => used.has(name))
     .map(([name, tensor]) => makeTensor(name, tensor));
   const fed = new Set(declared.map(({ name }) => name));
+  const formOf = (name: string) => graph.values.get(name) ?? b.values.get(name);
+  const wanted = new Set(outputs.map(({ name }) => name));
+  const laidOut =
+    block > 0
+      ? blockConvolutions(nodes.reverse(), formOf, wanted, b.fresh, block)
+      : { nodes: nodes.reverse(), initializers: [] };
   const model = assembleModel({
-    nodes: nodes.reverse(),
+    nodes: laidOut.nodes,
     initializers: [
+      ...laidOut.initializers,
       ...constants.filter(({ name }) => !fed.has(name)),
       ...b.initializers.filter(({ name }) => used.has(name)),
     ],
@@ -182,7 +193,7 @@ export async function compileStep(
 ): Promise<CompiledStep> {
   const inputs = new Set(graph.inputs.map(({ name }) => name));
   const extras = new Map([...sample].filter(([name]) => !inputs.has(name)));
-  const step = writeStep(graph, objective, parameters, extras, settings.statistics);
+  const step = writeStep(graph, objective, parameters, extras, settings.statistics, await blockSize());
   const session = await openSession(encodeModel(step.model), {
     threads: settings.threads,
     // gradients of parts that have learned their task shrink to where arithmetic is a hundred times slower

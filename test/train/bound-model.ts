@@ -42,13 +42,13 @@ export async function runModel(model: ModelProto, feeds: Tensors): Promise<Tenso
   return result;
 }
 
-/** The largest difference between two sets of outputs, as a share of the largest element of each. */
+/** The largest difference between two sets of outputs, as a share of the largest element of each, or of 0.1 below that. */
 export function worstDifference(one: Tensors, other: Tensors): number {
   let worst = 0;
   for (const [name, tensor] of one) {
     const [a, b] = [numbersOf(tensor), numbersOf(other.get(name)!)];
     if (a.length !== b.length) return Number.POSITIVE_INFINITY;
-    let [scale, difference] = [1e-30, 0];
+    let [scale, difference] = [0.1, 0];
     for (let at = 0; at < a.length; at++) {
       scale = Math.max(scale, Math.abs(a[at]!));
       const d = Math.abs(a[at]! - b[at]!);

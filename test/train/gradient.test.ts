@@ -1,3 +1,4 @@
+import { readdir, readFile } from "node:fs/promises";
 import { describe, expect, test } from "@jest/globals";
 import { openSession } from "../../src/engine/session.js";
 import { encodeModel } from "../../src/formats/onnx.js";
@@ -5,6 +6,7 @@ import { assembleModel } from "../../src/graph/assemble.js";
 import { createBuilder, type Value } from "../../src/graph/builder.js";
 import { gradient } from "../../src/train/gradient.js";
 import type { TrainingGraph } from "../../src/train/graph.js";
+import { differentiableOperators } from "../../src/train/rules/index.js";
 
 describe("gradient", () => {
   test("of a small network with a broadcast bias that is used twice", async () => {
@@ -45,5 +47,11 @@ describe("gradient", () => {
     expect(read("w")).toEqual([0, 0, 0, 5, 0, 10]);
     expect(read("bias")).toEqual([0, 11.5 + 4]);
     expect(read("x")).toEqual([0, 2, 2, 0, 2, 2]);
+  });
+  test("has no rule that no test names", async () => {
+    const folder = new URL("./", import.meta.url);
+    const files = (await readdir(folder)).filter((name) => name.endsWith(".test.ts"));
+    const text = (await Promise.all(files.map((name) => readFile(new URL(name, folder), "utf8")))).join("\n");
+    expect(differentiableOperators().filter((operator) => !text.includes(`"${operator}"`))).toEqual([]);
   });
 });

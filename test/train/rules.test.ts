@@ -41,8 +41,10 @@ testGradients("unary", [
   { op: "Softsign", inputs: [kinked], float64: false },
   { op: "Relu", inputs: [kinked] },
   { op: "LeakyRelu", inputs: [kinked], attributes: { alpha: float(0.2) }, float64: false },
+  { op: "LeakyRelu", note: "alpha above 1", inputs: [kinked], attributes: { alpha: float(1.5) }, float64: false },
   { op: "ThresholdedRelu", inputs: [kinked], attributes: { alpha: float(0.5) }, float64: false },
   { op: "Elu", inputs: [kinked], attributes: { alpha: float(1.5) }, float64: false },
+  { op: "Elu", note: "alpha 1", inputs: [kinked], float64: false },
   { op: "Selu", inputs: [kinked], float64: false },
   { op: "Celu", inputs: [kinked], attributes: { alpha: float(1.5) }, float64: false },
   { op: "HardSigmoid", inputs: [given([-3, -2, -1, 0, 1, 2, 3])], attributes: { alpha: float(0.3) }, float64: false },
@@ -226,4 +228,60 @@ testGradients("others", [
   { op: "Trilu", inputs: [x, ints([1], [])], attributes: { upper: 0 } },
   { op: "CumSum", inputs: [x, ints([1], [])] },
   { op: "CumSum", note: "exclusive, reverse", inputs: [x, ints([2], [])], attributes: { exclusive: 1, reverse: 1 } },
+]);
+
+const hidden = [normal([2, 3]), normal([2, 3])];
+const gates = [normal([2, 4]), normal([4, 12]), normal([3, 12]), normal([12])];
+
+testGradients("composites", [
+  {
+    op: "causal attention",
+    inputs: [normal([2, 3, 8]), normal([8, 24]), constant(given([0, -1e9, -1e9, 0, 0, -1e9, 0, 0, 0], [3, 3]))],
+    forward: (b, [v, weight, mask]) => {
+      const parts = b.split(b.matmul(v!, weight!), [8, 8, 8], 2);
+      const [q, k, w] = parts.map((one) => b.transpose(b.reshape(one, [2, 3, 2, 4]), [0, 2, 1, 3]));
+      const chances = b.softmax(b.add(b.div(b.matmul(q!, b.transpose(k!, [0, 1, 3, 2])), 2), mask!), -1);
+      return [b.reshape(b.transpose(b.matmul(chances, w!), [0, 2, 1, 3]), [2, 3, 8])];
+    },
+  },
+  {
+    op: "rotary positions",
+    inputs: [normal([2, 3, 8]), constant(normal([3, 8])), constant(normal([3, 8]))],
+    forward: (b, [v, cosine, sine]) => {
+      const [low, high] = [b.slice(v!, [2], [0], [4]), b.slice(v!, [2], [4], [8])];
+      return [b.add(b.mul(v!, cosine!), b.mul(b.concat([b.map("Neg", high), low], -1), sine!))];
+    },
+  },
+  {
+    op: "SwiGLU",
+    inputs: [normal([2, 3, 4]), normal([4, 6]), normal([4, 6]), normal([6, 4])],
+    forward: (b, [v, gate, up, down]) => {
+      const g = b.matmul(v!, gate!);
+      return [b.matmul(b.mul(b.mul(g, b.map("Sigmoid", g)), b.matmul(v!, up!)), down!)];
+    },
+  },
+  {
+    op: "LSTM cell, three steps",
+    inputs: [...hidden, ...gates],
+    forward: (b, [h0, c0, v, input, recurrent, bias]) => {
+      let [h, c] = [h0!, c0!];
+      for (let step = 0; step < 3; step++) {
+        const sum = b.add(b.add(b.matmul(v!, input!), b.matmul(h, recurrent!)), bias!);
+        const [i, o, f, z] = b.split(sum, [3, 3, 3, 3], 1);
+        const kept = b.mul(b.map("Sigmoid", f!), c);
+        c = b.add(kept, b.mul(b.map("Sigmoid", i!), b.map("Tanh", z!)));
+        h = b.mul(b.map("Sigmoid", o!), b.map("Tanh", c));
+      }
+      return [h, c];
+    },
+  },
+  {
+    op: "BatchNormalization with the statistics of the batch",
+    inputs: [normal([3, 2, 2, 2]), normal([2, 1, 1]), normal([2, 1, 1])],
+    forward: (b, [v, scale, shift]) => {
+      const off = b.sub(v!, b.reduce("ReduceMean", v!, [0, 2, 3]));
+      const variance = b.reduce("ReduceMean", b.mul(off, off), [0, 2, 3]);
+      return [b.add(b.mul(b.div(off, b.map("Sqrt", b.add(variance, 1e-5))), scale!), shift!)];
+    },
+  },
 ]);

@@ -81,7 +81,7 @@ export function madeUpData(count: number, inputs: number, outputs: number, seed 
   return { count, source: "made up", read: async (at) => samples[at]!, nameOf: (at) => `row ${at}` };
 }
 
-export const plainSettings: TrainingSettings = {
+const plainSettings: TrainingSettings = {
   steps: 20,
   batchSize: 8,
   accumulate: 1,

@@ -79,7 +79,9 @@ function comparedOf(output: Value, graph: TrainingGraph, logits: readonly string
   const makers = new Map<string, NodeProto>();
   for (const node of graph.nodes) for (const name of node.output) makers.set(name, node);
   let maker = makers.get(output.name);
-  while (maker?.opType === "Identity") maker = makers.get(maker.input[0]!);
+  for (let before = sourceOf(maker, makers); before !== undefined; before = sourceOf(maker, makers)) {
+    maker = makers.get(before);
+  }
   if (maker?.opType === "Softmax" || maker?.opType === "LogSoftmax") {
     const value = graph.values.get(maker.input[0]!);
     if (value) {
@@ -93,6 +95,18 @@ function comparedOf(output: Value, graph: TrainingGraph, logits: readonly string
     axis: isLogits ? output.shape.length - 1 : undefined,
     teacherIs: isLogits ? "logits" : "values",
   };
+}
+
+/** What an Identity, or the rounding of an activation (Div, Clip, Round, Mul), passes on. */
+function sourceOf(maker: NodeProto | undefined, makers: ReadonlyMap<string, NodeProto>): string | undefined {
+  if (maker?.opType === "Identity") return maker.input[0];
+  let found = maker;
+  for (const opType of ["Mul", "Round", "Clip", "Div"]) {
+    if (found?.opType !== opType) return undefined;
+    if (opType === "Div") return found.input[0];
+    found = makers.get(found.input[0]!);
+  }
+  return undefined;
 }
 
 /** The same samples with the original's outputs beside them. */

@@ -1,5 +1,5 @@
 /** What an update of AdamW takes; all numbers are rounded to float32 by whoever uses them. */
-export interface AdamwNumbers {
+interface AdamwNumbers {
   /** Gradients are multiplied by it first. */
   readonly scale: number;
   /** 1 - beta1. */
@@ -16,7 +16,7 @@ export interface AdamwNumbers {
   readonly keep: number;
 }
 
-export interface SgdNumbers {
+interface SgdNumbers {
   readonly scale: number;
   readonly momentum: number;
   readonly nesterov: boolean;

@@ -3,10 +3,13 @@ import type { NodeProto } from "../../formats/onnx.js";
 import type { GraphBuilder, Value } from "../../graph/builder.js";
 import { isStandard, makeNode } from "../../graph/node.js";
 import type { Tensor } from "../../tensor/tensor.js";
+import { attentionDecompositions } from "./attention.js";
 import type { Decomposition, DecompositionTable } from "./decomposition.js";
+import { fusedDecompositions } from "./fused.js";
+import { recurrentDecompositions } from "./recurrent.js";
 
 /** Operators that training knows by their parts only. */
-const table: DecompositionTable = {};
+const table: DecompositionTable = { ...recurrentDecompositions, ...attentionDecompositions, ...fusedDecompositions };
 
 /** How a node is taken apart; undefined for one that stays whole. */
 export function decompositionOf(node: NodeProto): Decomposition | undefined {

@@ -1,4 +1,4 @@
-import type { Value } from "../../graph/builder.js";
+import type { GraphBuilder, Value } from "../../graph/builder.js";
 import { intAttribute, stringAttribute } from "../../graph/node.js";
 import { elementCount } from "../../tensor/tensor.js";
 import type { RuleContext, RuleTable } from "../rule.js";
@@ -14,7 +14,7 @@ export const lossRules: RuleTable = {
       // softmax less the one-hot labels, each position weighted
       const { share, labels } = sharesOf(context);
       const p = chances();
-      parts.push(b.add(b.mul(p, share), scattered(context, labels, b.map("Neg", share))));
+      parts.push(scattered(b, b.mul(p, share), labels, b.map("Neg", share)));
     }
     const g = flows(1);
     if (g) parts.push(b.sub(g, b.mul(chances(), b.reduce("ReduceSum", g, [1]))));
@@ -22,7 +22,8 @@ export const lossRules: RuleTable = {
   },
   NegativeLogLikelihoodLoss: (context) => {
     const { share, labels } = sharesOf(context);
-    return [scattered(context, labels, context.b.map("Neg", share))];
+    const { b } = context;
+    return [scattered(b, b.filled(0, context.inputs[0]!), labels, b.map("Neg", share))];
   },
 };
 
@@ -45,8 +46,7 @@ function sharesOf({ b, node, inputs, cotangent }: RuleContext): { readonly share
   return { share: b.reshape(share, column), labels: b.reshape(labels, column) };
 }
 
-/** Zeros of the scores' shape with these values at the labels. */
-function scattered({ b, inputs }: RuleContext, labels: Value, values: Value): Value {
-  const scores = inputs[0]!;
-  return b.op("ScatterElements", [b.filled(0, scores), labels, values], scores, { axis: 1 });
+/** What `onto` holds, and these values added at the labels. */
+function scattered(b: GraphBuilder, onto: Value, labels: Value, values: Value): Value {
+  return b.op("ScatterElements", [onto, labels, values], onto, { axis: 1, reduction: "add" });
 }

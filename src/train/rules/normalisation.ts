@@ -83,7 +83,7 @@ function rowNorm(context: RuleContext, { centred, spread }: { centred: boolean; 
   return [
     wants(0) ? dx() : undefined,
     wants(1) ? down(b.matmul(inv, gx, { transX: true }), scale) : undefined,
-    bias && wants(2) ? down(b.reduce("ReduceSum", g, [0]), bias) : undefined,
+    bias && wants(2) ? down(sumTo(b, g, [width]), bias) : undefined,
   ];
 }
 

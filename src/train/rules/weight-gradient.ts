@@ -8,8 +8,23 @@ import { padded } from "./place.js";
  */
 export type WeightForm = (b: GraphBuilder, x: Value, g: Value, geometry: ConvGeometry) => Value;
 
+/** Patches of more bytes than this are made of a few rows of the batch at a time, so that they stay in the cache. */
+const mostPatches = 8 << 20;
+const cachedPatches = 2 << 20;
+const mostParts = 16;
+
 /** The weight gradient, in the form that is fastest for the geometry. */
-export const weightGradient: WeightForm = (b, x, g, geometry) => formFor(x, g, geometry)(b, x, g, geometry);
+export const weightGradient: WeightForm = (b, x, g, geometry) => {
+  const form = formFor(x, g, geometry);
+  const [rows, channels] = x.shape as readonly [number, number];
+  const bytes = 4 * rows * channels * product(geometry.kernel) * product(geometry.small);
+  if (form !== unfoldForm || bytes <= mostPatches) return form(b, x, g, geometry);
+  const part = Math.max(1, Math.floor((rows * cachedPatches) / bytes), Math.ceil(rows / mostParts));
+  const sizes = Array.from({ length: Math.ceil(rows / part) }, (_, at) => Math.min(part, rows - at * part));
+  const gs = b.split(g, sizes, 0);
+  const parts = b.split(x, sizes, 0).map((one, at) => form(b, one, gs[at]!, geometry));
+  return parts.length === 1 ? parts[0]! : b.op("Sum", parts, parts[0]!);
+};
 
 function formFor(x: Value, g: Value, { kernel, group }: ConvGeometry): WeightForm {
   if (isOne(kernel) && group === 1) return singleTapForm;

@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import type { Batch } from "../../../src/data/batch.js";
 import { distillationObjective, type ObjectiveSettings, teacherExtra } from "../../../src/distill/objective.js";
 import { openSession } from "../../../src/engine/session.js";
-import { decodeModel, encodeModel } from "../../../src/formats/onnx.js";
+import { decodeModel, encodeModel, type ModelProto } from "../../../src/formats/onnx.js";
 import { cloneModel } from "../../../src/graph/clone.js";
 import type { Tensor } from "../../../src/tensor/tensor.js";
 import { train } from "../../../src/train/loop.js";
@@ -73,7 +73,7 @@ export async function learn(
     batchNorm: "frozen",
   });
   const objective = distillationObjective(
-    [{ name: "logits", kind: "classes", student: "logits", teacher: "logits", axis: -1 }],
+    [{ name: "logits", kind: "classes", student: softened(model.copy), teacher: "logits", axis: 1 }],
     [],
     loss,
   );
@@ -116,6 +116,13 @@ export async function learn(
   writeBack(trained, model.parameters);
   writeFileSync(to, encodeModel(trained));
   return { seconds: (performance.now() - started) / 1000, loss: outcome.finalLoss };
+}
+
+/** The value behind the softmax that makes the first output. */
+function softened({ graph }: ModelProto): string {
+  const maker = graph!.node.find(({ output }) => output.includes(graph!.output[0]!.name));
+  if (maker?.opType !== "Softmax") throw new Error("the first output is not made by a softmax");
+  return maker.input[0]!;
 }
 
 function settingsOf({ steps, batchSize, rate, weightDecay = 1e-4, seed, threads }: Course): TrainingSettings {

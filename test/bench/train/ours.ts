@@ -10,10 +10,13 @@ import { createOptimizer } from "../../../src/train/optimizer.js";
 import { bindShapes, prepareModel } from "../../../src/train/prepare.js";
 import { createSteps } from "../../../src/train/steps.js";
 import { hardLoss } from "./learn.js";
+import { peakBytes } from "./peak.js";
 
 const job = JSON.parse(process.argv[2]!) as {
   readonly file: string;
   readonly data: string;
+  /** The axis of the logits that classes are on. */
+  readonly classAxis: number;
   readonly threads: number;
   readonly seconds: number;
   readonly rate: number;
@@ -28,7 +31,7 @@ function noFiles(): never {
 }
 const parameters = [...model.parameters.values()];
 const objective = distillationObjective(
-  [{ name: "logits", kind: "classes", student: "logits", teacher: "", axis: -1 }],
+  [{ name: "logits", kind: "classes", student: "logits", teacher: "", axis: job.classAxis }],
   [],
   hardLoss,
 );
@@ -84,7 +87,7 @@ console.log(
     parameters: parameters.reduce((sum, { data }) => sum + data.length, 0),
     stepsPerSecond: done / seconds,
     cpuMs: (user + system) / 1000 / done,
-    peakBytes: 1024 * process.resourceUsage().maxRSS,
+    peakBytes: peakBytes(),
     // what the forward part of a step makes
     activationBytes: [...graph!.values.values()]
       .filter(({ name, dtype }) => dtype === "float32" && !weights.has(name) && !graph!.constants.has(name))

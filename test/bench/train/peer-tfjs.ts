@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { decodeNpz } from "../../../src/formats/npz.js";
 import { numbersOf } from "../../../src/tensor/numbers.js";
 import type { Tensor } from "../../../src/tensor/tensor.js";
+import { peakBytes } from "./peak.js";
 
 /** What is used of a tensor of TensorFlow.js. */
 interface T {
@@ -127,7 +128,7 @@ console.log(
     losses,
     stepsPerSecond: steps / seconds,
     cpuMs: (user + system) / 1000 / steps,
-    peakBytes: 1024 * process.resourceUsage().maxRSS,
+    peakBytes: peakBytes(),
   }),
 );
 process.exit(0);

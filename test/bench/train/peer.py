@@ -14,6 +14,15 @@ from torch import nn
 from torch.nn import functional as f
 
 
+def peak_bytes():
+    """Of this program alone: what getrusage says may be the parent's."""
+    try:
+        with open("/proc/self/status") as status:
+            return next(1024 * int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+    except OSError:
+        return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
 def linear(weights, name, transposed=False):
     weight = weights[f"{name}.weight"]
     layer = nn.Linear(1, 1)
@@ -120,7 +129,7 @@ def main(job):
         "losses": losses,
         "stepsPerSecond": steps / wall,
         "cpuMs": 1000 * cpu / steps,
-        "peakBytes": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+        "peakBytes": peak_bytes(),
     }
     print(json.dumps(result))
 

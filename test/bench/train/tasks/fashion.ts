@@ -1,0 +1,114 @@
+// Fashion-MNIST: a teacher from labels, a student a fifth of its size from labels alone, the same student from the
+// teacher, as many steps on the same pictures.
+import { writeFileSync } from "node:fs";
+import { encodeModel } from "../../../../src/formats/onnx.js";
+import { type Pictures, readFashion, side } from "../fashion.js";
+import { fashionAccuracy } from "../judge.js";
+import { type Course, hardLoss, learn, logitsOf, type Samples, softLoss } from "../learn.js";
+import { fashionCnn, fashionStudent, fashionTeacher } from "../models/fashion.js";
+import type { Goal, Row } from "../result.js";
+import { beside, kept, type Task, type TaskSettings, type Trained } from "./task.js";
+
+const id = "fashion";
+const measure = "top-1";
+const epoch = 937;
+
+/** Pictures as samples. */
+export function pictureSamples({ count, images, labels }: Pictures): Samples {
+  const size = side * side;
+  return {
+    count,
+    row: (at) =>
+      new Map([
+        ["x", { dtype: "float32", shape: [1, 1, side, side], data: images.subarray(at * size, (at + 1) * size) }],
+      ]),
+    label: (at) => labels[at]!,
+  };
+}
+
+/** The pictures and their mirror images. */
+export function withMirrored({ count, images, labels }: Pictures): Pictures {
+  const all = new Float32Array(2 * images.length);
+  all.set(images);
+  for (let at = 0; at < images.length; at++) {
+    const column = at % side;
+    all[images.length + at - column + (side - 1 - column)] = images[at]!;
+  }
+  const twice = new Uint8Array(2 * count);
+  twice.set(labels);
+  twice.set(labels, count);
+  return { count: 2 * count, images: all, labels: twice };
+}
+
+/** The teacher, trained from labels on pictures and their mirror images. */
+export function fashionTeacherFile(train: Pictures, settings: TaskSettings): Promise<Trained> {
+  return kept(id, "teacher", settings, async (file) => {
+    const start = beside(id, "teacher-start.onnx");
+    writeFileSync(start, encodeModel(fashionCnn(fashionTeacher, 1)));
+    const course = { ...courseOf(settings, 8, 2e-3), seed: 1 };
+    return (await learn(start, file, pictureSamples(withMirrored(train)), hardLoss, course)).seconds;
+  });
+}
+
+function courseOf({ quick, threads }: TaskSettings, epochs: number, rate: number): Omit<Course, "seed"> {
+  return { steps: quick ? 100 : epochs * epoch, batchSize: 64, rate, threads };
+}
+
+export const fashion: Task = {
+  id,
+  title: "Fashion-MNIST: teacher and student",
+  async run(settings) {
+    const data = readFashion();
+    if (!data) return undefined;
+    const judge = fashionAccuracy(data.test);
+    const teacher = await fashionTeacherFile(data.train, settings);
+    const rows: Row[] = [];
+    const add = async (what: string, trained: Trained, steps: number, seed?: number) => {
+      const { weights, bytes, seconds, file } = trained;
+      const value = await judge(file);
+      rows.push({
+        task: id,
+        what,
+        measure,
+        value,
+        weights,
+        bytes,
+        steps,
+        seconds,
+        ...(seed === undefined ? {} : { seed }),
+      });
+      console.log(`  ${what}: ${value.toFixed(2)} %, ${weights} weights`);
+      return value;
+    };
+    const best = await add("teacher", teacher, courseOf(settings, 8, 2e-3).steps);
+    const plain = pictureSamples(data.train);
+    const logits = await logitsOf(teacher.file, plain, 10);
+    const taught: Samples = { ...plain, logits: (at) => logits.subarray(10 * at, 10 * at + 10) };
+    const pairs: (readonly [alone: number, distilled: number])[] = [];
+    let size = 1;
+    for (const seed of settings.seeds) {
+      const start = beside(id, `student-start-${seed}.onnx`);
+      writeFileSync(start, encodeModel(fashionCnn(fashionStudent, seed)));
+      const course = { ...courseOf(settings, 20, 2e-3), seed };
+      const student = (name: string, loss: typeof hardLoss) =>
+        kept(id, `${name}-${seed}`, settings, async (file) => (await learn(start, file, taught, loss, course)).seconds);
+      const alone = await add("student, labels alone", await student("alone", hardLoss), course.steps, seed);
+      const distilled = await student("distilled", softLoss(4));
+      size = distilled.weights / teacher.weights;
+      pairs.push([alone, await add("student, distilled", distilled, course.steps, seed)]);
+    }
+    return { rows, goals: goalsOf(best, size, pairs) };
+  },
+};
+
+function goalsOf(teacher: number, size: number, pairs: readonly (readonly [number, number])[]): readonly Goal[] {
+  const mean = (at: 0 | 1) => pairs.reduce((sum, pair) => sum + pair[at], 0) / pairs.length;
+  const [alone, distilled] = [mean(0), mean(1)];
+  const goal = (text: string, value: string, met: boolean): Goal => ({ task: id, goal: text, measured: value, met });
+  return [
+    goal("teacher at least 91 %", `${teacher.toFixed(2)} %`, teacher >= 91),
+    goal("student at most 25 % of its weights", `${(100 * size).toFixed(1)} %`, size <= 0.25),
+    goal("distilled within 1 point of the teacher", `${(teacher - distilled).toFixed(2)}`, teacher - distilled <= 1),
+    goal("distilled at least 1 point above labels alone", `${(distilled - alone).toFixed(2)}`, distilled - alone >= 1),
+  ];
+}

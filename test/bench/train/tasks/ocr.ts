@@ -1,0 +1,80 @@
+// OCR recognition: the model without a third of its weights (layers left out) learns from the whole one on rendered
+// lines without labels, through `deepseek compress --distill`.
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { encodeNpy } from "../../../../src/formats/npy.js";
+import { ocrRecognition } from "../../../ocr-lines.js";
+import { compress } from "../command.js";
+import { ocrErrors } from "../judge.js";
+import { ocrStudent } from "../models/ocr-student.js";
+import { trainingLines } from "../ocr.js";
+import type { Goal, Row } from "../result.js";
+import { beside, kept, type Task } from "./task.js";
+
+const id = "ocr";
+const lines = 1600;
+
+/** A folder of unlabelled lines; undefined where they cannot be rendered. */
+export function linesFolder(): string | undefined {
+  const folder = beside(id, `lines-${lines}`);
+  const done = join(folder, ".complete");
+  if (existsSync(done)) return folder;
+  const rendered = trainingLines(lines);
+  if (!rendered) return undefined;
+  mkdirSync(folder, { recursive: true });
+  for (const [at, batch] of rendered.entries()) {
+    writeFileSync(join(folder, `${String(at).padStart(4, "0")}.npy`), encodeNpy(batch.get("x")!));
+  }
+  writeFileSync(done, "");
+  return folder;
+}
+
+export const ocr: Task = {
+  id,
+  title: "OCR recognition: a student of fewer layers",
+  async run(settings) {
+    const data = linesFolder();
+    if (!data) return undefined;
+    const { bytes, weights, of } = ocrStudent(new Uint8Array(readFileSync(ocrRecognition)));
+    const start = beside(id, "student-start.onnx");
+    writeFileSync(start, bytes);
+    const steps = settings.quick ? 4 : 1200;
+    const student = await kept(id, "student", settings, async (file) =>
+      compress([
+        ...[ocrRecognition, "--distill", "--student", start, "--data", data, "-o", file],
+        ...["--steps", `${steps}`, "--batch", "4", "--rate", "1e-3", "--weight-decay", "0", "--temperature", "1"],
+        ...["--held-out", "2%", "--threads", `${settings.threads}`, "--seed", `${settings.seeds[0] ?? 1}`],
+      ]),
+    );
+    const measure = "CER";
+    const original = await ocrErrors(ocrRecognition);
+    const before = await ocrErrors(start);
+    const after = await ocrErrors(student.file);
+    const rows: readonly Row[] = [
+      { task: id, what: "original", measure, value: original, weights: of, bytes: readFileSync(ocrRecognition).length },
+      { task: id, what: "student before", measure, value: before, weights, bytes: bytes.length },
+      {
+        task: id,
+        what: "student after",
+        measure,
+        value: after,
+        weights,
+        bytes: student.bytes,
+        steps,
+        seconds: student.seconds,
+      },
+    ];
+    for (const { what, value } of rows) console.log(`  ${what}: ${value.toFixed(2)} % CER`);
+    const fewer = 100 * (1 - weights / of);
+    const goals: readonly Goal[] = [
+      { task: id, goal: "30 % fewer weights", measured: `${fewer.toFixed(1)} %`, met: fewer >= 30 },
+      {
+        task: id,
+        goal: "within 1.5 points CER of the original",
+        measured: (after - original).toFixed(2),
+        met: after - original <= 1.5,
+      },
+    ];
+    return { rows, goals };
+  },
+};

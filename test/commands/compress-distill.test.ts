@@ -1,0 +1,180 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { compressCommand } from "../../src/commands/compress.js";
+import { encodeNpz } from "../../src/formats/npz.js";
+import { encodeModel } from "../../src/formats/onnx.js";
+import { makeNode } from "../../src/graph/node.js";
+import type { DistillPlan, DistillResult } from "../../src/render/training-result.js";
+import { runCommand } from "../host.js";
+import { floats, makeModel } from "../onnx-model.js";
+import { classifier, rowsFile } from "../training-models.js";
+
+let folder: string;
+const write = (name: string, content: string | Uint8Array) => writeFileSync(join(folder, name), content);
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "compress-distill-"));
+  write("teacher.onnx", encodeModel(classifier(32, 3, 1)));
+  write("student.onnx", encodeModel(classifier(12, 1, 50)));
+  write("deep.onnx", encodeModel(classifier(16, 6, 9)));
+  write("rows.npz", rowsFile(400, 7));
+  write("labels.txt", Array.from({ length: 400 }, (_, at) => `${at % 4}\n`).join(""));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const basic = ["--distill", "--data", "rows.npz", "--rows", "--threads", "1", "--speed-seconds", "0"];
+const run = (...argv: readonly string[]) => runCommand(compressCommand, [...basic, ...argv], folder);
+const pair = ["--teacher", "teacher.onnx", "--student", "student.onnx"];
+const quick = [...pair, "--steps", "60", "--rate", "0.02", "--force"];
+const left = () => readdirSync(folder).filter((name) => name.startsWith(".") || name.endsWith(".training"));
+
+describe("compress --distill", () => {
+  test("a student file learns what its teacher says, and the report shows how much", async () => {
+    const { code, stdout, stderr } = await run(...quick, "-o", "out.onnx", "--json", "--report", "report.html");
+    expect(stderr).toBe("");
+    expect(code).toBe(0);
+    const result = JSON.parse(stdout) as DistillResult;
+    expect(result.schema).toBe("deepseek/distill@1");
+    const [teacher, before, after] = result.scores;
+    expect(teacher!.agreement).toBeNull();
+    expect(after!.agreement!.topOne!).toBeGreaterThan(before!.agreement!.topOne! + 0.2);
+    expect(result.losses.map(({ term, pairs }) => [term, pairs])).toEqual([
+      ["soft", [{ student: "logits", teacher: "logits" }]],
+    ]);
+    expect(result.training.curve).toHaveLength(60);
+    expect(result.training.evaluations).toHaveLength(10);
+    expect(result.data).toMatchObject({ training: 360, heldOut: 40, labelled: false });
+    expect(readFileSync(join(folder, "report.html"), "utf8")).toMatch(/How training went/);
+    expect(existsSync(join(folder, "out.onnx"))).toBe(true);
+    expect(left()).toEqual([]);
+  });
+
+  test("with labels both count; a student of other layers and names is made from the teacher", async () => {
+    const { code, stdout, stderr } = await run(
+      ...["--teacher", "teacher.onnx", "--student-params", "60%", "--labels", "labels.txt", "--steps", "20"],
+      ...["-o", "made.onnx", "--json"],
+    );
+    expect(stderr).toMatch(/^making the student/);
+    expect(code).toBe(0);
+    const { teacher, student, losses, metric, scores } = JSON.parse(stdout) as DistillResult;
+    expect(student.parameters).toBeLessThanOrEqual(0.61 * teacher.parameters);
+    expect(losses.map(({ term, weight }) => [term, weight])).toEqual([
+      ["soft", 0.9],
+      ["hard", 0.1],
+    ]);
+    expect(metric).toEqual({ name: "top-1 accuracy", higherIsBetter: true });
+    expect(scores.every((score) => score.metric !== null)).toBe(true);
+  });
+
+  test("layers are kept by number, and their plan is shown without writing anything", async () => {
+    const argv = ["--teacher", "teacher.onnx", "--student-layers", "0", "--dry-run"];
+    const { code, stderr } = await run(...argv);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/--student-layers 0: teacher\.onnx has 2 layers that could be left out; keep 1 to 1/);
+    const done = await run(...argv.with(3, "1"), "--json");
+    expect(done.stderr).toMatch(/^making the student/);
+    const plan = JSON.parse(done.stdout) as DistillPlan;
+    expect(plan.schema).toBe("deepseek/distill-plan@1");
+    expect(plan.student.layers.filter(({ kept }) => kept)).toHaveLength(1);
+    expect(plan.weights).toMatchObject({ tensors: 6 });
+    expect(plan.secondsPerStep).toBeGreaterThan(0);
+    const text = await run(...argv.with(3, "1,0").with(3, "1"));
+    expect(text.stdout).toMatch(/Plan to distill teacher\.onnx\n {2}nothing was written\n.*about \d+ s in all/);
+    expect(text.stdout).toMatch(/left out/);
+    expect(existsSync(join(folder, "teacher.student.onnx"))).toBe(false);
+    expect(left()).toEqual([]);
+  });
+
+  test("frozen weights stay, layers are compared, and what the teacher said is kept for the next run", async () => {
+    const { code, stdout, stderr } = await run(
+      ...["--teacher", "deep.onnx", "--student-layers", "3", "--steps", "5", "--loss", "soft=1,hidden=0.5"],
+      ...["--freeze", "w0", "--cache", "said", "-o", "frozen.onnx", "--json", "--log", "log.jsonl", "--force"],
+    );
+    expect([stderr, code]).toEqual([expect.stringMatching(/^making the student.*\n$/), 0]);
+    const { losses, weights } = JSON.parse(stdout) as DistillResult;
+    expect(losses[1]!.pairs.length).toBeGreaterThan(0);
+    expect(weights.largest.map(({ name }) => name)).not.toContain("w0");
+    const log = readFileSync(join(folder, "log.jsonl"), "utf8").trim().split("\n");
+    expect(log.map((line) => JSON.parse(line).step)).toEqual([1, 1, 2, 2, 3, 3, 4, 4, 5, 5]);
+    expect(JSON.parse(log[0]!).terms).toEqual({ soft: expect.any(Number), hidden: expect.any(Number) });
+    expect(readdirSync(join(folder, "said")).length).toBeGreaterThan(10);
+  });
+
+  test("a run that goes on from a checkpoint ends with the same bytes", async () => {
+    const whole = [...quick, "--steps", "40", "--evaluate-every", "10", "--checkpoint", "kept", "-o", "whole.onnx"];
+    expect((await run(...whole)).code).toBe(0);
+    // the run that was killed is one whose time was over
+    const cut = [...whole.with(whole.indexOf("kept"), "cut").with(whole.indexOf("whole.onnx"), "cut.onnx")];
+    expect((await run(...cut, "--time", "1ms")).stdout).toMatch(/--time ended it/);
+    const { code, stdout } = await run(...cut, "--resume");
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/gone on from step 1\b/);
+    expect(readFileSync(join(folder, "cut.onnx")).equals(readFileSync(join(folder, "whole.onnx")))).toBe(true);
+    expect(readFileSync(join(folder, "cut/log.jsonl"), "utf8")).toBe(
+      readFileSync(join(folder, "kept/log.jsonl"), "utf8"),
+    );
+    const other = await run(...cut, "--resume", "--temperature", "3");
+    expect(other.stderr).toMatch(/--resume: the checkpoint in cut is of another run: temperature was 2, here it is 3/);
+    const anew = await run(...cut.filter((one) => one !== "--force"), "-o", "new.onnx");
+    expect(anew.stderr).toMatch(/cut: holds the checkpoint of an earlier run; --resume goes on from it, --force/);
+  });
+
+  test("a loss that is no number any more stops the run and leaves the last good checkpoint", async () => {
+    const { code, stderr } = await run(
+      ...[...pair, "--steps", "50", "--rate", "100", "--clip-norm", "0", "--optimizer", "sgd", "--warm-up", "0"],
+      ...["--evaluate-every", "1", "-o", "nan.onnx", "--loss", "mse", "--schedule", "constant"],
+    );
+    expect(stderr).toMatch(
+      /^error: step \d+: .*(NaN|finite|Infinity).*; the last good checkpoint is in nan\.onnx\.training/,
+    );
+    expect(code).toBe(2);
+    expect(existsSync(join(folder, "nan.onnx"))).toBe(false);
+    rmSync(join(folder, "nan.onnx.training"), { recursive: true });
+  });
+
+  test.each([
+    ["no student", ["--teacher", "teacher.onnx"], /--distill: say who learns: --student <file>/],
+    ["two students", [...pair, "--student-layers", "2"], /--distill: give one student/],
+    ["no teacher", ["--student", "student.onnx"], /--distill: name the model that teaches with --teacher/],
+    ["two teachers", ["other.onnx", ...pair], /other\.onnx and --teacher teacher\.onnx: give the teacher once/],
+    ["an option of quantizing", [...pair, "--block", "32"], /--block: is for quantizing/],
+    ["a loss that there is not", [...pair, "--loss", "soft=1,warm=2"], /--loss soft=1,warm=2: there is no loss "warm"/],
+    ["hard targets without labels", [...pair, "--loss", "hard"], /--loss hard: give the labels with --labels/],
+    ["layers of nothing", [...pair, "--pairs", "0:0"], /--pairs: is for losses of layers/],
+    ["nothing to go on from", [...pair, "--resume", "-o", "n.onnx"], /--resume: n\.onnx\.training holds no checkpoint/],
+    [
+      "all weights frozen",
+      [...pair, "--freeze", "*", "-o", "n.onnx"],
+      /student\.onnx: nothing to train: every weight is frozen/,
+    ],
+    ["an output that is an input", [...pair, "-o", "teacher.onnx", "--force"], /teacher\.onnx: is an input itself/],
+    ["steps and epochs", [...pair, "--steps", "3", "--epochs", "1"], /--steps and --epochs: give one of them/],
+  ])("%s is refused", async (_, argv, message) => {
+    const { code, stderr } = await run(...argv);
+    expect(stderr).toMatch(message);
+    expect(code).toBe(2);
+    expect(left()).toEqual([]);
+  });
+
+  test("models and data that do not belong together are refused by name", async () => {
+    write("other.onnx", encodeModel(classifier(8, 1, 3, false)));
+    write("wide.npz", encodeNpz(new Map([["x", { dtype: "float32", shape: [9, 7], data: new Float32Array(63) }]])));
+    write("wrong.txt", Array.from({ length: 400 }, (_, at) => `${at === 17 ? 9 : 0}\n`).join(""));
+    const text = makeModel({
+      inputs: [["y", "float32", ["n", 8]]],
+      outputs: [["z", "float32", ["n", 8]]],
+      nodes: [makeNode("MatMul", "m", ["y", "w"], ["z"])],
+      initializers: [floats("w", [8, 8])],
+    });
+    write("stranger.onnx", encodeModel(text));
+    const stranger = await run("--teacher", "teacher.onnx", "--student", "stranger.onnx", "-o", "n.onnx");
+    expect(stranger.stderr).toMatch(/teacher teacher\.onnx and student stranger\.onnx take different inputs/);
+    const wide = await run(...pair, "-o", "n.onnx", "--data", "wide.npz");
+    expect(wide.stderr).toMatch(/wide\.npz.*array "x": the model expects shape .*8.*, found .*7/);
+    const labels = await run(...pair, "-o", "n.onnx", "--labels", "wrong.txt");
+    expect(labels.stderr).toMatch(/--labels.* sample .*(rows\.npz\[17\]|18) has class 9; the model has classes 0 to 3/);
+    expect([stranger.code, wide.code, labels.code]).toEqual([2, 2, 2]);
+    expect(left()).toEqual([]);
+  });
+});

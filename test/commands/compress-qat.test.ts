@@ -1,0 +1,86 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { compressCommand } from "../../src/commands/compress.js";
+import { encodeModel } from "../../src/formats/onnx.js";
+import type { QatPlan, QatResult } from "../../src/render/training-result.js";
+import { runCommand } from "../host.js";
+import { classifier, rowsFile } from "../training-models.js";
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "compress-qat-"));
+  writeFileSync(join(folder, "model.onnx"), encodeModel(classifier(40, 2, 1)));
+  writeFileSync(join(folder, "rows.npz"), rowsFile(600, 7));
+  writeFileSync(join(folder, "labels.txt"), Array.from({ length: 600 }, (_, at) => `${at % 4}\n`).join(""));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const basic = ["model.onnx", "--qat", "--data", "rows.npz", "--rows", "--threads", "1", "--speed-seconds", "0"];
+const run = (...argv: readonly string[]) => runCommand(compressCommand, [...basic, ...argv], folder);
+const left = () => readdirSync(folder).filter((name) => name.startsWith(".") || name.endsWith(".training"));
+
+describe("compress --qat", () => {
+  test("trained for 4 bits, a model is nearer to its floats than rounded alone", async () => {
+    const argv = ["--int4", "--min-elements", "16", "--steps", "150", "--rate", "2e-3", "--json"];
+    const { code, stdout, stderr } = await run(...argv, "--report", "report.html", "--max-drop", "50%");
+    expect(stderr).toBe("");
+    expect(code).toBe(0);
+    const result = JSON.parse(stdout) as QatResult;
+    const [float, rounded, trained] = result.scores;
+    expect(result.schema).toBe("deepseek/qat@1");
+    expect(float!.agreement).toBeNull();
+    expect(trained!.agreement!.sqnrDb!).toBeGreaterThan(rounded!.agreement!.sqnrDb! + 1);
+    expect(result.tensors.filter(({ form }) => form?.bits === 4).length).toBeGreaterThan(0);
+    expect(result.output.path).toBe("model.int4.onnx");
+    expect(readFileSync(join(folder, "report.html"), "utf8")).toMatch(/Trained model\.onnx for 4 bits/);
+    expect(left()).toEqual([]);
+  });
+
+  test("8 bits with activations, labels, and the log of every step", async () => {
+    const { code, stdout, stderr } = await run(
+      ...["--int8", "--static", "--everywhere", "--min-elements", "16", "--labels", "labels.txt", "--steps", "20"],
+      ...["--log", "log.jsonl", "--max-drop", "100%", "-o", "static.onnx"],
+    );
+    expect(stderr).toBe("");
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/Trained model\.onnx for 8 bits/);
+    expect(stdout).toMatch(/hard +0\.5 +cross-entropy with the labels/);
+    expect(readFileSync(join(folder, "log.jsonl"), "utf8").match(/"kind":"step"/g)).toHaveLength(20);
+  });
+
+  test("a loss above --max-drop is written, told and found in the exit code", async () => {
+    const argv = ["--int4", "--min-elements", "16", "--steps", "2", "--max-drop", "0", "-o", "far.onnx"];
+    const { code, stderr } = await run(...argv);
+    expect(stderr).toMatch(/warning: the loss of .* is above --max-drop 0 %/);
+    expect(code).toBe(1);
+  });
+
+  test("a plan says what trains, and how long it would take", async () => {
+    const { code, stdout } = await run("--int8", "--min-elements", "16", "--dry-run", "--json");
+    expect(code).toBe(0);
+    const plan = JSON.parse(stdout) as QatPlan;
+    expect(plan).toMatchObject({ schema: "deepseek/qat-plan@1", bits: 8, losses: [{ term: "soft", weight: 1 }] });
+    expect(plan.secondsPerStep).toBeGreaterThan(0);
+    expect(left()).toEqual([]);
+  });
+
+  test.each([
+    ["no bits", ["model.onnx", "--qat", "--data", "rows.npz"], /say how to compress: --int8 or --int4/],
+    ["no samples", ["model.onnx", "--int8", "--qat"], /--qat: give samples to learn from with --data/],
+    ["made-up samples", [...basic, "--int8", "--shape", "x=1x8"], /--shape: training needs real samples/],
+    ["a teacher", [...basic, "--int8", "--teacher", "t.onnx"], /--teacher: is for --distill/],
+    ["a loss of layers", [...basic, "--int8", "--loss", "hidden"], /--loss hidden: --qat takes soft/],
+    [
+      "training without training",
+      ["model.onnx", "--int8", "--steps", "4"],
+      /--steps: is for training: --distill or --qat/,
+    ],
+    ["both ways", [...basic, "--int8", "--distill"], /--int8: is for quantizing, which --distill does not do/],
+  ])("%s is refused", async (_, argv, message) => {
+    const { code, stderr } = await runCommand(compressCommand, argv, folder);
+    expect(stderr).toMatch(message);
+    expect(code).toBe(2);
+  });
+});

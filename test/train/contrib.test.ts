@@ -1,0 +1,291 @@
+import { create } from "@bufbuild/protobuf";
+import { describe, expect, test } from "@jest/globals";
+import {
+  AttributeProtoSchema,
+  AttributeProto_AttributeType as AttributeType,
+  OperatorSetIdProtoSchema,
+} from "onnx-buf";
+import { uniform } from "../../src/data/random.js";
+import { makeTensor, type TensorProto } from "../../src/formats/onnx.js";
+import { type AttributeValue, makeNode } from "../../src/graph/node.js";
+import { type DType, elementCount, type Tensor, typedArrays } from "../../src/tensor/tensor.js";
+import { bindShapes, prepareModel } from "../../src/train/prepare.js";
+import { floats, makeModel, type Value } from "../onnx-model.js";
+import { runBound, runModel, worstDifference } from "./bound-model.js";
+
+const none = () => {
+  throw new Error("nothing lies elsewhere");
+};
+
+/** An operator on inputs and weights. */
+interface Case {
+  readonly title: string;
+  readonly opType: string;
+  readonly domain?: string;
+  readonly opset?: number;
+  /** In their order; "" is left out. */
+  readonly inputs: readonly string[];
+  readonly fed: Readonly<Record<string, readonly number[] | Tensor>>;
+  readonly held?: readonly TensorProto[];
+  readonly outputs?: readonly string[];
+  readonly attributes?: Readonly<Record<string, AttributeValue>>;
+  readonly parameters?: Readonly<Record<string, number>>;
+}
+
+const whole = (dtype: DType, shape: readonly number[], values: readonly number[]): Tensor => {
+  const Wide = typedArrays[dtype as "int32"];
+  const data = dtype === "int64" ? BigInt64Array.from(values.map(BigInt)) : Wide.from(values);
+  return { dtype, shape, data };
+};
+const angles = (kind: "cos" | "sin", half: number) =>
+  floats(
+    kind,
+    [16, half],
+    Array.from({ length: 16 * half }, (_, at) => Math[kind](Math.floor(at / half) / 10 ** (at % half))),
+  );
+
+const [batch, length, width] = [2, 5, 12];
+const x = [batch, length, width];
+
+const cases: readonly Case[] = [
+  { title: "BiasGelu", opType: "BiasGelu", inputs: ["x", "b"], fed: { x }, held: [floats("b", [width])] },
+  { title: "FastGelu", opType: "FastGelu", inputs: ["x", "b"], fed: { x }, held: [floats("b", [width])] },
+  { title: "QuickGelu", opType: "QuickGelu", inputs: ["x"], fed: { x } },
+  {
+    title: "SkipLayerNormalization",
+    opType: "SkipLayerNormalization",
+    inputs: ["x", "skip", "g", "b", "bias"],
+    fed: { x, skip: x },
+    held: [floats("g", [width]), floats("b", [width]), floats("bias", [width])],
+    outputs: ["y", "", "", "sum"],
+    parameters: { epsilon: 1e-5 },
+  },
+  {
+    title: "SkipSimplifiedLayerNormalization",
+    opType: "SkipSimplifiedLayerNormalization",
+    inputs: ["x", "skip", "g"],
+    fed: { x, skip: x },
+    held: [floats("g", [width])],
+    outputs: ["y", "", "", "sum"],
+    parameters: { epsilon: 1e-5 },
+  },
+  ...["Relu", "LeakyRelu", "HardSigmoid"].map((activation) => ({
+    title: `FusedConv ${activation}`,
+    opType: "FusedConv",
+    inputs: ["x", "w", "b"],
+    fed: { x: [2, 3, 7, 7] },
+    held: [floats("w", [4, 3, 3, 3]), floats("b", [4])],
+    attributes: { activation, strides: [2, 2], pads: [1, 0, 1, 0] },
+  })),
+  {
+    title: "FusedGemm",
+    opType: "FusedGemm",
+    inputs: ["x", "w", "b"],
+    fed: { x: [3, width] },
+    held: [floats("w", [4, width]), floats("b", [4])],
+    attributes: { activation: "Relu", transB: 1 },
+  },
+  { title: "Attention", opType: "Attention", inputs: ["x", "w", "b"], fed: { x } },
+  {
+    title: "Attention, causal",
+    opType: "Attention",
+    inputs: ["x", "w", "b"],
+    fed: { x },
+    attributes: { unidirectional: 1 },
+  },
+  {
+    title: "Attention, mask of positions",
+    opType: "Attention",
+    inputs: ["x", "w", "b", "mask"],
+    fed: { x, mask: whole("int32", [batch, length], [1, 1, 1, 0, 0, 1, 1, 1, 1, 1]) },
+  },
+  {
+    title: "Attention, mask of lengths",
+    opType: "Attention",
+    inputs: ["x", "w", "b", "mask"],
+    fed: { x, mask: whole("int32", [batch], [3, 5]) },
+  },
+  {
+    title: "Attention, added to its scores",
+    opType: "Attention",
+    inputs: ["x", "w", "b", "", "", "added"],
+    fed: { x, added: [batch, 3, length, length] },
+  },
+  {
+    title: "Attention, going on from a past",
+    opType: "Attention",
+    inputs: ["x", "w", "b", "", "past"],
+    fed: { x, past: [2, batch, 3, 2, 4] },
+    outputs: ["y", "present"],
+    attributes: { unidirectional: 1 },
+  },
+].map((one): Case => (one.opType === "Attention" ? withHeads(one) : one));
+
+function withHeads(one: Case): Case {
+  return {
+    ...one,
+    held: [floats("w", [width, 3 * width]), floats("b", [3 * width])],
+    attributes: { num_heads: 3, ...one.attributes },
+  };
+}
+
+const others: readonly Case[] = [
+  {
+    title: "MultiHeadAttention over other positions",
+    opType: "MultiHeadAttention",
+    inputs: ["q", "k", "v", "b", "mask", "added"],
+    fed: {
+      q: x,
+      k: [batch, 7, width],
+      v: [batch, 7, width],
+      mask: whole("int32", [batch, 7], [1, 1, 1, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1]),
+      added: [1, 3, length, 7],
+    },
+    held: [floats("b", [3 * width])],
+    attributes: { num_heads: 3 },
+  },
+  {
+    title: "MultiHeadAttention with its own scale and past",
+    opType: "MultiHeadAttention",
+    inputs: ["q", "k", "v", "", "", "", "pk", "pv"],
+    fed: { q: x, k: x, v: x, pk: [batch, 3, 2, 4], pv: [batch, 3, 2, 4] },
+    outputs: ["y", "nk", "nv"],
+    attributes: { num_heads: 3, unidirectional: 1 },
+    parameters: { scale: 0.3 },
+  },
+  ...[0, 1].map(
+    (interleaved): Case => ({
+      title: `RotaryEmbedding, interleaved ${interleaved}`,
+      opType: "RotaryEmbedding",
+      inputs: ["x", "at", "cos", "sin"],
+      fed: { x, at: whole("int64", [batch, length], [0, 1, 2, 3, 4, 3, 4, 5, 6, 7]) },
+      held: [angles("cos", 3), angles("sin", 3)],
+      attributes: { interleaved },
+    }),
+  ),
+  {
+    title: "RotaryEmbedding from a position on, heads as an axis",
+    opType: "RotaryEmbedding",
+    inputs: ["x", "at", "cos", "sin"],
+    fed: { x: [batch, 3, length, 4], at: whole("int64", [1], [2]) },
+    held: [angles("cos", 2), angles("sin", 2)],
+  },
+  {
+    title: "GroupQueryAttention",
+    opType: "GroupQueryAttention",
+    inputs: ["q", "k", "v", "", "", "ends", "total", "cos", "sin"],
+    fed: {
+      q: [batch, length, 64],
+      k: [batch, length, 32],
+      v: [batch, length, 32],
+      ends: whole("int32", [batch], [length - 1, length - 1]),
+      total: whole("int32", [1], [length]),
+    },
+    held: [angles("cos", 8), angles("sin", 8)],
+    outputs: ["y", "nk", "nv"],
+    attributes: { num_heads: 4, kv_num_heads: 2, do_rotary: 1 },
+  },
+  {
+    title: "EmbedLayerNormalization",
+    opType: "EmbedLayerNormalization",
+    inputs: ["ids", "kinds", "words", "places", "types", "g", "b"],
+    fed: { ids: whole("int32", [2, 3], [1, 5, 2, 0, 3, 1]), kinds: whole("int32", [2, 3], [0, 1, 1, 0, 0, 1]) },
+    held: [
+      floats("words", [7, 8]),
+      floats("places", [4, 8]),
+      floats("types", [2, 8]),
+      floats("g", [8]),
+      floats("b", [8]),
+    ],
+    outputs: ["y", ""],
+    parameters: { epsilon: 1e-5 },
+  },
+  {
+    title: "Attention of ONNX 23",
+    opType: "Attention",
+    domain: "",
+    opset: 23,
+    inputs: ["q", "k", "v", "mask"],
+    fed: { q: [batch, length, 12], k: [batch, length, 6], v: [batch, length, 6], mask: [length, length] },
+    attributes: { q_num_heads: 4, kv_num_heads: 2, is_causal: 1 },
+  },
+  {
+    title: "RMSNormalization",
+    opType: "RMSNormalization",
+    domain: "",
+    opset: 23,
+    inputs: ["x", "g"],
+    fed: { x },
+    held: [floats("g", [width])],
+  },
+];
+
+describe("operators known by their parts", () => {
+  test.each([...cases, ...others])("$title", async (one) => {
+    const outputs = one.outputs ?? ["y"];
+    const node = makeNode(one.opType, "op", one.inputs, outputs, one.attributes);
+    node.domain = one.domain ?? "com.microsoft";
+    for (const [name, f] of Object.entries(one.parameters ?? {})) {
+      node.attribute.push(create(AttributeProtoSchema, { name, type: AttributeType.FLOAT, f }));
+    }
+    if (one.title.startsWith("FusedConv") && one.attributes!["activation"] !== "Relu") {
+      const floats = one.attributes!["activation"] === "LeakyRelu" ? [0.2] : [0.3, 0.4];
+      node.attribute.push(
+        create(AttributeProtoSchema, { name: "activation_params", type: AttributeType.FLOATS, floats }),
+      );
+    }
+    const next = uniform(5);
+    const feeds = new Map<string, Tensor>(
+      Object.entries(one.fed).map(([name, given]) => {
+        if ("dtype" in given) return [name, given];
+        const data = Float32Array.from({ length: elementCount(given) }, () => next() * 2 - 1);
+        return [name, { dtype: "float32", shape: given, data }];
+      }),
+    );
+    // a weight before it, so that there is something to train
+    const first = [...feeds].find(([, { dtype }]) => dtype === "float32")?.[0];
+    const scaled = first && makeNode("Mul", "scale", [first, "one"], ["scaled"]);
+    if (scaled) node.input = node.input.map((name) => (name === first ? "scaled" : name));
+    const bend = makeNode("PRelu", "bend", ["y", "slope"], ["z"]);
+    const model = makeModel({
+      opset: one.opset ?? 17,
+      ir: 10,
+      inputs: [...feeds].map(([name, { dtype, shape }]): Value => [name, dtype, shape]),
+      outputs: ["z", ...outputs.filter((name) => name && name !== "y")].map(
+        (name): Value => [name, "float32", rankOf(name, one)],
+      ),
+      nodes: [...(scaled ? [scaled] : []), node, bend],
+      initializers: [
+        ...(one.held ?? []),
+        makeTensor("slope", { dtype: "float32", shape: [1], data: Float32Array.of(0.3) }),
+        ...(scaled ? [makeTensor("one", { dtype: "float32", shape: [1], data: Float32Array.of(1) })] : []),
+      ],
+    });
+    model.opsetImport.push(create(OperatorSetIdProtoSchema, { domain: "com.microsoft", version: 1n }));
+    const trainable = prepareModel(model, none, { name: "m", frozen: [], batchNorm: "frozen" });
+    for (const { name } of one.held ?? []) {
+      // tables of angles are none
+      expect([name, trainable.parameters.has(name)]).toEqual([name, name !== "cos" && name !== "sin"]);
+    }
+    const graph = await bindShapes(trainable, feeds);
+    expect(graph.nodes.some(({ opType, domain }) => domain !== "" && opType !== "FusedMatMul")).toBe(false);
+    expect(worstDifference(await runModel(model, feeds), await runBound(graph, trainable, feeds))).toBeLessThan(2e-5);
+  });
+});
+
+/** Shapes are the runtime's to find. */
+function rankOf(name: string, { opType, domain, fed }: Case): string[] {
+  const rank =
+    name === "present"
+      ? 5
+      : name === "nk" || name === "nv"
+        ? 4
+        : opType === "RotaryEmbedding"
+          ? (fed["x"] as number[]).length
+          : opType === "FusedConv"
+            ? 4
+            : opType === "FusedGemm"
+              ? 2
+              : 3;
+  return Array.from({ length: rank }, (_, at) => `${domain ?? ""}${name}${at}`);
+}

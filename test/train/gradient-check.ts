@@ -1,0 +1,161 @@
+import { uniform } from "../../src/data/random.js";
+import { openSession } from "../../src/engine/session.js";
+import { encodeModel, type ModelProto } from "../../src/formats/onnx.js";
+import type { Value } from "../../src/graph/builder.js";
+import { numbersOf, tensorOfNumbers } from "../../src/tensor/numbers.js";
+import type { Tensor } from "../../src/tensor/tensor.js";
+import type { TrainingGraph } from "../../src/train/graph.js";
+import type { Objective } from "../../src/train/objective.js";
+import { bindShapes, prepareModel, type TrainableModel } from "../../src/train/prepare.js";
+import { compileStep, writeStep } from "../../src/train/step.js";
+import { modelOf, runBound, runModel, worstDifference } from "./bound-model.js";
+
+type Tensors = ReadonlyMap<string, Tensor>;
+
+export interface GradientCheck {
+  /** Tensors that train, those the loss reaches, their elements. */
+  readonly parameters: number;
+  readonly reached: number;
+  readonly elements: number;
+  /** Nodes of the step, those of the forward part. */
+  readonly forward: number;
+  readonly backward: number;
+  /** Of outputs against the file's. */
+  readonly forwardError: number;
+  /** By tensor, of the length of its gradient against differences along it. */
+  readonly errors: readonly { readonly name: string; readonly error: number }[];
+  readonly notes: readonly string[];
+}
+
+export interface CheckSettings {
+  /** Looks at this many tensors at most, evenly chosen. */
+  readonly tensors?: number;
+}
+
+const none = () => {
+  throw new Error("nothing lies elsewhere");
+};
+
+/** Steps along the gradient, as shares of the length of the weight. */
+const shares = [1e-2, 3e-3, 1e-3, 3e-2, 3e-4, 1e-4, 3e-5, 1e-5, 1e-1, 1];
+
+/**
+ * Holds a model's gradients against finite differences. The loss is the sum of the outputs times numbers by chance; a last
+ * Softmax or Sigmoid is left out. Each tensor is moved along its gradient, and the best of ten step lengths counts: kinks
+ * of Relu and MaxPool spoil some, and rounding others.
+ */
+export async function checkGradients(
+  name: string,
+  model: ModelProto,
+  feeds: Tensors,
+  { tensors = Number.POSITIVE_INFINITY }: CheckSettings = {},
+): Promise<GradientCheck> {
+  const trainable = prepareModel(model, none, { name, frozen: [], batchNorm: "frozen" });
+  const graph = await bindShapes(trainable, feeds);
+  const forwardError = worstDifference(await runModel(model, feeds), await runBound(graph, trainable, feeds));
+  const weights = lossWeights(graph);
+  const objective: Objective = {
+    parameters: [],
+    watches: [],
+    build({ b }) {
+      const parts = weights.map(({ value, tensor }) =>
+        b.reduce("ReduceSum", b.mul(value, b.constant(tensor)), undefined, false),
+      );
+      const loss = parts.reduce((sum, part) => b.add(sum, part));
+      return { loss, terms: new Map() };
+    },
+  };
+  const parameters = [...trainable.parameters.values()];
+  const { model: step, unreached } = writeStep(graph, objective, parameters, new Map());
+  const compiled = await compileStep(graph, objective, parameters, feeds, { threads: 1 });
+  const { gradients } = await compiled.run(feeds);
+  await compiled.close();
+  const loss = await lossOf(graph, trainable, weights, feeds);
+  const names = [...gradients.keys()];
+  const every = Math.max(1, Math.ceil(names.length / tensors));
+  const errors = [];
+  for (const [at, tensor] of names.entries()) {
+    if (at % every !== 0) continue;
+    errors.push({
+      name: tensor,
+      error: await errorAlong(trainable.parameters.get(tensor)!.data, gradients.get(tensor)!, loss.run),
+    });
+  }
+  await loss.close();
+  const forward = new Set(graph.nodes.flatMap(({ output }) => output));
+  const kept = step.graph!.node.filter(({ output }) => output.some((value) => forward.has(value))).length;
+  return {
+    parameters: parameters.length,
+    reached: parameters.length - unreached.length,
+    elements: parameters.reduce((sum, { data }) => sum + data.length, 0),
+    forward: kept,
+    backward: step.graph!.node.length - kept,
+    forwardError,
+    errors,
+    notes: [...trainable.notes, ...(graph.notes ?? [])],
+  };
+}
+
+interface Weighted {
+  readonly value: Value;
+  readonly tensor: Tensor;
+}
+
+/** What is summed, and by which numbers. */
+function lossWeights(graph: TrainingGraph): readonly Weighted[] {
+  const next = uniform(99);
+  const makers = new Map(graph.nodes.flatMap((node) => node.output.map((name) => [name, node] as const)));
+  return graph.outputs.flatMap((output) => {
+    const maker = makers.get(output.name);
+    const last = maker && ["Softmax", "Sigmoid"].includes(maker.opType) ? graph.values.get(maker.input[0]!) : undefined;
+    const value = last ?? output;
+    if (value.dtype !== "float32") return [];
+    return [{ value, tensor: tensorOfNumbers("float32", value.shape, () => next() * 2 - 1) }];
+  });
+}
+
+/** The loss at the present weights, summed in double precision. */
+async function lossOf(graph: TrainingGraph, model: TrainableModel, weights: readonly Weighted[], feeds: Tensors) {
+  const outputs = [...new Map(weights.map(({ value }) => [value.name, value])).values()];
+  const session = await openSession(encodeModel(modelOf({ ...graph, outputs }, model)));
+  const all = new Map<string, Tensor>(feeds);
+  for (const { name, shape, data } of model.parameters.values()) all.set(name, { dtype: "float32", shape, data });
+  const given = new Map(session.inputs.map(({ name }) => [name, all.get(name)!]));
+  return {
+    async run() {
+      const result = await session.run(given);
+      let sum = 0;
+      for (const { value, tensor } of weights) {
+        const [y, r] = [numbersOf(result.get(value.name)!), numbersOf(tensor)];
+        for (let at = 0; at < y.length; at++) sum += y[at]! * r[at]!;
+      }
+      return sum;
+    },
+    close: () => session.close(),
+  };
+}
+
+async function errorAlong(data: Float32Array, gradient: Float32Array, loss: () => Promise<number>): Promise<number> {
+  const length = norm(gradient);
+  // a bias before a Softmax, for example, has none
+  if (length < 1e-6) return 0;
+  const before = data.slice();
+  const size = norm(before) || 1e-2 * Math.sqrt(data.length);
+  let best = Number.POSITIVE_INFINITY;
+  for (const share of shares) {
+    const step = share * size;
+    const at = async (sign: number) => {
+      for (let i = 0; i < data.length; i++) data[i] = before[i]! + (sign * step * gradient[i]!) / length;
+      return loss();
+    };
+    const slope = ((await at(1)) - (await at(-1))) / (2 * step);
+    best = Math.min(best, Math.abs(slope - length) / length);
+    if (best < 2e-4) break;
+  }
+  data.set(before);
+  return best;
+}
+
+function norm(values: Float32Array): number {
+  return Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
+}
