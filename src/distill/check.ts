@@ -22,6 +22,7 @@ export interface NamedPair extends OutputPair {
  * UserError that names both where they do not fit, or where the two take other inputs.
  */
 export function pairOutputs(teacher: Side, student: Side): readonly NamedPair[] {
+  checkInputs(teacher, student);
   const both = `teacher ${teacher.name} and student ${student.name}`;
   const list = (outputs: readonly ModelOutput[]) =>
     outputs.map(({ name, shape }) => `"${name}" (${formatShape(shape)})`).join(", ") || "no number";

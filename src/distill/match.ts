@@ -88,7 +88,7 @@ function comparable({ role, shape }: Place, teacher: Place): boolean {
 export function matchPlaces(
   student: readonly Place[],
   teacher: readonly Place[],
-  madeFrom: boolean,
+  madeFrom = true,
 ): readonly LayerPair[] {
   const roles = [...new Set(student.map(({ role }) => role))];
   return roles.flatMap((role) => {

@@ -7,10 +7,11 @@ import { createDamageMeter, type DamageMeter, openValues } from "./damage.js";
 import { chooseDrops, type Dropped, evenlySpaced } from "./drop-choice.js";
 import { parameterCount, withoutParts } from "./edit.js";
 import { groupLayers, type Layer } from "./layers.js";
-import { rankBases, thickWeights, withRanks } from "./low-rank.js";
+import { rankBases, withRanks } from "./low-rank.js";
 import type { ModelOutput } from "./outputs.js";
 import { chooseRanks, type RankOption, rankOptions } from "./rank-choice.js";
 import { cutCandidates, findSegments, type Segment } from "./segments.js";
+import { thickWeights } from "./thick-weights.js";
 
 /** How small the student is to be: so many layers, or this share of the teacher's parameters. */
 export type StudentTarget =
@@ -64,7 +65,10 @@ export interface StudentPlan {
 }
 
 /** The plan applied to a copy of the teacher. */
-export function applyStudent(model: ModelProto, { dropped, ranks }: Pick<StudentPlan, "dropped" | "ranks">): ModelProto {
+export function applyStudent(
+  model: ModelProto,
+  { dropped, ranks }: Pick<StudentPlan, "dropped" | "ranks">,
+): ModelProto {
   const smaller = dropped.length > 0 ? withoutParts(model, dropped) : model;
   return ranks.length > 0 ? withRanks(smaller, ranks) : smaller;
 }
