@@ -1,6 +1,8 @@
 import type { Batch } from "../data/batch.js";
 import { UserError } from "../errors.js";
 import type { ModelProto, ReadExternal } from "../formats/onnx.js";
+import { cloneModel } from "../graph/clone.js";
+import { liftConstants } from "../graph/normalise/constants.js";
 import { numbersOf } from "../tensor/numbers.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { createDamageMeter, type DamageMeter, openValues } from "./damage.js";
@@ -75,11 +77,14 @@ export function applyStudent(
 
 /** The parts of a model that could be left out, by one run on a sample, and the layers they make. */
 export async function layersOf(
-  model: ModelProto,
+  given: ModelProto,
   readExternal: ReadExternal | undefined,
   sample: Batch,
   kept: readonly string[] = [],
 ): Promise<{ readonly layers: readonly Layer[]; readonly shapes: ReadonlyMap<string, readonly number[]> }> {
+  // weights may lie in Constant nodes where nobody has normalised the file
+  const model = cloneModel(given);
+  liftConstants(model);
   const session = await openValues(model, cutCandidates(model.graph!), readExternal);
   let results: ReadonlyMap<string, Tensor>;
   try {
