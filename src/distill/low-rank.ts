@@ -39,6 +39,7 @@ export async function rankBases(
   const moments = new Map(
     weights.map((weight) => [weight, new Float64Array((fromOutputs(weight) ? weight.out : weight.inner) ** 2)]),
   );
+  const positions = new Map<ThickWeight, number>();
   if (samples.length > 0 && weights.length > 0) {
     const lookedAt = (weight: ThickWeight) => (fromOutputs(weight) ? weight.output : weight.input);
     const fed = new Set(graph.input.map(({ name }) => name));
@@ -52,7 +53,13 @@ export async function rankBases(
           const value = lookedAt(weight);
           const output = fromOutputs(weight);
           const bias = output && weight.bias && tensors.has(weight.bias) ? numbers(weight.bias) : undefined;
-          addMoments(sum, results.get(value) ?? feeds.get(value)!, output && weight.kind === "Conv" ? 1 : -1, bias);
+          const seen = addMoments(
+            sum,
+            results.get(value) ?? feeds.get(value)!,
+            output && weight.kind === "Conv" ? 1 : -1,
+            bias,
+          );
+          positions.set(weight, (positions.get(weight) ?? 0) + seen);
         }
       }
     } finally {
@@ -61,9 +68,33 @@ export async function rankBases(
   }
   return weights.map((weight) => {
     const m = matrixOf(weight, numbers(weight.name));
-    const moment = samples.length > 0 ? moments.get(weight)! : undefined;
-    return fromOutputs(weight) ? outputBasis(weight, m, moment) : inputBasis(weight, m, moment);
+    const seen = positions.get(weight) ?? 0;
+    const output = fromOutputs(weight);
+    const n = output ? weight.out : weight.inner;
+    const plain = output ? gram(m, weight.out, weight.inner) : identity(n);
+    const moment = withDoubt(mirrored(moments.get(weight)!, n), seen, plain, n);
+    return output ? outputBasis(weight, m, moment) : inputBasis(weight, m, moment);
   });
+}
+
+/**
+ * Moments as if as many more positions as there are features had been seen, of inputs without any preference: where few
+ * were seen (what is pooled shows itself once a sample), those alone must not decide what is kept.
+ */
+function withDoubt(moment: Float64Array, seen: number, plain: Float64Array, n: number): Float64Array {
+  const trace = (matrix: Float64Array) => {
+    let sum = 0;
+    for (let i = 0; i < n; i++) sum += matrix[i * n + i]!;
+    return sum;
+  };
+  const power = trace(moment);
+  if (seen === 0 || power === 0) return plain;
+  const share = ((n / seen) * power) / Math.max(trace(plain), 1e-30);
+  return moment.map((one, at) => one + share * plain[at]!);
+}
+
+function identity(n: number): Float64Array {
+  return Float64Array.from({ length: n * n }, (_, at) => (at % (n + 1) === 0 ? 1 : 0));
 }
 
 /** M, row-major. */
@@ -78,7 +109,12 @@ function matrixOf({ out, inner, turned }: ThickWeight, elements: ArrayLike<numbe
 const mostPositions = 2048;
 
 /** Adds the products of all pairs of features, at some positions. */
-function addMoments(sum: Float64Array, { shape, ...rest }: Tensor, axis: number, bias: ArrayLike<number> | undefined) {
+function addMoments(
+  sum: Float64Array,
+  { shape, ...rest }: Tensor,
+  axis: number,
+  bias: ArrayLike<number> | undefined,
+): number {
   const data = numbersOf({ shape, ...rest });
   const at = axis < 0 ? shape.length - 1 : axis;
   const n = shape[at]!;
@@ -86,7 +122,9 @@ function addMoments(sum: Float64Array, { shape, ...rest }: Tensor, axis: number,
   const positions = data.length / n;
   const step = Math.max(1, Math.ceil(positions / mostPositions));
   const row = new Float64Array(n);
+  let seen = 0;
   for (let p = 0; p < positions; p += step) {
+    seen += 1;
     const start = Math.floor(p / stride) * stride * n + (p % stride);
     for (let i = 0; i < n; i++) row[i] = data[start + i * stride]! - (bias ? bias[i]! : 0);
     for (let i = 0; i < n; i++) {
@@ -94,6 +132,7 @@ function addMoments(sum: Float64Array, { shape, ...rest }: Tensor, axis: number,
       for (let j = 0; j <= i; j++) sum[i * n + j] = sum[i * n + j]! + one * row[j]!;
     }
   }
+  return seen;
 }
 
 function mirrored(lower: Float64Array, n: number): Float64Array {
@@ -102,10 +141,10 @@ function mirrored(lower: Float64Array, n: number): Float64Array {
 }
 
 /** M = Q QT M for orthonormal Q; the first columns of Q are the principal directions of the outputs. */
-function outputBasis(weight: ThickWeight, m: Float64Array, moment: Float64Array | undefined): RankBasis {
+function outputBasis(weight: ThickWeight, m: Float64Array, moment: Float64Array): RankBasis {
   const { out, inner } = weight;
   const size = Math.min(out, inner);
-  const { values, vectors } = symmetricEigen(moment ? mirrored(moment, out) : gram(m, out, inner), out);
+  const { values, vectors } = symmetricEigen(moment, out);
   const left = new Float64Array(out * size);
   const right = new Float64Array(size * inner);
   for (let r = 0; r < size; r++) {
@@ -119,11 +158,11 @@ function outputBasis(weight: ThickWeight, m: Float64Array, moment: Float64Array 
 }
 
 /** M = (M S V) (VT S^-1) with S the root of the inputs' moments and V the right singular vectors of M S. */
-function inputBasis(weight: ThickWeight, m: Float64Array, moment: Float64Array | undefined): RankBasis {
+function inputBasis(weight: ThickWeight, m: Float64Array, moment: Float64Array): RankBasis {
   const { out, inner } = weight;
   const size = Math.min(out, inner);
-  const [root, inverse] = moment ? roots(mirrored(moment, inner), inner) : [undefined, undefined];
-  const scaled = root ? product(m, root, out, inner, inner) : m;
+  const [root, inverse] = roots(moment, inner);
+  const scaled = product(m, root, out, inner, inner);
   const turned = new Float64Array(inner * inner);
   for (let o = 0; o < out; o++) {
     for (let i = 0; i < inner; i++) {
@@ -136,7 +175,7 @@ function inputBasis(weight: ThickWeight, m: Float64Array, moment: Float64Array |
   const right = new Float64Array(size * inner);
   for (let r = 0; r < size; r++) {
     for (let i = 0; i < inner; i++) v[i * size + r] = vectors[r]![i]!;
-    right.set(inverse ? product(vectors[r]!, inverse, 1, inner, inner) : vectors[r]!, r * inner);
+    right.set(product(vectors[r]!, inverse, 1, inner, inner), r * inner);
   }
   return { weight, left: product(scaled, v, out, inner, size), right, size, power: powerOf(values, size) };
 }

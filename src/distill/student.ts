@@ -221,10 +221,10 @@ async function byParameters(
 }
 
 async function byRank(settings: StudentSettings, layers: readonly Layer[], share: number, meter: DamageMeter) {
-  const { model, samples, readExternal, progress } = settings;
+  const { model, readExternal, progress } = settings;
   const weights = thickWeights(model);
   if (weights.length === 0) return undefined;
-  const bases = await rankBases(model, weights, samples, readExternal);
+  const bases = await rankBases(model, weights, settings.samples, readExternal);
   const options = await rankOptions(model, bases, meter, (done, total) => progress?.("measuring ranks", done, total));
   const chosen = chooseRanks(options, (1 - share) * parameterCount(model));
   if (!chosen) return undefined;
