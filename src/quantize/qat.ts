@@ -36,6 +36,8 @@ export interface QatJob {
   readonly twin: Twin;
   readonly model: TrainableModel;
   readonly objective: Objective;
+  /** The values inside that the loss looks at: the teacher must give them, too (exposeValues). */
+  readonly inside: readonly string[];
   /** To be called before each step, of so many in all. */
   beforeStep(step: number, steps: number): void;
   /** PTQ's file with what the parameters are now; these stay as they are. */
@@ -70,10 +72,12 @@ export async function quantizationAwareTraining(parts: PtqParts, settings: QatSe
     masks.push(mask);
     parameters.set(key, { ...parameter, rateScale: settings.stepRate, lowerBound: smallestStep, mask });
   }
+  const inside = (settings.loss.features ?? 0) > 0 ? comparedInside(parts, twin) : [];
   return {
     twin,
+    inside,
     model: { ...prepared, notes: [...floats.notes, ...prepared.notes], parameters },
-    objective: qatObjective(settings.loss),
+    objective: qatObjective(settings.loss, inside),
     beforeStep(step, total) {
       const held = step >= settings.freezeAfter * total ? 0 : 1;
       for (const mask of masks) mask.fill(held);
@@ -87,3 +91,19 @@ export async function quantizationAwareTraining(parts: PtqParts, settings: QatSe
 
 /** Steps begin between 1 and 2: this is a 64th of their range or less. */
 const smallestStep = 1 / 64;
+
+/** So many values show where a model goes astray. */
+const mostInside = 16;
+
+/** Values of the main graph that quantized weights make, spread evenly over the model. */
+function comparedInside({ base }: PtqParts, twin: Twin): readonly string[] {
+  const weights = new Set(twin.weights.map(({ name }) => name));
+  const made = new Set(twin.model.graph!.node.flatMap(({ output }) => output));
+  const outputs = new Set(base.graph!.output.map(({ name }) => name));
+  const found = base
+    .graph!.node.filter(({ opType, input }) => opType !== "Gather" && input.some((name) => weights.has(name)))
+    .map(({ output }) => output[0]!)
+    .filter((name) => made.has(name) && !outputs.has(name));
+  const count = Math.min(mostInside, found.length);
+  return Array.from({ length: count }, (_, at) => found[Math.floor(((at + 1) * found.length) / count) - 1]!);
+}

@@ -15,6 +15,8 @@ export interface QatLoss {
   /** The share of the original as teacher. */
   readonly teacher: number;
   readonly temperature: number;
+  /** The share of what is missed of the original's values inside: it keeps deep models alive in 4 bits. Default 0. */
+  readonly features?: number;
   /** Outputs that are logits over their last axis, though no Softmax follows; those of a Softmax are known by it. */
   readonly logits: readonly string[];
 }
@@ -36,11 +38,15 @@ interface Compared {
   readonly teacherIs: "logits" | "probabilities" | "values";
 }
 
-/** The objective; extras are named as above. */
-export function qatObjective({ labels, teacher, temperature, logits }: QatLoss): Objective {
+/** The objective; extras are named as above. `inside` are the values that the share of features is for. */
+export function qatObjective(
+  { labels, teacher, features = 0, temperature, logits }: QatLoss,
+  inside: readonly string[] = [],
+): Objective {
+  const watches = features > 0 ? inside : [];
   return {
     parameters: [],
-    watches: [],
+    watches,
     build({ b, graph, extras }) {
       const terms = new Map<string, Value>();
       const parts: Value[] = [];
@@ -61,6 +67,18 @@ export function qatObjective({ labels, teacher, temperature, logits }: QatLoss):
         const found = teacherLoss(b, comparedOf(output, graph, logits), given, temperature);
         terms.set(outputs.length > 1 ? `teacher ${output.name}` : "teacher", found);
         parts.push(b.mul(found, teacher / outputs.length));
+      }
+      const missed = watches.flatMap((name) => {
+        const given = extras.get(teacherExtra(name));
+        return given ? [relativeSquareLoss(b, graph.values.get(name)!, given)] : [];
+      });
+      if (missed.length > 0) {
+        const found = b.div(
+          missed.reduce((sum, part) => b.add(sum, part)),
+          missed.length,
+        );
+        terms.set("features", found);
+        parts.push(b.mul(found, features));
       }
       if (parts.length === 0) throw new UserError("neither labels nor a teacher to train by");
       return { loss: parts.reduce((sum, part) => b.add(sum, part)), terms };
@@ -109,7 +127,7 @@ function sourceOf(maker: NodeProto | undefined, makers: ReadonlyMap<string, Node
   return undefined;
 }
 
-/** The same samples with the original's outputs beside them. */
+/** The same samples with the original's outputs, and its values inside where `run` gives some, beside them. */
 export function withTeacher(
   data: TrainingData,
   run: (feeds: Batch) => Promise<Batch>,

@@ -5,6 +5,7 @@ import type { Batch } from "../../../src/data/batch.js";
 import { openSession } from "../../../src/engine/session.js";
 import { decodeModel, encodeModel, type ModelProto } from "../../../src/formats/onnx.js";
 import { cloneModel } from "../../../src/graph/clone.js";
+import { exposeValues } from "../../../src/graph/expose.js";
 import { normalise } from "../../../src/graph/normalise/index.js";
 import { raiseOpset } from "../../../src/graph/opset.js";
 import { applyPlan } from "../../../src/quantize/apply.js";
@@ -91,7 +92,7 @@ async function fashionTask(): Promise<Task> {
   if (!existsSync(file)) {
     const model = fashionCnn(fashionTeacher, 1);
     const prepared = prepareModel(model, noExternal, { name: "teacher", frozen: [], batchNorm: "frozen" });
-    const objective = qatObjective({ labels: 1, teacher: 0, temperature: 1, logits: ["logits"] });
+    const objective = qatObjective({ labels: 1, teacher: 0, features: 0, temperature: 1, logits: ["logits"] });
     const changed = {
       steps: env("TEACHER_STEPS", 1800),
       schedule: { kind: "cosine", rate: 1e-3, warmUp: 50, floor: 0.01, at: [] },
@@ -118,7 +119,8 @@ async function fashionTask(): Promise<Task> {
 }
 
 async function ocrTask(): Promise<Task> {
-  const lines = trainingLines(env("LINES", 512))!;
+  const widest = env("WIDEST", 640);
+  const lines = trainingLines(env("LINES", 512))!.filter((line) => line.get("x")!.shape[3]! <= widest);
   const data: TrainingData = {
     count: lines.length,
     source: "lines",
@@ -179,10 +181,16 @@ async function main([taskName, ...names]: readonly string[]): Promise<void> {
       stepRate: env("STEP_RATE", 1),
       freezeAfter: env("FREEZE", 0.8),
       weightSteps: process.env["FIXED"] ? "fixed" : "learned",
-      loss: { labels: env("LABELS", 0), teacher: env("TEACHER", 1), temperature: env("T", 1), logits: task.logits },
+      loss: {
+        features: env("FEATURES", 1),
+        labels: env("LABELS", 0),
+        teacher: env("TEACHER", 1),
+        temperature: env("T", 1),
+        logits: task.logits,
+      },
     };
     const job = await quantizationAwareTraining(parts, settings);
-    const teacher = await openSession(task.file);
+    const teacher = await openSession(encodeModel(exposeValues(base, job.inside)));
     const inputs = teacher.inputs.map((input) => input.name);
     const changed = { steps: env("STEPS", 300), batchSize: env("BATCH", 64) };
     await train({

@@ -40,7 +40,7 @@ const objective = (direction: Float32Array<ArrayBuffer>, shape: readonly number[
   },
 });
 
-const loss = { labels: 0, teacher: 1, temperature: 1, logits: [] } as const;
+const loss = { labels: 0, teacher: 1, features: 0, temperature: 1, logits: [] } as const;
 
 const near = (found: ArrayLike<number>, expected: ArrayLike<number>) => {
   const peak = Math.max(...Array.from(expected, Math.abs));
