@@ -218,7 +218,7 @@ export async function distillJob(host: Host, job: Job, link: Link): Promise<Outc
         schema: "deepseek/distill@1",
         ...shared,
         notes: [...model.notes, ...trained.notes],
-        warnings: warningsOf(learnedOutputs.agreement, trained.course.bestStep),
+        warnings: warningsOf(learnedOutputs.agreement, trained.course),
         output: await outputOf(job, job.staging.label, written.files),
         metric: gauge.metric,
         scores,

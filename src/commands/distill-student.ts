@@ -8,6 +8,7 @@ import { encodeModel, type ModelProto, type ReadExternal } from "../formats/onnx
 import { checkGraphs } from "../graph/check.js";
 import { cloneModel } from "../graph/clone.js";
 import { normalise } from "../graph/normalise/index.js";
+import { formatNumberOf } from "../render/quantities.js";
 import type { SourceFile, StudentSource } from "../render/training-result.js";
 import { refuseQuantized } from "./compress-refusals.js";
 import { absolute } from "./files.js";
@@ -63,7 +64,7 @@ export async function openStudent(
   const words =
     plan.method === "layers"
       ? `${kept} of ${plan.layers.length} layers of ${teacher.path}`
-      : `${teacher.path} with ${plan.ranks.length} products of lower rank`;
+      : `${teacher.path} with ${formatNumberOf(plan.ranks.length, "product")} of lower rank`;
   return madeStudent(student, teacher, {
     words,
     layers: plan.layers.map(({ name, parameters, kept: own, why }) => ({ name, parameters, kept: own, why })),

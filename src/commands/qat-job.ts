@@ -192,7 +192,7 @@ export async function qatJob(host: Host, job: Job, link: Link): Promise<Outcome>
         ...shared,
         notes: [...shared.notes, ...trained.notes],
         warnings: [
-          ...warningsOf(after.agreement, trained.course.bestStep),
+          ...warningsOf(after.agreement, trained.course),
           ...(tooMuch
             ? [`the loss of ${percent(after.drop.value)} (${after.drop.name}) is above --max-drop ${percent(most)}`]
             : []),

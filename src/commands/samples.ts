@@ -118,12 +118,7 @@ async function arraySamples(found: Found, form: "npz" | "npy", byRow: boolean): 
     const bytes = readInput(host, path, "sample");
     return form === "npz" ? decodeNpz(bytes, path) : new Map([[name, decodeNpy(bytes, path)]]);
   };
-  // samples of one file come one after another
-  let latest: { readonly path: string; readonly batch: Batch } | undefined;
-  const cached = (path: string): Batch => {
-    if (latest?.path !== path) latest = { path, batch: load(path) };
-    return latest.batch;
-  };
+  const cached = rememberFiles(load);
   const rows = sampleRows(cached(paths[0]!), inputs, byRow, paths[0]!);
   if (rows === null) {
     return { count: paths.length, source, nameOf: (at) => paths[at]!, read: async (at) => load(paths[at]!) };
@@ -141,6 +136,29 @@ async function arraySamples(found: Found, form: "npz" | "npy", byRow: boolean): 
       const place = places[at]!;
       return rowsOf(cached(place.path), place.at, place.count);
     },
+  };
+}
+
+/** Decoded files of many rows that are kept, in bytes: training asks for their rows in any order. */
+const maxDecoded = 2 ** 30;
+
+/** Keeps the files that were read last, at least one. */
+function rememberFiles(load: (path: string) => Batch): (path: string) => Batch {
+  const kept = new Map<string, Batch>();
+  const bytesOf = (batch: Batch) =>
+    [...batch.values()].reduce((sum, { data }) => sum + (ArrayBuffer.isView(data) ? data.byteLength : 0), 0);
+  let bytes = 0;
+  return (path) => {
+    const batch = kept.get(path) ?? load(path);
+    if (!kept.delete(path)) bytes += bytesOf(batch);
+    // the last in the map is the one used last
+    kept.set(path, batch);
+    for (const [oldest, old] of kept) {
+      if (bytes <= maxDecoded || oldest === path) break;
+      kept.delete(oldest);
+      bytes -= bytesOf(old);
+    }
+    return batch;
   };
 }
 

@@ -78,7 +78,8 @@ export async function runCourse(
     },
     keep: keeper.keep,
     stopRequested() {
-      isLate = limit !== undefined && performance.now() - startedMs > limit * 1000;
+      // at least one step, however short the time
+      isLate = limit !== undefined && first !== undefined && performance.now() - startedMs > limit * 1000;
       return isLate || link.stopRequested();
     },
     progress: (done: number, total: number, loss: number) => link.progress({ done, total, loss, rate }),

@@ -6,7 +6,7 @@ import { openSession } from "../engine/session.js";
 import { type Agreement, isBroken, type Run, type RunAt } from "../evaluate/agreement.js";
 import { type Evaluation, evaluateCandidate, rememberOutputs } from "../evaluate/drop.js";
 import type { Metric } from "../evaluate/metric.js";
-import type { ModelScore } from "../render/training-result.js";
+import type { ModelScore, TrainingCourse } from "../render/training-result.js";
 import type { Score } from "../train/task.js";
 import { compareSpeed } from "./compress-speed.js";
 import type { LabelledSamples } from "./training-samples.js";
@@ -113,9 +113,15 @@ export async function speedOf(
 }
 
 /** What the user must know of a finished run. */
-export function warningsOf(agreement: Agreement, bestStep: number | null): readonly string[] {
+export function warningsOf(agreement: Agreement, { bestStep, evaluations }: TrainingCourse): readonly string[] {
   return [
     ...(isBroken(agreement) ? ["some outputs of the result are not finite, or of another shape"] : []),
-    ...(bestStep === null ? ["no measurement on held-out samples was a number; the last weights were kept"] : []),
+    ...(bestStep === null
+      ? [
+          evaluations.length === 0
+            ? "training ended before its first measurement on held-out samples; the last weights were kept"
+            : "no measurement on held-out samples was a number; the last weights were kept",
+        ]
+      : []),
   ];
 }

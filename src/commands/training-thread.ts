@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import type { Host } from "../cli.js";
 import { UserError } from "../errors.js";
+import { formatCount } from "../render/quantities.js";
 import { startTrainingProgress } from "./progress.js";
 import type { Job, Link, Message, Outcome } from "./training-job.js";
 
@@ -30,7 +31,9 @@ export async function runInThread(host: Host, job: Job, remedy: string): Promise
       : here(job, progress.update, said));
     progress.stop();
     if (outcome.kind === "stopped") {
-      host.stderr.write(`stopped after step ${outcome.step} of ${outcome.steps}; ${remedy}\n`);
+      host.stderr.write(
+        `stopped after step ${formatCount(outcome.step)} of ${formatCount(outcome.steps)}; ${remedy}\n`,
+      );
     }
     return outcome;
   } finally {

@@ -2,7 +2,8 @@ import { legend } from "./charts.js";
 import { escapeHtml } from "./html-page.js";
 import { type Line, plot } from "./plots.js";
 import { formatCount } from "./quantities.js";
-import { linearScale, scaleFor } from "./scales.js";
+import { linearScale, type Scale, scaleFor } from "./scales.js";
+import { rangeOf } from "./sparkline.js";
 import type { TrainingCourse } from "./training-result.js";
 
 const short = (value: number): string =>
@@ -30,10 +31,10 @@ export function trainingCharts({ curve, evaluations, measure, bestStep }: Traini
       : []),
   ];
   const figures = [
-    curvePlot("Loss", losses, x()),
+    curvePlot(losses.length > 1 ? "Loss, and its terms before they are weighted" : "Loss", losses, x()),
     measurePlot(evaluations, measure, bestStep, x()),
-    curvePlot("Learning rate", [lineOf("rate", 3, ({ rate }) => rate)], x(), true),
-    curvePlot("Norm of the gradient", [lineOf("norm", 5, ({ gradientNorm }) => gradientNorm)], x()),
+    curvePlot("Learning rate", [lineOf("rate", 3, ({ rate }) => rate)], x(), (_, high) => linearScale(0, high, short)),
+    curvePlot("Norm of the gradient", [lineOf("norm", 6, ({ gradientNorm }) => gradientNorm)], x()),
   ];
   const shown = figures.filter((figure) => figure !== "");
   if (shown.length === 0) return "";
@@ -41,17 +42,20 @@ export function trainingCharts({ curve, evaluations, measure, bestStep }: Traini
   return `<h2>How training went</h2>\n${terms}<div class="plots">\n${shown.join("\n")}\n</div>`;
 }
 
-function curvePlot(title: string, lines: readonly Line[], x: ReturnType<typeof linearScale>, fromZero = false): string {
-  const values = lines.flatMap(({ points }) => points.map(([, value]) => value));
-  if (values.length < 2) return "";
-  const [low, high] = rangeOf(values);
-  const first = lines[0]!.points[0]![1];
-  const last = lines[0]!.points.at(-1)![1];
+function curvePlot(
+  title: string,
+  lines: readonly Line[],
+  x: Scale,
+  scale: (low: number, high: number) => Scale = (low, high) => scaleFor(low, high, short),
+): string {
+  const range = rangeOf(...lines.map(({ points }) => points.map(([, value]) => value)));
+  const points = lines[0]!.points;
+  if (!range || points.length < 2) return "";
   return plot({
     title,
-    label: `${title} over the steps: ${short(first)} at first, ${short(last)} at last`,
+    label: `${title} over the steps: ${short(points[0]![1])} at first, ${short(points.at(-1)![1])} at last`,
     x,
-    y: scaleFor(low, high, short, { fromZero }),
+    y: scale(range.low, range.high),
     xWords: "steps",
     lines,
   });
@@ -61,11 +65,12 @@ function measurePlot(
   evaluations: TrainingCourse["evaluations"],
   measure: TrainingCourse["measure"],
   bestStep: number | null,
-  x: ReturnType<typeof linearScale>,
+  x: Scale,
 ): string {
   const finite = evaluations.filter(({ value }) => Number.isFinite(value));
-  if (finite.length === 0) return "";
-  const [low, high] = rangeOf(finite.map(({ value }) => value));
+  const range = rangeOf(finite.map(({ value }) => value));
+  if (!range) return "";
+  const { low, high } = range;
   const text = (value: number) =>
     high <= 1 && low >= 0 && high > 0.01 ? `${Number((100 * value).toFixed(1))} %` : short(value);
   const better = measure.higherIsBetter ? "more is better" : "less is better";
@@ -73,26 +78,19 @@ function measurePlot(
     title: `${measure.name} on held-out samples (${better})`,
     label: `${measure.name}: ${finite.map(({ step, value }) => `${text(value)} at step ${step}`).join(", ")}`,
     x,
-    y: linearScale(low, high, text),
+    // room for what stands beside the best
+    y: linearScale(low, high + 0.15 * (high - low), text),
     xWords: "steps",
-    lines: [{ title: measure.name, tone: 1, points: finite.map(({ step, value }) => [step, value] as const) }],
+    lines: [{ title: measure.name, tone: 0, points: finite.map(({ step, value }) => [step, value] as const) }],
     dots: finite.map(({ step, value }) => ({
       x: step,
       y: value,
-      tone: 1,
+      tone: 0,
       kind: "ring" as const,
       title: `step ${formatCount(step)}: ${text(value)}`,
       ...(step === bestStep ? { text: `best: ${text(value)}` } : {}),
     })),
   });
-}
-
-function rangeOf(values: readonly number[]): readonly [low: number, high: number] {
-  // spreading thousands of values as arguments would be too many
-  return [
-    values.reduce((least, value) => Math.min(least, value), Number.POSITIVE_INFINITY),
-    values.reduce((most, value) => Math.max(most, value), Number.NEGATIVE_INFINITY),
-  ];
 }
 
 /** Parameters of each layer of the teacher, kept ones and others in different colours. */

@@ -10,7 +10,8 @@ import {
   formatPercent,
 } from "./quantities.js";
 import type { Section } from "./sections.js";
-import type { DistillPlan, DistillResult, ModelScore, QatPlan, QatResult } from "./training-result.js";
+import { condense, sparkline } from "./sparkline.js";
+import type { DistillPlan, DistillResult, ModelScore, QatPlan, QatResult, TrainingCourse } from "./training-result.js";
 
 type Result = DistillResult | QatResult;
 type Plan = DistillPlan | QatPlan;
@@ -66,7 +67,8 @@ function leadOf(result: Result): readonly string[] {
     `wrote ${output.path}: ${size}`,
     ...gainWords(result, reference, before, after),
     ...speedWords(after, reference.model),
-    `${formatNumberOf(training.steps, "step")} of ${formatCount(settings.steps)} in ${formatDuration(training.seconds)}${endWords(result)}`,
+    `${formatNumberOf(training.steps, "step")}${training.steps < settings.steps ? ` of ${formatCount(settings.steps)}` : ""} in ${formatDuration(training.seconds)}${endWords(result)}`,
+    ...lossWords(training),
   ];
 }
 
@@ -96,6 +98,20 @@ function speedWords({ speed }: ModelScore, reference: string): readonly string[]
   const { ratio, interval } = speed;
   const within = interval ? ` [${interval.lower.toFixed(2)}, ${interval.upper.toFixed(2)}]` : "";
   return [`${ratio.toFixed(2)} of the ${reference} model's CPU time${within}`];
+}
+
+/** Points of the picture of the loss. */
+const sparks = 40;
+
+function lossWords({ curve }: TrainingCourse): readonly string[] {
+  const [first, last] = [curve[0], curve.at(-1)];
+  if (!first || !last || curve.length < 2) return [];
+  const values = condense(
+    curve.map(({ loss }) => loss),
+    sparks,
+  );
+  const short = (value: number) => String(Number(value.toPrecision(3)));
+  return [`loss ${short(first.loss)} ${sparkline(values)} ${short(last.loss)}`];
 }
 
 function endWords({ training }: Result): string {
