@@ -1,3 +1,4 @@
+import type { DeclaredInput } from "../data/batch.js";
 import { UserError } from "../errors.js";
 import { formatShape } from "../tensor/tensor.js";
 import type { OutputPair } from "./objective.js";
@@ -7,7 +8,7 @@ import type { ModelOutput } from "./outputs.js";
 export interface Side {
   /** What its file is called. */
   readonly name: string;
-  readonly inputs: readonly { readonly name: string; readonly dtype: string }[];
+  readonly inputs: readonly DeclaredInput[];
   readonly outputs: readonly ModelOutput[];
 }
 
@@ -43,19 +44,20 @@ export function pairOutputs(teacher: Side, student: Side): readonly NamedPair[] 
   });
 }
 
-function checkInputs(teacher: Side, student: Side): void {
+/** Refuses models that take other inputs, with a UserError that names both. */
+export function checkInputs(teacher: Omit<Side, "outputs">, student: Omit<Side, "outputs">): void {
+  const words = ({ name, dtype, shape }: DeclaredInput) => `"${name}" (${dtype} ${formatShape(shape)})`;
   for (const [one, other] of [
     [teacher, student],
     [student, teacher],
   ] as const) {
-    for (const { name, dtype } of one.inputs) {
-      const same = other.inputs.find((input) => input.name === name);
-      if (same?.dtype === dtype) continue;
-      const there = same
-        ? `takes ${same.dtype} there`
-        : `has only ${other.inputs.map((input) => input.name).join(", ")}`;
+    for (const input of one.inputs) {
+      const same = other.inputs.find(({ name }) => name === input.name);
+      // a scalar may also be of a rank the model leaves open
+      const ranks = [input.shape.length, same?.shape.length];
+      if (same?.dtype === input.dtype && (ranks[0] === ranks[1] || ranks.includes(0))) continue;
       throw new UserError(
-        `teacher ${teacher.name} and student ${student.name} take different inputs: ${one.name} takes "${name}" (${dtype}), ${other.name} ${there}`,
+        `teacher ${teacher.name} and student ${student.name} take different inputs: ${one.name} takes ${words(input)}, ${other.name} ${other.inputs.map(words).join(", ") || "nothing"}`,
       );
     }
   }

@@ -10,7 +10,7 @@ import { train } from "../train/loop.js";
 import type { Objective } from "../train/objective.js";
 import { prepareModel, type TrainableModel, writeBack } from "../train/prepare.js";
 import type { Score, TrainingData, TrainingHooks, TrainingOutcome, TrainingSettings } from "../train/task.js";
-import { type NamedPair, pairOutputs } from "./check.js";
+import { checkInputs, type NamedPair, pairOutputs } from "./check.js";
 import { parameterCount } from "./edit.js";
 import { labelTensor } from "./label-tensor.js";
 import { defaultMix, isLayerTerm, type LossMix } from "./mix.js";
@@ -96,7 +96,8 @@ export async function prepareDistillation(settings: DistillationSettings): Promi
   const { teacher, student, training, heldOut, metric, threads, frozen, batchNorm } = settings;
   const first = await training.samples.read(0);
   const labelled = training.labels?.some((label) => typeof label !== "string") ?? false;
-  const [theirs, ours] = [await sideOf(teacher, first, labelled), await sideOf(student, first, labelled)];
+  const theirs = await sideOf(teacher, first, labelled);
+  const ours = await sideOf(student, first, labelled, (side) => checkInputs(theirs, side));
   const outputs = pairOutputs(theirs, ours);
   const mix = settings.mix ?? defaultMix(outputs, labelled);
   if (mix.has("hard") && !labelled) {
@@ -117,6 +118,9 @@ export async function prepareDistillation(settings: DistillationSettings): Promi
   const { temperature } = settings.objective;
   const source = createTeacher({ ...teacher, values, topValues: top, topShare, temperature, half, store, threads });
   const labelOutput = ours.outputs.find(({ name }) => name === outputsOf("hard", outputs)[0]?.name)!;
+  const labelOf = (at: number) => labelTensor(training.labels![at], labelOutput, training.samples.nameOf(at));
+  // a wrong label is better found now than hours later
+  if (mix.has("hard")) for (let at = 0; at < training.samples.count; at++) labelOf(at);
   const data: TrainingData = {
     count: training.samples.count,
     source: training.samples.source,
@@ -124,9 +128,7 @@ export async function prepareDistillation(settings: DistillationSettings): Promi
     async read(at) {
       const feeds = await training.samples.read(at);
       const all = new Map([...feeds, ...(await source.extrasOf(feeds))]);
-      if (mix.has("hard")) {
-        all.set(labelExtra, labelTensor(training.labels![at], labelOutput, training.samples.nameOf(at)));
-      }
+      if (mix.has("hard")) all.set(labelExtra, labelOf(at));
       return all;
     },
   };

@@ -1,35 +1,13 @@
 import type { Batch } from "../data/batch.js";
-import {
-  type ModelProto,
-  makeTensor,
-  type NodeProto,
-  type ReadExternal,
-  readTensor,
-  tensorInfo,
-} from "../formats/onnx.js";
+import { type ModelProto, makeTensor, type NodeProto, type ReadExternal, readTensor } from "../formats/onnx.js";
 import { cloneModel, copy } from "../graph/clone.js";
 import { freshNames } from "../graph/names.js";
-import { floatAttribute, intAttribute, isStandard, removeAttributes } from "../graph/node.js";
+import { removeAttributes } from "../graph/node.js";
 import { numbersOf } from "../tensor/numbers.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { openValues } from "./damage.js";
 import { symmetricEigen } from "./eigen.js";
-
-/** A weight that two thinner ones in a row could stand for: y = M x with M [out, inner]. */
-export interface ThickWeight {
-  readonly name: string;
-  readonly kind: "MatMul" | "Gemm" | "Conv";
-  /** Whether the tensor holds M as it is, or its transpose. */
-  readonly turned: boolean;
-  readonly out: number;
-  readonly inner: number;
-  readonly parameters: number;
-  readonly shape: readonly number[];
-  /** What it multiplies, and what comes out. */
-  readonly input: string;
-  readonly output: string;
-  readonly bias: string | undefined;
-}
+import type { ThickWeight } from "./thick-weights.js";
 
 /** Directions along which a product is worth keeping, best first, and what share of its power each brings. */
 export interface RankBasis {
@@ -41,61 +19,8 @@ export interface RankBasis {
   readonly power: Float64Array;
 }
 
-/** Weights of fewer elements are left alone. */
-const fewestElements = 4096;
 /** Products of more outputs are looked at from the side of their inputs. */
 const widest = 1024;
-
-/** The weights of the main graph that could be factorised: products and ungrouped convolutions, read once. */
-export function thickWeights(model: ModelProto): readonly ThickWeight[] {
-  const graph = model.graph!;
-  const stored = new Map(graph.initializer.map((tensor) => [tensor.name, tensorInfo(tensor)]));
-  const reads = new Map<string, number>();
-  for (const node of graph.node) for (const name of node.input) reads.set(name, (reads.get(name) ?? 0) + 1);
-  const inputs = new Set(graph.input.map(({ name }) => name));
-  return graph.node.flatMap((node): ThickWeight[] => {
-    const name = node.input[1] ?? "";
-    const info = stored.get(name);
-    if (info?.type !== "float32" || reads.get(name) !== 1 || inputs.has(name)) return [];
-    if (info.elements < fewestElements) return [];
-    const form = formOf(node, info.shape);
-    if (!form) return [];
-    return [
-      {
-        ...form,
-        name,
-        parameters: info.elements,
-        shape: info.shape,
-        input: node.input[0]!,
-        output: node.output[0]!,
-        bias: node.input[2] || undefined,
-      },
-    ];
-  });
-}
-
-function formOf(node: NodeProto, shape: readonly number[]) {
-  if (!isStandard(node)) return undefined;
-  const [first, second] = shape as readonly [number, number];
-  if (node.opType === "MatMul" && shape.length === 2) {
-    return { kind: "MatMul" as const, turned: true, out: second, inner: first };
-  }
-  if (node.opType === "Gemm" && shape.length === 2) {
-    const plain = floatAttribute(node, "alpha", 1) === 1 && intAttribute(node, "transA", 0) === 0;
-    if (!plain || floatAttribute(node, "beta", 1) !== 1) return undefined;
-    const turned = intAttribute(node, "transB", 0) === 0;
-    return { kind: "Gemm" as const, turned, out: turned ? second : first, inner: turned ? first : second };
-  }
-  if (node.opType === "Conv" && shape.length >= 3 && intAttribute(node, "group", 1) === 1) {
-    return { kind: "Conv" as const, turned: false, out: first, inner: shape.slice(1).reduce((n, size) => n * size, 1) };
-  }
-  return undefined;
-}
-
-/** Elements that a factorisation of this rank takes. */
-export function rankParameters({ out, inner }: ThickWeight, rank: number): number {
-  return rank * (out + inner);
-}
 
 /**
  * The best bases for what the products come to on the samples (without samples, for the weights themselves): principal
@@ -114,6 +39,7 @@ export async function rankBases(
   const moments = new Map(
     weights.map((weight) => [weight, new Float64Array((fromOutputs(weight) ? weight.out : weight.inner) ** 2)]),
   );
+  const positions = new Map<ThickWeight, number>();
   if (samples.length > 0 && weights.length > 0) {
     const lookedAt = (weight: ThickWeight) => (fromOutputs(weight) ? weight.output : weight.input);
     const fed = new Set(graph.input.map(({ name }) => name));
@@ -127,7 +53,13 @@ export async function rankBases(
           const value = lookedAt(weight);
           const output = fromOutputs(weight);
           const bias = output && weight.bias && tensors.has(weight.bias) ? numbers(weight.bias) : undefined;
-          addMoments(sum, results.get(value) ?? feeds.get(value)!, output && weight.kind === "Conv" ? 1 : -1, bias);
+          const seen = addMoments(
+            sum,
+            results.get(value) ?? feeds.get(value)!,
+            output && weight.kind === "Conv" ? 1 : -1,
+            bias,
+          );
+          positions.set(weight, (positions.get(weight) ?? 0) + seen);
         }
       }
     } finally {
@@ -136,9 +68,33 @@ export async function rankBases(
   }
   return weights.map((weight) => {
     const m = matrixOf(weight, numbers(weight.name));
-    const moment = samples.length > 0 ? moments.get(weight)! : undefined;
-    return fromOutputs(weight) ? outputBasis(weight, m, moment) : inputBasis(weight, m, moment);
+    const seen = positions.get(weight) ?? 0;
+    const output = fromOutputs(weight);
+    const n = output ? weight.out : weight.inner;
+    const plain = output ? gram(m, weight.out, weight.inner) : identity(n);
+    const moment = withDoubt(mirrored(moments.get(weight)!, n), seen, plain, n);
+    return output ? outputBasis(weight, m, moment) : inputBasis(weight, m, moment);
   });
+}
+
+/**
+ * Moments as if as many more positions as there are features had been seen, of inputs without any preference: where few
+ * were seen (what is pooled shows itself once a sample), those alone must not decide what is kept.
+ */
+function withDoubt(moment: Float64Array, seen: number, plain: Float64Array, n: number): Float64Array {
+  const trace = (matrix: Float64Array) => {
+    let sum = 0;
+    for (let i = 0; i < n; i++) sum += matrix[i * n + i]!;
+    return sum;
+  };
+  const power = trace(moment);
+  if (seen === 0 || power === 0) return plain;
+  const share = ((n / seen) * power) / Math.max(trace(plain), 1e-30);
+  return moment.map((one, at) => one + share * plain[at]!);
+}
+
+function identity(n: number): Float64Array {
+  return Float64Array.from({ length: n * n }, (_, at) => (at % (n + 1) === 0 ? 1 : 0));
 }
 
 /** M, row-major. */
@@ -153,7 +109,12 @@ function matrixOf({ out, inner, turned }: ThickWeight, elements: ArrayLike<numbe
 const mostPositions = 2048;
 
 /** Adds the products of all pairs of features, at some positions. */
-function addMoments(sum: Float64Array, { shape, ...rest }: Tensor, axis: number, bias: ArrayLike<number> | undefined) {
+function addMoments(
+  sum: Float64Array,
+  { shape, ...rest }: Tensor,
+  axis: number,
+  bias: ArrayLike<number> | undefined,
+): number {
   const data = numbersOf({ shape, ...rest });
   const at = axis < 0 ? shape.length - 1 : axis;
   const n = shape[at]!;
@@ -161,7 +122,9 @@ function addMoments(sum: Float64Array, { shape, ...rest }: Tensor, axis: number,
   const positions = data.length / n;
   const step = Math.max(1, Math.ceil(positions / mostPositions));
   const row = new Float64Array(n);
+  let seen = 0;
   for (let p = 0; p < positions; p += step) {
+    seen += 1;
     const start = Math.floor(p / stride) * stride * n + (p % stride);
     for (let i = 0; i < n; i++) row[i] = data[start + i * stride]! - (bias ? bias[i]! : 0);
     for (let i = 0; i < n; i++) {
@@ -169,6 +132,7 @@ function addMoments(sum: Float64Array, { shape, ...rest }: Tensor, axis: number,
       for (let j = 0; j <= i; j++) sum[i * n + j] = sum[i * n + j]! + one * row[j]!;
     }
   }
+  return seen;
 }
 
 function mirrored(lower: Float64Array, n: number): Float64Array {
@@ -177,10 +141,10 @@ function mirrored(lower: Float64Array, n: number): Float64Array {
 }
 
 /** M = Q QT M for orthonormal Q; the first columns of Q are the principal directions of the outputs. */
-function outputBasis(weight: ThickWeight, m: Float64Array, moment: Float64Array | undefined): RankBasis {
+function outputBasis(weight: ThickWeight, m: Float64Array, moment: Float64Array): RankBasis {
   const { out, inner } = weight;
   const size = Math.min(out, inner);
-  const { values, vectors } = symmetricEigen(moment ? mirrored(moment, out) : gram(m, out, inner), out);
+  const { values, vectors } = symmetricEigen(moment, out);
   const left = new Float64Array(out * size);
   const right = new Float64Array(size * inner);
   for (let r = 0; r < size; r++) {
@@ -194,11 +158,11 @@ function outputBasis(weight: ThickWeight, m: Float64Array, moment: Float64Array 
 }
 
 /** M = (M S V) (VT S^-1) with S the root of the inputs' moments and V the right singular vectors of M S. */
-function inputBasis(weight: ThickWeight, m: Float64Array, moment: Float64Array | undefined): RankBasis {
+function inputBasis(weight: ThickWeight, m: Float64Array, moment: Float64Array): RankBasis {
   const { out, inner } = weight;
   const size = Math.min(out, inner);
-  const [root, inverse] = moment ? roots(mirrored(moment, inner), inner) : [undefined, undefined];
-  const scaled = root ? product(m, root, out, inner, inner) : m;
+  const [root, inverse] = roots(moment, inner);
+  const scaled = product(m, root, out, inner, inner);
   const turned = new Float64Array(inner * inner);
   for (let o = 0; o < out; o++) {
     for (let i = 0; i < inner; i++) {
@@ -211,7 +175,7 @@ function inputBasis(weight: ThickWeight, m: Float64Array, moment: Float64Array |
   const right = new Float64Array(size * inner);
   for (let r = 0; r < size; r++) {
     for (let i = 0; i < inner; i++) v[i * size + r] = vectors[r]![i]!;
-    right.set(inverse ? product(vectors[r]!, inverse, 1, inner, inner) : vectors[r]!, r * inner);
+    right.set(product(vectors[r]!, inverse, 1, inner, inner), r * inner);
   }
   return { weight, left: product(scaled, v, out, inner, size), right, size, power: powerOf(values, size) };
 }

@@ -82,10 +82,14 @@ function comparable({ role, shape }: Place, teacher: Place): boolean {
 }
 
 /**
- * Pairs found automatically, role by role: values of the same name where the student has names of the teacher's, else
- * those at the same share of the depth that can be compared.
+ * Pairs found automatically, role by role: values of the same name where the student was made from the teacher (else a
+ * third layer of six may be called as a third of twelve), or those at the same share of the depth that can be compared.
  */
-export function matchPlaces(student: readonly Place[], teacher: readonly Place[]): readonly LayerPair[] {
+export function matchPlaces(
+  student: readonly Place[],
+  teacher: readonly Place[],
+  madeFrom = true,
+): readonly LayerPair[] {
   const roles = [...new Set(student.map(({ role }) => role))];
   return roles.flatMap((role) => {
     const [ours, theirs] = [student, teacher].map((places) => places.filter((place) => place.role === role));
@@ -93,7 +97,7 @@ export function matchPlaces(student: readonly Place[], teacher: readonly Place[]
       const same = theirs!.find(({ value }) => value === place.value);
       return same && comparable(place, same) ? [pairOf(place, same)] : [];
     });
-    if (byName.length > 0) return byName;
+    if (madeFrom && byName.length > 0) return byName;
     return ours!.flatMap((place, at) => {
       // the last is held against the last
       const there = theirs![Math.round(((at + 1) * theirs!.length) / ours!.length) - 1];

@@ -1,6 +1,7 @@
 import type { ModelProto } from "../formats/onnx.js";
 import type { DamageMeter } from "./damage.js";
-import { type RankBasis, rankParameters, withRanks } from "./low-rank.js";
+import { type RankBasis, withRanks } from "./low-rank.js";
+import { rankParameters } from "./thick-weights.js";
 
 /** A rank for a weight, and what it costs when it alone is changed. */
 export interface RankOption {

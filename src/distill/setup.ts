@@ -1,6 +1,6 @@
 import type { Batch, SampleSet } from "../data/batch.js";
 import { openSession } from "../engine/session.js";
-import { encodeModel, type ModelProto, type ReadExternal } from "../formats/onnx.js";
+import { encodeModel, type ModelProto, type ReadExternal, readTensor } from "../formats/onnx.js";
 import type { Side } from "./check.js";
 import { matchPlaces, type Place, parsePairs, placesOf } from "./match.js";
 import { isLayerTerm, type LossMix } from "./mix.js";
@@ -15,14 +15,16 @@ export interface NamedModel {
   readonly name: string;
 }
 
-/** What a model takes, and what its floating-point outputs are, seen by one run. */
+/** What a model takes, which is looked at first, and what its floating-point outputs are, seen by one run. */
 export async function sideOf(
   { model, readExternal, name }: NamedModel,
   sample: Batch,
   labelled: boolean,
+  check: (side: Omit<Side, "outputs">) => void = () => {},
 ): Promise<Side> {
   const session = await openSession(encodeModel(model, readExternal));
   try {
+    check({ name, inputs: session.inputs });
     const known = new Set(session.inputs.map((input) => input.name));
     // what the model takes and the sample lacks is said by onnxruntime
     const results = await session.run(new Map([...sample].filter(([input]) => known.has(input))));
@@ -46,8 +48,22 @@ export async function layerPairs(
   if (terms.length === 0) return [];
   const sample = await samples.read(0);
   const [theirs, ours] = [await allPlaces(teacher, sample), await allPlaces(student, sample)];
-  const found = pairs === "auto" ? matchPlaces(ours, theirs) : parsePairs(pairs, ours, theirs);
+  const found =
+    pairs === "auto" ? matchPlaces(ours, theirs, isMadeFrom(student, teacher)) : parsePairs(pairs, ours, theirs);
   return found.filter((pair) => terms.some((term) => pairsOf(term, found).includes(pair)));
+}
+
+/** Whether most of a model's matrices are another's, element by element: then so are its names. */
+export function isMadeFrom(student: NamedModel, teacher: NamedModel): boolean {
+  const theirs = new Map(teacher.model.graph!.initializer.map((tensor) => [tensor.name, tensor]));
+  const ours = student.model.graph!.initializer.filter(({ dims }) => dims.length >= 2);
+  const same = ours.filter((tensor) => {
+    const other = theirs.get(tensor.name);
+    if (!other || String(other.dims) !== String(tensor.dims) || other.dataType !== tensor.dataType) return false;
+    const [a, b] = [readTensor(tensor, student.readExternal).data, readTensor(other, teacher.readExternal).data];
+    return (a as Float32Array).every((element, at) => element === b[at]);
+  });
+  return ours.length > 0 && same.length > ours.length / 2;
 }
 
 async function allPlaces({ model, readExternal }: NamedModel, sample: Batch): Promise<readonly Place[]> {

@@ -1,16 +1,19 @@
 import type { Batch } from "../data/batch.js";
 import { UserError } from "../errors.js";
 import type { ModelProto, ReadExternal } from "../formats/onnx.js";
+import { cloneModel } from "../graph/clone.js";
+import { liftConstants } from "../graph/normalise/constants.js";
 import { numbersOf } from "../tensor/numbers.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { createDamageMeter, type DamageMeter, openValues } from "./damage.js";
 import { chooseDrops, type Dropped, evenlySpaced } from "./drop-choice.js";
 import { parameterCount, withoutParts } from "./edit.js";
 import { groupLayers, type Layer } from "./layers.js";
-import { rankBases, thickWeights, withRanks } from "./low-rank.js";
+import { rankBases, withRanks } from "./low-rank.js";
 import type { ModelOutput } from "./outputs.js";
 import { chooseRanks, type RankOption, rankOptions } from "./rank-choice.js";
 import { cutCandidates, findSegments, type Segment } from "./segments.js";
+import { thickWeights } from "./thick-weights.js";
 
 /** How small the student is to be: so many layers, or this share of the teacher's parameters. */
 export type StudentTarget =
@@ -64,18 +67,24 @@ export interface StudentPlan {
 }
 
 /** The plan applied to a copy of the teacher. */
-export function applyStudent(model: ModelProto, { dropped, ranks }: Pick<StudentPlan, "dropped" | "ranks">): ModelProto {
+export function applyStudent(
+  model: ModelProto,
+  { dropped, ranks }: Pick<StudentPlan, "dropped" | "ranks">,
+): ModelProto {
   const smaller = dropped.length > 0 ? withoutParts(model, dropped) : model;
   return ranks.length > 0 ? withRanks(smaller, ranks) : smaller;
 }
 
 /** The parts of a model that could be left out, by one run on a sample, and the layers they make. */
 export async function layersOf(
-  model: ModelProto,
+  given: ModelProto,
   readExternal: ReadExternal | undefined,
   sample: Batch,
   kept: readonly string[] = [],
 ): Promise<{ readonly layers: readonly Layer[]; readonly shapes: ReadonlyMap<string, readonly number[]> }> {
+  // weights may lie in Constant nodes where nobody has normalised the file
+  const model = cloneModel(given);
+  liftConstants(model);
   const session = await openValues(model, cutCandidates(model.graph!), readExternal);
   let results: ReadonlyMap<string, Tensor>;
   try {
@@ -212,10 +221,10 @@ async function byParameters(
 }
 
 async function byRank(settings: StudentSettings, layers: readonly Layer[], share: number, meter: DamageMeter) {
-  const { model, samples, readExternal, progress } = settings;
+  const { model, readExternal, progress } = settings;
   const weights = thickWeights(model);
   if (weights.length === 0) return undefined;
-  const bases = await rankBases(model, weights, samples, readExternal);
+  const bases = await rankBases(model, weights, settings.samples, readExternal);
   const options = await rankOptions(model, bases, meter, (done, total) => progress?.("measuring ranks", done, total));
   const chosen = chooseRanks(options, (1 - share) * parameterCount(model));
   if (!chosen) return undefined;

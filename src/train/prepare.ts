@@ -43,7 +43,7 @@ export interface RunningStatistics {
  * it (fake quantization) edits `copy` and adds to `parameters`: each is an initializer of the copy.
  */
 export interface TrainableModel {
-  /** The copy: opset 21, float32. Parameters are still initializers of its main graph, under their names. */
+  /** The copy: opset 21 (or the model's, where that is later), float32; If nodes are still in it. Parameters are still initializers of its main graph, under their names. */
   readonly copy: ModelProto;
   /** The tensors that train, by name; data are updated in place. */
   readonly parameters: ReadonlyMap<string, Parameter>;

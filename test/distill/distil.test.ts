@@ -141,7 +141,7 @@ describe("distillation", () => {
     expect(prepared.mask).toBe("mask");
     expect(prepared.layers.filter(({ role }) => role === "hidden").map((pair) => [pair.student, pair.teacher])).toEqual(
       [
-        ["f0", "f1"],
+        ["f0", "f0"],
         ["f1", "f2"],
       ],
     );
@@ -180,7 +180,9 @@ describe("distillation", () => {
     ).rejects.toThrow("--loss attention: teacher big.onnx and student small.onnx have no layers that fit");
     await expect(
       prepareDistillation(settingsOf(transformerModel(1), residualModel([1]), sequences(4))),
-    ).rejects.toThrow("small.onnx");
+    ).rejects.toThrow(
+      'teacher big.onnx and student small.onnx take different inputs: big.onnx takes "x" (float32 NxTx8)',
+    );
   });
 });
 
@@ -220,9 +222,10 @@ describe("what is decided", () => {
     };
     const [small, big] = [await places(residualModel([1, 1])), await places(residualModel([1, 1, 1, 1]))];
     const pairs = (list: ReturnType<typeof matchPlaces>) => list.map(({ student, teacher }) => `${student}:${teacher}`);
-    expect(pairs(matchPlaces(small, big))).toEqual(["h:h", "r0:r0", "r1:r1"]);
+    expect(pairs(matchPlaces(small, big, true))).toEqual(["h:h", "r0:r0", "r1:r1"]);
     const renamed = small.map((place) => ({ ...place, value: `s_${place.value}` }));
-    expect(pairs(matchPlaces(renamed, big))).toEqual(["s_h:r0", "s_r0:r1", "s_r1:r3"]);
+    expect(pairs(matchPlaces(renamed, big, true))).toEqual(["s_h:r0", "s_r0:r1", "s_r1:r3"]);
+    expect(pairs(matchPlaces(small, big, false))).toEqual(["h:r0", "r0:r1", "r1:r3"]);
     expect(pairs(parsePairs("0=1,r1=r3", small, big))).toEqual(["h:r0", "r1:r3"]);
     expect(() => parsePairs("7=0", small, big)).toThrow("the student has no layer 7; it has 0 (h), 1 (r0), 2 (r1)");
     expect(() => parsePairs("r0", small, big)).toThrow("must be <student's layer>=<teacher's layer>");

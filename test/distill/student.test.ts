@@ -1,9 +1,10 @@
 import { describe, expect, test } from "@jest/globals";
 import { parameterCount, withoutParts } from "../../src/distill/edit.js";
 import { symmetricEigen } from "../../src/distill/eigen.js";
-import { rankBases, thickWeights, withRanks } from "../../src/distill/low-rank.js";
+import { rankBases, withRanks } from "../../src/distill/low-rank.js";
 import { describeOutputs } from "../../src/distill/outputs.js";
 import { applyStudent, layersOf, planStudent, type StudentSettings } from "../../src/distill/student.js";
+import { thickWeights } from "../../src/distill/thick-weights.js";
 import type { ModelProto } from "../../src/formats/onnx.js";
 import { makeModel } from "../onnx-model.js";
 import { noFiles, outputOf, residualModel, rowsOf, sketch, transformerModel } from "./models.js";

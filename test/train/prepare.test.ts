@@ -1,12 +1,14 @@
 import { describe, expect, test } from "@jest/globals";
 import { uniform } from "../../src/data/random.js";
+import { makeTensor, readTensor, type TensorProto } from "../../src/formats/onnx.js";
 import { cloneModel } from "../../src/graph/clone.js";
 import { makeNode } from "../../src/graph/node.js";
-import { tensorOfNumbers } from "../../src/tensor/numbers.js";
+import { halfBits, tensorOfNumbers } from "../../src/tensor/numbers.js";
 import type { Tensor } from "../../src/tensor/tensor.js";
 import { bindShapes, type PrepareSettings, prepareModel, writeBack } from "../../src/train/prepare.js";
 import { constant, floats, ints, makeGraph, makeModel, withGraphs } from "../onnx-model.js";
 import { runBound, runModel, worstDifference } from "./bound-model.js";
+import { checkGradients } from "./gradient-check.js";
 
 const none = () => {
   throw new Error("nothing lies elsewhere");
@@ -94,6 +96,16 @@ describe("prepareModel and bindShapes", () => {
     channel(read("n")).forEach((y, at) => {
       expect(y).toBeCloseTo((before[at]! - mean) / Math.sqrt(variance + 1e-5) + shift, 4);
     });
+  });
+
+  test("gradients through the statistics of the batch", async () => {
+    const feeds = new Map([["x", sample([3, 3, 8, 8])]]);
+    const { errors, reached } = await checkGradients("m", cnn(), feeds, { batchNorm: "train" });
+    expect(reached).toBe(6);
+    for (const { name, error } of errors) {
+      // the bias before a normalisation has none but rounding
+      if (name !== "b") expect([name, error < 5e-3]).toEqual([name, true]);
+    }
   });
 
   test("trained weights go back into the model they came from", async () => {
@@ -213,5 +225,55 @@ describe("prepareModel and bindShapes", () => {
       new Map([...feeds, ["rate", { dtype: "int64", shape: [], data: BigInt64Array.of(8n) } as Tensor]]),
     );
     expect(other.nodes[0]!.input[1]).not.toBe(graph.nodes[0]!.input[1]);
+  });
+
+  test("a model of 16 bits trains in 32 and is written back in 16", async () => {
+    const half = (tensor: TensorProto) => {
+      const { shape, data } = readTensor(tensor, none);
+      return makeTensor(tensor.name, {
+        dtype: "float16",
+        shape,
+        data: Uint16Array.from(data as Float32Array, halfBits),
+      });
+    };
+    const model = makeModel({
+      opset: 17,
+      inputs: [["x", "float16", ["N", 6]]],
+      outputs: [["y", "float16", ["N", 4]]],
+      nodes: [makeNode("Gemm", "g", ["x", "w", "b"], ["z"]), makeNode("Relu", "r", ["z"], ["y"])],
+      initializers: [half(floats("w", [6, 4])), half(floats("b", [4]))],
+    });
+    const trainable = prepareModel(model, none, settings);
+    const { shape, data } = sample([2, 6]);
+    const feeds = new Map<string, Tensor>([
+      ["x", { dtype: "float16", shape, data: Uint16Array.from(data as Float32Array, halfBits) }],
+    ]);
+    const graph = await bindShapes(trainable, feeds);
+    expect(graph.inputs[0]!.dtype).toBe("float32");
+    for (const one of trainable.parameters.values()) one.data.fill(0.1);
+    const trained = cloneModel(trainable.base);
+    writeBack(trained, trainable.parameters);
+    const weight = trained.graph!.initializer.find(({ name }) => name === "w")!;
+    expect(readTensor(weight, none).dtype).toBe("float16");
+    const theirs = await runModel(trained, feeds);
+    const fed = new Map([["x", { dtype: "float32" as const, shape, data }]]);
+    expect(worstDifference(theirs, await runBound(graph, trainable, fed))).toBeLessThan(2e-3);
+  });
+
+  test("frozen weights are constants; with all of them frozen there is nothing to train", async () => {
+    const trainable = prepareModel(cnn(), none, { ...settings, frozen: [/^v$/] });
+    expect(trainable.parameters.has("v")).toBe(false);
+    const graph = await bindShapes(trainable, new Map([["x", sample([2, 3, 8, 8])]]));
+    expect(graph.constants.has("v")).toBe(true);
+    expect(() => prepareModel(cnn(), none, { ...settings, frozen: [/./] })).toThrow(
+      "m.onnx: nothing to train: every weight",
+    );
+  });
+
+  test("data that do not fit are refused by the input's name", async () => {
+    const trainable = prepareModel(cnn(), none, settings);
+    await expect(bindShapes(trainable, new Map())).rejects.toThrow('the data has nothing for input "x"');
+    const whole = new Map<string, Tensor>([["x", { dtype: "int32", shape: [1], data: Int32Array.of(1) }]]);
+    await expect(bindShapes(trainable, whole)).rejects.toThrow('input "x" takes float32, the data has int32 1');
   });
 });

@@ -53,7 +53,7 @@ const quickGelu: Decomposition = ({ node, b, inputs }) => {
 };
 
 /** The last axis, with mean and 1 / deviation as gradients take them. */
-export function layerNormalized(
+function layerNormalized(
   b: GraphBuilder,
   x: Value,
   scale: Value,

@@ -9,7 +9,10 @@ export type InputForm = (b: GraphBuilder, g: Value, w: Value, geometry: ConvGeom
 export const inputGradient: InputForm = (b, g, w, geometry) =>
   (turns(geometry) ? turnedForm : transposedForm)(b, g, w, geometry);
 
-/** Whether the gradient is a Conv itself: each place of the small side is one of the large side. */
+/**
+ * Whether the gradient is a Conv itself: each place of the small side is one of the large side. As such it costs a tenth
+ * less at best (64->64 3x3 on 7x7, batch 64: 2.9 against 3.2 CPU-ms), but it has a blocked form (1.4).
+ */
 function turns({ strides, group, kernel, dilations, begin, end }: ConvGeometry): boolean {
   const fits = kernel.every((size, at) => Math.max(begin[at]!, end[at]!) <= dilations[at]! * (size - 1));
   return isOne(strides) && group === 1 && fits;

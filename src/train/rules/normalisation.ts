@@ -20,8 +20,8 @@ export const normalisationRules: RuleTable = {
   InstanceNormalization: (context) => groupNorm(context, context.inputs[0]!.shape[1]!),
   GroupNormalization: (context) => groupNorm(context, intAttribute(context.node, "num_groups", 1)),
   BatchNormalization: (context) => {
-    const { b, node, inputs, cotangent, wants, refuse } = context;
-    if (intAttribute(node, "training_mode", 0)) return refuse("statistics of the batch are computed in one node");
+    const { b, node, inputs, cotangent, wants } = context;
+    if (intAttribute(node, "training_mode", 0)) return batchNorm(context);
     const [x, scale, , mean, variance] = inputs as readonly Value[];
     const g = cotangent();
     const channel = x!.shape.map((_, at) => (at === 1 ? scale!.shape[0]! : 1));
@@ -43,6 +43,34 @@ export const normalisationRules: RuleTable = {
     return [b.div(b.sub(g, b.mul(y, b.reduce("ReduceSum", b.mul(g, y), axes))), norm)];
   },
 };
+
+/**
+ * Statistics of the batch, which outputs 1 and 2 are where the momentum is 0. With xc = x - mean over n elements of a
+ * channel: dscale = inv sum(g xc), dbias = sum g, dx = scale inv (g - mean g - xc inv^2 mean(g xc)).
+ */
+function batchNorm(context: RuleContext): readonly (Value | undefined)[] {
+  const { b, node, inputs, outputs, cotangent, flows, wants, refuse } = context;
+  const [x, scale] = inputs as readonly [Value, Value];
+  const [, mean, variance] = outputs;
+  if (!mean || !variance || floatAttribute(node, "momentum", 0.9) !== 0) return refuse("it does not say what it found");
+  if (flows(1) || flows(2)) return refuse("its statistics are used");
+  const g = cotangent();
+  const count = elementCount(x.shape) / scale.shape[0]!;
+  const channel = x.shape.map((_, at) => (at === 1 ? scale.shape[0]! : 1));
+  const rest = x.shape.flatMap((_, at) => (at === 1 ? [] : [at]));
+  const spread = (value: Value) => b.reshape(value, channel);
+  const total = (value: Value) => b.reduce("ReduceSum", value, rest, false);
+  const inv = inverseSpread(context, variance);
+  const sum = total(g);
+  if (!wants(0) && !wants(1)) return [undefined, undefined, sum];
+  const centred = b.sub(x, spread(mean));
+  const moment = b.mul(total(b.mul(g, centred)), inv);
+  const gain = b.mul(scale, inv);
+  const slope = b.mul(b.mul(gain, b.mul(inv, moment)), -1 / count);
+  const shift = b.mul(b.mul(gain, sum), -1 / count);
+  const dx = () => b.add(b.add(b.mul(g, spread(gain)), b.mul(centred, spread(slope))), spread(shift));
+  return [wants(0) ? dx() : undefined, wants(1) ? moment : undefined, wants(2) ? sum : undefined];
+}
 
 function inverseSpread({ b, node }: RuleContext, variance: Value): Value {
   return b.map("Reciprocal", b.map("Sqrt", b.add(variance, floatAttribute(node, "epsilon", 1e-5))));

@@ -76,6 +76,10 @@ describe.each(Object.entries(ways))("the OCR classifier, %s", (_, { static: isSt
     const base = classifier();
     const statics = isStatic && { settings: settings(), observed: await observe(base, [picture]) };
     const parts = ptqParts(base, way, statics);
+    const bits = new Set(
+      parts.plan.tensors.flatMap(({ usedBy, form }) => (form && usedBy.includes("Conv") ? [form.bits] : [])),
+    );
+    expect([...bits]).toEqual([way.convolutions4 ? 4 : 8]);
     const twin = await makeTwin(parts);
     const untrained = await exportTwin(parts, twin, new Map());
     expect(structureOf(untrained.model)).toEqual(structureOf(await ptq(parts)));

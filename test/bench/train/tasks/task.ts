@@ -1,9 +1,8 @@
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { decodeModel } from "../../../../src/formats/onnx.js";
 import { work } from "../fetch.js";
-import { weightsOf } from "../models/ocr-student.js";
 import type { TaskResult } from "../result.js";
+import { weightsOf } from "../weights.js";
 
 /** How tasks are run. */
 export interface TaskSettings {
@@ -46,8 +45,7 @@ export async function kept(
     writeFileSync(record, JSON.stringify({ seconds: await make(file) }));
   }
   const { seconds } = JSON.parse(readFileSync(record, "utf8")) as { readonly seconds: number };
-  const weights = weightsOf(decodeModel(new Uint8Array(readFileSync(file)), name));
-  return { file, seconds, bytes: statSync(file).size, weights };
+  return { file, seconds, bytes: statSync(file).size, weights: weightsOf(file) };
 }
 
 /** Where a file lies that a task writes beside its models. */

@@ -1,0 +1,108 @@
+// What quantization loses, and what training for it brings back: `deepseek compress --int4` and `--int8 --static`, each
+// without and with `--qat`, on the Fashion-MNIST teacher and on OCR recognition. No labels: the float model teaches.
+import { existsSync, writeFileSync } from "node:fs";
+import { encodeNpy } from "../../../../src/formats/npy.js";
+import { ocrRecognition } from "../../../ocr-lines.js";
+import { compress } from "../command.js";
+import { readFashion, side, someOf } from "../fashion.js";
+import { fashionAccuracy, ocrErrors } from "../judge.js";
+import type { Goal, Row } from "../result.js";
+import { fashionTeacherFile } from "./fashion.js";
+import { linesFolder } from "./ocr.js";
+import { beside, kept, type Task, type TaskSettings } from "./task.js";
+
+/** A model that is quantized. */
+interface Subject {
+  readonly file: string;
+  /** Options that say what is learned from, and what ranges are taken of. */
+  readonly training: readonly string[];
+  readonly calibration: readonly string[];
+  readonly measure: string;
+  /** By how much a smaller value is better: 1, or -1 where a larger one is. */
+  readonly sign: 1 | -1;
+  readonly steps: number;
+  judge(file: string): Promise<number>;
+}
+
+const ways = [
+  { name: "int4", options: ["--int4"] },
+  { name: "int8", options: ["--int8", "--static"] },
+] as const;
+
+function task(id: string, title: string, open: (settings: TaskSettings) => Promise<Subject | undefined>): Task {
+  return {
+    id,
+    title,
+    async run(settings) {
+      const subject = await open(settings);
+      if (!subject) return undefined;
+      const { file, training, calibration, measure, sign, judge } = subject;
+      const steps = settings.quick ? 2 : subject.steps;
+      const rows: Row[] = [{ task: id, what: "fp32", measure, value: await judge(file) }];
+      const goals: Goal[] = [];
+      for (const { name, options } of ways) {
+        const ptq = await kept(id, `${name}-ptq`, settings, async (output) =>
+          compress([file, ...options, ...calibration, "--max-drop", "99%", "-o", output]),
+        );
+        const qat = await kept(id, `${name}-qat`, settings, async (output) =>
+          compress([
+            ...[file, "--qat", ...options, ...training, "--steps", `${steps}`, "-o", output],
+            ...["--threads", `${settings.threads}`, "--seed", `${settings.seeds[0] ?? 1}`],
+          ]),
+        );
+        const [rounded, trained] = [await judge(ptq.file), await judge(qat.file)];
+        rows.push(
+          { task: id, what: `${name}, PTQ`, measure, value: rounded, bytes: ptq.bytes },
+          { task: id, what: `${name}, QAT`, measure, value: trained, bytes: qat.bytes, steps, seconds: qat.seconds },
+        );
+        const [lost, left] = [rounded, trained].map((value) => sign * (value - rows[0]!.value)) as [number, number];
+        const words = `PTQ ${lost.toFixed(2)} points worse, QAT ${left.toFixed(2)}`;
+        if (name === "int8") {
+          goals.push({ task: id, goal: "INT8 drops at most 0.3 points", measured: words, met: left <= 0.3 });
+        } else {
+          const met = left <= 0.2 * Math.max(lost, 0);
+          goals.push({ task: id, goal: "QAT at INT4 recovers 80 % of what PTQ loses", measured: words, met });
+        }
+        console.log(`  ${name}: ${words}`);
+      }
+      return { rows, goals };
+    },
+  };
+}
+
+export const qatFashion = task("qat-fashion", "Fashion-MNIST: training for INT4 and INT8", async (settings) => {
+  const data = readFashion();
+  if (!data) return undefined;
+  const { file } = await fashionTeacherFile(data.train, settings);
+  const pictures = (name: string, start: number, count: number) => {
+    const path = beside("qat-fashion", `${name}.npy`);
+    if (!existsSync(path)) {
+      const shape = [count, 1, side, side];
+      writeFileSync(path, encodeNpy({ dtype: "float32", shape, data: someOf(data.train, start, count).images }));
+    }
+    return ["--data", path, "--rows"];
+  };
+  return {
+    file,
+    training: [...pictures("training", 0, 20_000), "--batch", "64", "--held-out", "5%"],
+    calibration: pictures("calibration", 20_000, 512),
+    measure: "top-1",
+    sign: -1,
+    steps: 400,
+    judge: fashionAccuracy(data.test),
+  };
+});
+
+export const qatOcr = task("qat-ocr", "OCR recognition: training for INT4 and INT8", async () => {
+  const lines = linesFolder();
+  if (!lines) return undefined;
+  return {
+    file: ocrRecognition,
+    training: ["--data", lines, "--batch", "4", "--held-out", "2%"],
+    calibration: ["--data", lines],
+    measure: "CER",
+    sign: 1,
+    steps: 200,
+    judge: ocrErrors,
+  };
+});
