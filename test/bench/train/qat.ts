@@ -175,6 +175,7 @@ async function main([taskName, ...names]: readonly string[]): Promise<void> {
     if (activations) applyStatic(ptq, activations, noExternal);
     const saved = await save(ptq, `${name}-ptq`);
     console.log(`${name} PTQ: ${(await task.judge(saved.path)).toFixed(2)} (${saved.bytes} bytes)`);
+    if (process.env["STEPS"] === "0") continue;
     const settings: QatSettings = {
       ...defaultQat,
       name: "model",
@@ -192,6 +193,7 @@ async function main([taskName, ...names]: readonly string[]): Promise<void> {
     const job = await quantizationAwareTraining(parts, settings);
     const teacher = await openSession(encodeModel(exposeValues(base, job.inside)));
     const inputs = teacher.inputs.map((input) => input.name);
+    if (process.env["STEPS"] === "0") continue;
     const changed = { steps: env("STEPS", 300), batchSize: env("BATCH", 64) };
     await train({
       model: job.model,
