@@ -1,3 +1,4 @@
+import { rmSync } from "node:fs";
 import type { Host } from "../cli.js";
 import { pairOutputs } from "../distill/check.js";
 import { formatMix } from "../distill/mix.js";
@@ -7,6 +8,7 @@ import { createTeacher } from "../distill/teacher.js";
 import { openSession, type Session } from "../engine/session.js";
 import { UserError } from "../errors.js";
 import { isBroken } from "../evaluate/agreement.js";
+import type { ModelProto } from "../formats/onnx.js";
 import { checkGraphs } from "../graph/check.js";
 import { cloneModel } from "../graph/clone.js";
 import type { ModelScore } from "../render/training-result.js";
@@ -30,7 +32,7 @@ import {
   versionsOf,
 } from "./training-describe.js";
 import type { Job, Link, Outcome } from "./training-job.js";
-import { openGauge, speedOf, warningsOf } from "./training-measure.js";
+import { noGain, openGauge, speedOf, warningsOf } from "./training-measure.js";
 import { frozenPatterns, trainingSettings } from "./training-options.js";
 import { openSamples, withLabels } from "./training-samples.js";
 import { modelBytes, writeModelFile } from "./write-model.js";
@@ -182,11 +184,19 @@ export async function distillJob(host: Host, job: Job, link: Link): Promise<Outc
     const result = cloneModel(model.base);
     writeBack(result, model.parameters);
     const name = stagedName(job);
-    const written = writeModelFile(stagedPath(job, name), result, dataNameOf(job, student), student.readExternal, {
-      label: job.staging.label,
-    });
+    const write = (written: ModelProto) =>
+      writeModelFile(stagedPath(job, name), written, dataNameOf(job, student), student.readExternal, {
+        label: job.staging.label,
+      });
+    let written = write(result);
     const after = await kept(openSession(stagedPath(job, name), { threads }));
     const learnedOutputs = await gauge.evaluate(named(after.run));
+    const isWorse = learnedOutputs.drop.value > unlearned.drop.value;
+    if (isWorse) {
+      for (const file of written.files) rmSync(stagedPath(job, file));
+      written = write(student.model);
+    }
+    const final = isWorse ? unlearned : learnedOutputs;
     const speed = await speedOf(absolute(host, job.model), stagedPath(job, name), first, options);
     const scores: readonly ModelScore[] = [
       {
@@ -218,12 +228,16 @@ export async function distillJob(host: Host, job: Job, link: Link): Promise<Outc
         schema: "deepseek/distill@1",
         ...shared,
         notes: [...model.notes, ...trained.notes],
-        warnings: warningsOf(learnedOutputs.agreement, trained.course),
+        warnings: [
+          ...warningsOf(final.agreement, trained.course),
+          ...(isWorse ? [noGain("the student as it was before")] : []),
+        ],
         output: await outputOf(job, job.staging.label, written.files),
         metric: gauge.metric,
         scores,
         training: trained.course,
-        missed: isBroken(learnedOutputs.agreement),
+        kept: isWorse ? "student before" : "student after",
+        missed: isBroken(final.agreement),
       },
     };
   } finally {

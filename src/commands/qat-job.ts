@@ -5,7 +5,9 @@ import { describeOutputs, type ModelOutput } from "../distill/outputs.js";
 import { openSession, type Session } from "../engine/session.js";
 import { UserError } from "../errors.js";
 import { isBroken } from "../evaluate/agreement.js";
+import { encodeModel } from "../formats/onnx.js";
 import { checkGraphs } from "../graph/check.js";
+import { exposeValues } from "../graph/expose.js";
 import { normalise } from "../graph/normalise/index.js";
 import { raiseOpset } from "../graph/opset.js";
 import { planQuantization } from "../quantize/plan.js";
@@ -37,10 +39,10 @@ import {
   versionsOf,
 } from "./training-describe.js";
 import type { Job, Link, Outcome } from "./training-job.js";
-import { openGauge, speedOf, warningsOf } from "./training-measure.js";
+import { noGain, openGauge, speedOf, warningsOf } from "./training-measure.js";
 import { frozenPatterns, trainingSettings } from "./training-options.js";
 import { openSamples, type TrainingSamples, withLabels } from "./training-samples.js";
-import { writeModelFile } from "./write-model.js";
+import { type WrittenModel, writeModelFile } from "./write-model.js";
 
 /** Samples that ranges and statistics are taken of. */
 const mostCalibrated = 512;
@@ -116,11 +118,14 @@ export async function qatJob(host: Host, job: Job, link: Link): Promise<Outcome>
       const place = { extra: labelExtra, classes: classes.shape[classes.axis]! };
       data = withLabels(training, place, `--labels ${options["labels"]}`);
     }
-    if (loss.teacher > 0) {
+    if (loss.teacher > 0 || qat.inside.length > 0) {
+      // the floats as they are scaled: values inside are those that are compared
+      const shown = exposeValues(prepared.workshop.base, qat.inside);
+      const teacher = await kept(openSession(encodeModel(shown, readExternal), { threads }));
       data = withTeacher(
         data,
-        original.run,
-        original.inputs.map(({ name }) => name),
+        teacher.run,
+        teacher.inputs.map(({ name }) => name),
       );
     }
     const shared = {
@@ -170,11 +175,21 @@ export async function qatJob(host: Host, job: Job, link: Link): Promise<Outcome>
     const before = await gauge.evaluate((await kept(openSession(rounded.path, { threads }))).run);
     const trained = await runCourse(host, job, link, work);
     if ("stopped" in trained) return { kind: "stopped", step: trained.stopped, steps: settings.steps };
-    const { model, tensors } = await qat.export();
-    shortenWherePaying(model, tensors, options["keepNames"] === true);
+    const exported = await qat.export();
+    shortenWherePaying(exported.model, exported.tensors, options["keepNames"] === true);
     const path = staging.pathOf(name);
-    const written = writeModelFile(path, model, dataName, readExternal, { label: job.staging.label });
-    const after = await gauge.evaluate((await kept(openSession(path, { threads }))).run);
+    const label = job.staging.label;
+    let written: WrittenModel = writeModelFile(path, exported.model, dataName, readExternal, { label });
+    const own = await openSession(path, { threads });
+    const after = await gauge.evaluate(own.run);
+    await own.close();
+    const isWorse = after.drop.value > before.drop.value;
+    if (isWorse) {
+      staging.remove(written.files);
+      written = await makeCandidate(prepared.workshop, new Map(), name, dataName);
+    }
+    const tensors = isWorse ? rounded.tensors : exported.tensors;
+    const final = isWorse ? before : after;
     const speed = await speedOf(absolute(host, job.model), path, first, options);
     const parameters = floatElements(source.model);
     const scores: readonly ModelScore[] = [
@@ -183,7 +198,7 @@ export async function qatJob(host: Host, job: Job, link: Link): Promise<Outcome>
       { model: "trained", parameters, bytes: written.bytes, ...gauge.row(after), speed },
     ];
     const most = options["maxDrop"] as number;
-    const tooMuch = after.drop.value > most;
+    const tooMuch = final.drop.value > most;
     return {
       kind: "result",
       files: written.files,
@@ -192,9 +207,10 @@ export async function qatJob(host: Host, job: Job, link: Link): Promise<Outcome>
         ...shared,
         notes: [...shared.notes, ...trained.notes],
         warnings: [
-          ...warningsOf(after.agreement, trained.course),
+          ...warningsOf(final.agreement, trained.course),
+          ...(isWorse ? [noGain("the model that was only rounded")] : []),
           ...(tooMuch
-            ? [`the loss of ${percent(after.drop.value)} (${after.drop.name}) is above --max-drop ${percent(most)}`]
+            ? [`the loss of ${percent(final.drop.value)} (${final.drop.name}) is above --max-drop ${percent(most)}`]
             : []),
         ],
         output: await outputOf(job, job.staging.label, written.files),
@@ -202,7 +218,8 @@ export async function qatJob(host: Host, job: Job, link: Link): Promise<Outcome>
         scores,
         training: trained.course,
         tensors,
-        missed: tooMuch || isBroken(after.agreement),
+        kept: isWorse ? "rounded" : "trained",
+        missed: tooMuch || isBroken(final.agreement),
       },
     };
   } finally {
@@ -239,12 +256,16 @@ function lossOf(
   const text = options["loss"] as string | undefined;
   const mix = text === undefined ? undefined : parseMix(text);
   for (const term of mix?.keys() ?? []) {
-    if (term !== "hard" && term !== "soft") {
-      throw new UserError(`--loss ${term}: --qat takes soft (the original's outputs) and hard (labels)`);
+    if (term !== "hard" && term !== "soft" && term !== "hidden") {
+      throw new UserError(
+        `--loss ${term}: --qat takes soft (the original's outputs), hidden (its values inside) and hard (labels)`,
+      );
     }
   }
   const labels = mix ? (mix.get("hard") ?? 0) : labelled ? 0.5 : 0;
   const teacher = mix ? (mix.get("soft") ?? 0) : labelled ? 0.5 : 1;
+  // few bits lead a deep model astray where the outputs alone do not show it
+  const features = mix ? (mix.get("hidden") ?? 0) : options["int4"] ? 1 : 0;
   if (labels > 0 && !labelled) throw new UserError("--loss hard: give the labels with --labels");
   const names = outputs.map(({ name }) => name);
   const part = (term: string, weight: number, words: string, pairs: LossPart["pairs"]): readonly LossPart[] =>
@@ -253,6 +274,7 @@ function lossOf(
     loss: {
       labels,
       teacher,
+      features,
       temperature: 1,
       logits: outputs.flatMap(({ name, value, kind }) => (kind === "classes" && value === name ? [name] : [])),
     },
@@ -263,6 +285,7 @@ function lossOf(
         "distance to the outputs of the model before it is rounded",
         names.map((name) => ({ student: name, teacher: name })),
       ),
+      ...part("hidden", features, "distance to its values inside, over their power", []),
       ...part("hard", labels, "cross-entropy with the labels", [{ student: names[0] ?? "", teacher: "labels" }]),
     ],
   };

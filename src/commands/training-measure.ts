@@ -112,6 +112,11 @@ export async function speedOf(
   }
 }
 
+/** What is said where training did harm, and what was written instead. */
+export function noGain(what: string): string {
+  return `training made it worse on the held-out samples, so ${what} was written; a lower --rate, more steps or more samples may help`;
+}
+
 /** What the user must know of a finished run. */
 export function warningsOf(agreement: Agreement, { bestStep, evaluations }: TrainingCourse): readonly string[] {
   return [

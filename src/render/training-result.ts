@@ -131,6 +131,8 @@ interface Finished extends Trained {
   /** The first is what the others are held against. */
   readonly scores: readonly ModelScore[];
   readonly training: TrainingCourse;
+  /** The model of `scores` that was written: the one before training where that did harm. */
+  readonly kept: string;
   /** Outputs are not finite, or --max-drop was given and is exceeded: exit code 1. */
   readonly missed: boolean;
 }
