@@ -31,7 +31,7 @@ export function trainingPage(result: DistillResult | QatResult, report: Report):
     tableOf(scoreSection(result)),
     trainingCharts(training),
     tableOf(lossSection(result)),
-    "student" in result ? layerChart(result.student.layers) : "",
+    ...layerSection(result).map(() => ("student" in result ? layerChart(result.student.layers) : "")),
     folded(weightSection(result)),
     settingsBlock(result.settings),
   ]);
@@ -41,7 +41,7 @@ export function trainingPage(result: DistillResult | QatResult, report: Report):
 export function trainingPlanPage(plan: DistillPlan | QatPlan, report: Report): string {
   return shell(report, [], plan.warnings, [
     tableOf(lossSection(plan)),
-    "student" in plan ? layerChart(plan.student.layers) : "",
+    ...layerSection(plan).map(() => ("student" in plan ? layerChart(plan.student.layers) : "")),
     ...layerSection(plan).map(folded),
     tableOf(weightSection(plan)),
     settingsBlock(plan.settings),

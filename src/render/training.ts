@@ -204,8 +204,8 @@ export function lossSection({ losses }: Result | Plan): Section {
 
 /** Layers kept and dropped, where the student was made of the teacher's. */
 export function layerSection(one: Result | Plan): readonly Section[] {
-  if (!isDistilled(one) || one.student.layers.length === 0) return [];
-  const { layers } = one.student;
+  const layers = isDistilled(one) ? one.student.layers : [];
+  if (layers.every((layer) => layer.kept)) return [];
   const kept = layers.filter((layer) => layer.kept);
   return [
     {
