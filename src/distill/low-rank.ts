@@ -77,8 +77,11 @@ export async function rankBases(
   });
 }
 
+/** Positions without preference per feature. */
+const doubt = 0.1;
+
 /**
- * Moments as if as many more positions as there are features had been seen, of inputs without any preference: where few
+ * Moments as if more positions (`doubt` per feature) had been seen, of inputs without any preference: where few
  * were seen (what is pooled shows itself once a sample), those alone must not decide what is kept.
  */
 function withDoubt(moment: Float64Array, seen: number, plain: Float64Array, n: number): Float64Array {
@@ -89,7 +92,7 @@ function withDoubt(moment: Float64Array, seen: number, plain: Float64Array, n: n
   };
   const power = trace(moment);
   if (seen === 0 || power === 0) return plain;
-  const share = ((n / seen) * power) / Math.max(trace(plain), 1e-30);
+  const share = (((doubt * n) / seen) * power) / Math.max(trace(plain), 1e-30);
   return moment.map((one, at) => one + share * plain[at]!);
 }
 

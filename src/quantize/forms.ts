@@ -14,10 +14,10 @@ const defaultBlock4 = 32;
 export function weightForm(site: Site, settings: QuantizeSettings, signed: boolean): QuantizedForm | string {
   const channel = channelAxis(site);
   if (typeof channel === "string") return channel;
-  const sum = sumAxis(site);
+  const convolves = settings.bits === 4 && settings.convolutions4 === true && isConvolution(site);
+  const sum = convolves ? channelsIn(site) : sumAxis(site);
   const symmetric = !settings.asymmetric;
-  const convolves = settings.convolutions4 === true && isConvolution(site);
-  const bits = settings.bits === 4 && (sum !== undefined || convolves) ? 4 : 8;
+  const bits = settings.bits === 4 && sum !== undefined ? 4 : 8;
   // a zero point of its own only pays where all values of the type count
   const base = { bits, signed: signed && symmetric, symmetric } as const;
   if (settings.perTensor) return { ...base, granularity: "tensor", axis: channel };
@@ -26,9 +26,14 @@ export function weightForm(site: Site, settings: QuantizeSettings, signed: boole
   return { ...base, granularity: "block", axis: sum, blockSize };
 }
 
-/** Whether all that read a site's weight are convolutions. */
-function isConvolution({ weightUses }: Site): boolean {
-  return weightUses.every(({ node: { opType } }) => opType === "Conv" || opType === "ConvTranspose");
+/** Whether all that read a site's weight are convolutions over many channels: of others there is little to save. */
+function isConvolution({ weightUses, info: { shape } }: Site): boolean {
+  return weightUses.every(({ node }) => /^Conv(Transpose)?$/.test(node.opType)) && shape[1]! > 1;
+}
+
+/** The axis of input channels of a convolution's weight: at each place of the kernel, products are summed along it. */
+function channelsIn({ weightUses: [first] }: Site): number {
+  return first!.node.opType === "Conv" ? 1 : 0;
 }
 
 /** Whether a form needs a zero point per scale. */

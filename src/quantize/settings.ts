@@ -34,7 +34,10 @@ export interface QuantizeSettings {
   readonly halves?: boolean;
   /** Bits of the weights of MatMul, Gemm and recurrent operators; others have 8. Default 8. */
   readonly bits?: 8 | 4;
-  /** Whether the weights of convolutions have 4 bits, too, where others have: a scale for each channel. Default false. */
+  /**
+   * Whether the weights of convolutions have 4 bits, too, where others have, in blocks of input channels. Depthwise ones
+   * keep 8: they are small, and 4 bits harm them most. Default false.
+   */
   readonly convolutions4?: boolean;
   /** A zero point for every scale instead of a range around 0. Default false. */
   readonly asymmetric?: boolean;

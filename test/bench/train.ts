@@ -6,6 +6,7 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
+import { build } from "esbuild";
 import { encodeNpz } from "../../src/formats/npz.js";
 import { encodeModel } from "../../src/formats/onnx.js";
 import { timedBatches, timedSteps } from "./train/batches.js";
@@ -21,16 +22,24 @@ const quick = process.argv.includes("--quick");
 const rounds = Number(listed("--rounds")?.[0] ?? (quick ? 1 : 3));
 const seconds = quick ? 1 : 4;
 const only = listed("--only") ?? Object.keys(models);
-const here = (name: string) => resolve("test", "bench", "train", name);
-const typescript = ["--import", "tsx"];
 
+const folder = join(work, "speed");
+mkdirSync(folder, { recursive: true });
 const torch = torchPython();
 const tfjs = tfjsFolder();
+/** A script as plain JavaScript: what translates TypeScript would count as memory of what is measured. */
+async function program(name: string): Promise<readonly string[]> {
+  const outfile = join(folder, `${name}.mjs`);
+  const entry = resolve("test", "bench", "train", `${name}.ts`);
+  const settings = { bundle: true, platform: "node", format: "esm", packages: "external" } as const;
+  await build({ ...settings, entryPoints: [entry], outfile, logLevel: "warning" });
+  return [process.execPath, outfile];
+}
 /** What trains, and how it is called. */
 const engines: Readonly<Record<string, readonly string[] | undefined>> = {
-  ours: [process.execPath, ...typescript, here("ours.ts")],
-  PyTorch: torch === undefined ? undefined : [torch, here("peer.py")],
-  "TensorFlow.js": tfjs === undefined ? undefined : [process.execPath, ...typescript, here("peer-tfjs.ts")],
+  ours: await program("ours"),
+  PyTorch: torch === undefined ? undefined : [torch, resolve("test", "bench", "train", "peer.py")],
+  "TensorFlow.js": tfjs === undefined ? undefined : await program("peer-tfjs"),
 };
 const threadCounts = availableParallelism() > 1 ? [1, 2] : [1];
 
@@ -55,8 +64,6 @@ function run(argv: readonly string[], job: object): Printed | string {
 const rows: SpeedRow[] = [];
 const goals: Goal[] = [];
 const versions: Record<string, string> = {};
-const folder = join(work, "speed");
-mkdirSync(folder, { recursive: true });
 for (const model of (Object.keys(models) as Model[]).filter((one) => only.includes(one))) {
   const { model: written, weights } = models[model](1);
   const at = (name: string) => join(folder, `${model}-${name}`);
@@ -102,18 +109,21 @@ for (const model of (Object.keys(models) as Model[]).filter((one) => only.includ
   judge(model, best);
 }
 
-/** Against the goals, each engine with as many threads as serve it best. */
+/** Against the goals, each engine with as many threads as the other. */
 function judge(model: Model, best: ReadonlyMap<string, Printed>): void {
-  const of = (engine: string) => {
-    const found = threadCounts.flatMap((threads) => best.get(`${engine} ${threads}`) ?? []);
-    return found.length === 0 ? undefined : Math.max(...found.map(({ stepsPerSecond }) => stepsPerSecond));
-  };
-  const ours = of("ours")!;
-  const [eager, wasm] = [of("PyTorch"), of("TensorFlow.js")];
-  const goal = (text: string, value: number, atLeast: number) =>
-    goals.push({ task: model, goal: text, measured: `${value.toFixed(2)}x`, met: value >= atLeast });
-  if (eager) goal("at least 0.8x the steps per second of PyTorch", ours / eager, 0.8);
-  if (wasm) goal("at least 10x those of TensorFlow.js wasm", ours / wasm, 10);
+  for (const threads of threadCounts) {
+    const of = (engine: string) => best.get(`${engine} ${threads}`)?.stepsPerSecond;
+    const [ours, eager, wasm] = [of("ours")!, of("PyTorch"), of("TensorFlow.js")];
+    const goal = (text: string, value: number, atLeast: number) =>
+      goals.push({
+        task: model,
+        goal: `${text}, ${threads} thread${threads === 1 ? "" : "s"}`,
+        measured: `${value.toFixed(2)}x`,
+        met: value >= atLeast,
+      });
+    if (eager) goal("at least 0.8x the steps per second of PyTorch", ours / eager, 0.8);
+    if (wasm) goal("at least 10x those of TensorFlow.js wasm", ours / wasm, 10);
+  }
   const { peakBytes, parameters, activationBytes } = best.get("ours 1")!;
   const allowed = 4 * 4 * parameters! + activationBytes! + 200e6;
   const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(0)} MB`;

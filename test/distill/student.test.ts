@@ -188,6 +188,31 @@ describe("a student of thinner products", () => {
     expectNear(await outputOf(thin, feeds[4]!), await outputOf(model, feeds[4]!), 2);
   });
 
+  test("is not decided by the few samples that pooled values were seen in", async () => {
+    // what is pooled is seen once a sample: two samples would fit two directions exactly
+    const s = sketch(6);
+    s.node("GlobalAveragePool", ["x"], "p");
+    s.node("Conv", ["p", s.weight("squeeze", [64, 64, 1, 1])], "y");
+    const model = makeModel({
+      inputs: [["x", "float32", ["N", 64, 1, 8]]],
+      outputs: [["y", "float32", ["N", 64, 1, 1]]],
+      nodes: s.nodes,
+      initializers: s.initializers,
+    });
+    const feeds = rowsOf(12, [1, 64, 1, 8], 9);
+    const errorAt = async (seen: number) => {
+      const [basis] = await rankBases(model, thickWeights(model), feeds.slice(0, seen), noFiles);
+      const thin = withRanks(model, [{ basis: basis!, rank: 24 }]);
+      let error = 0;
+      for (const one of feeds.slice(4)) {
+        const [found, wanted] = [await outputOf(thin, one), await outputOf(model, one)];
+        error += found.reduce((sum, value, at) => sum + (value - wanted[at]!) ** 2, 0);
+      }
+      return error;
+    };
+    expect(await errorAt(2)).toBeLessThan(1.2 * (await errorAt(0)));
+  });
+
   test("gets as small as asked", async () => {
     const model = low();
     const feeds = rowsOf(24, [1, 64, 1, 8], 6);

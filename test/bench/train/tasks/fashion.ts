@@ -98,7 +98,7 @@ export const fashion: Task = {
           settings,
           async (file) => (await learn(start, file, samples, loss, course)).seconds,
         );
-      const distilled = await student("distilled", taught, softLoss(4));
+      const distilled = await student("distilled", taught, softLoss(2));
       const reached = await add("student, distilled", distilled, course.steps, seed);
       const alone = await student("alone", plain, hardLoss);
       pairs.push([await add("student, labels alone", alone, course.steps, seed), reached]);
