@@ -129,7 +129,7 @@ function between(least: number, most: number): (text: string) => number {
 }
 
 /** Steps, or a share of all steps. */
-export type StepsOrShare = { readonly steps: number } | { readonly share: number };
+type StepsOrShare = { readonly steps: number } | { readonly share: number };
 
 function stepsOrShare(text: string): StepsOrShare {
   const trimmed = text.trim();
