@@ -86,7 +86,8 @@ export async function distillJob(host: Host, job: Job, link: Link): Promise<Outc
       { name: student.name, inputs: before.inputs, outputs: ours },
     );
     const classPair = pairs.find(({ kind }) => kind === "classes");
-    const classes = classPair && theirs.find(({ value }) => value === classPair.teacher)!.shape[classPair.axis]!;
+    const classOutput = classPair && theirs.find(({ value }) => value === classPair.teacher)!;
+    const classes = classOutput?.shape[classPair!.axis];
     const named = renamed(pairs, theirs);
     const mix = mixOf(options["loss"] as string | undefined, pairs, labelled);
     const wholeStudent = { model: model.copy, readExternal: student.readExternal };
@@ -108,8 +109,8 @@ export async function distillJob(host: Host, job: Job, link: Link): Promise<Outc
     const losses = lossesOf(mix, pairs, layers);
     let data: TrainingData = training;
     if (mix.has("hard")) {
-      if (classes === undefined) throw new UserError("--loss hard: the models have no output of classes for labels");
-      data = withLabels(training, { extra: labelExtra, classes }, `--labels ${options["labels"]}`);
+      if (!classOutput) throw new UserError("--loss hard: the models have no output of classes for labels");
+      data = withLabels(training, labelExtra, { ...classOutput, axis: classPair!.axis });
     }
     const shared = {
       versions: versionsOf(host),
