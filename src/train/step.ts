@@ -201,6 +201,8 @@ export async function compileStep(
   const session = await openSession(encodeModel(step.model), {
     threads: settings.threads,
     config: denormalsAsZero,
+    // memory that is reused as it becomes free stays in the cache, and the first run has taken what it needs already
+    memoryPattern: false,
   });
   const all = new Map([...parameters, ...objective.parameters].map((one) => [one.name, one]));
   const fixed = new Map<string, Tensor>();
