@@ -4,9 +4,9 @@ import { escapeHtml, htmlTable, page, style, tile } from "./html-page.js";
 import { plotStyle } from "./plots.js";
 import { formatBytes, formatCount, formatDecibels, formatDuration, formatPercent } from "./quantities.js";
 import type { Section } from "./sections.js";
-import { layerSection, lossSection, scoreSection, weightSection } from "./training.js";
 import { layerChart, trainingCharts } from "./training-charts.js";
 import type { DistillPlan, DistillResult, QatPlan, QatResult } from "./training-result.js";
+import { layerSection, lossSection, scoreSection, weightSection } from "./training-sections.js";
 
 /** The page of a finished training. */
 export function trainingPage(result: DistillResult | QatResult, report: Report): string {
