@@ -5,7 +5,7 @@ import { floats, xorshift } from "../quantize/harness.js";
 import { drawLine, noisyPixels, textLines } from "../quantize/lines.js";
 
 /** Canvas widths, rising; the few lines that need more are left out. */
-export const widths = [384, 512, 640] as const;
+const widths = [384, 512, 640] as const;
 
 /** The lines that judge and those that calibrate take the words before this one; 4,000 lines follow without meeting them. */
 const firstWord = 1600;
