@@ -154,7 +154,7 @@ export async function qatJob(host: Host, job: Job, link: Link): Promise<Outcome>
       beforeStep: (step) => qat.beforeStep(step, settings.steps),
       run: {
         model: shared.model.sha256,
-        bits: String(shared.bits),
+        bits: options["int4Convolutions"] ? "4, convolutions too" : String(shared.bits),
         data: samples.source,
         "held-out samples": String(heldOut.count),
         labels: String(options["labels"] ?? "none"),

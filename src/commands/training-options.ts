@@ -75,7 +75,7 @@ export function trainingOptions(): Option[] {
     new Option("--epochs <n>", "times that every sample is used").argParser(between(0.01, 1e6)),
     new Option("--time <limit>", "end training after this time: 90s, 20m, 2h").argParser(duration),
     new Option("--batch <rows>", "samples of a batch (default: 32)").argParser(whole(1, 65_536)),
-    new Option("--rate <number>", "learning rate (default: 5e-4; --qat 1e-4)").argParser(between(0, 100)),
+    new Option("--rate <number>", "learning rate (default: 5e-4; --int8 --qat 1e-4)").argParser(between(0, 100)),
     new Option("--schedule <kind>", "how the rate falls (default: cosine)").choices([
       "constant",
       "cosine",
@@ -166,7 +166,8 @@ export function trainingSettings(options: Options, mode: TrainingMode, count: nu
     optimizer,
     schedule: {
       kind,
-      rate: given("rate", mode === "qat" ? 1e-4 : 5e-4),
+      // 16 steps are wide: weights must go a long way to the next
+      rate: given("rate", mode === "qat" && !options["int4"] ? 1e-4 : 5e-4),
       warmUp: Math.min(steps, "steps" in warmUp ? warmUp.steps : Math.round(warmUp.share * steps)),
       floor: kind === "step" ? 0.1 : 0,
       at: [0.5, 0.8],
