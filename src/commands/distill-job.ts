@@ -38,11 +38,14 @@ import { frozenPatterns, trainingSettings } from "./training-options.js";
 import { openSamples, withLabels } from "./training-samples.js";
 import { modelBytes, writeModelFile } from "./write-model.js";
 
-/** Softens outputs unless told otherwise; Hinton's and DistilBERT's choice. */
-const usualTemperature = 2;
+/**
+ * Softens outputs unless told otherwise: Hinton's and DistilBERT's choice; not for a student that is made from the teacher
+ * and has its answers already.
+ */
+const usualTemperature = { given: 2, made: 1 } as const;
 
-/** Samples by which a student is made of a teacher. */
-const looks = 8;
+/** Samples by which a student is made of a teacher; some of them judge what was found on the others. */
+const looks = 40;
 
 /** Trains a student on the outputs of a teacher. */
 export async function distillJob(host: Host, job: Job, link: Link): Promise<Outcome> {
@@ -92,15 +95,19 @@ export async function distillJob(host: Host, job: Job, link: Link): Promise<Outc
     const mix = mixOf(options["loss"] as string | undefined, pairs, labelled);
     const wholeStudent = { model: model.copy, readExternal: student.readExternal };
     const layers = await pairLayers(options, mix, source, wholeStudent, first);
-    const temperature = (options["temperature"] as number | undefined) ?? usualTemperature;
-    const settings = trainingSettings(options, "distill", training.count);
-    const top = classes !== undefined && classes >= manyClasses && usesTop(mix, classPair!, theirs);
+    const start = options["student"] === undefined ? "made" : "given";
+    const temperature = (options["temperature"] as number | undefined) ?? usualTemperature[start];
+    const settings = trainingSettings(options, "distill", training.count, start);
+    const blankWeight = (options["blankWeight"] as number | undefined) ?? 1;
+    // a frame is weighed by all that the teacher says of it
+    const few = blankWeight === 1 && classes !== undefined && classes >= manyClasses;
+    const top = few && usesTop(mix, classPair!, theirs);
     const objective = distillationObjective(pairs, layers, {
       mix,
       temperature,
       beta: 0.5,
       smoothing: 0,
-      blankWeight: (options["blankWeight"] as number | undefined) ?? 1,
+      blankWeight,
       heads: 1,
       mask: session.inputs.find(({ name, shape }) => /mask/i.test(name) && shape.length === 2)?.name,
       topClasses: top,
@@ -158,7 +165,7 @@ export async function distillJob(host: Host, job: Job, link: Link): Promise<Outc
               return new Map([...sample, ...(await teacher.extrasOf(await training.read(at)))]);
             },
           };
-    const gauge = await openGauge(session.run, session.inputs, heldOut, metric);
+    const gauge = await openGauge(session.run, session.inputs, heldOut, metric, theirs);
     const work: Work = {
       model,
       objective,

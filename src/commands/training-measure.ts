@@ -2,11 +2,15 @@ import type { RatioVerdict } from "../bench/compare/verdict.js";
 import type { Options } from "../cli.js";
 import type { Batch, DeclaredInput } from "../data/batch.js";
 import { lookAhead } from "../data/look-ahead.js";
+import { emptyDamage } from "../distill/damage.js";
+import type { ModelOutput } from "../distill/outputs.js";
 import { openSession } from "../engine/session.js";
 import { type Agreement, isBroken, type Run, type RunAt } from "../evaluate/agreement.js";
-import { type Evaluation, evaluateCandidate, rememberOutputs } from "../evaluate/drop.js";
+import { type Drop, type Evaluation, evaluateCandidate, rememberOutputs } from "../evaluate/drop.js";
 import type { Metric } from "../evaluate/metric.js";
 import type { ModelScore, TrainingCourse } from "../render/training-result.js";
+import { numbersOf } from "../tensor/numbers.js";
+import type { Tensor } from "../tensor/tensor.js";
 import type { Score } from "../train/task.js";
 import { compareSpeed } from "./compress-speed.js";
 import type { LabelledSamples } from "./training-samples.js";
@@ -17,28 +21,42 @@ const maxRemembered = 256e6;
 /** Samples that are run at once. */
 const rows = 64;
 
+/** How a model does; `divergence` is how far its outputs are from its teacher's, KL in nats a position for classes. */
+export interface Measured {
+  readonly agreement: Agreement;
+  readonly drop: Omit<Drop, "kind"> & { readonly kind: Drop["kind"] | "divergence" };
+}
+
 /** Measures models against a reference (the teacher, the float model) on held-out samples. */
 export interface Gauge {
   readonly measure: { readonly name: string; readonly higherIsBetter: boolean };
   readonly metric: { readonly name: string; readonly higherIsBetter: boolean } | null;
   /** How a model does that runs like this. */
-  evaluate(run: Run): Promise<Evaluation>;
+  evaluate(run: Run): Promise<Measured>;
   /** The same as one number. */
   score(run: Run): Promise<Score>;
   /** What of an evaluation stands in reports; of the reference itself without one. */
-  row(evaluation: Evaluation | undefined): Pick<ModelScore, "metric" | "agreement">;
+  row(evaluation: Measured | undefined): Pick<ModelScore, "metric" | "agreement">;
 }
 
-/** `reference` is what models are held against. */
+/**
+ * `reference` is what models are held against. Without a metric those that learn its outputs, `taught`, are measured by
+ * how far theirs are from them: where most answers are the same anyhow, as the blanks of CTC are, their share hardly tells.
+ */
 export async function openGauge(
   reference: Run,
   inputs: readonly DeclaredInput[],
   heldOut: LabelledSamples,
   metric: Metric | undefined,
+  taught: readonly ModelOutput[] = [],
 ): Promise<Gauge> {
   const remembered: RunAt = rememberAhead(reference, inputs, heldOut);
   const measure = metric && { metric, labels: heldOut.labels ?? [] };
-  const evaluate = (run: Run) => evaluateCandidate(remembered, lookAhead(run, inputs, heldOut, rows), heldOut, measure);
+  const plain = (run: RunAt, wanted = remembered) => evaluateCandidate(wanted, run, heldOut, measure);
+  const evaluate = async (run: Run): Promise<Measured> => {
+    const ahead = lookAhead(run, inputs, heldOut, rows);
+    return metric || taught.length === 0 ? plain(ahead) : divergence(taught, remembered, ahead, plain);
+  };
   // also refuses labels and outputs that do not fit, before anything is trained
   const own = await evaluate(reference);
   const { kind, name } = own.drop;
@@ -76,6 +94,58 @@ export async function openGauge(
       };
     },
   };
+}
+
+/** An evaluation whose drop is how far outputs are from the reference's. */
+async function divergence(
+  taught: readonly ModelOutput[],
+  reference: RunAt,
+  candidate: RunAt,
+  evaluation: (run: RunAt, wanted: RunAt) => Promise<Evaluation>,
+): Promise<Measured> {
+  const damage = emptyDamage(taught.map(({ name, kind, axis }) => ({ value: name, kind, axis })));
+  let expected: ReadonlyMap<string, Tensor> = new Map();
+  let fits = true;
+  // samples are compared one by one, the reference first
+  const { agreement } = await evaluation(
+    async (feeds, at) => {
+      const found = await candidate(feeds, at);
+      fits &&= taught.every(({ name }) => found.get(name)?.data.length === expected.get(name)!.data.length);
+      if (fits) damage.add(logitsOf(taught, expected), logitsOf(taught, found));
+      return found;
+    },
+    async (feeds, at) => {
+      expected = await reference(feeds, at);
+      return expected;
+    },
+  );
+  const kinds = new Set(taught.map(({ kind }) => kind));
+  const name = kinds.size > 1 ? "distance from" : kinds.has("classes") ? "KL from" : "noise over signal of";
+  const none = { reference: null, candidate: null };
+  return {
+    agreement,
+    drop: {
+      kind: "divergence",
+      name: `${name} the teacher's outputs`,
+      ...none,
+      value: fits ? damage.mean() : Number.POSITIVE_INFINITY,
+    },
+  };
+}
+
+/** Outputs with logarithms instead of probabilities, which do as logits. */
+function logitsOf(taught: readonly ModelOutput[], outputs: ReadonlyMap<string, Tensor>): ReadonlyMap<string, Tensor> {
+  return new Map(
+    taught.map(({ name, value, kind }) => {
+      const tensor = outputs.get(name)!;
+      if (kind === "values" || value === name) return [name, tensor];
+      const shares = Float32Array.from(numbersOf(tensor));
+      // a LogSoftmax gives them itself
+      if (shares.some((share) => share < 0)) return [name, tensor];
+      const data = shares.map((share) => Math.log(Math.max(share, 1e-30)));
+      return [name, { dtype: "float32", shape: tensor.shape, data }];
+    }),
+  );
 }
 
 /** Outputs of the reference, several samples at a time, remembered while they are few. */

@@ -60,7 +60,10 @@ export function distillOptions(): Option[] {
       "--pairs <student:teacher>",
       "layers that are compared by losses of layers, by number or value: 0:1,1:3 (default: found)",
     ),
-    new Option("--temperature <number>", "what softens the outputs (default: 2)").argParser(between(0.1, 100)),
+    new Option(
+      "--temperature <number>",
+      "what softens the outputs (default: 2; 1 for a student made from the teacher)",
+    ).argParser(between(0.1, 100)),
     new Option("--blank-weight <share>", "what a frame counts that is surely a blank (CTC; default: 1)").argParser(
       between(0, 1),
     ),
@@ -75,7 +78,10 @@ export function trainingOptions(): Option[] {
     new Option("--epochs <n>", "times that every sample is used").argParser(between(0.01, 1e6)),
     new Option("--time <limit>", "end training after this time: 90s, 20m, 2h").argParser(duration),
     new Option("--batch <rows>", "samples of a batch (default: 32)").argParser(whole(1, 65_536)),
-    new Option("--rate <number>", "learning rate (default: 5e-4; --int8 --qat 1e-4)").argParser(between(0, 100)),
+    new Option(
+      "--rate <number>",
+      "learning rate (default: 5e-4; 5e-5 for a student made from the teacher; --int8 --qat 1e-4)",
+    ).argParser(between(0, 100)),
     new Option("--schedule <kind>", "how the rate falls (default: cosine)").choices([
       "constant",
       "cosine",
@@ -88,7 +94,7 @@ export function trainingOptions(): Option[] {
     new Option("--optimizer <name>", "how weights are updated (default: adamw)").choices(["adamw", "sgd"]),
     new Option(
       "--weight-decay <number>",
-      "decay of weights, as a share of the rate (default: 0.01; --qat 0)",
+      "decay of weights, as a share of the rate (default: 0.01; 0 for a student made from the teacher and --qat)",
     ).argParser(between(0, 10)),
     new Option("--clip-norm <number>", "largest norm of a gradient, 0 for any (default: 1)").argParser(between(0, 1e9)),
     new Option("--accumulate <n>", "batches whose gradients make one step (default: 1)").argParser(whole(1, 65_536)),
@@ -143,8 +149,20 @@ function stepsOrShare(text: string): StepsOrShare {
 const usualEpochs = 3;
 const [fewest, most] = [200, 5000];
 
-/** How training goes, as the options say; `count` is how many samples there are to train on. */
-export function trainingSettings(options: Options, mode: TrainingMode, count: number): TrainingSettings {
+/** Usual rates. What starts near its goal is only to be mended: higher rates undo more than they mend. */
+const usualRates = { int8: 1e-4, int4: 5e-4, given: 5e-4, made: 5e-5 } as const;
+
+/**
+ * How training goes, as the options say; `count` is how many samples there are to train on. A student may be `given`, or
+ * `made` from its teacher.
+ */
+export function trainingSettings(
+  options: Options,
+  mode: TrainingMode,
+  count: number,
+  student: "given" | "made" = "given",
+): TrainingSettings {
+  const isMending = mode === "qat" || student === "made";
   const given = <T>(name: string, otherwise: T): T => (options[name] as T | undefined) ?? otherwise;
   const batchSize = Math.min(given("batch", 32), count);
   const accumulate = given("accumulate", 1);
@@ -167,12 +185,12 @@ export function trainingSettings(options: Options, mode: TrainingMode, count: nu
     schedule: {
       kind,
       // 16 steps are wide: weights must go a long way to the next
-      rate: given("rate", mode === "qat" && !options["int4"] ? 1e-4 : 5e-4),
+      rate: given("rate", usualRates[mode === "distill" ? student : options["int4"] ? "int4" : "int8"]),
       warmUp: Math.min(steps, "steps" in warmUp ? warmUp.steps : Math.round(warmUp.share * steps)),
       floor: kind === "step" ? 0.1 : 0,
       at: [0.5, 0.8],
     },
-    weightDecay: given("weightDecay", mode === "qat" ? 0 : 0.01),
+    weightDecay: given("weightDecay", isMending ? 0 : 0.01),
     clipNorm: given("clipNorm", 1),
     ema: given("ema", 0),
     seed: options["seed"] as number,

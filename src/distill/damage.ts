@@ -44,6 +44,30 @@ export interface DamageMeter {
   measure(changed: ModelProto): Promise<number>;
 }
 
+/** What some outputs of two models differ by, added up over samples. */
+export interface Damage {
+  add(wanted: ReadonlyMap<string, Tensor>, found: ReadonlyMap<string, Tensor>): void;
+  /** The mean over the outputs; Infinity where some of them is not a number. */
+  mean(): number;
+}
+
+/** An empty sum over these outputs. `value` is the name they have in what is added: logits, or logarithms of shares. */
+export function emptyDamage(outputs: readonly Pick<ModelOutput, "value" | "kind" | "axis">[]): Damage {
+  const sums = outputs.map(() => ({ cost: 0, weight: 0 }));
+  return {
+    add(wanted, found) {
+      outputs.forEach((output, i) => {
+        addCost(sums[i]!, output, wanted.get(output.value)!, found.get(output.value)!);
+      });
+    },
+    mean() {
+      const costs = sums.map(({ cost, weight }) => (weight === 0 ? 0 : cost / weight));
+      const mean = costs.reduce((sum, cost) => sum + cost, 0) / costs.length;
+      return Number.isNaN(mean) ? Number.POSITIVE_INFINITY : mean;
+    },
+  };
+}
+
 /** Runs the model on the samples once and remembers what came out. */
 export async function createDamageMeter(
   model: ModelProto,
@@ -64,24 +88,23 @@ export async function createDamageMeter(
   await runAll(model, (_, results) => reference.push(results));
   return {
     async measure(changed) {
-      const sums = outputs.map(() => ({ cost: 0, weight: 0 }));
+      const damage = emptyDamage(outputs);
       try {
-        await runAll(changed, (at, results) => {
-          outputs.forEach((output, i) => {
-            addCost(sums[i]!, output, reference[at]!.get(output.value)!, results.get(output.value)!);
-          });
-        });
+        await runAll(changed, (at, results) => damage.add(reference[at]!, results));
       } catch {
         return Number.POSITIVE_INFINITY;
       }
-      const costs = sums.map(({ cost, weight }) => (weight === 0 ? 0 : cost / weight));
-      const mean = costs.reduce((sum, cost) => sum + cost, 0) / costs.length;
-      return Number.isNaN(mean) ? Number.POSITIVE_INFINITY : mean;
+      return damage.mean();
     },
   };
 }
 
-function addCost(sum: { cost: number; weight: number }, { kind, axis }: ModelOutput, wanted: Tensor, found: Tensor) {
+function addCost(
+  sum: { cost: number; weight: number },
+  { kind, axis }: Pick<ModelOutput, "kind" | "axis">,
+  wanted: Tensor,
+  found: Tensor,
+) {
   const [p, q] = [numbersOf(wanted), numbersOf(found)];
   if (p.length !== q.length) throw new Error("an output of another shape");
   if (kind === "values") {
@@ -113,7 +136,8 @@ function divergence(p: ArrayLike<number>, q: ArrayLike<number>, start: number, s
   let total = 0;
   for (let i = 0; i < count; i++) {
     const logP = p[start + i * stride]! - ofP;
-    const share = Math.exp(logP);
+    // what is hardly ever said costs next to nothing, but time
+    const share = logP > -40 ? Math.exp(logP) : 0;
     if (share > 0) total += share * (logP - q[start + i * stride]! + ofQ);
   }
   return total;

@@ -5,8 +5,8 @@ import { freshNames } from "../graph/names.js";
 import { removeAttributes } from "../graph/node.js";
 import { numbersOf } from "../tensor/numbers.js";
 import type { Tensor } from "../tensor/tensor.js";
-import { openValues } from "./damage.js";
 import { symmetricEigen } from "./eigen.js";
+import { fromOutputs, mirrored, momentsOf } from "./moments.js";
 import type { ThickWeight } from "./thick-weights.js";
 
 /** Directions along which a product is worth keeping, best first, and what share of its power each brings. */
@@ -16,69 +16,69 @@ export interface RankBasis {
   readonly left: Float64Array;
   readonly right: Float64Array;
   readonly size: number;
+  /** What each brings of the product's power, as a share of it, on samples that the basis was not made of. */
   readonly power: Float64Array;
 }
 
-/** Products of more outputs are looked at from the side of their inputs. */
-const widest = 1024;
+/** Positions per feature that are looked at. */
+const lookedAt = { samples: 8, judged: 2 } as const;
 
 /**
  * The best bases for what the products come to on the samples (without samples, for the weights themselves): principal
- * directions of the outputs, or for very wide ones of the inputs under the weight.
+ * directions of the outputs, or for very wide ones of the inputs under the weight. Their power is that on the samples
+ * `judged`, or without such on the samples themselves.
  */
 export async function rankBases(
   model: ModelProto,
   weights: readonly ThickWeight[],
   samples: readonly Batch[],
   readExternal: ReadExternal,
+  judged: readonly Batch[] = [],
 ): Promise<readonly RankBasis[]> {
-  const graph = model.graph!;
-  const tensors = new Map(graph.initializer.map((tensor) => [tensor.name, tensor]));
-  const numbers = (name: string) => numbersOf(readTensor(tensors.get(name)!, readExternal));
-  const fromOutputs = ({ out, kind }: ThickWeight) => out <= widest || kind === "Conv";
-  const moments = new Map(
-    weights.map((weight) => [weight, new Float64Array((fromOutputs(weight) ? weight.out : weight.inner) ** 2)]),
-  );
-  const positions = new Map<ThickWeight, number>();
-  if (samples.length > 0 && weights.length > 0) {
-    const lookedAt = (weight: ThickWeight) => (fromOutputs(weight) ? weight.output : weight.input);
-    const fed = new Set(graph.input.map(({ name }) => name));
-    const values = new Set(weights.map(lookedAt).filter((name) => !fed.has(name)));
-    // a model that is one product of its input needs no run
-    const session = values.size > 0 ? await openValues(model, [...values], readExternal) : undefined;
-    try {
-      for (const feeds of samples) {
-        const results: Batch = (await session?.run(feeds)) ?? new Map();
-        for (const [weight, sum] of moments) {
-          const value = lookedAt(weight);
-          const output = fromOutputs(weight);
-          const bias = output && weight.bias && tensors.has(weight.bias) ? numbers(weight.bias) : undefined;
-          const seen = addMoments(
-            sum,
-            results.get(value) ?? feeds.get(value)!,
-            output && weight.kind === "Conv" ? 1 : -1,
-            bias,
-          );
-          positions.set(weight, (positions.get(weight) ?? 0) + seen);
-        }
-      }
-    } finally {
-      await session?.close();
-    }
-  }
+  const tensors = new Map(model.graph!.initializer.map((tensor) => [tensor.name, tensor]));
+  const seen = await momentsOf(model, weights, samples, readExternal, lookedAt.samples);
+  const others = judged.length > 0 ? await momentsOf(model, weights, judged, readExternal, lookedAt.judged) : undefined;
   return weights.map((weight) => {
-    const m = matrixOf(weight, numbers(weight.name));
-    const seen = positions.get(weight) ?? 0;
+    const m = matrixOf(weight, numbersOf(readTensor(tensors.get(weight.name)!, readExternal)));
     const output = fromOutputs(weight);
     const n = output ? weight.out : weight.inner;
     const plain = output ? gram(m, weight.out, weight.inner) : identity(n);
-    const moment = withDoubt(mirrored(moments.get(weight)!, n), seen, plain, n);
-    return output ? outputBasis(weight, m, moment) : inputBasis(weight, m, moment);
+    const { moment, positions } = seen.get(weight)!;
+    const doubted = withDoubt(moment, positions, plain, n);
+    const basis = output ? outputBasis(weight, m, doubted) : inputBasis(weight, m, doubted);
+    return { ...basis, power: powerOn(basis, others?.get(weight)?.moment ?? doubted) };
   });
 }
 
+/**
+ * The share of the product's power that each direction brings: its left side is orthonormal but for scale, so that what
+ * some ranks leave out is the sum of what each of them brings.
+ */
+function powerOn({ weight, left, right, size }: Omit<RankBasis, "power">, moment: Float64Array): Float64Array {
+  const { out, inner } = weight;
+  const output = fromOutputs(weight);
+  const n = output ? out : inner;
+  const powers = new Float64Array(size);
+  for (let r = 0; r < size; r++) {
+    let square = 0;
+    for (let o = 0; o < out; o++) square += left[o * size + r]! ** 2;
+    const direction = output
+      ? Float64Array.from({ length: n }, (_, o) => left[o * size + r]!)
+      : right.subarray(r * inner, (r + 1) * inner);
+    let sum = 0;
+    for (let i = 0; i < n; i++) {
+      let row = 0;
+      for (let j = 0; j < n; j++) row += moment[i * n + j]! * direction[j]!;
+      sum += row * direction[i]!;
+    }
+    powers[r] = Math.max(0, output ? sum : sum * square);
+  }
+  const total = powers.reduce((sum, value) => sum + value, 0) || 1;
+  return powers.map((value) => value / total);
+}
+
 /** Positions without preference per feature. */
-const doubt = 0.1;
+const doubt = 0.01;
 
 /**
  * Moments as if more positions (`doubt` per feature) had been seen, of inputs without any preference: where few
@@ -108,46 +108,11 @@ function matrixOf({ out, inner, turned }: ThickWeight, elements: ArrayLike<numbe
   return m;
 }
 
-/** Positions of one sample that are looked at. */
-const mostPositions = 2048;
-
-/** Adds the products of all pairs of features, at some positions. */
-function addMoments(
-  sum: Float64Array,
-  { shape, ...rest }: Tensor,
-  axis: number,
-  bias: ArrayLike<number> | undefined,
-): number {
-  const data = numbersOf({ shape, ...rest });
-  const at = axis < 0 ? shape.length - 1 : axis;
-  const n = shape[at]!;
-  const stride = shape.slice(at + 1).reduce((product, size) => product * size, 1);
-  const positions = data.length / n;
-  const step = Math.max(1, Math.ceil(positions / mostPositions));
-  const row = new Float64Array(n);
-  let seen = 0;
-  for (let p = 0; p < positions; p += step) {
-    seen += 1;
-    const start = Math.floor(p / stride) * stride * n + (p % stride);
-    for (let i = 0; i < n; i++) row[i] = data[start + i * stride]! - (bias ? bias[i]! : 0);
-    for (let i = 0; i < n; i++) {
-      const one = row[i]!;
-      for (let j = 0; j <= i; j++) sum[i * n + j] = sum[i * n + j]! + one * row[j]!;
-    }
-  }
-  return seen;
-}
-
-function mirrored(lower: Float64Array, n: number): Float64Array {
-  for (let i = 0; i < n; i++) for (let j = 0; j < i; j++) lower[j * n + i] = lower[i * n + j]!;
-  return lower;
-}
-
 /** M = Q QT M for orthonormal Q; the first columns of Q are the principal directions of the outputs. */
-function outputBasis(weight: ThickWeight, m: Float64Array, moment: Float64Array): RankBasis {
+function outputBasis(weight: ThickWeight, m: Float64Array, moment: Float64Array): Omit<RankBasis, "power"> {
   const { out, inner } = weight;
   const size = Math.min(out, inner);
-  const { values, vectors } = symmetricEigen(moment, out);
+  const { vectors } = symmetricEigen(moment, out);
   const left = new Float64Array(out * size);
   const right = new Float64Array(size * inner);
   for (let r = 0; r < size; r++) {
@@ -157,11 +122,11 @@ function outputBasis(weight: ThickWeight, m: Float64Array, moment: Float64Array)
       for (let i = 0; i < inner; i++) right[r * inner + i] = right[r * inner + i]! + q[o]! * m[o * inner + i]!;
     }
   }
-  return { weight, left, right, size, power: powerOf(values, size) };
+  return { weight, left, right, size };
 }
 
 /** M = (M S V) (VT S^-1) with S the root of the inputs' moments and V the right singular vectors of M S. */
-function inputBasis(weight: ThickWeight, m: Float64Array, moment: Float64Array): RankBasis {
+function inputBasis(weight: ThickWeight, m: Float64Array, moment: Float64Array): Omit<RankBasis, "power"> {
   const { out, inner } = weight;
   const size = Math.min(out, inner);
   const [root, inverse] = roots(moment, inner);
@@ -173,14 +138,14 @@ function inputBasis(weight: ThickWeight, m: Float64Array, moment: Float64Array):
       for (let j = 0; j <= i; j++) turned[i * inner + j] = turned[i * inner + j]! + one * scaled[o * inner + j]!;
     }
   }
-  const { values, vectors } = symmetricEigen(mirrored(turned, inner), inner);
+  const { vectors } = symmetricEigen(mirrored(turned, inner), inner);
   const v = new Float64Array(inner * size);
   const right = new Float64Array(size * inner);
   for (let r = 0; r < size; r++) {
     for (let i = 0; i < inner; i++) v[i * size + r] = vectors[r]![i]!;
     right.set(product(vectors[r]!, inverse, 1, inner, inner), r * inner);
   }
-  return { weight, left: product(scaled, v, out, inner, size), right, size, power: powerOf(values, size) };
+  return { weight, left: product(scaled, v, out, inner, size), right, size };
 }
 
 /** The square root of a matrix of moments and its inverse; directions that hardly occur are taken to occur a little. */
@@ -225,12 +190,6 @@ function product(a: Float64Array, b: Float64Array, rows: number, inner: number, 
     }
   }
   return result;
-}
-
-function powerOf(values: Float64Array, size: number): Float64Array {
-  const positive = values.map((value) => Math.max(0, value));
-  const total = positive.reduce((sum, value) => sum + value, 0) || 1;
-  return positive.slice(0, size).map((value) => value / total);
 }
 
 /** A copy of a model in which products run through fewer directions. */

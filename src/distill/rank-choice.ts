@@ -12,12 +12,15 @@ export interface RankOption {
   readonly damage: number;
 }
 
-/** Shares of a weight's parameters that are tried. */
-const shares = [0.75, 0.5, 0.35, 0.25, 0.15] as const;
+/** The share of a weight's parameters at which its damage is measured. */
+const measuredShare = 0.5;
 /** Kernels work on so many channels at a time. */
 const channels = 8;
 
-/** What each rank of each weight does to the outputs. */
+/**
+ * What each rank of each weight does to the outputs. One rank of a weight is measured; the damage of others is as much
+ * more or less as the power is that they leave out of the product.
+ */
 export async function rankOptions(
   model: ModelProto,
   bases: readonly RankBasis[],
@@ -26,19 +29,32 @@ export async function rankOptions(
 ): Promise<readonly (readonly RankOption[])[]> {
   const options: RankOption[][] = [];
   for (const basis of bases) {
-    const { weight } = basis;
+    const { weight, size } = basis;
     const full = weight.parameters / (weight.out + weight.inner);
-    const ranks = new Set(shares.map((share) => Math.max(channels, Math.round((share * full) / channels) * channels)));
-    const found: RankOption[] = [];
-    for (const rank of ranks) {
-      const saved = weight.parameters - rankParameters(weight, rank);
-      if (saved <= 0 || rank > basis.size) continue;
-      found.push({ basis, rank, saved, damage: await meter.measure(withRanks(model, [{ basis, rank }])) });
-    }
-    options.push(found);
+    const ranks: number[] = [];
+    for (let rank = channels; rank < full && rank <= size; rank += channels) ranks.push(rank);
+    const lost = lostPower(basis.power);
+    const middle = ranks.find((rank) => rank >= measuredShare * full) ?? ranks.at(-1);
+    const damage = middle && (await meter.measure(withRanks(model, [{ basis, rank: middle }])));
+    options.push(
+      ranks.map((rank) => ({
+        ...{ basis, rank, saved: weight.parameters - rankParameters(weight, rank) },
+        damage: rank === middle ? damage! : (damage! * (lost[rank]! + least)) / (lost[middle!]! + least),
+      })),
+    );
     onDone(options.length, bases.length);
   }
   return options;
+}
+
+/** A share of power that is none: rounding. */
+const least = 1e-9;
+
+/** The power that the first r directions leave out, for each r. */
+function lostPower(power: Float64Array): Float64Array {
+  const lost = new Float64Array(power.length + 1);
+  for (let r = power.length - 1; r >= 0; r--) lost[r] = lost[r + 1]! + power[r]!;
+  return lost;
 }
 
 /**

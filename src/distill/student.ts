@@ -27,7 +27,7 @@ export interface StudentSettings {
   /** What its file is called, for errors. */
   readonly name: string;
   readonly outputs: readonly ModelOutput[];
-  /** A few, at least one; of one row each. */
+  /** At least one, better dozens; of one row each. */
   readonly samples: readonly Batch[];
   readonly target: StudentTarget;
   /** Whether whole parts are left out or products run through fewer directions; `auto` takes what does less damage. */
@@ -107,7 +107,8 @@ export async function planStudent(settings: StudentSettings): Promise<StudentPla
   if (target.kind === "parameters" && !(target.share > 0 && target.share < 1)) {
     throw new UserError("--student-params: must lie between 0 and 100 %");
   }
-  const meter = await createDamageMeter(model, outputs, samples, readExternal);
+  const [, judged] = judgesOf(samples);
+  const meter = await createDamageMeter(model, outputs, judged, readExternal);
   const protectedValues = outputs.map(({ value }) => value);
   const { layers } = await layersOf(model, readExternal, samples[0]!, protectedValues);
   if (target.kind === "layers") return byLayers(settings, layers, target.keep, meter);
@@ -120,6 +121,15 @@ export async function planStudent(settings: StudentSettings): Promise<StudentPla
   const better = [ranked, dropped].filter((plan) => plan !== undefined).sort((a, b) => a.damage - b.damage)[0];
   if (better) return better;
   throw new UserError(unreached(settings, "by leaving layers out"));
+}
+
+/** Samples that judge; each change is run on them. */
+const mostJudges = 8;
+
+/** Samples to make ranks of and those to judge by: others, unless there are but a few. */
+function judgesOf(samples: readonly Batch[]): readonly [made: readonly Batch[], judged: readonly Batch[]] {
+  const count = samples.length < 4 ? 0 : Math.min(mostJudges, Math.ceil(samples.length / 4));
+  return count === 0 ? [samples, samples] : [samples.slice(count), samples.slice(0, count)];
 }
 
 function unreached({ target, name }: StudentSettings, how: string): string {
@@ -224,7 +234,8 @@ async function byRank(settings: StudentSettings, layers: readonly Layer[], share
   const { model, readExternal, progress } = settings;
   const weights = thickWeights(model);
   if (weights.length === 0) return undefined;
-  const bases = await rankBases(model, weights, settings.samples, readExternal);
+  const [made, judged] = judgesOf(settings.samples);
+  const bases = await rankBases(model, weights, made, readExternal, judged);
   const options = await rankOptions(model, bases, meter, (done, total) => progress?.("measuring ranks", done, total));
   const chosen = chooseRanks(options, (1 - share) * parameterCount(model));
   if (!chosen) return undefined;

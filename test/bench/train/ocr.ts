@@ -1,18 +1,15 @@
-// Lines to train OCR recognition on: rendered like those of the benchmark of compressed models, but other words and
-// other noise, without labels, and on canvases of few widths, so that few shapes occur.
+// Lines to train OCR recognition on: rendered like those of the benchmark of compressed models, in the same fonts, but of
+// other texts and with other noise, without labels, and on canvases of few widths, so that few shapes occur.
 import type { Batch } from "../../../src/data/batch.js";
 import { floats, xorshift } from "../quantize/harness.js";
-import { drawLine, noisyPixels, textLines } from "../quantize/lines.js";
+import { drawLine, noisyPixels, textLines, trainingTexts } from "../quantize/lines.js";
 
 /** Canvas widths, rising; the few lines that need more are left out. */
 const widths = [384, 512, 640] as const;
 
-/** The lines that judge and those that calibrate take the words before this one; 4,000 lines follow without meeting them. */
-const firstWord = 1600;
-
 /** About `count` unlabelled lines, each a batch of one; undefined where the corpus or a font is missing. */
 export function trainingLines(count: number, seed = 7): readonly Batch[] | undefined {
-  const texts = textLines(count, firstWord);
+  const texts = textLines(count, 0, trainingTexts);
   if (!texts) return undefined;
   const random = xorshift(seed);
   return texts.flatMap((text, index) => {
