@@ -32,7 +32,8 @@ export const weightGradient: WeightForm = (b, x, g, geometry) => {
  * By test/bench/train/conv-forms.ts on a Xeon with AVX-512 (onnxruntime 1.30, one thread, CPU-ms). 64->64 3x3 on 7x7, batch
  * 64: window 2.1, unfold 3.7, slices 4.3 to 5.8, swapped Conv 4.7. 32->32 on 14x14: 2.6, 3.9, 5.4, 7.4. 16->32 3x3/2 on
  * 28x28: 1.7, 2.2, 5.5, 4.4. 16->16 3x3 on 28x28: 4.8, 7.2 (5.0 to 5.5 a few rows at a time), 9.8, 12. 8->16: window 3.3,
- * unfold 2.5. 16->32 1x1/2 on 28x28: one tap 0.6, picked 0.35 where the channels lie last already. Depthwise 96 3x3, batch 8: tap by tap 5.2, unfold 6.4.
+ * unfold 2.5. 16->32 1x1/2 on 28x28: one tap 0.6, picked 0.35 where the channels lie last already.
+ * Depthwise 96 3x3, batch 8: tap by tap 5.2, unfold 6.4.
  */
 function formFor(x: Value, g: Value, { kernel, strides, begin, end, group }: ConvGeometry): WeightForm {
   const long = group === 1 && x.shape[1]! >= leastChannels;
