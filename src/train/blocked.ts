@@ -49,6 +49,8 @@ export function blockConvolutions(
   const blocked = new Map<string, Value>();
   /** How to come by a value that so far is there in blocks only. */
   const pending = new Map<string, () => void>();
+  /** What has been brought out of blocks with its channels last, by what it is in blocks. */
+  const channelsLast = new Map<string, Value>();
   const domain = "com.microsoft.nchwc";
 
   const plain = (name: string): void => {
@@ -102,9 +104,12 @@ export function blockConvolutions(
     if (from?.dtype === "float32" && output) {
       const channels = from.shape[1]!;
       const names = [output.name];
+      const before = channelsLast.get(from.name);
       // a single block lies so already
-      if (channels === block) b.node("Reshape", [from, b.ints(output.shape)], [output], {}, { names });
+      if (before) b.node("Identity", [before], [output], {}, { names });
+      else if (channels === block) b.node("Reshape", [from, b.ints(output.shape)], [output], {}, { names });
       else b.node("ReorderOutput", [from], [output], { channels, channels_last: 1 }, { domain, names });
+      channelsLast.set(from.name, output);
       flush();
       continue;
     }

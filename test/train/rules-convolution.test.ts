@@ -68,6 +68,7 @@ testGradients("Conv", [
   conv("16 channels, stride 3, the last places are not read", [normal([2, 16, 6, 7]), normal([3, 16, 2, 3])], {
     strides: [3, 3],
   }),
+  conv("16 channels, 1x1, strides 2 and 3", [normal([2, 16, 5, 6]), normal([4, 16, 1, 1])], { strides: [2, 3] }),
   conv("16 channels, one axis", [normal([2, 16, 9]), normal([4, 16, 3])], { pads: [1, 1], strides: [2] }),
   conv("16 channels, three axes", [normal([1, 16, 3, 3, 4]), normal([2, 16, 2, 2, 3])], { pads: [0, 1, 1, 1, 0, 1] }),
   conv("three axes", [normal([2, 2, 4, 4, 5]), normal([3, 2, 2, 3, 3])], {
