@@ -1,4 +1,4 @@
-// Fashion-MNIST: a teacher from labels, a student a quarter of its size from labels alone, the same student from the
+// Fashion-MNIST: a teacher from labels, a student a fifth of its size from labels alone, the same student from the
 // teacher (pictures and mirror images without labels), as many steps.
 import { writeFileSync } from "node:fs";
 import { encodeModel } from "../../../../src/formats/onnx.js";
@@ -45,7 +45,7 @@ export function fashionTeacherFile(train: Pictures, settings: TaskSettings): Pro
   return kept(id, "teacher", settings, async (file) => {
     const start = beside(id, "teacher-start.onnx");
     writeFileSync(start, encodeModel(fashionCnn(fashionTeacher, 1)));
-    const course = { ...courseOf(settings, 8, 2e-3), seed: 1 };
+    const course = { ...courseOf(settings, 4, 2e-3), seed: 1 };
     return (await learn(start, file, pictureSamples(withMirrored(train)), hardLoss, course)).seconds;
   });
 }
@@ -80,7 +80,7 @@ export const fashion: Task = {
       console.log(`  ${what}: ${value.toFixed(2)} %, ${weights} weights`);
       return value;
     };
-    const best = await add("teacher", teacher, courseOf(settings, 8, 2e-3).steps);
+    const best = await add("teacher", teacher, courseOf(settings, 4, 2e-3).steps);
     const plain = pictureSamples(data.train);
     const mirrored = pictureSamples(withMirrored(data.train));
     const logits = await logitsOf(teacher.file, mirrored, 10);
