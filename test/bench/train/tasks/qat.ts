@@ -56,7 +56,8 @@ function task(id: string, title: string, open: (settings: TaskSettings) => Promi
           { task: id, what: `${name}, QAT`, measure, value: trained, bytes: qat.bytes, steps, seconds: qat.seconds },
         );
         const [lost, left] = [rounded, trained].map((value) => sign * (value - rows[0]!.value)) as [number, number];
-        const words = `PTQ ${lost.toFixed(2)} points worse, QAT ${left.toFixed(2)}`;
+        const nothing = lost <= 0 ? " (nothing to recover)" : "";
+        const words = `PTQ ${lost.toFixed(2)} points worse, QAT ${left.toFixed(2)}${nothing}`;
         if (name === "int8") {
           goals.push({ task: id, goal: "INT8 drops at most 0.3 points", measured: words, met: left <= 0.3 });
         } else {
