@@ -77,7 +77,7 @@ export async function openGauge(
         return { value: drop.candidate!, higherIsBetter: metric!.higherIsBetter, details };
       }
       return drop.kind === "disagreement"
-        ? { value: 1 - drop.value, higherIsBetter: true, details }
+        ? { value: 1 - drop.value, higherIsBetter: true, details, ...(Number.isFinite(sqnrDb) ? { tie: sqnrDb } : {}) }
         : { value: drop.value, higherIsBetter: false, details };
     },
     row(evaluation) {

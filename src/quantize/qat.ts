@@ -65,7 +65,7 @@ export async function quantizationAwareTraining(parts: PtqParts, settings: QatSe
   const parameters = new Map<string, Parameter>();
   for (const [key, parameter] of prepared.parameters) {
     if (parameter.kind !== "step") {
-      parameters.set(key, parameter);
+      parameters.set(key, { ...parameter, rateScale: rateOf(parameter) });
       continue;
     }
     const mask = new Uint8Array(parameter.data.length).fill(1);
@@ -87,6 +87,20 @@ export async function quantizationAwareTraining(parts: PtqParts, settings: QatSe
       return exportTwin(parts, twin, copies);
     },
   };
+}
+
+/** What weights that the learning rate is meant for are about, and the least that counts as their size. */
+const [usualSize, leastSize] = [0.1, 1e-4];
+
+/**
+ * The rate of a tensor, as a multiple of the learning rate: in proportion to its elements (their root mean square, as
+ * Adafactor has it). A trained model's tensors differ a thousandfold in size, the more so with BatchNormalization folded
+ * into them; equal updates would wreck the small ones before the large ones have moved by a step of theirs.
+ */
+function rateOf({ data }: Parameter): number {
+  let power = 0;
+  for (const element of data) power += element * element;
+  return Math.max(Math.sqrt(power / Math.max(1, data.length)), leastSize) / usualSize;
 }
 
 /** Steps begin between 1 and 2: this is a 64th of their range or less. */

@@ -158,6 +158,8 @@ export async function trainWith(binding: Binding, task: TrainingTask): Promise<T
 }
 
 function isBetter(score: Score, than: Score): boolean {
+  // shares of few samples are often equal
+  if (score.value === than.value) return (score.tie ?? 0) > (than.tie ?? 0);
   return score.higherIsBetter ? score.value > than.value : score.value < than.value;
 }
 

@@ -58,6 +58,8 @@ export interface Score {
   readonly value: number;
   /** Whether larger is better. */
   readonly higherIsBetter: boolean;
+  /** What decides between equal values; the larger is better. */
+  readonly tie?: number;
   /** Other figures worth logging. */
   readonly details: Readonly<Record<string, number>>;
 }

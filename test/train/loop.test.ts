@@ -136,6 +136,15 @@ describe("training", () => {
     expect(told.best).toHaveLength(2);
   });
 
+  test("of equal scores the one with the larger tie counts as better", async () => {
+    const ties = [1, 3, 2, 3];
+    const { binding, parameters } = perceptron([4, 16, 2]);
+    let seen = 0;
+    const evaluate = async (): Promise<Score> => ({ ...score(0.9), tie: ties[seen++]! });
+    const told = taskOf(parameters, data, { steps: 16, evaluateEvery: 4 }, { evaluate });
+    expect((await trainWith(binding, told.task)).best?.step).toBe(8);
+  });
+
   test("evaluates the moving average and leaves it, while the weights themselves train on", async () => {
     const { binding, parameters } = perceptron([4, 16, 2]);
     const start = copy(parameters);

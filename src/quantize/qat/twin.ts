@@ -206,6 +206,8 @@ export async function makeTwin(parts: PtqParts): Promise<Twin> {
 /** A weight as training takes it, whatever kernel the file has for it: integers that become floats. */
 function withFloats(tensor: PlannedTensor): PlannedTensor {
   if (tensor.scheme === null || tensor.scheme === "half" || tensor.scheme === "static") return tensor;
+  // what stays as it is must keep its scales, which only some schemes store as halves
+  if (tensor.scheme === "qdq") return tensor;
   return { ...tensor, scheme: tensor.transpose ? "qdq" : "unpack" };
 }
 

@@ -22,7 +22,8 @@ const ways: Readonly<Record<string, Partial<QuantizeSettings> & { readonly stati
   "static, signed and symmetric": { scheme: "unpack", static: "signed" },
 };
 
-const seeds = Array.from({ length: Number(process.env["QAT_SEEDS"] ?? 6) }, (_, at) => at);
+// the last one has products in the branches of an If, which stay as rounding alone has them
+const seeds = [...Array.from({ length: Number(process.env["QAT_SEEDS"] ?? 6) }, (_, at) => at), 94];
 
 /** Elements as they are, but zeros without a sign: rounding in floats may give -0 where integers have but one. */
 const elementsOf = ({ data }: Tensor) => [...(data as Iterable<unknown>)].map((one) => (one === 0 ? 0 : one));
