@@ -24,6 +24,8 @@ export interface Student {
   readonly readExternal: ReadExternal;
   readonly externalFiles: readonly string[];
   readonly source: StudentSource;
+  /** Whether it gives nearly the teacher's answers already: one of lower ranks does. */
+  readonly isNear: boolean;
   readonly file: SourceFile | null;
   /** Runs it as it is. */
   open(threads: number): Promise<Session>;
@@ -65,7 +67,7 @@ export async function openStudent(
     plan.method === "layers"
       ? `${kept} of ${plan.layers.length} layers of ${teacher.path}`
       : `${teacher.path} with ${formatNumberOf(plan.ranks.length, "product")} of lower rank`;
-  return madeStudent(student, teacher, {
+  return madeStudent(student, teacher, plan.method === "rank", {
     words,
     layers: plan.layers.map(({ name, parameters, kept: own, why }) => ({ name, parameters, kept: own, why })),
   });
@@ -111,6 +113,7 @@ async function studentFile(host: Host, path: string): Promise<Student> {
     readExternal: source.readExternal,
     externalFiles: source.externalFiles,
     source: { words: path, layers: [] },
+    isNear: false,
     file: await fileOf(source),
     open: (threads) => openSession(absolute(host, path), { threads }),
   };
@@ -120,6 +123,7 @@ async function studentFile(host: Host, path: string): Promise<Student> {
 function madeStudent(
   model: ModelProto,
   { path, readExternal, externalFiles }: ModelFile,
+  isNear: boolean,
   source: StudentSource,
 ): Student {
   return {
@@ -128,6 +132,7 @@ function madeStudent(
     readExternal,
     externalFiles,
     source,
+    isNear,
     file: null,
     open: (threads) => openSession(encodeModel(model, readExternal), { threads }),
   };
