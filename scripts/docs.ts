@@ -51,6 +51,30 @@ const results: readonly ResultType[] = [
     file: "src/render/compress-result.ts",
     type: "PlanResult",
   },
+  {
+    command: "deepseek compress --distill",
+    schema: "deepseek/distill@1",
+    file: "src/render/training-result.ts",
+    type: "DistillResult",
+  },
+  {
+    command: "deepseek compress --distill --dry-run",
+    schema: "deepseek/distill-plan@1",
+    file: "src/render/training-result.ts",
+    type: "DistillPlan",
+  },
+  {
+    command: "deepseek compress --qat",
+    schema: "deepseek/qat@1",
+    file: "src/render/training-result.ts",
+    type: "QatResult",
+  },
+  {
+    command: "deepseek compress --qat --dry-run",
+    schema: "deepseek/qat-plan@1",
+    file: "src/render/training-result.ts",
+    type: "QatPlan",
+  },
   { command: "deepseek bench", schema: "deepseek/bench@1", file: "src/bench/models/result.ts", type: "BenchResult" },
   {
     command: "deepseek bench --endpoint",

@@ -36,6 +36,7 @@ export function settingsOf(options: Options, hasData: boolean): CompressSettings
     halves: !isStatic,
     minElements: options["minElements"] as number,
     bits: options["int4"] ? 4 : 8,
+    convolutions4: options["int4Convolutions"] === true,
     asymmetric: options["asymmetric"] === true,
     goal,
     target,

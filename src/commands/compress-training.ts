@@ -34,7 +34,7 @@ export async function runTraining(host: Host, mode: TrainingMode, model: string,
       stop: new SharedArrayBuffer(4),
     };
     const outcome = await runInThread(host, job, `the same command with --resume goes on from ${checkpoints}`);
-    if (outcome.kind === "stopped") return exitCode.interrupted;
+    if (outcome.kind === "stopped" || Atomics.load(new Int32Array(job.stop), 0) !== 0) return exitCode.interrupted;
     if (outcome.kind === "plan") {
       await writeResult(host, options, await formsOf(outcome));
       return exitCode.ok;

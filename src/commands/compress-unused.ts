@@ -34,6 +34,9 @@ export function withoutEffect(options: Options, { base, result, isStatic }: Outc
       ? ["--block: no weight is stored in blocks; only MatMul and Gemm are, by --scheme qdq or nbits"]
       : []),
     ...(given("int4") && !forms.some(({ bits }) => bits === 4) ? ["--int4: no weight fits 4 bits"] : []),
+    ...(given("int4Convolutions") && !tensors.some(({ form, shape }) => form?.bits === 4 && shape.length > 2)
+      ? ["--int4-convolutions: there is no convolution over many channels"]
+      : []),
     ...(given("asymmetric") && forms.every(({ symmetric }) => symmetric)
       ? ["--asymmetric: the schemes in use take no zero points"]
       : []),

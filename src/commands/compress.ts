@@ -41,6 +41,7 @@ const optionGroups = {
     "--dynamic",
     "--static",
     "--scheme",
+    "--int4-convolutions",
     "--block",
     "--asymmetric",
     "--tensor",
@@ -106,6 +107,10 @@ export const compressCommand: CommandSpec = {
       "dynamic",
       "static",
     ]),
+    new Option(
+      "--int4-convolutions",
+      "with --int4: convolutions over many channels, too; rounding alone harms most models, so it is meant for --qat",
+    ),
     new Option(
       "--block <n>",
       "how many weights of what --int4 takes share a scale: 16, 32, 64, 128 or 256 (default: a channel's; 32 with --int4)",
@@ -215,6 +220,7 @@ async function compress(host: Host, path: string | undefined, options: Options):
   const said = ["int8", "int4", "dynamic", "static", "scheme"].some((option) => options[option] !== undefined);
   if (!said) throw new UserError("say how to compress: --int8 or --int4");
   if (options["int8"] && options["int4"]) throw new UserError("--int8 and --int4: choose one");
+  if (options["int4Convolutions"] && !options["int4"]) throw new UserError("--int4-convolutions: is for --int4");
   if (options["verify"] === false && (options["data"] || options["shape"])) {
     throw new UserError("--no-verify: leave it out to check with --data or --shape, or leave those out");
   }

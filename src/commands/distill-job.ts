@@ -11,6 +11,7 @@ import { isBroken } from "../evaluate/agreement.js";
 import type { ModelProto } from "../formats/onnx.js";
 import { checkGraphs } from "../graph/check.js";
 import { cloneModel } from "../graph/clone.js";
+import { normalise } from "../graph/normalise/index.js";
 import type { ModelScore } from "../render/training-result.js";
 import { prepareModel, writeBack } from "../train/prepare.js";
 import type { TrainingData } from "../train/task.js";
@@ -67,7 +68,11 @@ export async function distillJob(host: Host, job: Job, link: Link): Promise<Outc
     const theirs = describeOutputs(source.model, shapesOf(await session.run(first)), labelled);
     const count = Math.min(looks, training.count);
     const looked = await Promise.all(Array.from({ length: count }, (_, at) => training.read(at)));
-    const student = await openStudent(host, options, source, theirs, looked, link);
+    // weights that hide in Constant nodes are weights, too
+    const normalised = cloneModel(source.model);
+    normalise(normalised, source.readExternal, { constantInputs: "keep" });
+    const whole = { ...source, model: normalised };
+    const student = await openStudent(host, options, whole, theirs, looked, link);
     const before = await kept(student.open(threads));
     const model = prepareModel(student.model, student.readExternal, {
       name: student.name,
@@ -84,7 +89,8 @@ export async function distillJob(host: Host, job: Job, link: Link): Promise<Outc
       { name: student.name, inputs: before.inputs, outputs: ours },
     );
     const classPair = pairs.find(({ kind }) => kind === "classes");
-    const classes = classPair && theirs.find(({ value }) => value === classPair.teacher)!.shape[classPair.axis]!;
+    const classOutput = classPair && theirs.find(({ value }) => value === classPair.teacher)!;
+    const classes = classOutput?.shape[classPair!.axis];
     const named = renamed(pairs, theirs);
     const mix = mixOf(options["loss"] as string | undefined, pairs, labelled);
     const wholeStudent = { model: model.copy, readExternal: student.readExternal };
@@ -110,13 +116,13 @@ export async function distillJob(host: Host, job: Job, link: Link): Promise<Outc
     const losses = lossesOf(mix, pairs, layers);
     let data: TrainingData = training;
     if (mix.has("hard")) {
-      if (classes === undefined) throw new UserError("--loss hard: the models have no output of classes for labels");
-      data = withLabels(training, { extra: labelExtra, classes }, `--labels ${options["labels"]}`);
+      if (!classOutput) throw new UserError("--loss hard: the models have no output of classes for labels");
+      data = withLabels(training, labelExtra, { ...classOutput, axis: classPair!.axis });
     }
     const shared = {
       versions: versionsOf(host),
-      teacher: { ...(await fileOf(source)), parameters: floatElements(source.model) },
-      student: { ...student.source, parameters: floatElements(student.model), file: student.file },
+      teacher: { ...(await fileOf(source)), parameters: floatElements(normalised) },
+      student: { ...student.source, parameters: floatElements(model.base), file: student.file },
       temperature,
       settings,
       data: {

@@ -6,8 +6,6 @@ import { openSession, type Session } from "../engine/session.js";
 import { UserError } from "../errors.js";
 import { encodeModel, type ModelProto, type ReadExternal } from "../formats/onnx.js";
 import { checkGraphs } from "../graph/check.js";
-import { cloneModel } from "../graph/clone.js";
-import { normalise } from "../graph/normalise/index.js";
 import { formatNumberOf } from "../render/quantities.js";
 import type { SourceFile, StudentSource } from "../render/training-result.js";
 import { refuseQuantized } from "./compress-refusals.js";
@@ -31,7 +29,10 @@ export interface Student {
   open(threads: number): Promise<Session>;
 }
 
-/** Reads the student, or makes it from the teacher as the options say; `samples` are a few of those to learn from. */
+/**
+ * Reads the student, or makes it from the teacher, which is normalised, as the options say; `samples` are a few of those
+ * to learn from.
+ */
 export async function openStudent(
   host: Host,
   options: Options,
@@ -42,13 +43,11 @@ export async function openStudent(
 ): Promise<Student> {
   const path = options["student"] as string | undefined;
   if (path !== undefined) return studentFile(host, path);
-  const model = cloneModel(teacher.model);
-  normalise(model, teacher.readExternal, { constantInputs: "keep" });
-  const made = { ...teacher, model };
+  const { model } = teacher;
   const layers = options["studentLayers"] as string | undefined;
   const plan =
     layers?.includes(",") === true
-      ? await namedLayers(layers, made, outputs, samples[0]!)
+      ? await namedLayers(layers, teacher, outputs, samples[0]!)
       : await planStudent({
           ...{ model, readExternal: teacher.readExternal, name: teacher.path, outputs, samples },
           target:

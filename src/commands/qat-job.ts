@@ -115,8 +115,7 @@ export async function qatJob(host: Host, job: Job, link: Link): Promise<Outcome>
     if (loss.labels > 0) {
       const classes = outputs.find(({ kind }) => kind === "classes");
       if (!classes) throw new UserError(`--labels: ${job.model} has no output of classes`);
-      const place = { extra: labelExtra, classes: classes.shape[classes.axis]! };
-      data = withLabels(training, place, `--labels ${options["labels"]}`);
+      data = withLabels(training, labelExtra, classes);
     }
     if (loss.teacher > 0 || qat.inside.length > 0) {
       // the floats as they are scaled: values inside are those that are compared
@@ -155,7 +154,7 @@ export async function qatJob(host: Host, job: Job, link: Link): Promise<Outcome>
       beforeStep: (step) => qat.beforeStep(step, settings.steps),
       run: {
         model: shared.model.sha256,
-        bits: String(shared.bits),
+        bits: options["int4Convolutions"] ? "4, convolutions too" : String(shared.bits),
         data: samples.source,
         "held-out samples": String(heldOut.count),
         labels: String(options["labels"] ?? "none"),

@@ -2,6 +2,8 @@ import type { Host, Options } from "../cli.js";
 import type { DeclaredInput, SampleSet } from "../data/batch.js";
 import type { Label } from "../data/labels.js";
 import { splitSamples } from "../data/sample-set.js";
+import { labelTensor } from "../distill/label-tensor.js";
+import type { ModelOutput } from "../distill/outputs.js";
 import { UserError } from "../errors.js";
 import type { Metric } from "../evaluate/metric.js";
 import { topOneAccuracy } from "../evaluate/metric.js";
@@ -89,41 +91,16 @@ function labelled(samples: SampleSet, labels: readonly Label[] | undefined): Lab
   };
 }
 
-/** Where labels go in a sample: the name of the extra, and how many classes there are. */
-export interface LabelPlace {
-  readonly extra: string;
-  readonly classes: number;
-}
-
 /**
- * The samples with their labels as an extra, int64. Throws a UserError that names the sample whose label is no class of
- * the model, before anything is trained.
+ * The samples with their labels, as an extra of this name, for an output of classes. Throws a UserError that names the
+ * sample whose label is no class of the model, before anything is trained.
  */
-export function withLabels(samples: LabelledSamples, { extra, classes }: LabelPlace, option: string): TrainingData {
-  const labels = samples.labels!.map((label, at) => classesOf(label, classes, samples.nameOf(at), option));
+export function withLabels(samples: LabelledSamples, extra: string, output: ModelOutput): TrainingData {
+  const labels = samples.labels!.map((label, at) => labelTensor(label, output, samples.nameOf(at)));
   return {
     count: samples.count,
     source: samples.source,
     nameOf: (at) => samples.nameOf(at),
-    async read(at) {
-      const own = labels[at]!;
-      const data = BigInt64Array.from(own, BigInt);
-      const sample = await samples.read(at);
-      // a row for a class each; several classes are those of the positions of one row
-      const shape = own.length === 1 ? [1] : [1, own.length];
-      return new Map([...sample, [extra, { dtype: "int64", shape, data }]]);
-    },
+    read: async (at) => new Map([...(await samples.read(at)), [extra, labels[at]!]]),
   };
-}
-
-function classesOf(label: Label, classes: number, name: string, option: string): readonly number[] {
-  const own = typeof label === "number" ? [label] : label;
-  if (typeof own === "string") {
-    throw new UserError(
-      `${option}: sample ${name} has the text ${JSON.stringify(own)}; training takes class numbers (leave labels out to learn from outputs alone)`,
-    );
-  }
-  const wrong = own.find((value) => !Number.isInteger(value) || value < 0 || value >= classes);
-  if (wrong === undefined) return own;
-  throw new UserError(`${option}: sample ${name} has class ${wrong}; the model has classes 0 to ${classes - 1}`);
 }

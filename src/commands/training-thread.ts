@@ -5,7 +5,7 @@ import type { Host } from "../cli.js";
 import { UserError } from "../errors.js";
 import { formatCount } from "../render/quantities.js";
 import { startTrainingProgress } from "./progress.js";
-import type { Job, Link, Message, Outcome } from "./training-job.js";
+import type { Job, Link, Message, Outcome, TrainingProgress } from "./training-job.js";
 
 /** The thread that is built beside this file; sources that run as they are (tests) have none and train in this one. */
 const script = fileURLToPath(new URL("./training-worker.js", import.meta.url));
@@ -18,22 +18,29 @@ export async function runInThread(host: Host, job: Job, remedy: string): Promise
   const progress = startTrainingProgress(host);
   const said = (text: string) => progress.say(text);
   const stop = new Int32Array(job.stop);
+  let begun = false;
   let ended = () => {};
+  const update = (state: TrainingProgress) => {
+    begun = true;
+    progress.update(state);
+  };
   const forget = host.onInterrupt(() => {
+    // before the first step there is nothing to keep
+    if (!begun) return undefined;
     Atomics.store(stop, 0, 1);
     return new Promise<void>((resolve) => {
       ended = resolve;
     });
   });
   try {
-    const outcome = await (existsSync(script)
-      ? inThread(job, progress.update, said)
-      : here(job, progress.update, said));
+    const outcome = await (existsSync(script) ? inThread(job, update, said) : here(job, update, said));
     progress.stop();
     if (outcome.kind === "stopped") {
       host.stderr.write(
         `stopped after step ${formatCount(outcome.step)} of ${formatCount(outcome.steps)}; ${remedy}\n`,
       );
+    } else if (Atomics.load(stop, 0) !== 0) {
+      host.stderr.write(`all steps are done, but the result was not written; ${remedy}\n`);
     }
     return outcome;
   } finally {

@@ -1,6 +1,7 @@
 /** The thread that trains: onnxruntime blocks it for a step at a time, while the program's own thread stays awake. */
 import { parentPort, workerData } from "node:worker_threads";
 import { UserError } from "../errors.js";
+import { flushDenormals } from "../train/denormals.js";
 import type { Job, Message } from "./training-job.js";
 import { runJob } from "./training-run.js";
 
@@ -9,6 +10,7 @@ const job = workerData as Job;
 const stop = new Int32Array(job.stop);
 
 try {
+  await flushDenormals();
   const outcome = await runJob(job, {
     say: (say) => send({ say }),
     progress: (progress) => send({ progress }),

@@ -5,6 +5,9 @@ import { batchAxes, joinSamples } from "./feeds.js";
 /** What is run: one inference. */
 type Run = (feeds: Batch) => Promise<ReadonlyMap<string, Tensor>>;
 
+/** Elements of the inputs of one batch: activations are many times as many. */
+const mostElements = 2 ** 21;
+
 interface Samples {
   readonly count: number;
   read(at: number): Batch | Promise<Batch>;
@@ -30,7 +33,9 @@ export function lookAhead(
     if (found) return found;
     if (alone) return run(feeds);
     const group = [feeds];
-    for (let next = at + 1; next < samples.count && group.length < rows; next++) {
+    const elements = [...feeds.values()].reduce((sum, { data }) => sum + data.length, 0);
+    const most = Math.min(rows, Math.floor(mostElements / Math.max(1, elements)));
+    for (let next = at + 1; next < samples.count && group.length < most; next++) {
       const sample = await samples.read(next);
       if (!sameForm(feeds, sample)) break;
       group.push(sample);

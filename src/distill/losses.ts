@@ -34,7 +34,8 @@ interface Distributions {
 function distributions(b: GraphBuilder, student: Value, teacher: Value, options: LossOptions): Distributions {
   sameShape(student, teacher);
   const axis = axisOf(options.axis ?? -1, student.shape.length);
-  const soften = (logits: Value) => (options.temperature === undefined ? logits : b.div(logits, options.temperature));
+  const { temperature = 1 } = options;
+  const soften = (logits: Value) => (temperature === 1 ? logits : b.div(logits, temperature));
   return {
     axis,
     logP: b.logSoftmax(soften(teacher), axis),

@@ -1,5 +1,6 @@
 import { axisOf, type GraphBuilder, type Value } from "../graph/builder.js";
 import { formatShape } from "../tensor/tensor.js";
+import { knownLabels, labelCosts } from "../train/losses.js";
 import type { LossOptions } from "./losses.js";
 import { meanOver, shapeWithout, spreadMask, sumOver } from "./positions.js";
 
@@ -19,38 +20,22 @@ export function hardTargets(b: GraphBuilder, logits: Value, labels: Value, optio
   if (formatShape(positions) !== formatShape(labels.shape)) {
     throw new Error(`labels of ${formatShape(labels.shape)} for logits of ${formatShape(logits.shape)}`);
   }
-  const valid = labelMask(b, labels, logits.shape[axis]!, options.mask);
+  const { costs, known, logs } = labelCosts(b, logits, labels, axis);
+  const valid = masked(b, known, options.mask);
   const { smoothing = 0 } = options;
-  const logQ = b.logSoftmax(logits, axis);
-  const right = sumOver(b, b.mul(oneHot(b, labels, logits.shape, axis), logQ), axis);
-  const costs = b.map("Neg", right);
   if (smoothing === 0) return meanOver(b, costs, valid);
-  const spread = b.map("Neg", b.reduce("ReduceMean", logQ, [axis], false));
+  const spread = b.map("Neg", b.reduce("ReduceMean", logs(), [-1], false));
   return meanOver(b, b.add(b.mul(costs, 1 - smoothing), b.mul(spread, smoothing)), valid);
 }
 
 /** 1 for positions whose label is a class and which the mask does not leave out. */
 export function labelMask(b: GraphBuilder, labels: Value, classes: number, mask: Value | undefined): Value {
-  const numbers = b.cast(labels, "int64");
-  const known = b.mul(
-    b.cast(b.compare("GreaterOrEqual", numbers, 0), "float32"),
-    b.cast(b.compare("Less", numbers, classes), "float32"),
-  );
-  const seen = spreadMask(b, mask, labels.shape);
-  return seen ? b.mul(known, seen) : known;
+  return masked(b, knownLabels(b, labels, classes), mask);
 }
 
-/** float32 of `shape`: 1 where the class is the label, else 0. */
-function oneHot(b: GraphBuilder, labels: Value, shape: readonly number[], axis: number): Value {
-  const classes = shape[axis]!;
-  const sizes = shape.map((_, at) => (at === axis ? classes : 1));
-  const range = BigInt64Array.from({ length: classes }, (_, at) => BigInt(at));
-  const numbers = b.constant({ dtype: "int64", shape: sizes, data: range }, "classes");
-  const wanted = b.reshape(
-    b.cast(labels, "int64"),
-    shape.map((size, at) => (at === axis ? 1 : size)),
-  );
-  return b.cast(b.compare("Equal", wanted, numbers), "float32");
+function masked(b: GraphBuilder, known: Value, mask: Value | undefined): Value {
+  const seen = spreadMask(b, mask, known.shape);
+  return seen ? b.mul(known, seen) : known;
 }
 
 /** The likeliest classes of a teacher. */

@@ -19,6 +19,8 @@ export interface SessionSettings {
   readonly graphOptimization?: "disabled" | "basic" | "extended" | "all";
   /** Session config entries of onnxruntime, e.g. `{"session.disable_quant_qdq": "1"}`; they win over our own. */
   readonly config?: Readonly<Record<string, string>>;
+  /** Whether a run lays out its memory as a whole beforehand (from the second run of a shape on); default true. */
+  readonly memoryPattern?: boolean;
   /** Where onnxruntime writes the graph as it optimized it. */
   readonly optimizedModelPath?: string;
 }
@@ -50,6 +52,7 @@ export async function openSession(model: string | Uint8Array, settings: SessionS
     intraOpNumThreads: settings.threads ?? 1,
     interOpNumThreads: 1,
     graphOptimizationLevel: settings.graphOptimization ?? "all",
+    enableMemPattern: settings.memoryPattern ?? true,
     // what goes wrong is thrown as well; a log line on stderr would only say it twice
     logSeverityLevel: 4,
     extra: {

@@ -4,9 +4,9 @@ import { escapeHtml, htmlTable, page, style, tile } from "./html-page.js";
 import { plotStyle } from "./plots.js";
 import { formatBytes, formatCount, formatDecibels, formatDuration, formatPercent } from "./quantities.js";
 import type { Section } from "./sections.js";
-import { layerSection, lossSection, scoreSection, weightSection } from "./training.js";
 import { layerChart, trainingCharts } from "./training-charts.js";
 import type { DistillPlan, DistillResult, QatPlan, QatResult } from "./training-result.js";
+import { layerSection, lossSection, scoreSection, weightSection } from "./training-sections.js";
 
 /** The page of a finished training. */
 export function trainingPage(result: DistillResult | QatResult, report: Report): string {
@@ -31,7 +31,7 @@ export function trainingPage(result: DistillResult | QatResult, report: Report):
     tableOf(scoreSection(result)),
     trainingCharts(training),
     tableOf(lossSection(result)),
-    "student" in result ? layerChart(result.student.layers) : "",
+    ...layerSection(result).map(() => ("student" in result ? layerChart(result.student.layers) : "")),
     folded(weightSection(result)),
     settingsBlock(result.settings),
   ]);
@@ -41,7 +41,7 @@ export function trainingPage(result: DistillResult | QatResult, report: Report):
 export function trainingPlanPage(plan: DistillPlan | QatPlan, report: Report): string {
   return shell(report, [], plan.warnings, [
     tableOf(lossSection(plan)),
-    "student" in plan ? layerChart(plan.student.layers) : "",
+    ...layerSection(plan).map(() => ("student" in plan ? layerChart(plan.student.layers) : "")),
     ...layerSection(plan).map(folded),
     tableOf(weightSection(plan)),
     settingsBlock(plan.settings),

@@ -45,7 +45,7 @@ export interface CurvePoint {
 }
 
 /** One measurement during training. */
-export interface EvaluationPoint {
+interface EvaluationPoint {
   readonly step: number;
   readonly value: number;
   readonly best: boolean;
@@ -72,7 +72,7 @@ export interface TrainingCourse {
 }
 
 /** A tensor that trains, or does not. */
-export interface TrainedTensor {
+interface TrainedTensor {
   readonly name: string;
   readonly shape: readonly number[];
   readonly kind: string;

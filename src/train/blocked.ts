@@ -98,6 +98,16 @@ export function blockConvolutions(
       later(output.name, y!, reordered(output.name, y!));
       continue;
     }
+    const from = bringsChannelsLast(node) ? blocked.get(node.input[0]!) : undefined;
+    if (from?.dtype === "float32" && output) {
+      const channels = from.shape[1]!;
+      const names = [output.name];
+      // a single block lies so already
+      if (channels === block) b.node("Reshape", [from, b.ints(output.shape)], [output], {}, { names });
+      else b.node("ReorderOutput", [from], [output], { channels, channels_last: 1 }, { domain, names });
+      flush();
+      continue;
+    }
     const alike = values.every((value) => value && (product(value.shape) === 1 || sameShape(value, output)));
     // worth it where an operand would have to be brought back otherwise
     const here = node.input.some((name) => pending.has(name));
@@ -130,6 +140,10 @@ export function blockConvolutions(
 function skips(node: NodeProto, weights: Value): boolean {
   const strides = intsAttribute(node, "strides")?.map(Number) ?? [];
   return isOne(spatial(weights)) && !isOne(strides);
+}
+
+function bringsChannelsLast(node: NodeProto): boolean {
+  return isStandard(node) && node.opType === "Transpose" && intsAttribute(node, "perm")?.join() === "0,2,3,1";
 }
 
 function sameShape(value: Value, other: Value | undefined): boolean {

@@ -63,13 +63,17 @@ export async function trainWith(binding: Binding, task: TrainingTask): Promise<T
       `step ${step}: ${what}, so training stops; a lower learning rate, a longer warm-up or a clipping norm may help`,
     );
   };
+  let idle = 0;
   const runStep = async () => {
+    const before = optimizer.steps;
+    let rows = 0;
     const rate = rateAt(settings.schedule, optimizer.steps, steps);
     let [sum, weight] = [0, 0];
     const terms: Record<string, number> = {};
     const moves: (() => void)[] = [];
     for (let at = 0; at < perStep; at++) {
       const batch = await batches.next();
+      rows += batch.values().next().value?.shape[0] ?? 1;
       const result = await (await compiled.stepFor(batch)).run(batch);
       if (!Number.isFinite(result.loss)) refuse(`the loss is ${result.loss}`);
       optimizer.add(result.gradients, result.weight);
@@ -91,6 +95,15 @@ export async function trainWith(binding: Binding, task: TrainingTask): Promise<T
     for (const name of Object.keys(terms)) terms[name] = weight > 0 ? terms[name]! / weight : 0;
     hooks.log({ kind: "step", step: optimizer.steps, loss, terms, rate, gradientNorm });
     hooks.progress(optimizer.steps, steps, loss);
+    const moved = optimizer.steps > before;
+    idle = moved ? 0 : idle + rows;
+    // such steps are not counted: without this they would go on for ever
+    if (idle >= 2 * task.data.count) {
+      throw new UserError(
+        `nothing counts in the last ${idle} samples of ${task.data.source}: no label is a class, or masks leave all out`,
+      );
+    }
+    return moved;
   };
   const evaluate = async (evaluation: () => Promise<Score>) => {
     await withAverages(all, optimizer, async () => {
@@ -116,10 +129,10 @@ export async function trainWith(binding: Binding, task: TrainingTask): Promise<T
   try {
     while (!ended) {
       task.beforeStep?.(optimizer.steps);
-      await runStep();
+      const moved = await runStep();
       const done = optimizer.steps;
-      const evaluates = task.evaluate && (done % evaluateEvery === 0 || done === steps);
-      const keeps = (checkpointEvery > 0 && done % checkpointEvery === 0) || done === steps;
+      const evaluates = moved && task.evaluate && (done % evaluateEvery === 0 || done === steps);
+      const keeps = moved && ((checkpointEvery > 0 && done % checkpointEvery === 0) || done === steps);
       if ((evaluates || keeps) && !all.every(allFinite)) refuse("weights are not finite any more", done);
       if (task.evaluate && evaluates) await evaluate(() => task.evaluate!());
       ended = isOver();

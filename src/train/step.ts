@@ -7,8 +7,10 @@ import { createBuilder, type Form, type GraphBuilder, type Value } from "../grap
 import type { Tensor } from "../tensor/tensor.js";
 import { blockSize } from "./block-size.js";
 import { blockConvolutions } from "./blocked.js";
+import { denormalsAsZero } from "./denormals.js";
 import { gradient } from "./gradient.js";
 import type { Parameter, TrainingGraph } from "./graph.js";
+import { lowerNodes } from "./lower.js";
 import type { Objective } from "./objective.js";
 
 /** What one batch gives. The arrays are the caller's. */
@@ -144,13 +146,15 @@ function assembleNeeded(
   const fed = new Set(declared.map(({ name }) => name));
   const formOf = (name: string) => graph.values.get(name) ?? b.values.get(name);
   const wanted = new Set(outputs.map(({ name }) => name));
+  const lowered = lowerNodes(nodes.reverse(), formOf, b.fresh);
   const laidOut =
     block > 0
-      ? blockConvolutions(nodes.reverse(), formOf, wanted, b.fresh, block)
-      : { nodes: nodes.reverse(), initializers: [] };
+      ? blockConvolutions(lowered.nodes, formOf, wanted, b.fresh, block)
+      : { nodes: lowered.nodes, initializers: [] };
   const model = assembleModel({
     nodes: laidOut.nodes,
     initializers: [
+      ...lowered.initializers,
       ...laidOut.initializers,
       ...constants.filter(({ name }) => !fed.has(name)),
       ...b.initializers.filter(({ name }) => used.has(name)),
@@ -196,8 +200,9 @@ export async function compileStep(
   const step = writeStep(graph, objective, parameters, extras, settings.statistics, await blockSize());
   const session = await openSession(encodeModel(step.model), {
     threads: settings.threads,
-    // gradients of parts that have learned their task shrink to where arithmetic is a hundred times slower
-    config: { "session.set_denormal_as_zero": "1" },
+    config: denormalsAsZero,
+    // memory that is reused as it becomes free stays in the cache, and the first run has taken what it needs already
+    memoryPattern: false,
   });
   const all = new Map([...parameters, ...objective.parameters].map((one) => [one.name, one]));
   const fixed = new Map<string, Tensor>();

@@ -1,11 +1,13 @@
 // Training steps a second of this package, PyTorch (eager, CPU) and TensorFlow.js (wasm): same models, batches, initial
 // weights and optimizer, in one run: `npm run bench:train`. `-- --only mlp,cnn` for some models, `--rounds 5`, `--quick`.
-// Engines take turns, each in a process of its own; the best round of each counts. The first losses are shown side by
-// side: they are the same numbers where the training is the same. Results go to bench-work/train.json.
+// Engines take turns, each in a process of its own; the best round of each counts (TensorFlow.js, far slower, has one).
+// No round starts that would end after `minutes`. The first losses are shown side by side: they are the same numbers where
+// the training is the same. Progress goes to stderr, results to bench-work/train.json.
 import { spawnSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
+import { buildSync } from "esbuild";
 import { encodeNpz } from "../../src/formats/npz.js";
 import { encodeModel } from "../../src/formats/onnx.js";
 import { timedBatches, timedSteps } from "./train/batches.js";
@@ -19,16 +21,30 @@ type Model = keyof typeof models;
 
 const quick = process.argv.includes("--quick");
 const rounds = Number(listed("--rounds")?.[0] ?? (quick ? 1 : 3));
-const seconds = quick ? 1 : 4;
+const seconds = quick ? 1 : 2;
+const minutes = 4;
 const only = listed("--only") ?? Object.keys(models);
 const here = (name: string) => resolve("test", "bench", "train", name);
 const typescript = ["--import", "tsx"];
+
+const folder = join(work, "speed");
+mkdirSync(folder, { recursive: true });
+/** One file without what translates TypeScript as it loads, which would count as memory of the training. */
+const bundled = join(folder, "ours.mjs");
+buildSync({
+  entryPoints: [here("ours.ts")],
+  outfile: bundled,
+  bundle: true,
+  platform: "node",
+  format: "esm",
+  packages: "external",
+});
 
 const torch = torchPython();
 const tfjs = tfjsFolder();
 /** What trains, and how it is called. */
 const engines: Readonly<Record<string, readonly string[] | undefined>> = {
-  ours: [process.execPath, ...typescript, here("ours.ts")],
+  ours: [process.execPath, bundled],
   PyTorch: torch === undefined ? undefined : [torch, here("peer.py")],
   "TensorFlow.js": tfjs === undefined ? undefined : [process.execPath, ...typescript, here("peer-tfjs.ts")],
 };
@@ -55,15 +71,18 @@ function run(argv: readonly string[], job: object): Printed | string {
 const rows: SpeedRow[] = [];
 const goals: Goal[] = [];
 const versions: Record<string, string> = {};
-const folder = join(work, "speed");
-mkdirSync(folder, { recursive: true });
-for (const model of (Object.keys(models) as Model[]).filter((one) => only.includes(one))) {
+const chosen = (Object.keys(models) as Model[]).filter((one) => only.includes(one));
+const best = new Map<Model, Map<string, Printed>>();
+
+/** Writes what the engines read. */
+function prepare(model: Model): object {
   const { model: written, weights } = models[model](1);
   const at = (name: string) => join(folder, `${model}-${name}`);
   writeFileSync(at("start.onnx"), encodeModel(written));
   writeFileSync(at("weights.npz"), encodeNpz(weights));
   writeFileSync(at("data.npz"), encodeNpz(new Map(Object.entries(timedBatches(model)))));
-  const job = {
+  best.set(model, new Map());
+  return {
     model,
     file: at("start.onnx"),
     weights: at("weights.npz"),
@@ -73,33 +92,51 @@ for (const model of (Object.keys(models) as Model[]).filter((one) => only.includ
     seconds,
     rate: 1e-3,
   };
-  const best = new Map<string, Printed>();
-  for (let round = 0; round < rounds; round++) {
-    for (const threads of threadCounts) {
-      for (const [engine, argv] of Object.entries(engines)) {
-        if (!argv || rows.some((row) => row.model === model && row.engine === engine && row.error)) continue;
-        const printed = run(argv, { ...job, threads });
-        if (typeof printed === "string") {
-          rows.push({ model, engine, threads, stepsPerSecond: 0, cpuMs: 0, peakBytes: 0, losses: [], error: printed });
-          continue;
-        }
-        if (printed.version) versions[engine] = printed.version;
-        const key = `${engine} ${threads}`;
-        const before = best.get(key);
-        best.set(key, {
-          ...printed,
-          stepsPerSecond: Math.max(printed.stepsPerSecond, before?.stepsPerSecond ?? 0),
-          cpuMs: Math.min(printed.cpuMs, before?.cpuMs ?? Number.POSITIVE_INFINITY),
-          peakBytes: Math.max(printed.peakBytes, before?.peakBytes ?? 0),
-        });
+}
+
+function runRound(round: number, model: Model, job: object): void {
+  for (const threads of threadCounts) {
+    for (const [engine, argv] of Object.entries(engines)) {
+      if (!argv || rows.some((row) => row.model === model && row.engine === engine && row.error)) continue;
+      if (engine === "TensorFlow.js" && round > 0) continue;
+      const printed = run(argv, { ...job, threads });
+      if (typeof printed === "string") {
+        rows.push({ model, engine, threads, stepsPerSecond: 0, cpuMs: 0, peakBytes: 0, losses: [], error: printed });
+        console.error(`round ${round + 1}: ${model}, ${engine}: ${printed}`);
+        continue;
       }
+      console.error(
+        `round ${round + 1}: ${model}, ${engine}, ${threads} threads: ${printed.stepsPerSecond.toFixed(1)} steps/s`,
+      );
+      if (printed.version) versions[engine] = printed.version;
+      const key = `${engine} ${threads}`;
+      const before = best.get(model)!.get(key);
+      best.get(model)!.set(key, {
+        ...printed,
+        stepsPerSecond: Math.max(printed.stepsPerSecond, before?.stepsPerSecond ?? 0),
+        cpuMs: Math.min(printed.cpuMs, before?.cpuMs ?? Number.POSITIVE_INFINITY),
+        peakBytes: Math.max(printed.peakBytes, before?.peakBytes ?? 0),
+      });
     }
   }
-  for (const [key, { stepsPerSecond, cpuMs, peakBytes, losses }] of best) {
+}
+
+const jobs = chosen.map((model) => [model, prepare(model)] as const);
+const started = performance.now();
+for (let round = 0; round < rounds; round++) {
+  const passed = (performance.now() - started) / 60_000;
+  if (round > 0 && (passed * (round + 1)) / round > minutes) {
+    console.error(`${round} of ${rounds} rounds: more would take over ${minutes} minutes`);
+    break;
+  }
+  for (const [model, job] of jobs) runRound(round, model, job);
+}
+for (const model of chosen) {
+  for (const [key, { stepsPerSecond, cpuMs, peakBytes, losses }] of best.get(model)!) {
     const [engine, threads] = [key.slice(0, key.lastIndexOf(" ")), Number(key.slice(key.lastIndexOf(" ")))];
     rows.push({ model, engine, threads, stepsPerSecond, cpuMs, peakBytes, losses });
   }
-  judge(model, best);
+  judge(model, best.get(model)!);
 }
 
 /** Against the goals, each engine with as many threads as serve it best. */

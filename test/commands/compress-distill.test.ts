@@ -157,6 +157,20 @@ describe("compress --distill", () => {
     expect(left()).toEqual([]);
   });
 
+  test("an operator that has no gradient is named with its node", async () => {
+    const hard = makeModel({
+      inputs: [["x", "float32", ["n", 8]]],
+      outputs: [["scores", "float32", ["n", 4]]],
+      nodes: [makeNode("MatMul", "m", ["x", "w"], ["z"]), makeNode("Hardmax", "hard", ["z"], ["scores"], { axis: 1 })],
+      initializers: [floats("w", [8, 4])],
+    });
+    write("hard.onnx", encodeModel(hard));
+    const { code, stderr } = await run("--teacher", "teacher.onnx", "--student", "hard.onnx", "-o", "n.onnx");
+    expect(stderr).toMatch(/^error: .*node hard \(Hardmax\).*no gradient/);
+    expect(code).toBe(2);
+    expect(left()).toEqual([]);
+  });
+
   test("models and data that do not belong together are refused by name", async () => {
     write("other.onnx", encodeModel(classifier(8, 1, 3, false)));
     write("wide.npz", encodeNpz(new Map([["x", { dtype: "float32", shape: [9, 7], data: new Float32Array(63) }]])));
@@ -173,7 +187,7 @@ describe("compress --distill", () => {
     const wide = await run(...pair, "-o", "n.onnx", "--data", "wide.npz");
     expect(wide.stderr).toMatch(/wide\.npz.*array "x": the model expects shape .*8.*, found .*7/);
     const labels = await run(...pair, "-o", "n.onnx", "--labels", "wrong.txt");
-    expect(labels.stderr).toMatch(/--labels.* sample .*(rows\.npz\[17\]|18) has class 9; the model has classes 0 to 3/);
+    expect(labels.stderr).toMatch(/--labels: .*rows\.npz\[17\] has class 9; output "scores" has classes 0 to 3/);
     expect([stranger.code, wide.code, labels.code]).toEqual([2, 2, 2]);
     expect(left()).toEqual([]);
   });

@@ -108,6 +108,19 @@ describe("schemes", () => {
     expect(sqnr(result)).toBeGreaterThan(12);
   });
 
+  test("--int4-convolutions stores convolutions in 4 bits, too, in blocks of their channels", async () => {
+    const forms = async (...argv: string[]) =>
+      (await compress("--int4", "conv.onnx", "--data", "images", "--max-drop", "100%", ...argv)).tensors.flatMap(
+        ({ form }) => (form ? [`${form.bits} ${form.granularity} ${form.axis}`] : []),
+      );
+    expect(await forms()).toEqual(["8 channel 0", "8 channel 0"]);
+    expect(await forms("--int4-convolutions")).toEqual(["4 block 1", "4 block 1"]);
+    expect((await run("--int4", "look-up.onnx", "--int4-convolutions")).stderr).toMatch(/without effect: --int4-conv/);
+    expect((await run("--int8", "conv.onnx", "--int4-convolutions")).stderr).toMatch(
+      /--int4-convolutions: is for --int4/,
+    );
+  });
+
   test("--block n lets n elements share a scale", async () => {
     const { tensors } = await compress("--int8", "look-up.onnx", "--block", "64");
     expect(tensors.find(({ name }) => name === "first_w")!.form).toMatchObject({ bits: 8, blockSize: 64 });

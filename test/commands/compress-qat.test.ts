@@ -71,7 +71,7 @@ describe("compress --qat", () => {
     ["no samples", ["model.onnx", "--int8", "--qat"], /--qat: give samples to learn from with --data/],
     ["made-up samples", [...basic, "--int8", "--shape", "x=1x8"], /--shape: training needs real samples/],
     ["a teacher", [...basic, "--int8", "--teacher", "t.onnx"], /--teacher: is for --distill/],
-    ["a loss of layers", [...basic, "--int8", "--loss", "hidden"], /--loss hidden: --qat takes soft/],
+    ["a loss of layers", [...basic, "--int8", "--loss", "relations"], /--loss relations: --qat takes soft/],
     [
       "training without training",
       ["model.onnx", "--int8", "--steps", "4"],

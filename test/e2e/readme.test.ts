@@ -24,7 +24,8 @@ beforeAll(() => {
   const data = Float32Array.from({ length: 3 * 48 * 192 }, (_, at) => Math.sin(at));
   const sample = encodeNpz(new Map([["x", { dtype: "float32" as const, shape, data }]]));
   mkdirSync(join(folder, "samples"));
-  for (const name of ["sample.npz", "samples/1.npz"]) writeFileSync(join(folder, name), sample);
+  for (const name of ["sample.npz", "samples/1.npz", "samples/2.npz", "samples/3.npz"])
+    writeFileSync(join(folder, name), sample);
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

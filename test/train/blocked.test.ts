@@ -96,6 +96,14 @@ const graphs: readonly (readonly [name: string, nodes: readonly string[], Write]
     ],
   ],
   [
+    "channels are brought last without a way through the plain layout",
+    ["ReorderInput", "Conv", "ReorderOutput"],
+    (b, input) => {
+      const one = b.op("Conv", [input("x", [3, 16, 12, 12]), input("w", [32, 16, 3, 3])], picture(32), { pads });
+      return [b.transpose(one, [0, 2, 3, 1])];
+    },
+  ],
+  [
     "odd channels stay as they are",
     [],
     (b, input) => [b.op("Conv", [input("x", [3, 5, 12, 12]), input("w", [7, 5, 1, 1])], picture(7))],
@@ -109,4 +117,18 @@ test.each(graphs)("%s", async (_, nodes, write) => {
   const { difference, operators } = await bothWays(write, block);
   expect(difference).toBeLessThan(1e-5);
   expect(operators.filter((one) => one.startsWith("nchwc:")).map((one) => one.slice(6))).toEqual(nodes);
+});
+
+test("channels that fill one block lie last in it already", async () => {
+  const block = await blockSize();
+  if (block === 0) return;
+  const write: Write = (b, input) => {
+    const one = b.op("Conv", [input("x", [3, block, 12, 12]), input("w", [block, block, 3, 3])], picture(block), {
+      pads,
+    });
+    return [b.transpose(one, [0, 2, 3, 1])];
+  };
+  const { difference, operators } = await bothWays(write, block);
+  expect(difference).toBeLessThan(1e-5);
+  expect(operators).not.toContain("nchwc:ReorderOutput");
 });

@@ -70,6 +70,18 @@ describe("training", () => {
     losses(big.records).forEach((loss, at) => void expect(losses(parts.records)[at]).toBeCloseTo(loss, 5));
   });
 
+  test("ends with an error where nothing in the data counts", async () => {
+    const nothing = {
+      ...squaredError,
+      build(context: Parameters<typeof squaredError.build>[0]) {
+        const { loss, terms } = squaredError.build(context);
+        return { loss: context.b.mul(loss, 0), terms, weight: context.b.scalar(0) };
+      },
+    };
+    const ended = run({ steps: 5, batchSize: 10, evaluateEvery: 1 }, { objective: nothing });
+    await expect(ended).rejects.toThrow("nothing counts in the last 60 samples");
+  });
+
   test("goes on from any checkpoint bit for bit", async () => {
     const settings = { steps: 40, ema: 0.9, clipNorm: 1, weightDecay: 0.1, evaluateEvery: 3, checkpointEvery: 7 };
     // a score that is best in the middle, so that the best weights come through the checkpoint too

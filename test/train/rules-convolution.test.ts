@@ -57,6 +57,19 @@ testGradients("Conv", [
     auto_pad: "SAME_LOWER",
   }),
   conv("VALID", [normal([2, 3, 6, 5]), normal([4, 3, 3, 2])], { auto_pad: "VALID" }),
+  conv("16 channels, uneven pads and bias", [normal([2, 16, 5, 6]), normal([4, 16, 3, 3]), normal([4])], {
+    pads: [0, 1, 2, 0],
+  }),
+  conv("16 channels, dilations, strides, kernel all uneven", [normal([2, 16, 9, 10]), normal([3, 16, 3, 2])], {
+    strides: [3, 2],
+    dilations: [2, 3],
+    pads: [2, 1, 2, 1],
+  }),
+  conv("16 channels, stride 3, the last places are not read", [normal([2, 16, 6, 7]), normal([3, 16, 2, 3])], {
+    strides: [3, 3],
+  }),
+  conv("16 channels, one axis", [normal([2, 16, 9]), normal([4, 16, 3])], { pads: [1, 1], strides: [2] }),
+  conv("16 channels, three axes", [normal([1, 16, 3, 3, 4]), normal([2, 16, 2, 2, 3])], { pads: [0, 1, 1, 1, 0, 1] }),
   conv("three axes", [normal([2, 2, 4, 4, 5]), normal([3, 2, 2, 3, 3])], {
     pads: [0, 1, 1, 1, 1, 1],
     strides: [1, 2, 1],
@@ -93,6 +106,11 @@ const apart = distinct([2, 2, 6, 7], 0.05);
 
 testGradients("ConvTranspose, pooling", [
   transposed("stride 2, output padding and bias", [normal([2, 3, 4, 5]), normal([3, 2, 3, 3]), normal([2])], {
+    strides: [2, 2],
+    pads: [1, 1, 1, 1],
+    output_padding: [1, 1],
+  }),
+  transposed("to 16 channels, stride 2, output padding", [normal([2, 3, 4, 3]), normal([3, 16, 3, 3])], {
     strides: [2, 2],
     pads: [1, 1, 1, 1],
     output_padding: [1, 1],

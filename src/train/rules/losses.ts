@@ -35,12 +35,16 @@ function sharesOf({ b, node, inputs, cotangent }: RuleContext): { readonly share
   const column = [given.shape[0]!, 1, ...given.shape.slice(1)];
   const counts = ignored === undefined ? undefined : b.compare("Equal", given, ignored);
   const labels = counts ? b.where(counts, 0, given) : given;
-  const gathered = weights
-    ? b.op("Gather", [weights, labels], { dtype: scores.dtype, shape: given.shape })
-    : b.filled(1, { dtype: scores.dtype, shape: given.shape });
-  const each = counts ? b.where(counts, 0, gathered) : gathered;
-  const g = cotangent();
   const uniform = !weights && !counts;
+  // one cotangent for each position already
+  if (uniform && reduction === "none")
+    return { share: b.reshape(cotangent(), column), labels: b.reshape(labels, column) };
+  const gathered = () =>
+    weights
+      ? b.op("Gather", [weights, labels], { dtype: scores.dtype, shape: given.shape })
+      : b.filled(1, { dtype: scores.dtype, shape: given.shape });
+  const each = counts ? b.where(counts, 0, gathered()) : gathered();
+  const g = cotangent();
   const total = () => (uniform ? elementCount(given.shape) : b.reduce("ReduceSum", each, undefined, false));
   const share = b.mul(each, reduction === "mean" ? b.div(g, total()) : g);
   return { share: b.reshape(share, column), labels: b.reshape(labels, column) };

@@ -12,6 +12,8 @@ export type WeightForm = (b: GraphBuilder, x: Value, g: Value, geometry: ConvGeo
 const mostPatches = 8 << 20;
 const cachedPatches = 2 << 20;
 const mostParts = 16;
+/** With fewer channels than this, runs of them are too short to be worth their order. */
+const leastChannels = 16;
 
 /** The weight gradient, in the form that is fastest for the geometry. */
 export const weightGradient: WeightForm = (b, x, g, geometry) => {
@@ -28,11 +30,13 @@ export const weightGradient: WeightForm = (b, x, g, geometry) => {
 
 /**
  * By test/bench/train/conv-forms.ts on a Xeon with AVX-512 (onnxruntime 1.30, one thread, CPU-ms). 64->64 3x3 on 7x7, batch
- * 64: unfold 3.7, slices 4.3 to 5.8, swapped Conv 5.4. 16->32 3x3/2 on 28x28: 2.2, 5.5, 4.8. 16->16 3x3 on 28x28: 8.3, 10,
- * 12, and 5.0 to 5.5 unfolded a few rows at a time. Depthwise 96 3x3, batch 8: tap by tap 5.2, unfold 6.4.
+ * 64: window 2.1, unfold 3.7, slices 4.3 to 5.8, swapped Conv 4.7. 32->32 on 14x14: 2.6, 3.9, 5.4, 7.4. 16->32 3x3/2 on
+ * 28x28: 1.7, 2.2, 5.5, 4.4. 16->16 3x3 on 28x28: 4.8, 7.2 (5.0 to 5.5 a few rows at a time), 9.8, 12. 8->16: window 3.3,
+ * unfold 2.5. Depthwise 96 3x3, batch 8: tap by tap 5.2, unfold 6.4.
  */
 function formFor(x: Value, g: Value, { kernel, group }: ConvGeometry): WeightForm {
   if (isOne(kernel) && group === 1) return singleTapForm;
+  if (group === 1 && kernel.length <= 2 && x.shape[1]! >= leastChannels) return windowForm;
   if (group === x.shape[1]! && group === g.shape[1]! && product(kernel) <= 9) return depthwiseForm;
   return unfoldForm;
 }
@@ -88,6 +92,41 @@ export const depthwiseForm: WeightForm = (b, x, g, geometry) => {
   });
   return b.reshape(b.concat(sums, 1), [g.shape[1]!, 1, ...geometry.kernel]);
 };
+
+/**
+ * A Conv with g as its filters: the window is all places at once, and moves by one tap. Rows of the batch are groups, and
+ * the channels an axis of places of their own, of which each sees only itself; last, so that whole runs of them are read.
+ * Strides and dilations change places. Of up to two axes, as onnxruntime has no convolution of four.
+ */
+export const windowForm: WeightForm = (b, x, g, { kernel, strides, dilations, begin, large, small }) => {
+  const [n, cin] = x.shape as readonly [number, number];
+  const cout = g.shape[1]!;
+  const filters = b.reshape(g, [n * cout, 1, ...small, 1]);
+  const seen = small.map((size, at) => (size - 1) * strides[at]! + 1);
+  const end = kernel.map((size, at) => Math.max(0, (size - 1) * dilations[at]! + seen[at]! - large[at]! - begin[at]!));
+  // more taps than the kernel has where its last ones do not reach the end
+  const taps = large.map((size, at) => Math.floor((size + begin[at]! + end[at]! - seen[at]!) / dilations[at]!) + 1);
+  const attributes = {
+    kernel_shape: [...small, 1],
+    strides: [...dilations, 1],
+    dilations: [...strides, 1],
+    pads: [...begin, 0, ...end, 0],
+    group: n,
+  };
+  const form = { dtype: x.dtype, shape: [1, n * cout, ...taps, cin] };
+  const each = b.op("Conv", [b.reshape(channelsLast(b, x), [1, n, ...large, cin]), filters], form, attributes);
+  const sums = b.reduce("ReduceSum", b.reshape(each, [n, cout, ...taps, cin]), [0], false);
+  const axes = kernel.map((_, at) => at + 1);
+  const whole = taps.every((count, at) => count === kernel[at]);
+  const starts = axes.map(() => 0);
+  const cut = whole ? sums : b.slice(sums, axes, starts, kernel);
+  return b.transpose(cut, [0, axes.length + 1, ...axes]);
+};
+
+/** [N, places..., C]. */
+function channelsLast(b: GraphBuilder, x: Value): Value {
+  return b.transpose(x, [0, ...spatial(x).map((_, at) => at + 2), 1]);
+}
 
 /** The patches by a grouped Conv whose filters have a single 1 each; any geometry. */
 export const unfoldForm: WeightForm = (b, x, g, geometry) => {

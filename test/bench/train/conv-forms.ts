@@ -22,6 +22,7 @@ import {
   unfoldForm,
   type WeightForm,
   weightGradient,
+  windowForm,
   withPads,
 } from "../../../src/train/rules/weight-gradient.js";
 
@@ -115,6 +116,7 @@ const forms: readonly Form[] = [
   ["dW: one tap", single, weight(singleTapForm)],
   ["dW: tap by tap", depthwise, weight(depthwiseForm)],
   ["dW: one-hot unfold", always, weight(unfoldForm)],
+  ["dW: window", dense, weight(windowForm)],
   ["dW: slices", always, weight(slicesForm)],
   ["dW: swapped Conv", dense, weight(swappedForm)],
   ["dW: swapped, in blocks", dense, weight(swappedForm), true],
@@ -168,6 +170,7 @@ const settings = [
   setting(64, 16, 32, 28, 1, 2),
   setting(8, 96, 96, 28, 3, 1, 96),
   setting(8, 64, 64, 32, 3),
+  setting(64, 8, 16, 28, 3),
 ];
 const block = await blockSize();
 console.log(`channels in a block: ${block || "no blocked layout on this machine"}`);

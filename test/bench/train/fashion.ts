@@ -14,7 +14,6 @@ export interface Pictures {
 }
 
 export const side = 28;
-export const classes = 10;
 
 /** The two sets of the data set; undefined where it cannot be had. */
 export function readFashion(): { readonly train: Pictures; readonly test: Pictures } | undefined {

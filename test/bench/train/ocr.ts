@@ -5,7 +5,7 @@ import { floats, xorshift } from "../quantize/harness.js";
 import { drawLine, noisyPixels, textLines, trainingTexts } from "../quantize/lines.js";
 
 /** Canvas widths, rising; the few lines that need more are left out. */
-export const widths = [384, 512, 640] as const;
+const widths = [384, 512, 640] as const;
 
 /** About `count` unlabelled lines, each a batch of one; undefined where the corpus or a font is missing. */
 export function trainingLines(count: number, seed = 7): readonly Batch[] | undefined {

@@ -5,6 +5,7 @@ import { distillationObjective } from "../../../src/distill/objective.js";
 import { decodeNpz } from "../../../src/formats/npz.js";
 import { decodeModel } from "../../../src/formats/onnx.js";
 import { elementCount, type Tensor } from "../../../src/tensor/tensor.js";
+import { flushDenormals } from "../../../src/train/denormals.js";
 import type { TrainingGraph } from "../../../src/train/graph.js";
 import { createOptimizer } from "../../../src/train/optimizer.js";
 import { bindShapes, prepareModel } from "../../../src/train/prepare.js";
@@ -21,6 +22,7 @@ const job = JSON.parse(process.argv[2]!) as {
   readonly seconds: number;
   readonly rate: number;
 };
+await flushDenormals();
 const model = prepareModel(decodeModel(new Uint8Array(readFileSync(job.file)), job.file), noFiles, {
   name: job.file,
   frozen: [],

@@ -1,4 +1,5 @@
-// Quantization-aware training on real tasks: what PTQ loses, and what of it training brings back.
+// Quantization-aware training on real tasks: what PTQ loses, and what of it training brings back. `tsx test/bench/train/qat.ts
+// fashion|ocr int8|static|int4|int4-matmul ...`; settings as environment variables (STEPS, BATCH, RATE, LINES, ...).
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Batch } from "../../../src/data/batch.js";
@@ -24,11 +25,12 @@ import { ocrRecognition } from "../../ocr-lines.js";
 import { plainQuantizer } from "../../plain-quantizer.js";
 import { noExternal, observe, settings as staticSettings } from "../../quantize/static/observe.js";
 import { readFashion } from "./fashion.js";
+import { work } from "./fetch.js";
 import { fashionAccuracy, ocrErrors } from "./judge.js";
 import { fashionCnn, fashionTeacher } from "./models/fashion.js";
 import { trainingLines } from "./ocr.js";
 
-const folder = "/tmp/qat";
+const folder = join(work, "qat");
 mkdirSync(folder, { recursive: true });
 const env = (name: string, fallback: number) => Number(process.env[name] ?? fallback);
 
@@ -175,7 +177,7 @@ async function main([taskName, ...names]: readonly string[]): Promise<void> {
     if (activations) applyStatic(ptq, activations, noExternal);
     const saved = await save(ptq, `${name}-ptq`);
     console.log(`${name} PTQ: ${(await task.judge(saved.path)).toFixed(2)} (${saved.bytes} bytes)`);
-    if (process.env["STEPS"] === "0") continue;
+    if (env("STEPS", 300) === 0) continue;
     const settings: QatSettings = {
       ...defaultQat,
       name: "model",
@@ -193,7 +195,6 @@ async function main([taskName, ...names]: readonly string[]): Promise<void> {
     const job = await quantizationAwareTraining(parts, settings);
     const teacher = await openSession(encodeModel(exposeValues(base, job.inside)));
     const inputs = teacher.inputs.map((input) => input.name);
-    if (process.env["STEPS"] === "0") continue;
     const changed = { steps: env("STEPS", 300), batchSize: env("BATCH", 64) };
     await train({
       model: job.model,

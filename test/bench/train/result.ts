@@ -40,7 +40,7 @@ export interface TrainResult {
 }
 
 /** The timings of all models; see speed.ts. */
-export interface SpeedResult {
+interface SpeedResult {
   readonly rows: readonly SpeedRow[];
   readonly goals: readonly Goal[];
 }

@@ -4,6 +4,7 @@
 import { performance } from "node:perf_hooks";
 import { parseArgs } from "node:util";
 import type { Batch } from "../../../src/data/batch.js";
+import { flushDenormals } from "../../../src/train/denormals.js";
 import type { Parameter } from "../../../src/train/graph.js";
 import type { Objective } from "../../../src/train/objective.js";
 import { createOptimizer, type UpdateSettings } from "../../../src/train/optimizer.js";
@@ -44,6 +45,7 @@ const crossEntropy: Objective = {
   },
 };
 
+await flushDenormals();
 for (const name of (positionals.length > 0 ? positionals : Object.keys(models)) as (keyof typeof models)[]) {
   const { model } = models[name](1);
   const trainable = prepareModel(model, () => new Uint8Array(), { name, frozen: [], batchNorm: "frozen" });

@@ -14,7 +14,7 @@ const measure = "top-1";
 const epoch = 937;
 
 /** Pictures as samples. */
-export function pictureSamples({ count, images, labels }: Pictures): Samples {
+function pictureSamples({ count, images, labels }: Pictures): Samples {
   const size = side * side;
   return {
     count,
@@ -27,7 +27,7 @@ export function pictureSamples({ count, images, labels }: Pictures): Samples {
 }
 
 /** The pictures and their mirror images. */
-export function withMirrored({ count, images, labels }: Pictures): Pictures {
+function withMirrored({ count, images, labels }: Pictures): Pictures {
   const all = new Float32Array(2 * images.length);
   all.set(images);
   for (let at = 0; at < images.length; at++) {
@@ -98,7 +98,7 @@ export const fashion: Task = {
           settings,
           async (file) => (await learn(start, file, samples, loss, course)).seconds,
         );
-      const distilled = await student("distilled", taught, softLoss(4));
+      const distilled = await student("distilled", taught, softLoss(2));
       const reached = await add("student, distilled", distilled, course.steps, seed);
       const alone = await student("alone", plain, hardLoss);
       pairs.push([await add("student, labels alone", alone, course.steps, seed), reached]);

@@ -36,7 +36,7 @@ export const ocr: Task = {
     const data = linesFolder();
     if (!data) return undefined;
     const share = ["--student-params", "0.7"];
-    const steps = settings.quick ? 2 : 400;
+    const steps = settings.quick ? 2 : 300;
     const student = await kept(id, "student", settings, async (file) =>
       compress([
         ...[ocrRecognition, "--distill", ...share, "--data", data, "-o", file],
