@@ -181,6 +181,7 @@ export async function distillJob(host: Host, job: Job, link: Link): Promise<Outc
         labels: String(options["labels"] ?? "none"),
         loss: formatMix(mix),
         temperature: String(temperature),
+        "blank weight": String(blankWeight),
         "layer pairs": layers.map((pair) => `${pair.student}=${pair.teacher}`).join(" "),
       },
     };
