@@ -39,10 +39,10 @@ import { openSamples, withLabels } from "./training-samples.js";
 import { modelBytes, writeModelFile } from "./write-model.js";
 
 /**
- * Softens outputs unless told otherwise: Hinton's and DistilBERT's choice; not for a student that is made from the teacher
- * and has its answers already.
+ * Softens outputs unless told otherwise: Hinton's and DistilBERT's choice; not for a student that has nearly the teacher's
+ * answers already.
  */
-const usualTemperature = { given: 2, made: 1 } as const;
+const usualTemperature = { apart: 2, near: 1 } as const;
 
 /** Samples by which a student is made of a teacher; some of them judge what was found on the others. */
 const looks = 40;
@@ -95,7 +95,7 @@ export async function distillJob(host: Host, job: Job, link: Link): Promise<Outc
     const mix = mixOf(options["loss"] as string | undefined, pairs, labelled);
     const wholeStudent = { model: model.copy, readExternal: student.readExternal };
     const layers = await pairLayers(options, mix, source, wholeStudent, first);
-    const start = options["student"] === undefined ? "made" : "given";
+    const start = student.isNear ? "near" : "apart";
     const temperature = (options["temperature"] as number | undefined) ?? usualTemperature[start];
     const settings = trainingSettings(options, "distill", training.count, start);
     const blankWeight = (options["blankWeight"] as number | undefined) ?? 1;
@@ -181,6 +181,7 @@ export async function distillJob(host: Host, job: Job, link: Link): Promise<Outc
         labels: String(options["labels"] ?? "none"),
         loss: formatMix(mix),
         temperature: String(temperature),
+        "blank weight": String(blankWeight),
         "layer pairs": layers.map((pair) => `${pair.student}=${pair.teacher}`).join(" "),
       },
     };

@@ -22,6 +22,8 @@ export interface Student {
   readonly readExternal: ReadExternal;
   readonly externalFiles: readonly string[];
   readonly source: StudentSource;
+  /** Whether it gives nearly the teacher's answers already: one of lower ranks does. */
+  readonly isNear: boolean;
   readonly file: SourceFile | null;
   /** Runs it as it is. */
   open(threads: number): Promise<Session>;
@@ -64,7 +66,7 @@ export async function openStudent(
     plan.method === "layers"
       ? `${kept} of ${plan.layers.length} layers of ${teacher.path}`
       : `${teacher.path} with ${formatNumberOf(plan.ranks.length, "product")} of lower rank`;
-  return madeStudent(student, teacher, {
+  return madeStudent(student, teacher, plan.method === "rank", {
     words,
     layers: plan.layers.map(({ name, parameters, kept: own, why }) => ({ name, parameters, kept: own, why })),
   });
@@ -110,6 +112,7 @@ async function studentFile(host: Host, path: string): Promise<Student> {
     readExternal: source.readExternal,
     externalFiles: source.externalFiles,
     source: { words: path, layers: [] },
+    isNear: false,
     file: await fileOf(source),
     open: (threads) => openSession(absolute(host, path), { threads }),
   };
@@ -119,6 +122,7 @@ async function studentFile(host: Host, path: string): Promise<Student> {
 function madeStudent(
   model: ModelProto,
   { path, readExternal, externalFiles }: ModelFile,
+  isNear: boolean,
   source: StudentSource,
 ): Student {
   return {
@@ -127,6 +131,7 @@ function madeStudent(
     readExternal,
     externalFiles,
     source,
+    isNear,
     file: null,
     open: (threads) => openSession(encodeModel(model, readExternal), { threads }),
   };

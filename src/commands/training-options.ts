@@ -62,7 +62,7 @@ export function distillOptions(): Option[] {
     ),
     new Option(
       "--temperature <number>",
-      "what softens the outputs (default: 2; 1 for a student made from the teacher)",
+      "what softens the outputs (default: 2; 1 for a student of lower rank)",
     ).argParser(between(0.1, 100)),
     new Option("--blank-weight <share>", "what a frame counts that is surely a blank (CTC; default: 1)").argParser(
       between(0, 1),
@@ -80,7 +80,7 @@ export function trainingOptions(): Option[] {
     new Option("--batch <rows>", "samples of a batch (default: 32)").argParser(whole(1, 65_536)),
     new Option(
       "--rate <number>",
-      "learning rate (default: 5e-4; 5e-5 for a student made from the teacher; --int8 --qat 1e-4)",
+      "learning rate (default: 5e-4; 1e-5 for a student of lower rank; --int8 --qat 1e-4)",
     ).argParser(between(0, 100)),
     new Option("--schedule <kind>", "how the rate falls (default: cosine)").choices([
       "constant",
@@ -94,7 +94,7 @@ export function trainingOptions(): Option[] {
     new Option("--optimizer <name>", "how weights are updated (default: adamw)").choices(["adamw", "sgd"]),
     new Option(
       "--weight-decay <number>",
-      "decay of weights, as a share of the rate (default: 0.01; 0 for a student made from the teacher and --qat)",
+      "decay of weights, as a share of the rate (default: 0.01; 0 for a student of lower rank and --qat)",
     ).argParser(between(0, 10)),
     new Option("--clip-norm <number>", "largest norm of a gradient, 0 for any (default: 1)").argParser(between(0, 1e9)),
     new Option("--accumulate <n>", "batches whose gradients make one step (default: 1)").argParser(whole(1, 65_536)),
@@ -150,19 +150,19 @@ const usualEpochs = 3;
 const [fewest, most] = [200, 5000];
 
 /** Usual rates. What starts near its goal is only to be mended: higher rates undo more than they mend. */
-const usualRates = { int8: 1e-4, int4: 5e-4, given: 5e-4, made: 5e-5 } as const;
+const usualRates = { int8: 1e-4, int4: 5e-4, apart: 5e-4, near: 1e-5 } as const;
 
 /**
- * How training goes, as the options say; `count` is how many samples there are to train on. A student may be `given`, or
- * `made` from its teacher.
+ * How training goes, as the options say; `count` is how many samples there are to train on. A student may start `near` its
+ * teacher's answers.
  */
 export function trainingSettings(
   options: Options,
   mode: TrainingMode,
   count: number,
-  student: "given" | "made" = "given",
+  student: "apart" | "near" = "apart",
 ): TrainingSettings {
-  const isMending = mode === "qat" || student === "made";
+  const isMending = mode === "qat" || student === "near";
   const given = <T>(name: string, otherwise: T): T => (options[name] as T | undefined) ?? otherwise;
   const batchSize = Math.min(given("batch", 32), count);
   const accumulate = given("accumulate", 1);

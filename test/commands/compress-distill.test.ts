@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { compressCommand } from "../../src/commands/compress.js";
+import { uniform } from "../../src/data/random.js";
 import { encodeNpz } from "../../src/formats/npz.js";
 import { encodeModel } from "../../src/formats/onnx.js";
 import { makeNode } from "../../src/graph/node.js";
@@ -44,6 +45,8 @@ describe("compress --distill", () => {
     ]);
     expect(result.training.curve).toHaveLength(60);
     expect(result.training.evaluations).toHaveLength(10);
+    // not by how many answers are the same: most are, where most are the same one
+    expect(result.training.measure).toEqual({ name: "KL from the teacher's outputs", higherIsBetter: false });
     expect(result.data).toMatchObject({ training: 360, heldOut: 40, labelled: false });
     expect(readFileSync(join(folder, "report.html"), "utf8")).toMatch(/How training went/);
     expect(existsSync(join(folder, "out.onnx"))).toBe(true);
@@ -99,6 +102,34 @@ describe("compress --distill", () => {
     expect(log.map((line) => JSON.parse(line).step)).toEqual([1, 1, 2, 2, 3, 3, 4, 4, 5, 5]);
     expect(JSON.parse(log[0]!).terms).toEqual({ soft: expect.any(Number), hidden: expect.any(Number) });
     expect(readdirSync(join(folder, "said")).length).toBeGreaterThan(10);
+  });
+
+  test("frames that are surely blanks weigh less, also where there are many classes", async () => {
+    const wide = (seed: number) => {
+      const next = uniform(seed);
+      // the blank is all or nothing, by the sign of the first input
+      const weights = Array.from({ length: 8 * 1100 }, (_, at) => (at === 0 ? 40 : 4 * (next() - 0.5)));
+      return makeModel({
+        inputs: [["x", "float32", ["n", 8]]],
+        outputs: [["y", "float32", ["n", 1100]]],
+        nodes: [
+          makeNode("MatMul", "head", ["x", "w"], ["logits"]),
+          makeNode("Softmax", "softmax", ["logits"], ["y"], { axis: 1 }),
+        ],
+        initializers: [floats("w", [8, 1100], weights)],
+      });
+    };
+    write("wide.onnx", encodeModel(wide(1)));
+    write("wide-student.onnx", encodeModel(wide(2)));
+    const lossWith = async (...more: readonly string[]) => {
+      const { code } = await run(
+        ...["--teacher", "wide.onnx", "--student", "wide-student.onnx", "--steps", "1", "--rate", "0"],
+        ...["-o", "wide-out.onnx", "--log", "wide.jsonl", "--force", ...more],
+      );
+      expect(code).toBe(0);
+      return JSON.parse(readFileSync(join(folder, "wide.jsonl"), "utf8").split("\n")[0]!).loss as number;
+    };
+    expect(await lossWith("--blank-weight", "0.01")).toBeGreaterThan(1.3 * (await lossWith()));
   });
 
   test("a run that goes on from a checkpoint ends with the same bytes", async () => {

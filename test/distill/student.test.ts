@@ -1,4 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
+import type { Batch } from "../../src/data/batch.js";
 import { parameterCount, withoutParts } from "../../src/distill/edit.js";
 import { symmetricEigen } from "../../src/distill/eigen.js";
 import { rankBases, withRanks } from "../../src/distill/low-rank.js";
@@ -211,6 +212,13 @@ describe("a student of thinner products", () => {
       return error;
     };
     expect(await errorAt(2)).toBeLessThan(1.2 * (await errorAt(0)));
+    // nor is what ranks leave out judged by the samples they fit
+    const lostAt = async (judged: readonly Batch[]) => {
+      const [basis] = await rankBases(model, thickWeights(model), feeds.slice(0, 2), noFiles, judged);
+      return basis!.power.slice(2).reduce((sum, one) => sum + one, 0);
+    };
+    expect(await lostAt(feeds.slice(0, 2))).toBeLessThan(0.01);
+    expect(await lostAt(feeds.slice(4))).toBeGreaterThan(0.3);
   });
 
   test("gets as small as asked", async () => {

@@ -16,7 +16,7 @@ const lines = 1600;
 
 /** A folder of unlabelled lines; undefined where they cannot be rendered. */
 export function linesFolder(): string | undefined {
-  const folder = beside(id, `lines-${lines}`);
+  const folder = beside(id, `training-lines-${lines}`);
   const done = join(folder, ".complete");
   if (existsSync(done)) return folder;
   const rendered = trainingLines(lines);
@@ -35,44 +35,35 @@ export const ocr: Task = {
   async run(settings) {
     const data = linesFolder();
     if (!data) return undefined;
-    const share = ["--student-params", "0.7"];
-    const steps = settings.quick ? 2 : 300;
-    const student = await kept(id, "student", settings, async (file) =>
-      compress([
-        ...[ocrRecognition, "--distill", ...share, "--data", data, "-o", file],
-        ...["--steps", `${steps}`, "--batch", "4", "--rate", "2e-4", "--weight-decay", "0", "--temperature", "1"],
-        ...["--held-out", "2%", "--threads", `${settings.threads}`, "--seed", `${settings.seeds[0] ?? 1}`],
-      ]),
-    );
-    // with a rate of 0 the file comes out as the student starts
-    const start = await kept(id, "student-start", settings, async (file) =>
-      compress([
-        ocrRecognition,
-        "--distill",
-        ...share,
-        "--data",
-        data,
-        "-o",
-        file,
-        "--steps",
-        "1",
-        "--rate",
-        "0",
-        "--batch",
-        "1",
-      ]),
-    );
+    const common = [ocrRecognition, "--distill", "--student-params", "70%", "--data", data];
+    const steps = settings.quick ? 2 : 150;
     const measure = "CER";
     const of = weightsOf(ocrRecognition);
     const original = await ocrErrors(ocrRecognition);
-    const before = await ocrErrors(start.file);
-    const after = await ocrErrors(student.file);
-    const { weights, bytes, seconds } = student;
-    const rows: readonly Row[] = [
+    const rows: Row[] = [
       { task: id, what: "original", measure, value: original, weights: of, bytes: statSync(ocrRecognition).size },
-      { task: id, what: "student before", measure, value: before, weights: start.weights, bytes: start.bytes },
-      { task: id, what: "student after", measure, value: after, weights, bytes, steps, seconds },
     ];
+    const after: number[] = [];
+    let weights = 0;
+    for (const seed of settings.seeds) {
+      const kind = ["--threads", `${settings.threads}`, "--seed", `${seed}`, "--held-out", "2%", "--batch", "4"];
+      // with a rate of 0 the file comes out as the student starts
+      const start = await kept(id, `student-start-${seed}`, settings, async (file) =>
+        compress([...common, ...kind, "-o", file, "--steps", "1", "--rate", "0"]),
+      );
+      // else all is as it is out of the box
+      const student = await kept(id, `student-${seed}`, settings, async (file) =>
+        compress([...common, ...kind, "-o", file, "--steps", `${steps}`]),
+      );
+      const before = await ocrErrors(start.file);
+      after.push(await ocrErrors(student.file));
+      weights = Math.max(weights, student.weights);
+      const { bytes, seconds } = student;
+      rows.push(
+        { task: id, what: "student before", measure, value: before, weights: start.weights, bytes: start.bytes, seed },
+        { task: id, what: "student after", measure, value: after.at(-1)!, weights, bytes, steps, seconds, seed },
+      );
+    }
     for (const { what, value } of rows) console.log(`  ${what}: ${value.toFixed(2)} % CER`);
     const fewer = 100 * (1 - weights / of);
     const goals: readonly Goal[] = [
@@ -80,8 +71,8 @@ export const ocr: Task = {
       {
         task: id,
         goal: "within 1.5 points CER of the original",
-        measured: (after - original).toFixed(2),
-        met: after - original <= 1.5,
+        measured: after.map((value) => (value - original).toFixed(2)).join(", "),
+        met: after.every((value) => value - original <= 1.5),
       },
     ];
     return { rows, goals };
