@@ -1,22 +1,17 @@
 import { rmSync } from "node:fs";
 import type { Host } from "../cli.js";
-import { pairOutputs } from "../distill/check.js";
-import { formatMix } from "../distill/mix.js";
-import { distillationObjective, labelExtra } from "../distill/objective.js";
-import { describeOutputs } from "../distill/outputs.js";
-import { createTeacher } from "../distill/teacher.js";
+import { composeDistillation, type Distillation } from "../distill/distillation.js";
+import { formatMix, termWords } from "../distill/mix.js";
+import { comparedBy } from "../distill/objective.js";
+import { sideOf } from "../distill/sides.js";
 import { openSession, type Session } from "../engine/session.js";
-import { UserError } from "../errors.js";
 import { isBroken } from "../evaluate/agreement.js";
 import type { ModelProto } from "../formats/onnx.js";
 import { checkGraphs } from "../graph/check.js";
 import { cloneModel } from "../graph/clone.js";
 import { normalise } from "../graph/normalise/index.js";
-import type { ModelScore } from "../render/training-result.js";
+import type { LossPart, ModelScore } from "../render/training-result.js";
 import { prepareModel, writeBack } from "../train/prepare.js";
-import type { TrainingData } from "../train/task.js";
-import { pairLayers } from "./distill-layers.js";
-import { lossesOf, manyClasses, mixOf, renamed, shapesOf, usesTop } from "./distill-losses.js";
 import { openStudent } from "./distill-student.js";
 import { absolute } from "./files.js";
 import { readModelFile } from "./model-files.js";
@@ -35,7 +30,7 @@ import {
 import type { Job, Link, Outcome } from "./training-job.js";
 import { noGain, openGauge, speedOf, warningsOf } from "./training-measure.js";
 import { frozenPatterns, trainingSettings } from "./training-options.js";
-import { openSamples, withLabels } from "./training-samples.js";
+import { openSamples } from "./training-samples.js";
 import { modelBytes, writeModelFile } from "./write-model.js";
 
 /**
@@ -65,60 +60,40 @@ export async function distillJob(host: Host, job: Job, link: Link): Promise<Outc
     const { training, heldOut, metric } = samples;
     const labelled = training.labels !== undefined;
     const first = await training.read(0);
-    const theirs = describeOutputs(source.model, shapesOf(await session.run(first)), labelled);
-    const count = Math.min(looks, training.count);
-    const looked = await Promise.all(Array.from({ length: count }, (_, at) => training.read(at)));
     // weights that hide in Constant nodes are weights, too
     const normalised = cloneModel(source.model);
     normalise(normalised, source.readExternal, { constantInputs: "keep" });
     const whole = { ...source, model: normalised };
-    const student = await openStudent(host, options, whole, theirs, looked, link);
+    const theirs = await sideOf(job.model, normalised, session, first, labelled);
+    const count = Math.min(looks, training.count);
+    const looked = await Promise.all(Array.from({ length: count }, (_, at) => training.read(at)));
+    const student = await openStudent(host, options, whole, theirs.outputs, looked, link);
     const before = await kept(student.open(threads));
     const model = prepareModel(student.model, student.readExternal, {
       name: student.name,
       frozen: frozenPatterns(options),
       batchNorm: (options["batchNorm"] as "frozen" | "train" | undefined) ?? "frozen",
     });
-    const fitting = new Map([...first].filter(([name]) => before.inputs.some((input) => input.name === name)));
-    const ours =
-      fitting.size === before.inputs.length
-        ? describeOutputs(model.copy, shapesOf(await before.run(fitting)), labelled)
-        : [];
-    const pairs = pairOutputs(
-      { name: job.model, inputs: session.inputs, outputs: theirs },
-      { name: student.name, inputs: before.inputs, outputs: ours },
-    );
-    const classPair = pairs.find(({ kind }) => kind === "classes");
-    const classOutput = classPair && theirs.find(({ value }) => value === classPair.teacher)!;
-    const classes = classOutput?.shape[classPair!.axis];
-    const named = renamed(pairs, theirs);
-    const mix = mixOf(options["loss"] as string | undefined, pairs, labelled);
-    const wholeStudent = { model: model.copy, readExternal: student.readExternal };
-    const layers = await pairLayers(options, mix, source, wholeStudent, first);
     const start = student.isNear ? "near" : "apart";
     const temperature = (options["temperature"] as number | undefined) ?? usualTemperature[start];
     const settings = trainingSettings(options, "distill", training.count, start);
     const blankWeight = (options["blankWeight"] as number | undefined) ?? 1;
-    // a frame is weighed by all that the teacher says of it
-    const few = blankWeight === 1 && classes !== undefined && classes >= manyClasses;
-    const top = few && usesTop(mix, classPair!, theirs);
-    const objective = distillationObjective(pairs, layers, {
-      mix,
+    const cache = options["cache"] as string | undefined;
+    const distillation = await composeDistillation({
+      teacher: { ...theirs, model: normalised, readExternal: source.readExternal },
+      student: { ...(await sideOf(student.name, model.copy, before, first, labelled, theirs)), trainable: model },
+      isMade: options["student"] === undefined,
+      training,
+      mix: options["loss"] as string | undefined,
+      pairs: options["pairs"] as string | undefined,
       temperature,
-      beta: 0.5,
-      smoothing: 0,
       blankWeight,
-      heads: 1,
-      mask: session.inputs.find(({ name, shape }) => /mask/i.test(name) && shape.length === 2)?.name,
-      topClasses: top,
       seed: settings.seed,
+      store: cache === undefined ? undefined : openStore(host, cache),
+      threads,
     });
-    const losses = lossesOf(mix, pairs, layers);
-    let data: TrainingData = training;
-    if (mix.has("hard")) {
-      if (!classOutput) throw new UserError("--loss hard: the models have no output of classes for labels");
-      data = withLabels(training, labelExtra, { ...classOutput, axis: classPair!.axis });
-    }
+    open.push(distillation);
+    const { mix, layers, objective, data, named } = distillation;
     const shared = {
       versions: versionsOf(host),
       teacher: { ...(await fileOf(source)), parameters: floatElements(normalised) },
@@ -132,44 +107,14 @@ export async function distillJob(host: Host, job: Job, link: Link): Promise<Outc
         labelled,
         notes: [samples.note, ...training.notes],
       },
-      losses,
+      losses: lossesOf(distillation),
       weights: describeWeights(model),
     };
-    // what the loss compares of the teacher
-    const asked = losses.flatMap(({ term, pairs: own }) =>
-      term === "hard" ? [] : own.map((pair) => ({ value: pair.teacher, top: top && term === "soft" })),
-    );
-    const valuesFor = (likeliest: boolean) => [
-      ...new Set(asked.filter((one) => one.top === likeliest).map(({ value }) => value)),
-    ];
-    const cache = options["cache"] as string | undefined;
-    const teacher = createTeacher({
-      model: source.model,
-      readExternal: source.readExternal,
-      values: valuesFor(false),
-      topValues: valuesFor(true),
-      topShare: 0.999,
-      temperature,
-      half: false,
-      store: cache === undefined ? undefined : openStore(host, cache),
-      threads,
-    });
-    open.push(teacher);
-    const learned: TrainingData =
-      asked.length === 0
-        ? data
-        : {
-            ...data,
-            async read(at) {
-              const sample = await data.read(at);
-              return new Map([...sample, ...(await teacher.extrasOf(await training.read(at)))]);
-            },
-          };
-    const gauge = await openGauge(session.run, session.inputs, heldOut, metric, theirs);
+    const gauge = await openGauge(session.run, session.inputs, heldOut, metric, theirs.outputs);
     const work: Work = {
       model,
       objective,
-      data: learned,
+      data,
       gauge,
       settings,
       live: named,
@@ -257,4 +202,17 @@ export async function distillJob(host: Host, job: Job, link: Link): Promise<Outc
   } finally {
     for (const session of open) await session.close();
   }
+}
+
+/** What each term compares, for reports. */
+function lossesOf({ mix, outputs, layers }: Distillation): readonly LossPart[] {
+  return [...mix].map(([term, weight]) => ({
+    term,
+    weight,
+    words: termWords[term],
+    pairs: comparedBy(term, outputs, layers).map(({ student, teacher }) => ({
+      student,
+      teacher: term === "hard" ? "labels" : teacher,
+    })),
+  }));
 }

@@ -1,7 +1,8 @@
 import type { Host, Options } from "../cli.js";
 import { partOf } from "../data/sample-set.js";
+import { withLabels } from "../distill/labels.js";
 import { parseMix } from "../distill/mix.js";
-import { describeOutputs, type ModelOutput } from "../distill/outputs.js";
+import { describeOutputs, floatShapes, type ModelOutput } from "../distill/outputs.js";
 import { openSession, type Session } from "../engine/session.js";
 import { UserError } from "../errors.js";
 import { isBroken } from "../evaluate/agreement.js";
@@ -25,7 +26,6 @@ import type { Check } from "./compress-check.js";
 import { prepareWorkshop } from "./compress-prepare.js";
 import { checkWork, refuseNotFinite, refuseQuantized } from "./compress-refusals.js";
 import { settingsOf } from "./compress-settings.js";
-import { shapesOf } from "./distill-losses.js";
 import { absolute, stagingAt } from "./files.js";
 import { readModelFile } from "./model-files.js";
 import { runCourse, timeSteps, type Work } from "./training-course.js";
@@ -41,7 +41,7 @@ import {
 import type { Job, Link, Outcome } from "./training-job.js";
 import { noGain, openGauge, speedOf, warningsOf } from "./training-measure.js";
 import { frozenPatterns, trainingSettings } from "./training-options.js";
-import { openSamples, type TrainingSamples, withLabels } from "./training-samples.js";
+import { openSamples, type TrainingSamples } from "./training-samples.js";
 import { type WrittenModel, writeModelFile } from "./write-model.js";
 
 /** Samples that ranges and statistics are taken of. */
@@ -68,7 +68,7 @@ export async function qatJob(host: Host, job: Job, link: Link): Promise<Outcome>
     const { training, heldOut, metric } = samples;
     const labelled = training.labels !== undefined;
     const first = await training.read(0);
-    const outputs = describeOutputs(source.model, shapesOf(await original.run(first)), labelled);
+    const outputs = describeOutputs(source.model, floatShapes(await original.run(first)), labelled);
     const { loss, losses } = lossOf(options, outputs, labelled);
     const { passes } = normalise(source.model, readExternal, {
       constantInputs: options["freezeInputs"] ? "freeze" : "keep",
@@ -115,7 +115,7 @@ export async function qatJob(host: Host, job: Job, link: Link): Promise<Outcome>
     if (loss.labels > 0) {
       const classes = outputs.find(({ kind }) => kind === "classes");
       if (!classes) throw new UserError(`--labels: ${job.model} has no output of classes`);
-      data = withLabels(training, labelExtra, classes);
+      data = withLabels(training, training.labels!, labelExtra, classes);
     }
     if (loss.teacher > 0 || qat.inside.length > 0) {
       // the floats as they are scaled: values inside are those that are compared

@@ -1,6 +1,7 @@
 import type { RatioVerdict } from "../bench/compare/verdict.js";
 import type { Options } from "../cli.js";
 import type { Batch, DeclaredInput } from "../data/batch.js";
+import type { LabelledSamples } from "../data/labels.js";
 import { lookAhead } from "../data/look-ahead.js";
 import { emptyDamage } from "../distill/damage.js";
 import type { ModelOutput } from "../distill/outputs.js";
@@ -13,7 +14,6 @@ import { numbersOf } from "../tensor/numbers.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { Score } from "../train/task.js";
 import { compareSpeed } from "./compress-speed.js";
-import type { LabelledSamples } from "./training-samples.js";
 
 /** Outputs of the reference that are kept, in bytes. */
 const maxRemembered = 256e6;
@@ -22,7 +22,7 @@ const maxRemembered = 256e6;
 const rows = 64;
 
 /** How a model does; `divergence` is how far its outputs are from its teacher's, KL in nats a position for classes. */
-export interface Measured {
+interface Measured {
   readonly agreement: Agreement;
   readonly drop: Omit<Drop, "kind"> & { readonly kind: Drop["kind"] | "divergence" };
 }

@@ -14,6 +14,7 @@ export const trainingGroups = {
     "--student",
     "--student-layers",
     "--student-params",
+    "--student-width",
     "--pairs",
     "--temperature",
     "--blank-weight",
@@ -56,6 +57,7 @@ export function distillOptions(): Option[] {
       "--student-params <share>",
       "make the student from the teacher, of at most this share of its size, e.g. 70%",
     ).argParser(share),
+    new Option("--student-width <share>", "waits for structured pruning"),
     new Option(
       "--pairs <student:teacher>",
       "layers that are compared by losses of layers, by number or value: 0:1,1:3 (default: found)",

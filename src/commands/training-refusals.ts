@@ -52,6 +52,11 @@ export function refuseContradictions(options: Options): void {
   if (options["distill"] && options["qat"]) {
     throw new UserError("--distill and --qat: choose one; quantize the student afterwards with --qat");
   }
+  if (given("studentWidth")) {
+    throw new UserError(
+      "--student-width: waits for structured pruning; --student-params makes a smaller student of the teacher today, e.g. --student-params 60%",
+    );
+  }
   if (given("steps") && given("epochs")) throw new UserError("--steps and --epochs: give one of them");
   if (given("heldOut") && given("heldOutData")) throw new UserError("--held-out and --held-out-data: give one of them");
   if (given("heldOutLabels") && !given("heldOutData")) {

@@ -1,22 +1,13 @@
 import type { Host, Options } from "../cli.js";
 import type { DeclaredInput, SampleSet } from "../data/batch.js";
-import type { Label } from "../data/labels.js";
+import type { Label, LabelledSamples } from "../data/labels.js";
 import { splitSamples } from "../data/sample-set.js";
-import { labelTensor } from "../distill/label-tensor.js";
-import type { ModelOutput } from "../distill/outputs.js";
 import { UserError } from "../errors.js";
 import type { Metric } from "../evaluate/metric.js";
 import { topOneAccuracy } from "../evaluate/metric.js";
-import type { TrainingData } from "../train/task.js";
 import { readMetric } from "./metric-file.js";
 import { sampleSettings } from "./sample-options.js";
 import { readLabels, readSamples } from "./samples.js";
-
-/** Samples with their labels. */
-export interface LabelledSamples extends SampleSet {
-  /** One a sample; undefined where there are none. */
-  readonly labels: readonly Label[] | undefined;
-}
 
 /** What training learns from, what it is measured on, and how. */
 export interface TrainingSamples {
@@ -88,19 +79,5 @@ function labelled(samples: SampleSet, labels: readonly Label[] | undefined): Lab
     nameOf: (at) => samples.nameOf(at),
     ...(expected ? { expected } : {}),
     labels,
-  };
-}
-
-/**
- * The samples with their labels, as an extra of this name, for an output of classes. Throws a UserError that names the
- * sample whose label is no class of the model, before anything is trained.
- */
-export function withLabels(samples: LabelledSamples, extra: string, output: ModelOutput): TrainingData {
-  const labels = samples.labels!.map((label, at) => labelTensor(label, output, samples.nameOf(at)));
-  return {
-    count: samples.count,
-    source: samples.source,
-    nameOf: (at) => samples.nameOf(at),
-    read: async (at) => new Map([...(await samples.read(at)), [extra, labels[at]!]]),
   };
 }

@@ -1,9 +1,16 @@
 import { UserError } from "../errors.js";
 import { decodeNpy } from "../formats/npy.js";
 import { numbersOf } from "../tensor/numbers.js";
+import type { SampleSet } from "./batch.js";
 
 /** What is right for one sample: a class, several (one a row of the sample), or a text. */
 export type Label = number | string | readonly number[];
+
+/** Samples with their labels. */
+export interface LabelledSamples extends SampleSet {
+  /** One a sample; undefined where there are none. */
+  readonly labels: readonly Label[] | undefined;
+}
 
 /** The labels of samples; `nameOf` is what the sample is called, for files that name it. */
 interface Labelled {

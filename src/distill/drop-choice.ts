@@ -1,6 +1,6 @@
 import type { ModelProto } from "../formats/onnx.js";
 import type { DamageMeter } from "./damage.js";
-import { parameterCount, withoutParts } from "./edit.js";
+import { withoutParts } from "./edit.js";
 
 /** Something that can be left out. */
 export interface Droppable {
@@ -67,9 +67,4 @@ export async function chooseDrops<T extends Droppable>(
 export function evenlySpaced(count: number, n: number): readonly number[] {
   if (count <= 1) return count === 1 ? [0] : [];
   return Array.from({ length: count }, (_, at) => Math.round((at * (n - 1)) / (count - 1)));
-}
-
-/** Parameters that go with a unit when it alone is left out. */
-export function savedBy(model: ModelProto, unit: Droppable): number {
-  return parameterCount(model) - parameterCount(withoutParts(model, [unit]));
 }

@@ -40,7 +40,7 @@ function rename(graph: GraphProto, source: (name: string) => string): void {
 }
 
 /** Drops the nodes of the main graph that no output needs, and what was stored for them. Changes `model`. */
-export function dropUnused(model: ModelProto): void {
+function dropUnused(model: ModelProto): void {
   const graph = model.graph!;
   const needed = new Set(graph.output.map(({ name }) => name));
   const need = (inner: GraphProto) => {

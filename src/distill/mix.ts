@@ -1,3 +1,4 @@
+import type { Label } from "../data/labels.js";
 import { UserError } from "../errors.js";
 
 /** Losses between outputs, and those between layers. */
@@ -57,8 +58,28 @@ export function formatMix(mix: LossMix): string {
   return [...mix].map(([term, weight]) => `${term}=${weight}`).join(",");
 }
 
+type Kinds = readonly { readonly kind: "classes" | "values" }[];
+
+/** The mix as it is given, or as outputs and labels call for. Throws a UserError where they do not fit it. */
+export function chooseMix(text: string | undefined, outputs: Kinds, labels: readonly Label[] | undefined): LossMix {
+  // texts are for metrics alone
+  const mix = text === undefined ? defaultMix(outputs, labels?.some(isClasses) ?? false) : parseMix(text);
+  if (mix.has("hard") && !labels) throw new UserError("--loss hard: give the labels with --labels");
+  const needsClasses = (["soft", "reverse", "jsd"] as const).find((term) => mix.has(term));
+  if (needsClasses !== undefined && !outputs.some(({ kind }) => kind === "classes")) {
+    throw new UserError(
+      `--loss ${needsClasses}: the outputs are no distributions over classes (no Softmax, no --labels); mse compares values`,
+    );
+  }
+  return mix;
+}
+
+function isClasses(label: Label): boolean {
+  return typeof label !== "string";
+}
+
 /** What a model's outputs call for. Labels are classes of the first output that has classes. */
-export function defaultMix(outputs: readonly { readonly kind: "classes" | "values" }[], labelled: boolean): LossMix {
+function defaultMix(outputs: Kinds, labelled: boolean): LossMix {
   const mix = new Map<OutputTerm | LayerTerm, number>();
   if (outputs.some(({ kind }) => kind === "classes")) {
     mix.set("soft", labelled ? 0.9 : 1);

@@ -48,14 +48,8 @@ export interface LayerPair {
 export interface ObjectiveSettings {
   readonly mix: LossMix;
   readonly temperature: number;
-  /** Of the term jsd. */
-  readonly beta: number;
-  /** Of the term hard. */
-  readonly smoothing: number;
   /** What a frame counts in which the teacher is certain of the blank (class 0); below 1 for CTC heads alone. */
   readonly blankWeight: number;
-  /** In how many heads relations are looked at. */
-  readonly heads: number;
   /** The input or extra that says which positions [N, T] count. */
   readonly mask?: string | undefined;
   /** The extras hold only the likeliest classes of the teacher. */
@@ -111,10 +105,21 @@ export function pairsOf(term: LayerTerm, layers: readonly LayerPair[]): readonly
 }
 
 /** The pairs of outputs a term looks at: those with classes, or those with values; all where there are no such. */
-export function outputsOf(term: OutputTerm, outputs: readonly OutputPair[]): readonly OutputPair[] {
+export function outputsOf<Pair extends OutputPair>(term: OutputTerm, outputs: readonly Pair[]): readonly Pair[] {
   const kind = term === "mse" ? "values" : "classes";
   const found = outputs.filter((pair) => pair.kind === kind);
   return found.length > 0 ? found : outputs;
+}
+
+/** What a term compares; labels are those of one output. */
+export function comparedBy(
+  term: OutputTerm | LayerTerm,
+  outputs: readonly OutputPair[],
+  layers: readonly LayerPair[],
+): readonly (OutputPair | LayerPair)[] {
+  if (isLayerTerm(term)) return pairsOf(term, layers);
+  const found = outputsOf(term, outputs);
+  return term === "hard" ? found.slice(0, 1) : found;
 }
 
 /** The objective of a mix. Each term is the mean over the pairs it looks at. Teacher values come as extras. */
@@ -134,9 +139,7 @@ export function distillationObjective(
     const made = createProjection(name, pair.studentShape, pair.teacherShape, settings.seed + at);
     if (made) projections.set(pair, made);
   }
-  const watched = terms.flatMap(([term]) =>
-    (isLayerTerm(term) ? pairsOf(term, layers) : outputsOf(term, outputs)).map(({ student }) => student),
-  );
+  const watched = terms.flatMap(([term]) => comparedBy(term, outputs, layers).map(({ student }) => student));
   return {
     parameters: [...projections.values()],
     watches: [...new Set(watched)],
@@ -145,7 +148,7 @@ export function distillationObjective(
       const mask = settings.mask === undefined ? undefined : maskOf(context, settings.mask);
       const write = (term: OutputTerm | LayerTerm): Value => {
         const parts = isLayerTerm(term)
-          ? pairsOf(term, layers).map((pair) => layerLoss(term, pair, context, mask, settings, projections.get(pair)))
+          ? pairsOf(term, layers).map((pair) => layerLoss(term, pair, context, mask, projections.get(pair)))
           : outputsOf(term, outputs).map((pair) => outputLoss(term, pair, context, mask, settings));
         if (parts.length === 0) throw new Error(`the loss ${term} has nothing to look at`);
         return meanOf(b, term === "hard" ? parts.slice(0, 1) : parts);
@@ -174,9 +177,9 @@ function outputLoss(
   const { b } = context;
   const ours = studentValue(context, student);
   const fitting = fittingMask(mask, ours.shape, axis);
-  const { temperature, beta, blankWeight, smoothing, topClasses } = settings;
-  if (term === "hard") return hardTargets(b, ours, extraOf(context, labelExtra), { axis, mask: fitting, smoothing });
-  const options: LossOptions = { temperature, beta, blankWeight, axis, mask: fitting };
+  const { temperature, blankWeight, topClasses } = settings;
+  if (term === "hard") return hardTargets(b, ours, extraOf(context, labelExtra), { axis, mask: fitting });
+  const options: LossOptions = { temperature, blankWeight, axis, mask: fitting };
   if (topClasses && kind === "classes" && term === "soft") {
     const [classes, shares] = topExtras(teacher).map((name) => extraOf(context, name));
     return topTargets(b, ours, { classes: classes!, shares: shares! }, options);
@@ -191,7 +194,6 @@ function layerLoss(
   { student, teacher, role }: LayerPair,
   context: ObjectiveContext,
   mask: Value | undefined,
-  { heads }: ObjectiveSettings,
   projection: Parameter | undefined,
 ): Value {
   const { b } = context;
@@ -204,7 +206,6 @@ function layerLoss(
   return loss(b, width ? project(b, ours, width) : ours, theirs, {
     axis,
     mask: projects ? fittingMask(mask, ours.shape, axis) : mask,
-    heads,
   });
 }
 

@@ -1,6 +1,7 @@
 import type { ModelProto, NodeProto } from "../formats/onnx.js";
 import { axisOf } from "../graph/builder.js";
 import { intAttribute, isStandard } from "../graph/node.js";
+import type { Tensor } from "../tensor/tensor.js";
 
 /** An output of a model as distillation looks at it. */
 export interface ModelOutput {
@@ -14,6 +15,12 @@ export interface ModelOutput {
   readonly axis: number;
   /** The output's; that of `value` is the same. */
   readonly shape: readonly number[];
+}
+
+/** Shapes of the floats among outputs. */
+export function floatShapes(outputs: ReadonlyMap<string, Tensor>): ReadonlyMap<string, readonly number[]> {
+  const floats = [...outputs].filter(([, { dtype }]) => dtype.startsWith("float"));
+  return new Map(floats.map(([name, { shape }]) => [name, shape]));
 }
 
 /**

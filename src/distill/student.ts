@@ -16,7 +16,7 @@ import { cutCandidates, findSegments, type Segment } from "./segments.js";
 import { thickWeights } from "./thick-weights.js";
 
 /** How small the student is to be: so many layers, or this share of the teacher's parameters. */
-export type StudentTarget =
+type StudentTarget =
   | { readonly kind: "layers"; readonly keep: number }
   | { readonly kind: "parameters"; readonly share: number };
 
@@ -41,7 +41,7 @@ export interface StudentSettings {
 }
 
 /** A layer of the teacher in the plan. */
-export interface PlannedLayer {
+interface PlannedLayer {
   readonly index: number;
   /** The value it ends with, by which it is called. */
   readonly name: string;

@@ -26,8 +26,6 @@ export interface TeacherSettings {
   readonly topShare: number;
   /** At which shares are counted. */
   readonly temperature: number;
-  /** Keep float32 values as float16. */
-  readonly half: boolean;
   readonly store?: OutputStore | undefined;
   readonly threads: number;
 }
@@ -36,8 +34,6 @@ export interface TeacherSettings {
 export interface Teacher {
   /** What the objective wants for a sample, by the names of its extras. */
   extrasOf(feeds: Batch): Promise<Batch>;
-  /** How often the model ran, and how often the store had the answer. */
-  counts(): { readonly runs: number; readonly stored: number };
   close(): Promise<void>;
 }
 
@@ -46,17 +42,15 @@ export interface Teacher {
  * the sample itself, so that epochs and runs after the first need no inference. The model is loaded when it first has to run.
  */
 export function createTeacher(settings: TeacherSettings): Teacher {
-  const { values, topValues, store, half, temperature } = settings;
+  const { values, topValues, store, temperature } = settings;
   const bytes = valuesModel(settings.model, [...new Set([...values, ...topValues])], settings.readExternal);
-  const asked = JSON.stringify([values, topValues, settings.topShare, temperature, half]);
+  const asked = JSON.stringify([values, topValues, settings.topShare, temperature]);
   const identity = createHash("sha256").update(bytes).update(asked).digest();
   let session: Session | undefined;
   let kept: number | undefined;
-  let [runs, stored] = [0, 0];
   const run = async (feeds: Batch) => {
     session ??= await openSession(bytes, { threads: settings.threads });
     const known = new Set(session.inputs.map(({ name }) => name));
-    runs += 1;
     return session.run(new Map([...feeds].filter(([name]) => known.has(name))));
   };
   const compute = async (feeds: Batch): Promise<Batch> => {
@@ -80,17 +74,11 @@ export function createTeacher(settings: TeacherSettings): Teacher {
       const key = keyOf(identity, feeds);
       const found = await store.read(key);
       const read = found && unpack(found);
-      if (read) {
-        stored += 1;
-        return read;
-      }
+      if (read) return read;
       const extras = await compute(feeds);
-      const packed = pack(extras, half);
-      await store.write(key, packed);
-      // the first epoch trains on just what later ones will read
-      return half ? unpack(packed)! : extras;
+      await store.write(key, pack(extras));
+      return extras;
     },
-    counts: () => ({ runs, stored }),
     async close() {
       await session?.close();
       session = undefined;
@@ -123,17 +111,10 @@ function keyOf(identity: Buffer, feeds: Batch): string {
 }
 
 /** Names stand apart from the arrays: names of values hold characters that files do not. */
-function pack(extras: Batch, half: boolean): Uint8Array {
+function pack(extras: Batch): Uint8Array {
   const names = new TextEncoder().encode(JSON.stringify([...extras.keys()]));
-  const arrays = [...extras.values()].map((tensor, at): [string, Tensor] => [
-    `a${at}`,
-    half ? narrowed(tensor) : tensor,
-  ]);
+  const arrays = [...extras.values()].map((tensor, at): [string, Tensor] => [`a${at}`, tensor]);
   return encodeNpz(new Map([["names", { dtype: "uint8", shape: [names.length], data: names }], ...arrays]));
-}
-
-function narrowed(tensor: Tensor): Tensor {
-  return tensor.dtype === "float32" ? (castTensor(tensor, "float16") ?? tensor) : tensor;
 }
 
 /** Undefined for what was not written by `pack`: a damaged file is written anew. */
@@ -141,12 +122,7 @@ function unpack(bytes: Uint8Array): Batch | undefined {
   try {
     const arrays = decodeNpz(bytes);
     const names = JSON.parse(new TextDecoder().decode(arrays.get("names")?.data as Uint8Array)) as readonly string[];
-    return new Map(
-      names.map((name, at): [string, Tensor] => {
-        const tensor = arrays.get(`a${at}`)!;
-        return [name, tensor.dtype === "float16" ? asFloat32(tensor) : tensor];
-      }),
-    );
+    return new Map(names.map((name, at): [string, Tensor] => [name, arrays.get(`a${at}`)!]));
   } catch {
     return undefined;
   }

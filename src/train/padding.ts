@@ -58,7 +58,7 @@ export async function paddingOf(
 }
 
 /** The length a sequence is padded to. */
-export function bucketLength(length: number): number {
+function bucketLength(length: number): number {
   if (length <= 64) return 64;
   return Math.ceil(length / 128) * 128;
 }

@@ -48,7 +48,7 @@ export async function withNodes<T>(
 }
 
 /** Only this much of a stored tensor is put into a model's bytes; larger ones are fed. */
-export const storedElements = 16384;
+const storedElements = 16384;
 
 /** Whether a tensor is better fed than stored. */
 export function isLarge({ dims }: TensorProto): boolean {

@@ -167,6 +167,11 @@ describe("compress --distill", () => {
   test.each([
     ["no student", ["--teacher", "teacher.onnx"], /--distill: say who learns: --student <file>/],
     ["two students", [...pair, "--student-layers", "2"], /--distill: give one student/],
+    [
+      "a narrower student",
+      ["--teacher", "teacher.onnx", "--student-width", "0.5"],
+      /--student-width: waits for structured pruning; --student-params/,
+    ],
     ["no teacher", ["--student", "student.onnx"], /--distill: name the model that teaches with --teacher/],
     ["two teachers", ["other.onnx", ...pair], /other\.onnx and --teacher teacher\.onnx: give the teacher once/],
     ["an option of quantizing", [...pair, "--block", "32"], /--block: is for quantizing/],

@@ -84,7 +84,7 @@ export async function exportTwin(parts: PtqParts, twin: Twin, parameters: Parame
 }
 
 /** The scales that step sizes stand for at present. */
-export function scalesOf({ name, units, scales }: TwinSteps, parameters: Parameters): Float32Array<ArrayBuffer> {
+function scalesOf({ name, units, scales }: TwinSteps, parameters: Parameters): Float32Array<ArrayBuffer> {
   const data = parameters.get(name)?.data;
   return data ? units.map((unit, at) => unit * data[at]!) : scales.slice();
 }

@@ -25,7 +25,7 @@ export interface QatLoss {
 export const labelExtra = "label";
 
 /** The extra that holds an output of the original. */
-export function teacherExtra(output: string): string {
+function teacherExtra(output: string): string {
   return `teacher:${output}`;
 }
 

@@ -47,7 +47,7 @@ export interface TwinSteps {
 }
 
 /** A weight in training: a float parameter under its own name, rounded anew at each step. */
-export interface TwinWeight {
+interface TwinWeight {
   readonly name: string;
   /** As PTQ stored it: its form, shape and zero points stay. */
   readonly ptq: QuantizedWeight;
@@ -56,7 +56,7 @@ export interface TwinWeight {
 }
 
 /** An activation with a scale of its own. */
-export interface TwinActivation {
+interface TwinActivation {
   readonly value: string;
   readonly steps: TwinSteps;
 }

@@ -12,10 +12,7 @@ import type { TrainingSettings } from "../../../src/train/task.js";
 
 const plain = {
   temperature: 1,
-  beta: 0.5,
-  smoothing: 0,
   blankWeight: 1,
-  heads: 1,
   topClasses: false,
   seed: 1,
 } satisfies Partial<ObjectiveSettings>;

@@ -1,8 +1,10 @@
-import type { DeclaredInput } from "../data/batch.js";
+import type { Batch, DeclaredInput } from "../data/batch.js";
+import type { Session } from "../engine/session.js";
 import { UserError } from "../errors.js";
+import type { ModelProto } from "../formats/onnx.js";
 import { formatShape } from "../tensor/tensor.js";
 import type { OutputPair } from "./objective.js";
-import type { ModelOutput } from "./outputs.js";
+import { describeOutputs, floatShapes, type ModelOutput } from "./outputs.js";
 
 /** One of the two models, as its file and as it runs. */
 export interface Side {
@@ -12,17 +14,39 @@ export interface Side {
   readonly outputs: readonly ModelOutput[];
 }
 
-/** A pair with the name of the teacher's output. */
+/** A pair with the name of the teacher's output, and the shape of both in one sample. */
 export interface NamedPair extends OutputPair {
   readonly teacherName: string;
+  readonly shape: readonly number[];
+}
+
+/**
+ * A side by one run; `model` is what its file holds, in the form that is looked at. Throws a UserError that names both
+ * where it takes other inputs than the `other` side, whose sample it is.
+ */
+export async function sideOf(
+  name: string,
+  model: ModelProto,
+  { inputs, run }: Pick<Session, "inputs" | "run">,
+  sample: Batch,
+  labelled: boolean,
+  other?: Side,
+): Promise<Side> {
+  if (other) checkInputs(other, { name, inputs });
+  const fitting = new Map([...sample].filter(([input]) => inputs.some((one) => one.name === input)));
+  return { name, inputs, outputs: describeOutputs(model, floatShapes(await run(fitting)), labelled) };
+}
+
+/** The input that tells padding from sequence: [N, T], called a mask. */
+export function maskInput(inputs: readonly DeclaredInput[], sample: Batch): string | undefined {
+  return inputs.find(({ name }) => /mask/i.test(name) && sample.get(name)?.shape.length === 2)?.name;
 }
 
 /**
  * Which output of the student learns from which of the teacher: by name, or in order where the names differ. Throws a
- * UserError that names both where they do not fit, or where the two take other inputs.
+ * UserError that names both where they do not fit.
  */
 export function pairOutputs(teacher: Side, student: Side): readonly NamedPair[] {
-  checkInputs(teacher, student);
   const both = `teacher ${teacher.name} and student ${student.name}`;
   const list = (outputs: readonly ModelOutput[]) =>
     outputs.map(({ name, shape }) => `"${name}" (${formatShape(shape)})`).join(", ") || "no number";
@@ -40,12 +64,15 @@ export function pairOutputs(teacher: Side, student: Side): readonly NamedPair[] 
     }
     // a side that ends in a softmax says what the other's numbers are
     const [kind, axis] = output.kind === "classes" ? [output.kind, output.axis] : [other.kind, other.axis];
-    return { name: output.name, teacherName: other.name, kind, axis, student: output.value, teacher: other.value };
+    return {
+      ...{ name: output.name, teacherName: other.name, kind, axis, shape: output.shape },
+      ...{ student: output.value, teacher: other.value },
+    };
   });
 }
 
 /** Refuses models that take other inputs, with a UserError that names both. */
-export function checkInputs(teacher: Omit<Side, "outputs">, student: Omit<Side, "outputs">): void {
+function checkInputs(teacher: Omit<Side, "outputs">, student: Omit<Side, "outputs">): void {
   const words = ({ name, dtype, shape }: DeclaredInput) => `"${name}" (${dtype} ${formatShape(shape)})`;
   for (const [one, other] of [
     [teacher, student],

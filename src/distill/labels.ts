@@ -1,13 +1,36 @@
 import type { Label } from "../data/labels.js";
 import { UserError } from "../errors.js";
 import { elementCount, type Tensor } from "../tensor/tensor.js";
+import type { TrainingData } from "../train/task.js";
 import type { ModelOutput } from "./outputs.js";
+
+/** An output with classes that labels are for. */
+type Classes = Pick<ModelOutput, "name" | "shape" | "axis">;
+
+/**
+ * The samples with their labels, as an extra of this name, for an output of classes. Throws a UserError that names the
+ * sample whose label is no class of the model, before anything is trained.
+ */
+export function withLabels(
+  samples: TrainingData,
+  labels: readonly Label[],
+  extra: string,
+  output: Classes,
+): TrainingData {
+  const tensors = labels.map((label, at) => labelTensor(label, output, samples.nameOf(at)));
+  return {
+    count: samples.count,
+    source: samples.source,
+    nameOf: (at) => samples.nameOf(at),
+    read: async (at) => new Map([...(await samples.read(at)), [extra, tensors[at]!]]),
+  };
+}
 
 /**
  * The label of one sample as int64 of the output's positions (its shape without the axis of classes). Throws a UserError
  * for a text, another number of labels than positions, or a class the model does not have.
  */
-export function labelTensor(label: Label | undefined, { name, shape, axis }: ModelOutput, sample: string): Tensor {
+function labelTensor(label: Label | undefined, { name, shape, axis }: Classes, sample: string): Tensor {
   const classes = typeof label === "number" ? [label] : label;
   if (classes === undefined || typeof classes === "string") {
     const what = label === undefined ? "no label" : `the text ${JSON.stringify(label)}`;
