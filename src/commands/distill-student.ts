@@ -54,8 +54,6 @@ export async function openStudent(
             layers === undefined
               ? { kind: "parameters", share: options["studentParams"] as number }
               : { kind: "layers", keep: Number(layers) },
-          method: "auto",
-          choice: "outputs",
           progress: (words, done, total) => {
             if (done === 1) link.say(`making the student: ${words} (${total} trials)`);
           },
@@ -97,7 +95,7 @@ async function namedLayers(
     ranks: [],
     dropped: found.layers.filter(({ index }) => !kept.has(index)),
     layers: found.layers.map(({ index, end, parameters }) => ({
-      ...{ index, name: end, parameters, kept: kept.has(index), importance: null, why: "as named" },
+      ...{ index, name: end, parameters, kept: kept.has(index), why: "as named" },
     })),
   };
 }

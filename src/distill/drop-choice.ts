@@ -62,9 +62,3 @@ export async function chooseDrops<T extends Droppable>(
   }
   return { dropped: undefined, alone };
 }
-
-/** `count` of n places, evenly spaced, the first and the last among them. */
-export function evenlySpaced(count: number, n: number): readonly number[] {
-  if (count <= 1) return count === 1 ? [0] : [];
-  return Array.from({ length: count }, (_, at) => Math.round((at * (n - 1)) / (count - 1)));
-}

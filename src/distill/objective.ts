@@ -96,7 +96,7 @@ const layerLosses: Readonly<Record<LayerTerm, LayerLoss>> = {
 };
 
 /** The layer pairs a term looks at: relations between queries, keys and values where they are known, else hidden ones. */
-export function pairsOf(term: LayerTerm, layers: readonly LayerPair[]): readonly LayerPair[] {
+function pairsOf(term: LayerTerm, layers: readonly LayerPair[]): readonly LayerPair[] {
   const { roles, ranks } = layerLosses[term];
   const found = layers.filter(({ role, studentShape }) => roles.includes(role) && ranks.includes(studentShape.length));
   const inner = found.filter(({ role }) => role !== "hidden");

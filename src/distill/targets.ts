@@ -4,28 +4,23 @@ import { knownLabels, labelCosts } from "../train/losses.js";
 import type { LossOptions } from "./losses.js";
 import { meanOver, shapeWithout, spreadMask, sumOver } from "./positions.js";
 
-/** What hard targets may be told beside the axis and the mask. */
-export interface HardOptions extends Pick<LossOptions, "axis" | "mask"> {
-  /** The share of the target that is spread over all classes (Szegedy et al. 2016); default 0. */
-  readonly smoothing?: number;
-}
-
 /**
  * Cross-entropy with the labels, int64 of the logits' shape without the class axis. Positions with a label below 0 (or no
  * such class) do not count, nor do those the mask leaves out.
  */
-export function hardTargets(b: GraphBuilder, logits: Value, labels: Value, options: HardOptions = {}): Value {
+export function hardTargets(
+  b: GraphBuilder,
+  logits: Value,
+  labels: Value,
+  options: Pick<LossOptions, "axis" | "mask"> = {},
+): Value {
   const axis = axisOf(options.axis ?? -1, logits.shape.length);
   const positions = shapeWithout(logits.shape, [axis]);
   if (formatShape(positions) !== formatShape(labels.shape)) {
     throw new Error(`labels of ${formatShape(labels.shape)} for logits of ${formatShape(logits.shape)}`);
   }
-  const { costs, known, logs } = labelCosts(b, logits, labels, axis);
-  const valid = masked(b, known, options.mask);
-  const { smoothing = 0 } = options;
-  if (smoothing === 0) return meanOver(b, costs, valid);
-  const spread = b.map("Neg", b.reduce("ReduceMean", logs(), [-1], false));
-  return meanOver(b, b.add(b.mul(costs, 1 - smoothing), b.mul(spread, smoothing)), valid);
+  const { costs, known } = labelCosts(b, logits, labels, axis);
+  return meanOver(b, costs, masked(b, known, options.mask));
 }
 
 /** 1 for positions whose label is a class and which the mask does not leave out. */

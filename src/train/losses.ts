@@ -10,8 +10,6 @@ export interface LabelCosts {
   readonly costs: Value;
   /** Shape of the labels: 1 where the label is a class, else 0. */
   readonly known: Value;
-  /** Shape of the logits but the classes last: logarithms of the probabilities. */
-  logs(): Value;
 }
 
 /** float32 of the labels' shape: 1 where the label is a class, else 0. */
@@ -39,13 +37,14 @@ export function labelCosts(b: GraphBuilder, logits: Value, labels: Value, axis: 
   // what is no class must not be looked up
   const safe = b.mul(numbers, b.cast(known, "int64"));
   const rows = b.reshape(turned, [count, classes]);
-  const [each, logs] = b.node(
+  // the gradient takes the logarithms from it
+  const [each] = b.node(
     "SoftmaxCrossEntropyLoss",
     [rows, b.reshape(safe, [count])],
     [{ dtype: logits.dtype, shape: [count] }, rows],
     { reduction: "none" },
   );
-  return { costs: b.reshape(each!, labels.shape), known, logs: () => b.reshape(logs!, turned.shape) };
+  return { costs: b.reshape(each!, labels.shape), known };
 }
 
 /**

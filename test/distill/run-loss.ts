@@ -6,7 +6,7 @@ import type { FreshName } from "../../src/graph/names.js";
 import type { Tensor } from "../../src/tensor/tensor.js";
 
 /** Names of a graph that has none yet. */
-export function freeNames(): FreshName {
+function freeNames(): FreshName {
   const taken = new Set<string>();
   return (base) => {
     let name = base;
