@@ -115,7 +115,9 @@ describe("compress --distill", () => {
       readFileSync(join(folder, "kept/log.jsonl"), "utf8"),
     );
     const other = await run(...cut, "--resume", "--temperature", "3");
-    expect(other.stderr).toMatch(/--resume: the checkpoint in cut is of another run: temperature was 2, here it is 3/);
+    expect(other.stderr).toMatch(
+      /--resume: the checkpoint in cut is of another run: temperature was 2, here it is 3; leave --resume out/,
+    );
     const anew = await run(...cut.filter((one) => one !== "--force"), "-o", "new.onnx");
     expect(anew.stderr).toMatch(/cut: holds the checkpoint of an earlier run; --resume goes on from it, --force/);
   });
@@ -149,6 +151,14 @@ describe("compress --distill", () => {
       /student\.onnx: nothing to train: every weight is frozen/,
     ],
     ["an output that is an input", [...pair, "-o", "teacher.onnx", "--force"], /teacher\.onnx: is an input itself/],
+    ["a log that is an input", [...pair, "--log", "teacher.onnx", "--force"], /teacher\.onnx: is an input itself/],
+    ["samples as output", [...pair, "-o", "rows.npz", "--force"], /rows\.npz: is an input itself/],
+    ["a log that is the output", [...pair, "-o", "n.onnx", "--log", "n.onnx"], /--log n\.onnx: is what -o writes, too/],
+    [
+      "one file for log and labels",
+      [...pair, "--labels", "labels.txt", "--log", "labels.txt", "--force"],
+      /labels\.txt: is an input itself/,
+    ],
     ["steps and epochs", [...pair, "--steps", "3", "--epochs", "1"], /--steps and --epochs: give one of them/],
   ])("%s is refused", async (_, argv, message) => {
     const { code, stderr } = await run(...argv);
