@@ -96,7 +96,11 @@ function labelled(samples: SampleSet, labels: readonly Label[] | undefined): Lab
  * sample whose label is no class of the model, before anything is trained.
  */
 export function withLabels(samples: LabelledSamples, extra: string, output: ModelOutput): TrainingData {
-  const labels = samples.labels!.map((label, at) => labelTensor(label, output, samples.nameOf(at)));
+  const given = samples.labels!;
+  // where one is no number all are read as texts: that one is to be named
+  const text = given.findIndex((label) => typeof label === "string" && !/^\s*\d+\s*$/.test(label));
+  if (text >= 0) labelTensor(given[text], output, samples.nameOf(text));
+  const labels = given.map((label, at) => labelTensor(label, output, samples.nameOf(at)));
   return {
     count: samples.count,
     source: samples.source,

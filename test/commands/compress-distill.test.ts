@@ -135,6 +135,20 @@ describe("compress --distill", () => {
     rmSync(join(folder, "nan.onnx.training"), { recursive: true });
   });
 
+  test("a sample that holds NaN is named, and a label that is no number among classes", async () => {
+    const data = Float32Array.from({ length: 400 * 8 }, (_, at) => (at === 801 ? Number.NaN : Math.sin(at)));
+    write("nan.npz", encodeNpz(new Map([["x", { dtype: "float32", shape: [400, 8], data }]])));
+    const { code, stderr } = await run(...quick, "--data", "nan.npz", "-o", "n.onnx");
+    expect(stderr).toMatch(/^error: nan\.npz\[100\]: input "x" holds NaN or infinity, .*; leave the sample out\n$/);
+    expect(code).toBe(2);
+    write("cat.txt", Array.from({ length: 400 }, (_, at) => `${at === 7 ? "cat" : at % 4}\n`).join(""));
+    const text = await run(...quick, "--labels", "cat.txt", "-o", "n.onnx");
+    expect(text.stderr).toMatch(
+      /^error: --labels: rows\.npz\[7\] has the text "cat"; the loss hard wants class numbers\n$/,
+    );
+    expect(left()).toEqual([]);
+  });
+
   test.each([
     ["no student", ["--teacher", "teacher.onnx"], /--distill: say who learns: --student <file>/],
     ["two students", [...pair, "--student-layers", "2"], /--distill: give one student/],
