@@ -3,7 +3,7 @@ import { dirname, join, parse } from "node:path";
 import { type ExitCode, exitCode, type Host, type Options } from "../cli.js";
 import { UserError } from "../errors.js";
 import type { Forms } from "../render/forms.js";
-import { checkOutput, fileSize, isSameFile, openStaging } from "./files.js";
+import { absolute, checkOutput, fileSize, isSameFile, openStaging } from "./files.js";
 import { checkReports, warn, withPage, writeResult } from "./output.js";
 import type { Job, Outcome } from "./training-job.js";
 import { dropCheckpoints, hasCheckpoint } from "./training-keep.js";
@@ -60,13 +60,26 @@ async function formsOf(outcome: Exclude<Outcome, { readonly kind: "stopped" }>):
 
 function checkPlaces(host: Host, model: string, output: string, checkpoints: string, options: Options): void {
   const force = options["force"] === true;
-  for (const input of [model, options["student"] as string | undefined]) {
-    if (input === undefined || !isSameFile(host, input, output)) continue;
-    throw new UserError(`${output}: is an input itself, which is never changed; give -o another name`);
+  const text = (name: string) => options[name] as string | undefined;
+  const inputs = ["student", "data", "labels", "heldOutData", "heldOutLabels", "metric", "tokenizer"].map(text);
+  const places: readonly (readonly [string, string | undefined])[] = [
+    ["-o", output],
+    ["--log", text("log")],
+    ...((options["report"] as string[] | undefined) ?? []).map((path) => ["--report", path] as const),
+  ];
+  for (const [at, [option, place]] of places.entries()) {
+    if (place === undefined) continue;
+    if ([model, ...inputs].some((input) => input !== undefined && isSameFile(host, input, place))) {
+      throw new UserError(`${place}: is an input itself, which is never changed; give ${option} another name`);
+    }
+    const other = places
+      .slice(0, at)
+      .find(([, path]) => path !== undefined && absolute(host, path) === absolute(host, place));
+    if (other) throw new UserError(`${option} ${place}: is what ${other[0]} writes, too; give it another name`);
   }
   // a run that goes on may not find its output, but its log
   checkOutput(host, output, force);
-  const log = options["log"] as string | undefined;
+  const log = text("log");
   if (log !== undefined) checkOutput(host, log, force || options["resume"] === true);
   if (options["resume"] === true && !hasCheckpoint(host, checkpoints)) {
     throw new UserError(`--resume: ${checkpoints} holds no checkpoint; leave --resume out to start`);

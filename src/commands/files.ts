@@ -23,6 +23,7 @@ export function reason(error: unknown): string {
     EACCES: "permission denied",
     EPERM: "operation not permitted",
     EISDIR: "it is a folder",
+    EEXIST: "a file of this name is there",
     ENOTDIR: "part of the path is not a folder",
     EROFS: "the file system is read-only",
     ENOSPC: "no space left on the device",

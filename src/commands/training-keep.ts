@@ -52,7 +52,7 @@ export function openKeeper(
   for (const [what, value] of Object.entries(run)) {
     if (!earlier || earlier[what] === value) continue;
     throw new UserError(
-      `--resume: the checkpoint in ${folder} is of another run: ${what} was ${earlier[what] ?? "not known"}, here it is ${value}`,
+      `--resume: the checkpoint in ${folder} is of another run: ${what} was ${earlier[what] ?? "not known"}, here it is ${value}; leave --resume out and start anew with --force`,
     );
   }
   try {

@@ -10,6 +10,9 @@ import type { Job, Link, Message, Outcome, TrainingProgress } from "./training-j
 /** The thread that is built beside this file; sources that run as they are (tests) have none and train in this one. */
 const script = fileURLToPath(new URL("./training-worker.js", import.meta.url));
 
+/** How long an exit waits for a run of a model to end. */
+const longestRunMs = 5000;
+
 /**
  * Does a job in a thread of its own and shows how it is doing. Ctrl-C lets the step end and waits until a checkpoint
  * holds it; `remedy` is what the user is then told.
@@ -58,7 +61,15 @@ async function here(job: Job, progress: Link["progress"], say: Link["say"]): Pro
 
 function inThread(job: Job, progress: Link["progress"], say: Link["say"]): Promise<Outcome> {
   return new Promise((resolve, reject) => {
-    const worker = new Worker(script, { workerData: job });
+    const over = new SharedArrayBuffer(4);
+    const worker = new Worker(script, { workerData: { job, over } });
+    // a process that exits while a thread is inside onnxruntime is aborted: the thread ends by itself first
+    const leave = () => {
+      worker.postMessage("end");
+      Atomics.wait(new Int32Array(over), 0, 0, longestRunMs);
+    };
+    process.once("exit", leave);
+    worker.once("exit", () => process.off("exit", leave));
     worker.on("message", (message: Message) => {
       if ("say" in message) say(message.say);
       else if ("progress" in message) progress(message.progress);

@@ -6,8 +6,16 @@ import type { Job, Message } from "./training-job.js";
 import { runJob } from "./training-run.js";
 
 const send = (message: Message) => parentPort!.postMessage(message);
-const job = workerData as Job;
+const { job, over } = workerData as { readonly job: Job; readonly over: SharedArrayBuffer };
 const stop = new Int32Array(job.stop);
+// the only message asks to end, and is heard between runs of a model
+parentPort!.on("message", () => process.exit());
+parentPort!.unref();
+process.once("exit", () => {
+  const ended = new Int32Array(over);
+  Atomics.store(ended, 0, 1);
+  Atomics.notify(ended, 0);
+});
 
 try {
   await flushDenormals();

@@ -107,7 +107,7 @@ export function matchPlaces(
 }
 
 /**
- * Pairs as given: `0=0,1=2` by number of layer (student=teacher), or `name=name` by value. Throws a UserError for what is
+ * Pairs as given: `0:0,1:2` by number of layer (student:teacher), or `name:name` by value; = does as well. Throws a UserError for what is
  * not there or cannot be compared.
  */
 export function parsePairs(
@@ -117,9 +117,12 @@ export function parsePairs(
   option = "--pairs",
 ): readonly LayerPair[] {
   return text.split(",").map((part) => {
-    const [ours = "", theirs = "", ...more] = part.split("=").map((name) => name.trim());
+    // names of values may have colons themselves
+    const [ours = "", theirs = "", ...more] = part.split(part.includes("=") ? "=" : ":").map((name) => name.trim());
     if (ours === "" || theirs === "" || more.length > 0) {
-      throw new UserError(`${option} ${part}: must be <student's layer>=<teacher's layer>`);
+      throw new UserError(
+        `${option} ${part}: must be <student's layer>:<teacher's layer>, or with = where names have colons`,
+      );
     }
     const [one, other] = [find(student, ours, "student", option), find(teacher, theirs, "teacher", option)];
     if (!comparable(one, other)) {

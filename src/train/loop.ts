@@ -3,6 +3,7 @@ import { batchAxes } from "../data/feeds.js";
 import { UserError } from "../errors.js";
 import type { ModelProto } from "../formats/onnx.js";
 import { onnxType } from "../formats/onnx-types.js";
+import type { Tensor } from "../tensor/tensor.js";
 import { createBatches } from "./batches.js";
 import { encodeBest, encodeCheckpoint, fingerprintOf, restoreCheckpoint } from "./checkpoint.js";
 import type { Parameter, TrainingGraph } from "./graph.js";
@@ -75,7 +76,10 @@ export async function trainWith(binding: Binding, task: TrainingTask): Promise<T
       const batch = await batches.next();
       rows += batch.values().next().value?.shape[0] ?? 1;
       const result = await (await compiled.stepFor(batch)).run(batch);
-      if (!Number.isFinite(result.loss)) refuse(`the loss is ${result.loss}`);
+      if (!Number.isFinite(result.loss)) {
+        await refuseNotFinite(task.data, inputs, batch, optimizer.steps + 1);
+        refuse(`the loss is ${result.loss}`);
+      }
       optimizer.add(result.gradients, result.weight);
       sum += result.loss * result.weight;
       weight += result.weight;
@@ -157,6 +161,24 @@ export async function trainWith(binding: Binding, task: TrainingTask): Promise<T
   };
 }
 
+/** Refuses a batch whose inputs are no numbers, and names the first sample that is like it: no rate can help there. */
+async function refuseNotFinite(
+  data: TrainingTask["data"],
+  inputs: ReadonlySet<string>,
+  batch: Batch,
+  step: number,
+): Promise<void> {
+  const wrongIn = (sample: Batch) => [...sample].find(([name, { data }]) => inputs.has(name) && !allFinite({ data }));
+  if (!wrongIn(batch)) return;
+  for (let at = 0; at < data.count; at++) {
+    const wrong = wrongIn(await data.read(at));
+    if (!wrong) continue;
+    throw new UserError(
+      `${data.nameOf(at)}: input "${wrong[0]}" holds NaN or infinity, and the loss of step ${step} is no number; leave the sample out`,
+    );
+  }
+}
+
 function isBetter(score: Score, than: Score): boolean {
   // shares of few samples are often equal
   if (score.value === than.value) return (score.tie ?? 0) > (than.tie ?? 0);
@@ -167,7 +189,8 @@ function moveTowards({ data }: Parameter, batch: Float32Array, momentum: number)
   for (let at = 0; at < data.length; at++) data[at] = momentum * data[at]! + (1 - momentum) * batch[at]!;
 }
 
-function allFinite({ data }: Parameter): boolean {
+function allFinite({ data }: Pick<Tensor, "data">): boolean {
+  if (!(data instanceof Float32Array || data instanceof Float64Array)) return true;
   // a sum of finite floats in float64 is finite
   let sum = 0;
   for (let at = 0; at < data.length; at++) sum += data[at]!;

@@ -146,7 +146,9 @@ describe("compress --distill", () => {
       readFileSync(join(folder, "kept/log.jsonl"), "utf8"),
     );
     const other = await run(...cut, "--resume", "--temperature", "3");
-    expect(other.stderr).toMatch(/--resume: the checkpoint in cut is of another run: temperature was 2, here it is 3/);
+    expect(other.stderr).toMatch(
+      /--resume: the checkpoint in cut is of another run: temperature was 2, here it is 3; leave --resume out/,
+    );
     const anew = await run(...cut.filter((one) => one !== "--force"), "-o", "new.onnx");
     expect(anew.stderr).toMatch(/cut: holds the checkpoint of an earlier run; --resume goes on from it, --force/);
   });
@@ -162,6 +164,20 @@ describe("compress --distill", () => {
     expect(code).toBe(2);
     expect(existsSync(join(folder, "nan.onnx"))).toBe(false);
     rmSync(join(folder, "nan.onnx.training"), { recursive: true });
+  });
+
+  test("a sample that holds NaN is named, and a label that is no number among classes", async () => {
+    const data = Float32Array.from({ length: 400 * 8 }, (_, at) => (at === 801 ? Number.NaN : Math.sin(at)));
+    write("nan.npz", encodeNpz(new Map([["x", { dtype: "float32", shape: [400, 8], data }]])));
+    const { code, stderr } = await run(...quick, "--data", "nan.npz", "-o", "n.onnx");
+    expect(stderr).toMatch(/^error: nan\.npz\[100\]: input "x" holds NaN or infinity, .*; leave the sample out\n$/);
+    expect(code).toBe(2);
+    write("cat.txt", Array.from({ length: 400 }, (_, at) => `${at === 7 ? "cat" : at % 4}\n`).join(""));
+    const text = await run(...quick, "--labels", "cat.txt", "-o", "n.onnx");
+    expect(text.stderr).toMatch(
+      /^error: --labels: rows\.npz\[7\] has the text "cat"; the loss hard wants class numbers\n$/,
+    );
+    expect(left()).toEqual([]);
   });
 
   test.each([
@@ -185,6 +201,14 @@ describe("compress --distill", () => {
       /student\.onnx: nothing to train: every weight is frozen/,
     ],
     ["an output that is an input", [...pair, "-o", "teacher.onnx", "--force"], /teacher\.onnx: is an input itself/],
+    ["a log that is an input", [...pair, "--log", "teacher.onnx", "--force"], /teacher\.onnx: is an input itself/],
+    ["samples as output", [...pair, "-o", "rows.npz", "--force"], /rows\.npz: is an input itself/],
+    ["a log that is the output", [...pair, "-o", "n.onnx", "--log", "n.onnx"], /--log n\.onnx: is what -o writes, too/],
+    [
+      "one file for log and labels",
+      [...pair, "--labels", "labels.txt", "--log", "labels.txt", "--force"],
+      /labels\.txt: is an input itself/,
+    ],
     ["steps and epochs", [...pair, "--steps", "3", "--epochs", "1"], /--steps and --epochs: give one of them/],
   ])("%s is refused", async (_, argv, message) => {
     const { code, stderr } = await run(...argv);

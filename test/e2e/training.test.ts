@@ -39,8 +39,10 @@ function run(argv: readonly string[], during: (signal: () => void) => Promise<vo
   return new Promise((resolve) => child.once("close", (code) => resolve({ code, stdout, stderr })));
 }
 
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
 const appears = async (name: string) => {
-  while (!existsSync(join(folder, name))) await new Promise((resolve) => setTimeout(resolve, 5));
+  while (!existsSync(join(folder, name))) await pause(5);
 };
 
 const distill = [
@@ -70,6 +72,36 @@ describe("training in the built program", () => {
     const steps = readFileSync(join(folder, "cut.jsonl"), "utf8").match(/"kind":"step"/g);
     expect(steps).toHaveLength(3000);
     expect(readdirSync(folder).filter((name) => name.startsWith(".") || name.endsWith(".training"))).toEqual([]);
+  });
+
+  test("Ctrl-C while the student is made, and twice while it trains, ends with 130 and leaves no result", async () => {
+    write("deep.onnx", encodeModel(classifier(256, 12, 1)));
+    const made = ["--distill", "--teacher", "deep.onnx", "--data", "rows.npz", "--rows", "--batch", "256"];
+    // onnxruntime is at work at some of these moments
+    for (const wait of [0, 20, 40]) {
+      const early = await run([...made, "--student-params", "50%", "-o", "early.onnx"], async (interrupt) => {
+        while (!readdirSync(folder).some((name) => name.startsWith(".deepseek-"))) await pause(5);
+        await pause(300 + wait);
+        interrupt();
+      });
+      expect([early.code, early.stderr]).toEqual([
+        130,
+        expect.stringMatching(/\ninterrupted(?![\s\S]*(terminate|error))/),
+      ]);
+    }
+    const late = await run(
+      [...made, "--student-layers", "9", "-o", "late.onnx", "--log", "late.jsonl"],
+      async (interrupt) => {
+        await appears("late.jsonl");
+        interrupt();
+        await pause(10);
+        interrupt();
+      },
+    );
+    expect([late.code, late.stderr]).toEqual([130, expect.not.stringMatching(/terminate|error/)]);
+    expect(existsSync(join(folder, "late.onnx"))).toBe(false);
+    for (const name of ["early", "late"])
+      rmSync(join(folder, `${name}.onnx.training`), { recursive: true, force: true });
   });
 
   test("rubbish is refused in one line", async () => {
