@@ -82,7 +82,7 @@ export function trainingOptions(): Option[] {
     new Option("--batch <rows>", "samples of a batch (default: 32)").argParser(whole(1, 65_536)),
     new Option(
       "--rate <number>",
-      "learning rate (default: 5e-4; 1e-5 for a student of lower rank; --int8 --qat 1e-4)",
+      "learning rate (default: 5e-4; 1e-5 for a student of lower rank; --qat 5e-5)",
     ).argParser(between(0, 100)),
     new Option("--schedule <kind>", "how the rate falls (default: cosine)").choices([
       "constant",
@@ -152,7 +152,7 @@ const usualEpochs = 3;
 const [fewest, most] = [200, 5000];
 
 /** Usual rates. What starts near its goal is only to be mended: higher rates undo more than they mend. */
-const usualRates = { int8: 1e-4, int4: 5e-4, apart: 5e-4, near: 1e-5 } as const;
+const usualRates = { qat: 5e-5, apart: 5e-4, near: 1e-5 } as const;
 
 /**
  * How training goes, as the options say; `count` is how many samples there are to train on. A student may start `near` its
@@ -187,7 +187,7 @@ export function trainingSettings(
     schedule: {
       kind,
       // 16 steps are wide: weights must go a long way to the next
-      rate: given("rate", usualRates[mode === "distill" ? student : options["int4"] ? "int4" : "int8"]),
+      rate: given("rate", usualRates[mode === "distill" ? student : "qat"]),
       warmUp: Math.min(steps, "steps" in warmUp ? warmUp.steps : Math.round(warmUp.share * steps)),
       floor: kind === "step" ? 0.1 : 0,
       at: [0.5, 0.8],

@@ -24,8 +24,11 @@ interface Subject {
   judge(file: string): Promise<number>;
 }
 
+/** Rounding to nearest and nothing else: what a plain tool does. */
+const plain = ["--clip", "max", "--no-bias-correction", "--smooth", "off"];
+
 const ways = [
-  { name: "int4", options: ["--int4"] },
+  { name: "int4", options: ["--int4", "--int4-convolutions"] },
   { name: "int8", options: ["--int8", "--static"] },
 ] as const;
 
@@ -44,6 +47,9 @@ function task(id: string, title: string, open: (settings: TaskSettings) => Promi
         const ptq = await kept(id, `${name}-ptq`, settings, async (output) =>
           compress([file, ...options, ...calibration, "--max-drop", "99%", "-o", output]),
         );
+        const nearest = await kept(id, `${name}-plain`, settings, async (output) =>
+          compress([file, ...options, ...plain, ...calibration, "--max-drop", "99%", "-o", output]),
+        );
         const qat = await kept(id, `${name}-qat`, settings, async (output) =>
           compress([
             ...[file, "--qat", ...options, ...training, "--steps", `${steps}`, "-o", output],
@@ -52,6 +58,10 @@ function task(id: string, title: string, open: (settings: TaskSettings) => Promi
         );
         const [rounded, trained] = [await judge(ptq.file), await judge(qat.file)];
         rows.push(
+          {
+            ...{ task: id, what: `${name}, rounded without corrections`, measure },
+            ...{ value: await judge(nearest.file), bytes: nearest.bytes },
+          },
           { task: id, what: `${name}, PTQ`, measure, value: rounded, bytes: ptq.bytes },
           { task: id, what: `${name}, QAT`, measure, value: trained, bytes: qat.bytes, steps, seconds: qat.seconds },
         );
@@ -85,7 +95,7 @@ export const qatFashion = task("qat-fashion", "Fashion-MNIST: training for INT4 
   };
   return {
     file,
-    training: [...pictures("training", 0, 20_000), "--batch", "64", "--held-out", "5%"],
+    training: [...pictures("training", 0, 20_000), "--batch", "64", "--rate", "2e-4", "--held-out", "5%"],
     calibration: pictures("calibration", 20_000, 512),
     measure: "top-1",
     sign: -1,
@@ -103,7 +113,7 @@ export const qatOcr = task("qat-ocr", "OCR recognition: training for INT4 and IN
     calibration: ["--data", lines],
     measure: "CER",
     sign: 1,
-    steps: 200,
+    steps: 300,
     judge: ocrErrors,
   };
 });
