@@ -38,6 +38,7 @@ export async function openSamples(
   };
   const all = await read(text("data")!, text("labels"));
   const given = await readMetric(host, "--metric", text("metric"));
+  if (!given && all.labels) refuseTexts(all.labels, all.samples);
   const metric = given ?? (all.labels ? topOneAccuracy : undefined);
   const heldOutData = text("heldOutData");
   if (heldOutData !== undefined) {
@@ -64,6 +65,15 @@ export async function openSamples(
     note: `${training.count} of ${count} samples to learn from, ${heldOut.count} held out, parted with seed ${seed}`,
     metric,
   };
+}
+
+/** Classes are wanted: where one label of a file is no number all are read as texts, and that one is to be named. */
+function refuseTexts(labels: readonly Label[], samples: SampleSet): void {
+  const at = labels.findIndex((label) => typeof label === "string" && !/^\s*\d+\s*$/.test(label));
+  if (at < 0) return;
+  throw new UserError(
+    `--labels: ${samples.nameOf(at)} has the text ${JSON.stringify(labels[at])}; class numbers are wanted (a --metric file can score texts)`,
+  );
 }
 
 function labelled(samples: SampleSet, labels: readonly Label[] | undefined): LabelledSamples {

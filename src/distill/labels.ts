@@ -17,9 +17,6 @@ export function withLabels(
   extra: string,
   output: Classes,
 ): TrainingData {
-  // where one is no number all are read as texts: that one is to be named
-  const text = labels.findIndex((label) => typeof label === "string" && !/^\s*\d+\s*$/.test(label));
-  if (text >= 0) labelTensor(labels[text], output, samples.nameOf(text));
   const tensors = labels.map((label, at) => labelTensor(label, output, samples.nameOf(at)));
   return {
     count: samples.count,

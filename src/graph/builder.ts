@@ -15,7 +15,7 @@ export interface Value {
 export type Form = Pick<Value, "dtype" | "shape">;
 
 /** An operand: a value, or a number that becomes a scalar constant of the other operand's type. */
-export type Operand = Value | number;
+type Operand = Value | number;
 
 type Attributes = Readonly<Record<string, AttributeValue>>;
 

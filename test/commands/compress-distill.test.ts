@@ -175,7 +175,7 @@ describe("compress --distill", () => {
     write("cat.txt", Array.from({ length: 400 }, (_, at) => `${at === 7 ? "cat" : at % 4}\n`).join(""));
     const text = await run(...quick, "--labels", "cat.txt", "-o", "n.onnx");
     expect(text.stderr).toMatch(
-      /^error: --labels: rows\.npz\[7\] has the text "cat"; the loss hard wants class numbers\n$/,
+      /^error: --labels: rows\.npz\[7\] has the text "cat"; class numbers are wanted \(a --metric file can score texts\)\n$/,
     );
     expect(left()).toEqual([]);
   });

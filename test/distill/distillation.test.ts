@@ -226,6 +226,6 @@ describe("what is decided", () => {
     expect(pairs(matchPlaces(small, big, false))).toEqual(["h:r0", "r0:r1", "r1:r3"]);
     expect(pairs(parsePairs("0=1,r1=r3", small, big))).toEqual(["h:r0", "r1:r3"]);
     expect(() => parsePairs("7=0", small, big)).toThrow("the student has no layer 7; it has 0 (h), 1 (r0), 2 (r1)");
-    expect(() => parsePairs("r0", small, big)).toThrow("must be <student's layer>=<teacher's layer>");
+    expect(() => parsePairs("r0", small, big)).toThrow("must be <student's layer>:<teacher's layer>");
   });
 });

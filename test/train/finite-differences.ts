@@ -106,7 +106,7 @@ export const ints = (
 type Float = "float32" | "float64";
 
 /** How far the gradients of a case are from differences, by input: relative to max(1, largest element). */
-export async function gradientErrors(row: GradientCase, dtype: Float): Promise<readonly number[]> {
+async function gradientErrors(row: GradientCase, dtype: Float): Promise<readonly number[]> {
   const fresh = freshNames();
   const b = createBuilder(fresh);
   const tensors = row.inputs.map((one, at) => one && tensorOf(one, dtype, at));

@@ -7,7 +7,7 @@ import type { StaticPlan } from "./plan.js";
 import { type ActivationScale, activationScale, roundHalfEven, scaledBy } from "./scale.js";
 
 /** Whose integers a QuantizeLinear makes or a DequantizeLinear reads; its scale is `factor` times that of the value. */
-export interface Conversion {
+interface Conversion {
   readonly value: string;
   readonly factor: number;
 }
