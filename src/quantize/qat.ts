@@ -109,13 +109,16 @@ const smallestStep = 1 / 64;
 /** So many values show where a model goes astray. */
 const mostInside = 16;
 
+/** Looked-up rows are the weights themselves; recurrent layers have the samples along a later axis, or no first output. */
+const notCompared: ReadonlySet<string> = new Set(["Gather", "LSTM", "GRU", "RNN"]);
+
 /** Values of the main graph that quantized weights make, spread evenly over the model. */
 function comparedInside({ base }: PtqParts, twin: Twin): readonly string[] {
   const weights = new Set(twin.weights.map(({ name }) => name));
   const made = new Set(twin.model.graph!.node.flatMap(({ output }) => output));
   const outputs = new Set(base.graph!.output.map(({ name }) => name));
   const found = base
-    .graph!.node.filter(({ opType, input }) => opType !== "Gather" && input.some((name) => weights.has(name)))
+    .graph!.node.filter(({ opType, input }) => !notCompared.has(opType) && input.some((name) => weights.has(name)))
     .map(({ output }) => output[0]!)
     .filter((name) => made.has(name) && !outputs.has(name));
   const count = Math.min(mostInside, found.length);

@@ -3,6 +3,7 @@ import { openSession } from "../engine/session.js";
 import { encodeModel } from "../formats/onnx.js";
 import { assembleModel } from "../graph/assemble.js";
 import { cloneModel } from "../graph/clone.js";
+import { castTensor } from "../tensor/cast.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { TrainableModel } from "./prepare.js";
 
@@ -32,5 +33,13 @@ export async function openLive(
   graph.initializer = graph.initializer.filter(({ name }) => !parameters.has(name));
   const session = await openSession(encodeModel(model, readExternal), { threads });
   const fixed = held.map(({ name, shape, data }): [string, Tensor] => [name, { dtype: "float32", shape, data }]);
-  return { run: (feeds) => session.run(new Map([...feeds, ...fixed])), close: () => session.close() };
+  const declared = new Map(session.inputs.map(({ name, dtype }) => [name, dtype]));
+  // the copy of a model of halves takes float32
+  const taken = (name: string, tensor: Tensor) =>
+    declared.get(name) === "float32" ? (castTensor(tensor, "float32") ?? tensor) : tensor;
+  return {
+    run: (feeds) =>
+      session.run(new Map([...[...feeds].map(([name, one]) => [name, taken(name, one)] as const), ...fixed])),
+    close: () => session.close(),
+  };
 }

@@ -3,9 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { compressCommand } from "../../src/commands/compress.js";
+import { encodeNpz } from "../../src/formats/npz.js";
 import { encodeModel } from "../../src/formats/onnx.js";
+import { makeNode } from "../../src/graph/node.js";
 import type { QatPlan, QatResult } from "../../src/render/training-result.js";
 import { runCommand } from "../host.js";
+import { floats, ints, makeModel } from "../onnx-model.js";
 import { classifier, rowsFile } from "../training-models.js";
 
 let folder: string;
@@ -36,6 +39,43 @@ describe("compress --qat", () => {
     expect(result.output.path).toBe("model.int4.onnx");
     expect(readFileSync(join(folder, "report.html"), "utf8")).toMatch(/Trained model\.onnx for 4 bits/);
     expect(left()).toEqual([]);
+  });
+
+  test.each([
+    ["at every place", ["hy"]],
+    ["at the end only", ["", "hh"]],
+  ])("recurrent layers whose outputs are read %s train for 4 bits", async (_, outputs) => {
+    const model = makeModel({
+      opset: 14,
+      inputs: [["s", "float32", ["n", "t", 8]]],
+      outputs: [["y", "float32", outputs.length === 1 ? ["n", "t", 4] : ["n", 4]]],
+      nodes: [
+        makeNode("Transpose", "first", ["s"], ["st"], { perm: [1, 0, 2] }),
+        makeNode("LSTM", "lstm", ["st", "w", "r", "b"], outputs, { hidden_size: 16 }),
+        makeNode("Squeeze", "squeeze", [outputs.at(-1)!, outputs.length === 1 ? "second" : "zeroth"], ["h"]),
+        ...(outputs.length === 1 ? [makeNode("Transpose", "back", ["h"], ["hb"], { perm: [1, 0, 2] })] : []),
+        makeNode("MatMul", "head", [outputs.length === 1 ? "hb" : "h", "v"], ["y"]),
+      ],
+      initializers: [
+        floats("w", [1, 64, 8]),
+        floats("r", [1, 64, 16]),
+        floats("b", [1, 128]),
+        floats("v", [16, 4]),
+        ints("zeroth", [0]),
+        ints("second", [1]),
+      ],
+    });
+    writeFileSync(join(folder, "lstm.onnx"), encodeModel(model));
+    const data = Float32Array.from({ length: 40 * 3 * 8 }, (_, at) => Math.sin(at * at));
+    writeFileSync(join(folder, "seq.npz"), encodeNpz(new Map([["s", { dtype: "float32", shape: [40, 3, 8], data }]])));
+    const argv = ["lstm.onnx", ...basic.slice(1), "--data", "seq.npz", "--int4", "--min-elements", "16", "--force"];
+    const { code, stderr } = await runCommand(
+      compressCommand,
+      [...argv, "--steps", "4", "--max-drop", "100%", "-o", "l4.onnx"],
+      folder,
+    );
+    expect(stderr).not.toMatch(/error/);
+    expect(code).toBe(0);
   });
 
   test("8 bits with activations, labels, and the log of every step", async () => {
