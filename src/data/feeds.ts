@@ -5,12 +5,16 @@ import type { Batch, DeclaredInput } from "./batch.js";
 /** Sizes of dynamic axes, by the name the model has for the axis, or by `<input>.<axis>` for one of its axes. */
 export type AxisSizes = ReadonlyMap<string, number>;
 
+/** What exporters and people call the axis of samples. */
+const batchName = /^(n|b|bs|batch([-_. ]?(size|dim|axis))?)$/i;
+
 /**
- * The batch axis of each input that has one: the axes that are called as the first dynamic leading axis is. Empty where
- * every leading axis is fixed.
+ * The batch axis of each input that has one: the axes that are called as the first dynamic leading axis is, or as the first
+ * axis that is called a batch (models that take sequences step by step have it second). Empty where there is none.
  */
 export function batchAxes(inputs: readonly DeclaredInput[]): ReadonlyMap<string, number> {
-  const leading = inputs.find(({ shape }) => shape.length > 0 && typeof shape[0] !== "number")?.shape[0];
+  const named = inputs.flatMap(({ shape }) => shape).find((axis) => typeof axis === "string" && batchName.test(axis));
+  const leading = named ?? inputs.find(({ shape }) => shape.length > 0 && typeof shape[0] !== "number")?.shape[0];
   if (leading === undefined) return new Map();
   const axes = inputs.map(({ name, shape }): [string, number] => [
     name,

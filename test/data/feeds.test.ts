@@ -23,6 +23,15 @@ describe("the batch axis", () => {
     ]);
   });
 
+  test("is the one called a batch where sequences come first", () => {
+    const inputs = [input("x", "t", "n", 64), input("h", 1, "n", 16), input("mask", "t", "N")];
+    expect([...batchAxes(inputs)]).toEqual([
+      ["x", 1],
+      ["h", 1],
+    ]);
+    expect([...batchAxes([input("ids", "sequence", "batch_size")])]).toEqual([["ids", 1]]);
+  });
+
   test("without a name it is only leading axes without one", () => {
     expect([...batchAxes([input("x", null, 3, null), input("y", 4, null)])]).toEqual([["x", 0]]);
     expect(batchAxes([input("x", 1, 3)]).size).toBe(0);
