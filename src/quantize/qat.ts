@@ -96,10 +96,12 @@ const [usualSize, leastSize] = [0.1, 1e-4];
  * The rate of a tensor, as a multiple of the learning rate: in proportion to its elements (their root mean square, as
  * Adafactor has it). A trained model's tensors differ a thousandfold in size, the more so with BatchNormalization folded
  * into them; equal updates would wreck the small ones before the large ones have moved by a step of theirs.
+ * Zeros tell no size.
  */
 function rateOf({ data }: Parameter): number {
   let power = 0;
   for (const element of data) power += element * element;
+  if (power === 0) return 1;
   return Math.max(Math.sqrt(power / Math.max(1, data.length)), leastSize) / usualSize;
 }
 

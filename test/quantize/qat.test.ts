@@ -150,6 +150,21 @@ describe("quantization-aware training", () => {
     }
   });
 
+  test("moves small tensors by small steps: rates are in proportion to sizes, and zeros tell none", async () => {
+    const unlike = cloneModel(untrained);
+    const graph = unlike.graph!;
+    graph.initializer = graph.initializer.map(({ dims, name }) => {
+      const size = { w1: 0.2, w2: 0.002, b1: 0, b2: 1e-9 }[name]!;
+      const count = dims.reduce((product, dim) => product * Number(dim), 1);
+      const elements = Float32Array.from({ length: count }, (_, at) => (at % 2 ? size : -size));
+      return makeTensor(name, { dtype: "float32", shape: dims.map(Number), data: elements });
+    });
+    const parts = ptqParts(unlike, { scheme: "unpack", bits: 4 });
+    const { model } = await quantizationAwareTraining(parts, { ...defaultQat, name: "clouds", loss });
+    const rates = ["w1", "w2", "b1", "b2"].map((name) => model.parameters.get(name)!.rateScale!);
+    [2, 0.02, 1, 0.001].forEach((rate, at) => void expect(rates[at]).toBeCloseTo(rate, 6));
+  });
+
   test("holds step sizes once so many steps are done, again after a resume, and learns only what it is told to", async () => {
     const parts = ptqParts(untrained, { scheme: "unpack", bits: 4 });
     const job = await quantizationAwareTraining(parts, {
