@@ -6,12 +6,13 @@
 import { keepResult, listed } from "./train/keep.js";
 import { type TaskResult, tasksMarkdown } from "./train/result.js";
 import { fashion } from "./train/tasks/fashion.js";
+import { fashionMade } from "./train/tasks/fashion-made.js";
 import { ocr } from "./train/tasks/ocr.js";
 import { qatFashion, qatOcr } from "./train/tasks/qat.js";
 import { spam } from "./train/tasks/spam.js";
 import type { Task } from "./train/tasks/task.js";
 
-const tasks: readonly Task[] = [fashion, spam, ocr, qatFashion, qatOcr];
+const tasks: readonly Task[] = [fashion, fashionMade, spam, ocr, qatFashion, qatOcr];
 const quick = process.argv.includes("--quick");
 const only = listed("--only") ?? tasks.map(({ id }) => id);
 const settings = {
