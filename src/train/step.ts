@@ -200,7 +200,11 @@ export async function compileStep(
   const step = writeStep(graph, objective, parameters, extras, settings.statistics, await blockSize());
   const session = await openSession(encodeModel(step.model), {
     threads: settings.threads,
-    config: denormalsAsZero,
+    config: {
+      ...denormalsAsZero,
+      // threads that wait for each other's parts of thousands of short nodes are woken too slowly; none spins between runs
+      ...(settings.threads > 1 ? { "session.intra_op.allow_spinning": "1", "session.force_spinning_stop": "1" } : {}),
+    },
     // memory that is reused as it becomes free stays in the cache, and the first run has taken what it needs already
     memoryPattern: false,
   });
