@@ -196,7 +196,9 @@ export async function makeTwin(parts: PtqParts): Promise<Twin> {
       const numbers = numbersOf(readTensor(originals.get(bias)!, readExternal));
       const { scale } = activations!.values.get(input)!;
       for (let at = 0; at < result.length; at++) {
-        result[at] = Math.max(result[at]!, (4 * Math.abs(numbers[at]!)) / largestBias / scale);
+        // a channel whose weights are next to nothing has the smallest scale there is: times the input's it is 0 where denormals are
+        const least = Math.max((4 * Math.abs(numbers[at]!)) / largestBias, 1e-30);
+        result[at] = Math.max(result[at]!, least / scale);
       }
     }
     return result;

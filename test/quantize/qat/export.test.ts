@@ -2,8 +2,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "@jest/globals";
 import type { Batch } from "../../../src/data/batch.js";
-import { decodeModel, type ModelProto, tensorInfo } from "../../../src/formats/onnx.js";
+import { decodeModel, type ModelProto, makeTensor, readTensor, tensorInfo } from "../../../src/formats/onnx.js";
 import { cloneModel } from "../../../src/graph/clone.js";
+import { exposeValues } from "../../../src/graph/expose.js";
 import { normalise } from "../../../src/graph/normalise/index.js";
 import { raiseOpset } from "../../../src/graph/opset.js";
 import { applyPlan } from "../../../src/quantize/apply.js";
@@ -100,4 +101,28 @@ describe.each(Object.entries(ways))("the OCR classifier, %s", (_, { static: isSt
     settleParameters(parts, twin, trained);
     for (const [name, { data }] of trained) expect({ name, data }).toEqual({ name, data: before.get(name) });
   });
+});
+
+test("a channel whose weights are next to nothing has scales whose product is no denormal: training takes those for 0", async () => {
+  const base = classifier();
+  const zeroed = base.graph!.initializer.map((tensor) => {
+    if (tensor.dims.length !== 4 && tensor.dims.length !== 1) return tensor;
+    const { dtype, shape: form, data } = readTensor(tensor, noExternal);
+    if (dtype !== "float32" || form[0]! < 8) return tensor;
+    const elements = (data as Float32Array).slice();
+    elements.fill(1e-35, 0, elements.length / form[0]!);
+    return makeTensor(tensor.name, { dtype, shape: form, data: elements });
+  });
+  base.graph!.initializer = zeroed;
+  const statics = { settings: settings(), observed: await observe(base, [picture]) };
+  const twin = await makeTwin(ptqParts(base, {}, statics));
+  expect(twin.biases.length).toBeGreaterThan(0);
+  const { node } = twin.model.graph!;
+  const reshaped = new Set(node.filter(({ opType }) => opType === "Reshape").map(({ output }) => output[0]!));
+  const scales = node.filter(({ opType, input }) => opType === "Mul" && reshaped.has(input[0]!));
+  const names = scales.map(({ output }) => output[0]!);
+  const found = await runPlain(exposeValues(twin.model, names), picture);
+  const least = names.map((name) => Math.min(...(found.get(name)!.data as Float32Array)));
+  expect(names.length).toBeGreaterThanOrEqual(twin.biases.length);
+  expect(Math.min(...least)).toBeGreaterThan(2 ** -126);
 });
