@@ -5,11 +5,9 @@ import {
   GraphProtoSchema,
   ModelProtoSchema,
   OperatorSetIdProtoSchema,
-  TypeProtoSchema,
-  ValueInfoProtoSchema,
 } from "onnx-buf";
 import { type GraphProto, type ModelProto, makeTensor, type NodeProto, type TensorProto } from "../src/formats/onnx.js";
-import { onnxTypeOf } from "../src/formats/onnx-types.js";
+import { portInfo } from "../src/graph/assemble.js";
 import { makeNode } from "../src/graph/node.js";
 import { type DType, elementCount } from "../src/tensor/tensor.js";
 
@@ -23,20 +21,7 @@ interface GraphParts {
   readonly initializers?: readonly TensorProto[];
 }
 
-function valueInfo([name, dtype, shape]: Value) {
-  const dim = shape.map((size) => ({
-    value:
-      typeof size === "number"
-        ? { case: "dimValue" as const, value: BigInt(size) }
-        : { case: "dimParam" as const, value: size },
-  }));
-  return create(ValueInfoProtoSchema, {
-    name,
-    type: create(TypeProtoSchema, {
-      value: { case: "tensorType", value: { elemType: onnxTypeOf(dtype).code, shape: { dim } } },
-    }),
-  });
-}
+const valueInfo = ([name, dtype, shape]: Value) => portInfo({ name, dtype, shape });
 
 export function makeGraph({ inputs = [], outputs, nodes, initializers = [] }: GraphParts): GraphProto {
   return create(GraphProtoSchema, {

@@ -48,7 +48,8 @@ export function assembleModel(parts: {
   });
 }
 
-function portInfo({ name, dtype, shape }: Port): ValueInfoProto {
+/** A value as a model declares it. */
+export function portInfo({ name, dtype, shape }: Port): ValueInfoProto {
   const dim = shape.map((size) => ({
     value:
       typeof size === "number"

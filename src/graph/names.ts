@@ -11,9 +11,18 @@ export function freshNames(model: ModelProto): FreshName {
     for (const { values } of graph.sparseInitializer) if (values) taken.add(values.name);
     for (const node of graph.node) for (const name of [node.name, ...node.input, ...node.output]) taken.add(name);
   }
+  return freshFrom(taken);
+}
+
+/** Gives names that are not among these, and takes them into account from then on. */
+export function freshFrom(taken: Set<string>): FreshName {
+  // names are never given back: what was tried for a base need not be tried again
+  const next = new Map<string, number>();
   return (base) => {
     let name = base;
-    for (let at = 1; taken.has(name); at++) name = `${base}_${at}`;
+    let at = next.get(base) ?? 1;
+    for (; taken.has(name); at++) name = `${base}_${at}`;
+    next.set(base, at);
     taken.add(name);
     return name;
   };

@@ -1,4 +1,4 @@
-import { dequantize, unpackNibbles } from "../tensor/dequantize.js";
+import { dequantize, scalePlace, unpackNibbles } from "../tensor/dequantize.js";
 import { packNibbles } from "../tensor/kernels/reference.js";
 import { numbersOf } from "../tensor/numbers.js";
 import type { QuantizedWeight, QuantizerSource } from "../tensor/quantized.js";
@@ -46,7 +46,7 @@ export async function adaRound(
   const floats = numbersOf(source);
   const count = elementCount(nearest.shape);
   const integers = form.bits === 4 ? unpackNibbles(nearest.values, count, form.signed) : nearest.values.slice();
-  const scaleOf = scaleIndex(nearest);
+  const scaleOf = scalePlace(nearest.form, nearest.shape);
   const [least, most] = limits(nearest);
   const matrices = moments.groups.map((matrix) => damped(matrix, moments.size));
   const feedbacks = matrices.map((matrix) => feedbackOf(matrix, moments.size));
@@ -207,20 +207,6 @@ function damped(matrix: Float64Array, size: number): Float64Array {
   const result = matrix.slice();
   for (let i = 0; i < size; i++) result[i * size + i]! += (damping * trace) / size || 1;
   return result;
-}
-
-/** Which scale an element has: its index. */
-function scaleIndex({ form, shape }: QuantizedWeight): (at: number) => number {
-  const { granularity, axis, blockSize = 1 } = form;
-  if (granularity === "tensor") return () => 0;
-  const size = shape[axis]!;
-  const inner = elementCount(shape.slice(axis + 1));
-  if (granularity === "channel") return (at) => Math.floor(at / inner) % size;
-  const blocks = Math.ceil(size / blockSize);
-  return (at) => {
-    const outer = Math.floor(at / (inner * size));
-    return (outer * blocks + Math.floor((Math.floor(at / inner) % size) / blockSize)) * inner + (at % inner);
-  };
 }
 
 /** The least and the largest integer of a form; symmetric ones leave one value out. */

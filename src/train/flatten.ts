@@ -1,4 +1,5 @@
 import { type NodeProto, readTensor } from "../formats/onnx.js";
+import { freshFrom } from "../graph/names.js";
 import { bothBranches, type Choice, isBranch, takenBranch } from "./branches.js";
 import { ancestors } from "./fold.js";
 import type { TrainableModel } from "./prepare.js";
@@ -32,12 +33,7 @@ export async function withoutBranches(
   // values of branches that are not taken leave their names free
   const names = new Set<string>([...copy.graph!.input, ...copy.graph!.initializer].map(({ name }) => name));
   for (const { name, output } of nodes) for (const one of [name, ...output]) names.add(one);
-  const fresh = (base: string): string => {
-    let name = base;
-    for (let at = 1; names.has(name); at++) name = `${base}_${at}`;
-    names.add(name);
-    return name;
-  };
+  const fresh = freshFrom(names);
   for (;;) {
     const branches = nodes.filter(isBranch);
     const before = variationsOf(nodes, seeds);

@@ -4,6 +4,7 @@ import { UserError } from "../errors.js";
 import { encodeModel, type ModelProto, makeTensor, type NodeProto } from "../formats/onnx.js";
 import { assembleModel } from "../graph/assemble.js";
 import { createBuilder, type Form, type GraphBuilder, type Value } from "../graph/builder.js";
+import { type FreshName, freshFrom } from "../graph/names.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { blockSize } from "./block-size.js";
 import { blockConvolutions } from "./blocked.js";
@@ -167,18 +168,10 @@ function assembleNeeded(
 }
 
 /** Names that nothing in the graph has. */
-function freshNamesOf(graph: TrainingGraph): (base: string) => string {
+function freshNamesOf(graph: TrainingGraph): FreshName {
   const taken = new Set<string>([...graph.values.keys(), ...graph.constants.keys()]);
   for (const node of graph.nodes) for (const name of [node.name, ...node.input, ...node.output]) taken.add(name);
-  const next = new Map<string, number>();
-  return (base) => {
-    let name = base;
-    let at = next.get(base) ?? 1;
-    for (; taken.has(name); at++) name = `${base}_${at}`;
-    next.set(base, at);
-    taken.add(name);
-    return name;
-  };
+  return freshFrom(taken);
 }
 
 export interface StepSettings {
