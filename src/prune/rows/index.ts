@@ -2,6 +2,7 @@ import type { Rows } from "../row.js";
 import { convolution } from "./convolution.js";
 import { elementwise } from "./elementwise.js";
 import { matrix } from "./matrix.js";
+import { recurrence } from "./recurrent.js";
 
 /** Every operator that labels are followed through. */
-export const rows: Rows = { ...convolution, ...elementwise, ...matrix };
+export const rows: Rows = { ...convolution, ...elementwise, ...matrix, ...recurrence };
