@@ -25,6 +25,8 @@ import {
   outputOf,
   stagedName,
   stagedPath,
+  tellEarly,
+  unmatchedFreezes,
   versionsOf,
 } from "./training-describe.js";
 import type { Job, Link, Outcome } from "./training-job.js";
@@ -74,6 +76,7 @@ export async function distillJob(host: Host, job: Job, link: Link): Promise<Outc
       frozen: frozenPatterns(options),
       batchNorm: (options["batchNorm"] as "frozen" | "train" | undefined) ?? "frozen",
     });
+    const told = tellEarly(link, unmatchedFreezes(options, model));
     const start = student.isNear ? "near" : "apart";
     const temperature = (options["temperature"] as number | undefined) ?? usualTemperature[start];
     const settings = trainingSettings(options, "distill", training.count, start);
@@ -134,7 +137,7 @@ export async function distillJob(host: Host, job: Job, link: Link): Promise<Outc
       const secondsPerStep = await timeSteps(work, link);
       return {
         kind: "plan",
-        result: { schema: "deepseek/distill-plan@1", ...shared, notes: model.notes, warnings: [], secondsPerStep },
+        result: { schema: "deepseek/distill-plan@1", ...shared, notes: model.notes, warnings: told, secondsPerStep },
       };
     }
     const unlearned = await gauge.evaluate(named(before.run));
@@ -183,11 +186,13 @@ export async function distillJob(host: Host, job: Job, link: Link): Promise<Outc
     return {
       kind: "result",
       files: written.files,
+      told,
       result: {
         schema: "deepseek/distill@1",
         ...shared,
         notes: [...model.notes, ...trained.notes],
         warnings: [
+          ...told,
           ...warningsOf(final.agreement, trained.course),
           ...(isWorse ? [noGain("the student as it was before")] : []),
         ],

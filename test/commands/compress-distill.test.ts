@@ -104,6 +104,17 @@ describe("compress --distill", () => {
     expect(readdirSync(join(folder, "said")).length).toBeGreaterThan(10);
   });
 
+  test("names of --freeze that no weight has are told before training, and stand in the report", async () => {
+    const argv = [...quick, "--steps", "1", "--freeze", "w0", "--freeze", "encoder.*", "-o", "typo.onnx", "--json"];
+    const { code, stdout, stderr } = await run(...argv);
+    const words = "without effect: --freeze encoder.*: there is no weight of such a name";
+    expect([stderr, code]).toEqual([`warning: ${words}\n`, 0]);
+    expect((JSON.parse(stdout) as DistillResult).warnings).toEqual([words]);
+    const plan = await run(...argv, "--dry-run");
+    expect(plan.stderr).toBe(`warning: ${words}\n`);
+    expect((JSON.parse(plan.stdout) as DistillPlan).warnings).toEqual([words]);
+  });
+
   test("frames that are surely blanks weigh less, also where there are many classes", async () => {
     const wide = (seed: number) => {
       const next = uniform(seed);

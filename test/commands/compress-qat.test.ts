@@ -103,7 +103,16 @@ describe("compress --qat", () => {
     const plan = JSON.parse(stdout) as QatPlan;
     expect(plan).toMatchObject({ schema: "deepseek/qat-plan@1", bits: 8, losses: [{ term: "soft", weight: 1 }] });
     expect(plan.secondsPerStep).toBeGreaterThan(0);
+    expect(plan.warnings).toEqual([]);
     expect(left()).toEqual([]);
+  });
+
+  test("a name of --freeze that no weight has is told", async () => {
+    const argv = ["--int8", "--min-elements", "16", "--dry-run", "--json", "--freeze", "w0", "--freeze", "w7"];
+    const { code, stdout, stderr } = await run(...argv);
+    const words = "without effect: --freeze w7: there is no weight of such a name";
+    expect([stderr, code]).toEqual([`warning: ${words}\n`, 0]);
+    expect((JSON.parse(stdout) as QatPlan).warnings).toEqual([words]);
   });
 
   test.each([
