@@ -52,7 +52,10 @@ export function distillOptions(): Option[] {
   return [
     new Option("--teacher <file>", "the model that teaches (or <model>)"),
     new Option("--student <file>", "the model that learns; it takes the teacher's inputs and gives its outputs"),
-    new Option("--student-layers <n>", "make the student from the teacher: keep n layers, or those named: 0,2,4"),
+    new Option(
+      "--student-layers <n>",
+      "make the student from the teacher: keep n layers, or those named: 0,2,4",
+    ).argParser(layers),
     new Option(
       "--student-params <share>",
       "make the student from the teacher, of at most this share of its size, e.g. 70%",
@@ -134,6 +137,16 @@ function between(least: number, most: number): (text: string) => number {
     if (number >= least && number <= most) return number;
     throw new InvalidArgumentError(`It must be a number from ${least} to ${most}.`);
   };
+}
+
+/** How many layers are kept, or the numbers of those that are. */
+function layers(text: string): number | readonly number[] {
+  const parts = text.split(",").map((part) => part.trim());
+  const numbers = parts.map(Number);
+  if (parts.every((part) => /^\d+$/.test(part)) && new Set(numbers).size === numbers.length) {
+    return numbers.length === 1 ? numbers[0]! : numbers;
+  }
+  throw new InvalidArgumentError("It must be how many layers to keep, such as 6, or their numbers, each once: 0,2,4.");
 }
 
 /** Steps, or a share of all steps. */

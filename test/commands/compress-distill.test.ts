@@ -192,6 +192,21 @@ describe("compress --distill", () => {
   });
 
   test.each([
+    [
+      "a number of layers that is none",
+      ["--teacher", "teacher.onnx", "--student-layers", "x"],
+      /--student-layers <n>' argument 'x' is invalid. It must be how many layers to keep, such as 6, or their numbers/,
+    ],
+    [
+      "a layer that is named twice",
+      ["--teacher", "teacher.onnx", "--student-layers", "0,0"],
+      /--student-layers <n>' argument '0,0' is invalid. .* each once: 0,2,4/,
+    ],
+    [
+      "a layer that there is not",
+      ["--teacher", "deep.onnx", "--student-layers", "0,9"],
+      /--student-layers 0,9: deep\.onnx has 5 layers that could be left out; name some by numbers from 0 to 4/,
+    ],
     ["no student", ["--teacher", "teacher.onnx"], /--distill: say who learns: --student <file>/],
     ["two students", [...pair, "--student-layers", "2"], /--distill: give one student/],
     [
