@@ -12,7 +12,7 @@ import { cloneModel } from "../graph/clone.js";
 import { normalise } from "../graph/normalise/index.js";
 import type { LossPart, ModelScore } from "../render/training-result.js";
 import { prepareModel, writeBack } from "../train/prepare.js";
-import { openStudent } from "./distill-student.js";
+import { openStudent, refuseQuantizedTeacher } from "./distill-student.js";
 import { absolute } from "./files.js";
 import { readModelFile } from "./model-files.js";
 import { openStore } from "./teacher-store.js";
@@ -50,6 +50,7 @@ export async function distillJob(host: Host, job: Job, link: Link): Promise<Outc
   const threads = options["threads"] as number;
   const source = readModelFile(host, job.model);
   checkGraphs(source.model, job.model);
+  refuseQuantizedTeacher(options, source);
   const open: { close(): Promise<void> }[] = [];
   const kept = async (session: Promise<Session>) => {
     const one = await session;

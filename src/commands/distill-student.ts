@@ -29,6 +29,13 @@ export interface Student {
   open(threads: number): Promise<Session>;
 }
 
+/** Refuses a quantized teacher that a student is to be made of; one may well teach a student of its own. */
+export function refuseQuantizedTeacher(options: Options, { path, model }: ModelFile): void {
+  if (options["student"] !== undefined) return;
+  const remedy = "a student made of it could not learn: name the float teacher, or a float student with --student";
+  refuseQuantized(path, model, remedy);
+}
+
 /**
  * Reads the student, or makes it from the teacher, which is normalised, as the options say; `samples` are a few of those
  * to learn from.
@@ -103,7 +110,7 @@ async function namedLayers(
 async function studentFile(host: Host, path: string): Promise<Student> {
   const source = readModelFile(host, path);
   checkGraphs(source.model, path);
-  refuseQuantized(path, source.model);
+  refuseQuantized(path, source.model, "a student learns in floats: give the model that it was made of");
   return {
     name: path,
     model: source.model,

@@ -243,6 +243,24 @@ describe("compress --distill", () => {
     expect(left()).toEqual([]);
   });
 
+  test("a quantized student is refused, and so is one made of a quantized teacher, which may well teach", async () => {
+    await runCommand(
+      compressCommand,
+      ["teacher.onnx", "--int8", "--min-elements", "16", "--shape", "x=4x8", "-o", "int8.onnx", "--max-drop", "99%"],
+      folder,
+    );
+    const student = await run("--teacher", "teacher.onnx", "--student", "int8.onnx", "-o", "n.onnx");
+    expect(student.stderr).toMatch(
+      /^error: int8\.onnx: is quantized already \(.*\); a student learns in floats: give the model that it was made of\n$/,
+    );
+    const made = await run("--teacher", "int8.onnx", "--student-params", "60%", "-o", "n.onnx");
+    expect(made.stderr).toMatch(
+      /^error: int8\.onnx: is quantized already \(.*\); a student made of it could not learn: name/,
+    );
+    const taught = await run("--teacher", "int8.onnx", "--student", "student.onnx", "--steps", "2", "--dry-run");
+    expect([student.code, made.code, taught.code]).toEqual([2, 2, 0]);
+  });
+
   test("an operator that has no gradient is named with its node", async () => {
     const hard = makeModel({
       inputs: [["x", "float32", ["n", 8]]],
