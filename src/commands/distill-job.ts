@@ -29,10 +29,11 @@ import {
   unmatchedFreezes,
   versionsOf,
 } from "./training-describe.js";
+import { type NamedRun, namedFailure } from "./training-failures.js";
 import type { Job, Link, Outcome } from "./training-job.js";
 import { noGain, openGauge, speedOf, warningsOf } from "./training-measure.js";
 import { frozenPatterns, trainingSettings } from "./training-options.js";
-import { openSamples } from "./training-samples.js";
+import { openSamples, type TrainingSamples } from "./training-samples.js";
 import { modelBytes, writeModelFile } from "./write-model.js";
 
 /**
@@ -52,6 +53,8 @@ export async function distillJob(host: Host, job: Job, link: Link): Promise<Outc
   checkGraphs(source.model, job.model);
   refuseQuantizedTeacher(options, source);
   const open: { close(): Promise<void> }[] = [];
+  const models: NamedRun[] = [];
+  let given: TrainingSamples | undefined;
   const kept = async (session: Promise<Session>) => {
     const one = await session;
     open.push(one);
@@ -59,7 +62,9 @@ export async function distillJob(host: Host, job: Job, link: Link): Promise<Outc
   };
   try {
     const session = await kept(openSession(absolute(host, job.model), { threads }));
+    models.push({ name: job.model, run: session.run });
     const samples = await openSamples(host, options, session.inputs, session.outputs);
+    given = samples;
     const { training, heldOut, metric } = samples;
     const labelled = training.labels !== undefined;
     const first = await training.read(0);
@@ -72,6 +77,7 @@ export async function distillJob(host: Host, job: Job, link: Link): Promise<Outc
     const looked = await Promise.all(Array.from({ length: count }, (_, at) => training.read(at)));
     const student = await openStudent(host, options, whole, theirs.outputs, looked, link);
     const before = await kept(student.open(threads));
+    models.push({ name: student.name, run: before.run });
     const model = prepareModel(student.model, student.readExternal, {
       name: student.name,
       frozen: frozenPatterns(options),
@@ -205,6 +211,8 @@ export async function distillJob(host: Host, job: Job, link: Link): Promise<Outc
         missed: isBroken(final.agreement),
       },
     };
+  } catch (error) {
+    throw await namedFailure(error, models, given);
   } finally {
     for (const session of open) await session.close();
   }

@@ -40,6 +40,7 @@ import {
   unmatchedFreezes,
   versionsOf,
 } from "./training-describe.js";
+import { type NamedRun, namedFailure } from "./training-failures.js";
 import type { Job, Link, Outcome } from "./training-job.js";
 import { noGain, openGauge, speedOf, warningsOf } from "./training-measure.js";
 import { frozenPatterns, trainingSettings } from "./training-options.js";
@@ -64,9 +65,13 @@ export async function qatJob(host: Host, job: Job, link: Link): Promise<Outcome>
     return one;
   };
   const quantizer = createQuantizer(threads, smallModel);
+  const models: NamedRun[] = [];
+  let given: TrainingSamples | undefined;
   try {
     const original = await kept(openSession(absolute(host, job.model), { threads }));
+    models.push({ name: job.model, run: original.run });
     const samples = await openSamples(host, options, original.inputs, original.outputs);
+    given = samples;
     const { training, heldOut, metric } = samples;
     const labelled = training.labels !== undefined;
     const first = await training.read(0);
@@ -226,6 +231,8 @@ export async function qatJob(host: Host, job: Job, link: Link): Promise<Outcome>
         missed: tooMuch || isBroken(final.agreement),
       },
     };
+  } catch (error) {
+    throw await namedFailure(error, models, given);
   } finally {
     for (const session of open) await session.close();
     await quantizer.close();

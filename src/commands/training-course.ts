@@ -115,7 +115,9 @@ export async function runCourse(
     return { course, notes: outcome.notes };
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    if (keeper.hasLast()) throw new UserError(`${error.message}; the last good checkpoint is in ${folder}`);
+    if (keeper.hasLast()) {
+      throw new UserError(`${error.message}; the last good checkpoint is in ${folder}`, { cause: error });
+    }
     if (options["checkpoint"] === undefined) dropCheckpoints(host, folder);
     throw error;
   } finally {

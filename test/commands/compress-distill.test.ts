@@ -191,6 +191,35 @@ describe("compress --distill", () => {
     expect(left()).toEqual([]);
   });
 
+  // the very first, some to train on, some held out
+  test.each([0, 5, 17, 33, 39])("sample %i is named that has a number which no table has", async (bad) => {
+    const reader = makeModel({
+      inputs: [["ids", "int64", ["n", 6]]],
+      outputs: [["scores", "float32", ["n", 4]]],
+      nodes: [
+        makeNode("Gather", "look", ["table", "ids"], ["rows"]),
+        makeNode("ReduceMean", "mean", ["rows"], ["h"], { axes: [1], keepdims: 0 }),
+        makeNode("MatMul", "up", ["h", "u"], ["g"]),
+        makeNode("MatMul", "head", ["g", "w"], ["scores"]),
+      ],
+      initializers: [floats("table", [20, 8]), floats("u", [8, 8]), floats("w", [8, 4])],
+    });
+    write("reader.onnx", encodeModel(reader));
+    const data = BigInt64Array.from({ length: 40 * 6 }, (_, at) => (at === bad * 6 + 2 ? 99n : BigInt(at % 20)));
+    write("ids.npz", encodeNpz(new Map([["ids", { dtype: "int64", shape: [40, 6], data }]])));
+    const common = ["--data", "ids.npz", "--rows", "--threads", "1", "--steps", "50", "--force", "-o", "n.onnx"];
+    const named = `ids.npz[${bad}]: reader.onnx cannot be run on it: input "ids" holds 99, and node look (Gather) has -20 to 19`;
+    for (const mode of [
+      ["--distill", "--teacher", "reader.onnx", "--student", "reader.onnx"],
+      ["reader.onnx", "--qat", "--int8", "--min-elements", "16"],
+    ]) {
+      const { code, stderr } = await runCommand(compressCommand, [...mode, ...common], folder);
+      expect(stderr).toMatch(`error: ${named}; correct the sample, or leave it out`);
+      expect(code).toBe(2);
+    }
+    rmSync(join(folder, "n.onnx.training"), { recursive: true, force: true });
+  });
+
   test.each([
     [
       "a number of layers that is none",
