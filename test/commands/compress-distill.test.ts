@@ -9,7 +9,7 @@ import { encodeModel } from "../../src/formats/onnx.js";
 import { makeNode } from "../../src/graph/node.js";
 import type { DistillPlan, DistillResult } from "../../src/render/training-result.js";
 import { runCommand } from "../host.js";
-import { floats, makeModel } from "../onnx-model.js";
+import { floats, ints, makeModel, withGraphs } from "../onnx-model.js";
 import { classifier, rowsFile } from "../training-models.js";
 
 let folder: string;
@@ -300,8 +300,45 @@ describe("compress --distill", () => {
     write("hard.onnx", encodeModel(hard));
     const { code, stderr } = await run("--teacher", "teacher.onnx", "--student", "hard.onnx", "-o", "n.onnx");
     expect(stderr).toMatch(/^error: .*node hard \(Hardmax\).*no gradient/);
+    expect(stderr).toMatch(
+      /^error: hard\.onnx: .*; all weights that train lie before it, so the model cannot be trained\n/,
+    );
     expect(code).toBe(2);
     expect(left()).toEqual([]);
+  });
+
+  test("weights before a loop are named, also those that only its body reads, and can be frozen", async () => {
+    const body = makeModel({
+      inputs: [
+        ["round", "int64", []],
+        ["going", "bool", []],
+        ["h", "float32", ["n", 8]],
+      ],
+      outputs: [
+        ["still", "bool", []],
+        ["h2", "float32", ["n", 8]],
+      ],
+      nodes: [makeNode("Identity", "keep", ["going"], ["still"]), makeNode("MatMul", "turn", ["h", "inner"], ["h2"])],
+    }).graph!;
+    const model = makeModel({
+      inputs: [["x", "float32", ["n", 8]]],
+      outputs: [["scores", "float32", ["n", 4]]],
+      nodes: [
+        makeNode("MatMul", "first", ["x", "outer"], ["h0"]),
+        withGraphs(makeNode("Loop", "loop", ["rounds", "", "h0"], ["h1"]), { body }),
+        makeNode("MatMul", "head", ["h1", "last"], ["scores"]),
+      ],
+      initializers: [floats("outer", [8, 8]), floats("inner", [8, 8]), floats("last", [8, 4]), ints("rounds", [2])],
+    });
+    write("loop.onnx", encodeModel(model));
+    const argv = ["--teacher", "teacher.onnx", "--student", "loop.onnx", "--steps", "3", "-o", "l.onnx"];
+    const { code, stderr } = await run(...argv);
+    expect(stderr).toBe(
+      'error: loop.onnx: node loop (Loop): this operator has no gradient here; keep the weights before it as they are: --freeze "outer" --freeze "inner"\n',
+    );
+    expect(code).toBe(2);
+    expect(left()).toEqual([]);
+    expect((await run(...argv, "--freeze", "outer", "--freeze", "inner")).code).toBe(0);
   });
 
   test("models and data that do not belong together are refused by name", async () => {
