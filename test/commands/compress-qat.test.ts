@@ -107,6 +107,15 @@ describe("compress --qat", () => {
     expect(left()).toEqual([]);
   });
 
+  test("a frozen weight keeps its step sizes, too", async () => {
+    const argv = ["--int8", "--min-elements", "16", "--dry-run", "--json"];
+    const trained = async (...more: readonly string[]) =>
+      (JSON.parse((await run(...argv, ...more)).stdout) as QatPlan).weights.largest.map(({ name }) => name).sort();
+    const all = await trained();
+    expect(all).toEqual(expect.arrayContaining(["w0", "w0_step", "w1", "w1_step"]));
+    expect(await trained("--freeze", "w1")).toEqual(all.filter((name) => !name.startsWith("w1")));
+  });
+
   test("a name of --freeze that no weight has is told", async () => {
     const argv = ["--int8", "--min-elements", "16", "--dry-run", "--json", "--freeze", "w0", "--freeze", "w7"];
     const { code, stdout, stderr } = await run(...argv);
