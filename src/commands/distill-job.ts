@@ -32,7 +32,7 @@ import {
 import { type NamedRun, namedFailure } from "./training-failures.js";
 import type { Job, Link, Outcome } from "./training-job.js";
 import { noGain, openGauge, speedOf, warningsOf } from "./training-measure.js";
-import { frozenPatterns, trainingSettings } from "./training-options.js";
+import { frozenPatterns, identityOf, trainingSettings } from "./training-options.js";
 import { openSamples, type TrainingSamples } from "./training-samples.js";
 import { modelBytes, writeModelFile } from "./write-model.js";
 
@@ -138,6 +138,7 @@ export async function distillJob(host: Host, job: Job, link: Link): Promise<Outc
         temperature: String(temperature),
         "blank weight": String(blankWeight),
         "layer pairs": layers.map((pair) => `${pair.student}=${pair.teacher}`).join(" "),
+        ...identityOf(options, settings),
       },
     };
     if (job.isPlan) {

@@ -43,7 +43,7 @@ import {
 import { type NamedRun, namedFailure } from "./training-failures.js";
 import type { Job, Link, Outcome } from "./training-job.js";
 import { noGain, openGauge, speedOf, warningsOf } from "./training-measure.js";
-import { frozenPatterns, trainingSettings } from "./training-options.js";
+import { frozenPatterns, identityOf, trainingSettings } from "./training-options.js";
 import { openSamples, type TrainingSamples } from "./training-samples.js";
 import { type WrittenModel, writeModelFile } from "./write-model.js";
 
@@ -168,6 +168,7 @@ export async function qatJob(host: Host, job: Job, link: Link): Promise<Outcome>
         labels: String(options["labels"] ?? "none"),
         loss: losses.map(({ term, weight }) => `${term}=${weight}`).join(","),
         temperature: String(loss.temperature),
+        ...identityOf(options, settings),
       },
     };
     if (job.isPlan) {

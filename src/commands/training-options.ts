@@ -216,6 +216,27 @@ export function trainingSettings(
   };
 }
 
+/** What decides the steps of a run beside models and data, by option: a checkpoint of another is not taken. */
+export function identityOf(options: Options, settings: TrainingSettings): Readonly<Record<string, string>> {
+  const { schedule } = settings;
+  const frozen = (options["freeze"] as readonly string[] | undefined) ?? [];
+  return {
+    "--freeze": frozen.length === 0 ? "not given" : [...new Set(frozen)].sort().join(" "),
+    "--batch-norm": (options["batchNorm"] as string | undefined) ?? "frozen",
+    "--steps": String(settings.steps),
+    "--batch": String(settings.batchSize),
+    "--accumulate": String(settings.accumulate),
+    "--rate": String(schedule.rate),
+    "--schedule": schedule.kind,
+    "--warm-up": `${schedule.warmUp} steps`,
+    "--optimizer": settings.optimizer.kind,
+    "--weight-decay": String(settings.weightDecay),
+    "--clip-norm": String(settings.clipNorm),
+    "--ema": String(settings.ema),
+    "--seed": String(settings.seed),
+  };
+}
+
 /** The patterns of --freeze. */
 export function frozenPatterns(options: Options): readonly RegExp[] {
   return ((options["freeze"] as readonly string[] | undefined) ?? []).map(globOf);

@@ -160,6 +160,17 @@ describe("compress --distill", () => {
     expect(other.stderr).toMatch(
       /--resume: the checkpoint in cut is of another run: temperature was 2, here it is 3; leave --resume out/,
     );
+    for (const [option, value, words] of [
+      ["--rate", "0.01", "--rate was 0.02, here it is 0.01"],
+      ["--schedule", "linear", "--schedule was cosine, here it is linear"],
+      ["--freeze", "b*", "--freeze was not given, here it is b\\*"],
+    ] as const) {
+      const { code, stderr } = await run(...cut, "--resume", option, value);
+      expect(stderr).toMatch(
+        new RegExp(`^error: --resume: the checkpoint in cut is of another run: ${words}; leave --r`),
+      );
+      expect(code).toBe(2);
+    }
     const anew = await run(...cut.filter((one) => one !== "--force"), "-o", "new.onnx");
     expect(anew.stderr).toMatch(/cut: holds the checkpoint of an earlier run; --resume goes on from it, --force/);
   });

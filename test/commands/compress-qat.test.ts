@@ -107,6 +107,31 @@ describe("compress --qat", () => {
     expect(left()).toEqual([]);
   });
 
+  test("a run with other frozen weights or another rate does not go on from a checkpoint", async () => {
+    const argv = [
+      "--int8",
+      "--min-elements",
+      "16",
+      "--steps",
+      "20",
+      "--checkpoint",
+      "kept",
+      "-o",
+      "kept.onnx",
+      "--force",
+    ];
+    expect((await run(...argv, "--freeze", "w1", "--time", "1ms")).code).toBe(0);
+    const other = await run(...argv, "--resume");
+    expect(other.stderr).toMatch(
+      /the checkpoint in kept is of another run: --freeze was w1, here it is not given; leave/,
+    );
+    const faster = await run(...argv, "--resume", "--freeze", "w1", "--rate", "1e-3");
+    expect(faster.stderr).toMatch(
+      /the checkpoint in kept is of another run: --rate was 0.00005, here it is 0.001; leave/,
+    );
+    expect((await run(...argv, "--resume", "--freeze", "w1")).code).toBe(0);
+  });
+
   test("a frozen weight keeps its step sizes, too", async () => {
     const argv = ["--int8", "--min-elements", "16", "--dry-run", "--json"];
     const trained = async (...more: readonly string[]) =>
