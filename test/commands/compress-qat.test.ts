@@ -87,7 +87,10 @@ describe("compress --qat", () => {
     expect(code).toBe(0);
     expect(stdout).toMatch(/Trained model\.onnx for 8 bits/);
     expect(stdout).toMatch(/hard +0\.5 +cross-entropy with the labels/);
-    expect(readFileSync(join(folder, "log.jsonl"), "utf8").match(/"kind":"step"/g)).toHaveLength(20);
+    const log = readFileSync(join(folder, "log.jsonl"), "utf8");
+    expect(log.match(/"kind":"step"/g)).toHaveLength(20);
+    // one set of words in log, curves and tables
+    expect(Object.keys(JSON.parse(log.split("\n")[0]!).terms)).toEqual(["hard", "soft"]);
   });
 
   test("a loss above --max-drop is written, told and found in the exit code", async () => {
