@@ -47,8 +47,18 @@ describe("compress --distill", () => {
     expect(result.training.evaluations).toHaveLength(10);
     // not by how many answers are the same: most are, where most are the same one
     expect(result.training.measure).toEqual({ name: "KL from the teacher's outputs", higherIsBetter: false });
+    // and that distance is shown, with the best step's
+    const best = result.training.evaluations.find(({ step }) => step === result.training.bestStep)!;
+    expect(teacher!.measured).toBeNull();
+    expect(after!.measured).toBeCloseTo(best.value, 4);
+    expect(after!.measured!).toBeLessThan(before!.measured!);
     expect(result.data).toMatchObject({ training: 360, heldOut: 40, labelled: false });
-    expect(readFileSync(join(folder, "report.html"), "utf8")).toMatch(/How training went/);
+    const page = readFileSync(join(folder, "report.html"), "utf8");
+    expect(page).toMatch(/How training went/);
+    expect(page).toMatch(
+      /KL from the teacher&#39;s outputs, which chose the best step: [\d.]+ student before, [\d.]+ student after/,
+    );
+    expect(page).toMatch(/<th[^>]*>KL from the teacher&#39;s outputs<\/th>/);
     expect(existsSync(join(folder, "out.onnx"))).toBe(true);
     expect(left()).toEqual([]);
   });
@@ -67,7 +77,7 @@ describe("compress --distill", () => {
       ["hard", 0.1],
     ]);
     expect(metric).toEqual({ name: "top-1 accuracy", higherIsBetter: true });
-    expect(scores.every((score) => score.metric !== null)).toBe(true);
+    expect(scores.every((score) => score.metric !== null && score.measured === score.metric)).toBe(true);
   });
 
   test("layers are kept by number, and their plan is shown without writing anything", async () => {
