@@ -1,7 +1,15 @@
 import { formatShape } from "../tensor/tensor.js";
 import { formatBytes, formatCount, formatDecibels, formatNumberOf, formatPercent } from "./quantities.js";
 import type { Section } from "./sections.js";
-import type { DistillPlan, DistillResult, QatPlan, QatResult } from "./training-result.js";
+import type {
+  DistillPlan,
+  DistillResult,
+  LossPart,
+  ModelScore,
+  QatPlan,
+  QatResult,
+  StudentSource,
+} from "./training-result.js";
 
 /** What a training comes to, and what one would do. */
 export type Result = DistillResult | QatResult;
@@ -16,6 +24,21 @@ export const isDistilled = <T extends Result | Plan>(one: T): one is Extract<T, 
 /** A score between -1 and 1 as percent, others as they are. */
 export const formatScore = (value: number): string =>
   Math.abs(value) <= 1 ? formatPercent(value, false, 2) : String(Number(value.toPrecision(4)));
+
+/** How near outputs are to the first model's, as one figure. */
+export function agreementWords({ agreement }: Pick<ModelScore, "agreement">): string {
+  if (agreement === null) return "-";
+  const { topOne, sqnrDb } = agreement;
+  return topOne === null ? (sqnrDb === null ? "equal" : formatDecibels(sqnrDb)) : formatPercent(topOne, false, 2);
+}
+
+/** What a run of the model costs; empty where it was not measured. */
+export function speedWords({ speed }: Pick<ModelScore, "speed">, reference: string): readonly string[] {
+  if (!speed || speed.ratio === null) return [];
+  const { ratio, interval } = speed;
+  const within = interval ? ` [${interval.lower.toFixed(2)}, ${interval.upper.toFixed(2)}]` : "";
+  return [`${ratio.toFixed(2)} of the ${reference} model's CPU time${within}`];
+}
 
 /** Model by model on the held-out samples. */
 export function scoreSection({ scores, metric, data }: Result): Section {
@@ -51,6 +74,11 @@ export function scoreSection({ scores, metric, data }: Result): Section {
 const pairsShown = 6;
 
 export function lossSection({ losses }: Result | Plan): Section {
+  return lossTable(losses);
+}
+
+/** The parts of a loss. */
+export function lossTable(losses: readonly LossPart[]): Section {
   return {
     title: "What is minimised",
     columns: [
@@ -73,7 +101,11 @@ export function lossSection({ losses }: Result | Plan): Section {
 
 /** Layers kept and dropped, where the student was made of the teacher's. */
 export function layerSection(one: Result | Plan): readonly Section[] {
-  const layers = isDistilled(one) ? one.student.layers : [];
+  return layersSection(isDistilled(one) ? one.student.layers : []);
+}
+
+/** Layers kept and dropped; none where all are kept. */
+export function layersSection(layers: StudentSource["layers"]): readonly Section[] {
   if (layers.every((layer) => layer.kept)) return [];
   const kept = layers.filter((layer) => layer.kept);
   return [
