@@ -1,7 +1,15 @@
 import { formatShape } from "../tensor/tensor.js";
 import { formatBytes, formatCount, formatDecibels, formatNumberOf, formatPercent } from "./quantities.js";
 import type { Section } from "./sections.js";
-import type { DistillPlan, DistillResult, QatPlan, QatResult } from "./training-result.js";
+import type {
+  DistillPlan,
+  DistillResult,
+  LossPart,
+  ModelScore,
+  QatPlan,
+  QatResult,
+  StudentSource,
+} from "./training-result.js";
 
 /** What a training comes to, and what one would do. */
 export type Result = DistillResult | QatResult;
@@ -24,6 +32,21 @@ export function distanceOf({ metric, training }: Pick<Result, "metric" | "traini
 }
 
 export const formatDistance = (value: number): string => String(Number(value.toPrecision(3)));
+
+/** How near outputs are to the first model's, as one figure. */
+export function agreementWords({ agreement }: Pick<ModelScore, "agreement">): string {
+  if (agreement === null) return "-";
+  const { topOne, sqnrDb } = agreement;
+  return topOne === null ? (sqnrDb === null ? "equal" : formatDecibels(sqnrDb)) : formatPercent(topOne, false, 2);
+}
+
+/** What a run of the model costs; empty where it was not measured. */
+export function speedWords({ speed }: Pick<ModelScore, "speed">, reference: string): readonly string[] {
+  if (!speed || speed.ratio === null) return [];
+  const { ratio, interval } = speed;
+  const within = interval ? ` [${interval.lower.toFixed(2)}, ${interval.upper.toFixed(2)}]` : "";
+  return [`${ratio.toFixed(2)} of the ${reference} model's CPU time${within}`];
+}
 
 /** Model by model on the held-out samples. */
 export function scoreSection({ scores, metric, data, training }: Result): Section {
@@ -62,6 +85,11 @@ export function scoreSection({ scores, metric, data, training }: Result): Sectio
 const pairsShown = 6;
 
 export function lossSection({ losses }: Result | Plan): Section {
+  return lossTable(losses);
+}
+
+/** The parts of a loss. */
+export function lossTable(losses: readonly LossPart[]): Section {
   return {
     title: "What is minimised",
     columns: [
@@ -84,7 +112,11 @@ export function lossSection({ losses }: Result | Plan): Section {
 
 /** Layers kept and dropped, where the student was made of the teacher's. */
 export function layerSection(one: Result | Plan): readonly Section[] {
-  const layers = isDistilled(one) ? one.student.layers : [];
+  return layersSection(isDistilled(one) ? one.student.layers : []);
+}
+
+/** Layers kept and dropped; none where all are kept. */
+export function layersSection(layers: StudentSource["layers"]): readonly Section[] {
   if (layers.every((layer) => layer.kept)) return [];
   const kept = layers.filter((layer) => layer.kept);
   return [
