@@ -106,6 +106,7 @@ export interface MaskAt {
   /** Of the first input. */
   readonly axis: number;
   readonly rank: number;
+  readonly opset: number;
   /** How long the axis is, and which of its indices count. */
   readonly labels: Int32Array;
   readonly kept: readonly number[];
