@@ -4,6 +4,7 @@ import { onnxType } from "../formats/onnx-types.js";
 import { graphsIn, isStandard } from "../graph/node.js";
 import type { ModelView, Scope } from "../graph/scope.js";
 import type { Tensor } from "../tensor/tensor.js";
+import { endsInSizes, type SizeContext, sizeSources } from "./computed-sizes.js";
 import { type Axis, createLabels, type Freeze, type Labels } from "./labels.js";
 import { type Body, followNested, nestedOperators } from "./nested.js";
 import { type AxedValue, type Contraction, type NodeAt, NotFollowed, type Rows, type StatisticsAxis } from "./row.js";
@@ -27,6 +28,8 @@ export interface Structure {
   axedValue(scope: Scope, name: string): AxedValue | undefined;
   readonly opset: number;
   readonly readExternal: ReadExternal;
+  /** How vectors of sizes are followed. */
+  readonly sizeContext: SizeContext;
 }
 
 /** Ways in which nodes are read where there are several, by signature. */
@@ -94,6 +97,15 @@ export function followAxes(
     if (!form) return undefined;
     const axes = values.get(owner)!.get(name) ?? form.shape.map(() => null);
     return { name, shape: form.shape, axes, tensor: undefined };
+  };
+
+  const stretched = new Set<Axis>();
+  const unchanging = inputsAreFixed(model);
+  const sizeContext: SizeContext = {
+    view,
+    axedValue,
+    constant: (scope, name) => smallConstant(view, scope, name, readExternal),
+    fixed: (axis) => unchanging || (axis !== null && !stretched.has(axis)),
   };
 
   const freezeValue = (scope: Scope, name: string, cause: Freeze): void => {
@@ -183,6 +195,11 @@ export function followAxes(
         return form.shape;
       },
       constant: (index) => smallConstant(view, scope, node.input[index], readExternal),
+      sizes: (index) => (node.input[index] ? sizeSources(sizeContext, scope, node.input[index]) : undefined),
+      endsInSizes: (element, axis) =>
+        endsInSizes(sizeContext, scope, node.output[0]!, new Set([element]), { name: node.input[0]!, axis }),
+      stretches: (axis) => void stretched.add(axis),
+      joined: (a, b) => labels.find(a) === labels.find(b),
       fresh: (size) => labels.fresh(size),
       join: (a, b) => labels.join(a, b),
       unify(a, b, why = "joins axes of which one stays") {
@@ -272,8 +289,19 @@ export function followAxes(
     axedValue,
     opset,
     readExternal,
+    sizeContext,
   };
   return { structure, options };
+}
+
+/** Whether the file says how long every axis of its inputs is. */
+function inputsAreFixed({ graph }: ModelProto): boolean {
+  const stored = new Set(graph!.initializer.map(({ name }) => name));
+  return graph!.input.every(({ name, type }) => {
+    if (stored.has(name)) return true;
+    const shape = type?.value.case === "tensorType" ? type.value.value.shape : undefined;
+    return shape?.dim.every(({ value }) => value.case === "dimValue" && value.value > 0n) ?? false;
+  });
 }
 
 /** The elements of a small stored constant that nobody outside can replace. */

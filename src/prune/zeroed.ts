@@ -69,7 +69,14 @@ export function zeroedModel(structure: Structure, removed: Removed, rows: Rows):
     const holder = holders.get(found.node)!;
     const copy = copies.get(found.node)!;
     const kept = [...found.labels.keys()].filter((at) => !isGone(found.labels[at]!));
-    const parts = masked({ ...found, node: copy, kept, fresh, rank: structure.ranks.get(found.node)![0]! });
+    const parts = masked({
+      ...found,
+      node: copy,
+      kept,
+      fresh,
+      rank: structure.ranks.get(found.node)![0]!,
+      opset: structure.opset,
+    });
     holder.initializer.push(...parts.initializers);
     holder.node.splice(holder.node.indexOf(copy), 1, ...parts.nodes);
   }
