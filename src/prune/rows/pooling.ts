@@ -1,6 +1,6 @@
 import { floatsAttribute, intsAttribute, stringAttribute } from "../../graph/node.js";
 import type { Axis } from "../labels.js";
-import { type MendAt, type NodeAt, NotFollowed, type Row, type Rows } from "../row.js";
+import { type NodeAt, NotFollowed, type Row, type Rows } from "../row.js";
 import { axisOf, fixed } from "./blocks.js";
 import { named } from "./elementwise.js";
 
@@ -49,16 +49,12 @@ const resize: Row = {
     if (at.node.opType !== "Resize" || !at.input(3)) return;
     axes.forEach((axis, position) => {
       const place = placeOf(at.node, position, axes.length);
-      if (place !== undefined && at.kept(axis)) setSize(at, 3, place, at.sizeOf(axis, shape[position]!));
+      if (place !== undefined && at.kept(axis)) at.setComputedSize(3, place, at.sizeOf(axis, shape[position]!));
     });
   },
 };
 
 const scalesInput = (node: NodeAt["node"], opset: number): number => (node.opType === "Resize" && opset >= 11 ? 2 : 1);
-
-function setSize(at: MendAt, input: number, place: number, size: number): void {
-  if (!at.setComputedSize(input, place, size)) throw new Error(`the sizes of ${at.node.name} cannot be changed`);
-}
 
 /** Axes that nothing is added to pass. */
 const pad: Row = {
