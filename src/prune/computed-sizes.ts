@@ -23,6 +23,8 @@ export type NewSize = number | { readonly times: number; readonly over: number }
 export interface SizeContext {
   readonly view: ModelView;
   axedValue(scope: Scope, name: string): AxedValue | undefined;
+  /** Of a value that may not have been looked at yet. */
+  shape(scope: Scope, name: string): readonly number[] | undefined;
   constant(scope: Scope, name: string | undefined): Tensor | undefined;
   fixed(axis: Axis): boolean;
 }
@@ -48,7 +50,7 @@ const deepest = 40;
 function stepsOf(context: SizeContext, scope: Scope, node: NodeProto): readonly Step[] | undefined {
   if (!isStandard(node)) return undefined;
   const lengthOf = (name: string | undefined): number | undefined => {
-    const shape = name ? context.axedValue(scope, name)?.shape : undefined;
+    const shape = name ? context.shape(scope, name) : undefined;
     return shape && shape.length <= 1 ? elementCount(shape) : undefined;
   };
   const length = lengthOf(node.output[0]);
@@ -117,7 +119,7 @@ export function sizeSources(
 ): readonly SizeSource[] | undefined {
   const stored = context.constant(scope, name);
   if (stored) return Array.from(stored.data as BigInt64Array, (value) => ({ from: "constant", value: Number(value) }));
-  const shape = context.axedValue(scope, name)?.shape;
+  const shape = context.shape(scope, name);
   if (!shape || shape.length > 1) return undefined;
   const unknown = Array.from({ length: elementCount(shape) }, () => ({ from: "elsewhere" as const }));
   const found = producerOf(scope, name);

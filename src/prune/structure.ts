@@ -104,6 +104,13 @@ export function followAxes(
   const sizeContext: SizeContext = {
     view,
     axedValue,
+    shape(scope, name) {
+      for (let at: Scope | null = scope; at; at = at.parent) {
+        const form = forms.get(at)?.get(name);
+        if (form) return form.shape;
+      }
+      return undefined;
+    },
     constant: (scope, name) => smallConstant(view, scope, name, readExternal),
     fixed: (axis) => unchanging || (axis !== null && !stretched.has(axis)),
   };
