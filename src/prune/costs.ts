@@ -94,13 +94,17 @@ function productsOf({ view, axedValue }: Structure): Term[] {
       const y = node.output[0] ? axedValue(scope, node.output[0]) : undefined;
       if (!x || !w || !y) return [];
       const all = (value: AxedValue) => value.shape.map((size, at) => value.axes[at] ?? size);
-      const operator = operatorOf(node);
+      // with an activation or a factor, what is summed is the same
+      const operator = operatorOf(node).replace(/^com\.microsoft:Fused/, "");
       // every output channel sums over the input channels of its group
       if (operator === "Conv") return [termOf([...all(y), ...all(w).slice(1)], 2)];
       if (operator === "ConvTranspose") {
         return [termOf([...all(x), ...all(w).slice(1)], 2)];
       }
-      if (operator === "MatMul" && x.shape.length > 0) return [termOf([...all(y), all(x).at(-1)!], 2)];
+      if (operator === "MatMul" && x.shape.length > 0) {
+        const swapped = intAttribute(node, "transA", 0) === 1 && x.shape.length > 1;
+        return [termOf([...all(y), all(x).at(swapped ? -2 : -1)!], 2)];
+      }
       if (operator === "Gemm") return [termOf([...all(y), all(x)[intAttribute(node, "transA", 0) ? 0 : 1]!], 2)];
       if (operator === "LSTM" || operator === "GRU" || operator === "RNN") {
         // W and R are read once a position of a sequence

@@ -25,6 +25,14 @@ export const isDistilled = <T extends Result | Plan>(one: T): one is Extract<T, 
 export const formatScore = (value: number): string =>
   Math.abs(value) <= 1 ? formatPercent(value, false, 2) : String(Number(value.toPrecision(4)));
 
+/** A distance that chose the best step and is neither the score by labels nor the share of equal classes. */
+export function distanceOf({ metric, training }: Pick<Result, "metric" | "training">): string | undefined {
+  const { name, higherIsBetter } = training.measure;
+  return metric || higherIsBetter ? undefined : name;
+}
+
+export const formatDistance = (value: number): string => String(Number(value.toPrecision(3)));
+
 /** How near outputs are to the first model's, as one figure. */
 export function agreementWords({ agreement }: Pick<ModelScore, "agreement">): string {
   if (agreement === null) return "-";
@@ -41,7 +49,8 @@ export function speedWords({ speed }: Pick<ModelScore, "speed">, reference: stri
 }
 
 /** Model by model on the held-out samples. */
-export function scoreSection({ scores, metric, data }: Result): Section {
+export function scoreSection({ scores, metric, data, training }: Result): Section {
+  const distance = distanceOf({ metric, training });
   const classes = scores.some(({ agreement }) => agreement !== null && agreement.topOne !== null);
   const timed = scores.some(({ speed }) => speed !== null);
   return {
@@ -49,15 +58,17 @@ export function scoreSection({ scores, metric, data }: Result): Section {
     columns: [
       { header: "model" },
       ...(metric ? [{ header: metric.name, align: right }] : []),
+      ...(distance ? [{ header: distance, align: right }] : []),
       ...(classes ? [{ header: "same class", align: right }] : []),
       { header: "SQNR", align: right },
       { header: "parameters", align: right },
       { header: "size", align: right },
       ...(timed ? [{ header: "CPU time", align: right }] : []),
     ],
-    rows: scores.map(({ model, metric: value, agreement, parameters, bytes, speed }) => [
+    rows: scores.map(({ model, metric: value, measured, agreement, parameters, bytes, speed }) => [
       model,
       ...(metric ? [value === null ? "-" : formatScore(value)] : []),
+      ...(distance ? [measured === null ? "-" : formatDistance(measured)] : []),
       ...(classes
         ? [agreement === null || agreement.topOne === null ? "-" : formatPercent(agreement.topOne, false, 2)]
         : []),

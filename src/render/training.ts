@@ -5,6 +5,8 @@ import { condense, sparkline } from "./sparkline.js";
 import type { ModelScore, TrainingCourse } from "./training-result.js";
 import {
   agreementWords,
+  distanceOf,
+  formatDistance,
   formatScore,
   isDistilled,
   layerSection,
@@ -61,6 +63,7 @@ function leadOf(result: Result): readonly string[] {
   return [
     `wrote ${output.path}: ${size}`,
     ...gainWords(result, reference, before, after),
+    ...distanceWords(result, before, after),
     ...speedWords(after, reference.model),
     `${formatNumberOf(training.steps, "step")}${training.steps < settings.steps ? ` of ${formatCount(settings.steps)}` : ""} in ${formatDuration(training.seconds)}${endWords(result)}`,
     ...lossWords(training),
@@ -80,6 +83,14 @@ function gainWords(
   };
   const words = [reference, before, after].flatMap((score) => of(score) ?? []);
   return [`${metric ? metric.name : `agreement with the ${reference.model} model`}: ${words.join(", ")}`];
+}
+
+/** What chose the step whose weights were kept, where that is no score and no share of equal classes. */
+function distanceWords(result: Result, before: ModelScore, after: ModelScore): readonly string[] {
+  const name = distanceOf(result);
+  if (name === undefined) return [];
+  const of = ({ model, measured }: ModelScore) => `${measured === null ? "-" : formatDistance(measured)} ${model}`;
+  return [`${name}, which chose the best step: ${of(before)}, ${of(after)}`];
 }
 
 /** Points of the picture of the loss. */
