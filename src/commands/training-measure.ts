@@ -36,7 +36,7 @@ export interface Gauge {
   /** The same as one number. */
   score(run: Run): Promise<Score>;
   /** What of an evaluation stands in reports; of the reference itself without one. */
-  row(evaluation: Measured | undefined): Pick<ModelScore, "metric" | "agreement">;
+  row(evaluation: Measured | undefined): Pick<ModelScore, "metric" | "measured" | "agreement">;
 }
 
 /**
@@ -73,18 +73,19 @@ export async function openGauge(
         ...(topOne && topOne.total > 0 ? { agreement: topOne.agree / topOne.total } : {}),
         ...(Number.isFinite(sqnrDb) ? { sqnrDb } : {}),
       };
-      if (drop.kind === "metric") {
-        return { value: drop.candidate!, higherIsBetter: metric!.higherIsBetter, details };
-      }
+      const value = measuredBy(drop);
+      if (drop.kind === "metric") return { value, higherIsBetter: metric!.higherIsBetter, details };
       return drop.kind === "disagreement"
-        ? { value: 1 - drop.value, higherIsBetter: true, details, ...(Number.isFinite(sqnrDb) ? { tie: sqnrDb } : {}) }
-        : { value: drop.value, higherIsBetter: false, details };
+        ? { value, higherIsBetter: true, details, ...(Number.isFinite(sqnrDb) ? { tie: sqnrDb } : {}) }
+        : { value, higherIsBetter: false, details };
     },
     row(evaluation) {
       const { drop } = evaluation ?? own;
       const total = evaluation?.agreement.total;
+      const metric = evaluation ? drop.candidate : drop.reference;
       return {
-        metric: evaluation ? drop.candidate : drop.reference,
+        metric,
+        measured: measure ? metric : evaluation ? measuredBy(drop) : null,
         agreement: total
           ? {
               topOne: total.topOne && total.topOne.total > 0 ? total.topOne.agree / total.topOne.total : null,
@@ -94,6 +95,11 @@ export async function openGauge(
       };
     },
   };
+}
+
+/** The number that training is judged by. */
+function measuredBy({ kind, value, candidate }: Measured["drop"]): number {
+  return kind === "metric" ? candidate! : kind === "disagreement" ? 1 - value : value;
 }
 
 /** An evaluation whose drop is how far outputs are from the reference's. */

@@ -5,7 +5,7 @@ import type { AxedValue } from "./row.js";
 import { operatorOf, type Structure } from "./structure.js";
 
 /** A product: a fixed part times the lengths of axes. */
-interface Term {
+export interface Term {
   readonly fixed: number;
   readonly axes: readonly Int32Array[];
 }
@@ -26,6 +26,8 @@ export interface CostModel {
   readonly whole: Cost;
   /** Elements with at least one index that could be removed. */
   readonly prunable: number;
+  /** What parameters and FLOPs are sums of. */
+  readonly terms: { readonly params: readonly Term[]; readonly flops: readonly Term[] };
   without(removed: Removed): Cost;
 }
 
@@ -73,7 +75,7 @@ export function createCostModel(structure: Structure): CostModel {
     for (const root of removed) if (all.has(root)) gone += 1;
     return { parameters: sum(parameters), flops: sum(flops), channels: all.size === 0 ? 1 : 1 - gone / all.size };
   };
-  return { whole: without(new Set()), prunable, without };
+  return { whole: without(new Set()), prunable, terms: { params: parameters, flops }, without };
 }
 
 function termOf(factors: readonly (number | Int32Array)[], fixed = 1): Term {
@@ -94,13 +96,17 @@ function productsOf({ view, axedValue }: Structure): Term[] {
       const y = node.output[0] ? axedValue(scope, node.output[0]) : undefined;
       if (!x || !w || !y) return [];
       const all = (value: AxedValue) => value.shape.map((size, at) => value.axes[at] ?? size);
-      const operator = operatorOf(node);
+      // with an activation or a factor, what is summed is the same
+      const operator = operatorOf(node).replace(/^com\.microsoft:Fused/, "");
       // every output channel sums over the input channels of its group
       if (operator === "Conv") return [termOf([...all(y), ...all(w).slice(1)], 2)];
       if (operator === "ConvTranspose") {
         return [termOf([...all(x), ...all(w).slice(1)], 2)];
       }
-      if (operator === "MatMul" && x.shape.length > 0) return [termOf([...all(y), all(x).at(-1)!], 2)];
+      if (operator === "MatMul" && x.shape.length > 0) {
+        const swapped = intAttribute(node, "transA", 0) === 1 && x.shape.length > 1;
+        return [termOf([...all(y), all(x).at(swapped ? -2 : -1)!], 2)];
+      }
       if (operator === "Gemm") return [termOf([...all(y), all(x)[intAttribute(node, "transA", 0) ? 0 : 1]!], 2)];
       if (operator === "LSTM" || operator === "GRU" || operator === "RNN") {
         // W and R are read once a position of a sequence

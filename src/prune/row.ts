@@ -1,6 +1,7 @@
 import type { NodeProto, TensorProto } from "../formats/onnx.js";
 import type { FreshName } from "../graph/names.js";
 import type { Tensor } from "../tensor/tensor.js";
+import type { NewSize, SizeSource } from "./computed-sizes.js";
 import type { Axis } from "./labels.js";
 
 /** What is known of a value where a node reads it. */
@@ -51,6 +52,14 @@ export interface NodeAt {
   outputShape(at: number): readonly number[];
   /** The elements of a small stored constant (shapes, axes, indices); undefined for anything else. */
   constant(at: number): Tensor | undefined;
+  /** What each element of a computed vector of sizes is made of; undefined where the input is no vector. */
+  sizes(at: number): readonly SizeSource[] | undefined;
+  /** Whether all that is made of an element of the first output ends in sizes that change along, for a Shape of `axis`. */
+  endsInSizes(element: number, axis: number): boolean;
+  /** Says that an axis may be longer for other inputs of the model than for those it was analysed for. */
+  stretches(axis: Axis): void;
+  /** Whether labels are joined already. */
+  joined(a: number, b: number): boolean;
   fresh(size: number): Int32Array;
   /** Joins labels for good. */
   join(a: number, b: number): void;
@@ -85,8 +94,10 @@ export interface MendAt {
   sizeOf(axis: Axis, size: number): number;
   /** Puts a new constant in the place of an input. */
   setInput(at: number, tensor: Tensor): void;
-  /** Changes element `at` of a computed vector of sizes to `size`, following it to where it is stored. False: cannot. */
-  setComputedSize(input: number, at: number, size: number): boolean;
+  /** As for {@link NodeAt}, for the lengths of axes as they were. */
+  sizes(at: number): readonly SizeSource[] | undefined;
+  /** Changes element `at` of the vector of sizes that the node reads; what other nodes read stays. */
+  setComputedSize(input: number, at: number, size: NewSize): void;
 }
 
 /** A normalisation that is to leave some indices out of its statistics; its outputs at those indices do not matter. */
@@ -95,6 +106,7 @@ export interface MaskAt {
   /** Of the first input. */
   readonly axis: number;
   readonly rank: number;
+  readonly opset: number;
   /** How long the axis is, and which of its indices count. */
   readonly labels: Int32Array;
   readonly kept: readonly number[];

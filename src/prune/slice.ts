@@ -7,7 +7,7 @@ import { type FreshName, freshNames } from "../graph/names.js";
 import type { Scope } from "../graph/scope.js";
 import { type StoreBytes, storedTensor } from "../graph/stored.js";
 import { elementCount, type Tensor, typedArrays } from "../tensor/tensor.js";
-import { setComputedSize } from "./computed-sizes.js";
+import { setComputedSize, sizeSources } from "./computed-sizes.js";
 import type { Axis } from "./labels.js";
 import type { Removed } from "./plan.js";
 import type { MendAt, Rows } from "./row.js";
@@ -98,8 +98,17 @@ function mendingOf(
     kept,
     sizeOf: (axis, size) => kept(axis)?.length ?? size,
     setInput,
-    setComputedSize: (input, at, size) =>
-      setComputedSize(structure, scope, before, input, at, size, nodes, graphs, fresh),
+    sizes: (at) => (before.input[at] ? sizeSources(structure.sizeContext, scope, before.input[at]) : undefined),
+    setComputedSize: (input, at, size) => {
+      const reader = {
+        graph: graphs.get(scope.graph)!,
+        node,
+        fresh,
+        lengthOf: (name: string) => valueAt(name)?.shape[0],
+        constant: (name: string) => smallConstant(view, scope, name, readExternal),
+      };
+      setComputedSize(reader, input, valueAt(before.input[input])!.shape[0]!, at, size);
+    },
   };
 }
 
@@ -110,7 +119,8 @@ function mendStated(
   { graphs }: Copies,
   kept: (axis: Axis) => readonly number[] | null,
 ): void {
-  for (const { name, type } of graphs.get(scope.graph)!.valueInfo) {
+  const { valueInfo, input, output } = graphs.get(scope.graph)!;
+  for (const { name, type } of [...valueInfo, ...(scope.parent ? [...input, ...output] : [])]) {
     const value = axedValue(scope, name);
     if (!value || type?.value.case !== "tensorType" || !type.value.value.shape) continue;
     const { shape } = type.value.value;

@@ -1,10 +1,12 @@
-import type { ModelProto, NodeProto, ReadExternal, TensorProto } from "../formats/onnx.js";
+import type { GraphProto, ModelProto, NodeProto, ReadExternal, TensorProto } from "../formats/onnx.js";
 import { readTensor, tensorInfo } from "../formats/onnx.js";
 import { onnxType } from "../formats/onnx-types.js";
 import { graphsIn, isStandard } from "../graph/node.js";
 import type { ModelView, Scope } from "../graph/scope.js";
 import type { Tensor } from "../tensor/tensor.js";
+import { endsInSizes, type SizeContext, sizeSources } from "./computed-sizes.js";
 import { type Axis, createLabels, type Freeze, type Labels } from "./labels.js";
+import { type Body, followNested, nestedOperators } from "./nested.js";
 import { type AxedValue, type Contraction, type NodeAt, NotFollowed, type Rows, type StatisticsAxis } from "./row.js";
 import type { Forms } from "./shapes.js";
 
@@ -26,6 +28,8 @@ export interface Structure {
   axedValue(scope: Scope, name: string): AxedValue | undefined;
   readonly opset: number;
   readonly readExternal: ReadExternal;
+  /** How vectors of sizes are followed. */
+  readonly sizeContext: SizeContext;
 }
 
 /** Ways in which nodes are read where there are several, by signature. */
@@ -95,6 +99,22 @@ export function followAxes(
     return { name, shape: form.shape, axes, tensor: undefined };
   };
 
+  const stretched = new Set<Axis>();
+  const unchanging = inputsAreFixed(model);
+  const sizeContext: SizeContext = {
+    view,
+    axedValue,
+    shape(scope, name) {
+      for (let at: Scope | null = scope; at; at = at.parent) {
+        const form = forms.get(at)?.get(name);
+        if (form) return form.shape;
+      }
+      return undefined;
+    },
+    constant: (scope, name) => smallConstant(view, scope, name, readExternal),
+    fixed: (axis) => unchanging || (axis !== null && !stretched.has(axis)),
+  };
+
   const freezeValue = (scope: Scope, name: string, cause: Freeze): void => {
     const owner = ownerOf(scope, name);
     const axes = owner && (values.get(owner)!.get(name) ?? axedValue(owner, name)?.axes);
@@ -126,12 +146,39 @@ export function followAxes(
           name,
           (forms.get(scope)?.get(name)?.shape ?? []).map(() => null),
         );
-    const row = rows[operatorOf(node)];
-    if (!row || graphsIn(node).length > 0) {
+    const cause = (why: string): Freeze => ({ operator: operatorOf(node), node: nodeName(node), why });
+    const graphs = graphsIn(node);
+    const inside = scope.children.filter(({ graph }) => graphs.includes(graph));
+    const followed = new Set<Scope>();
+    const visitInside = (child: Scope, inputs: ReadonlyMap<string, readonly Axis[]>): void => {
+      followed.add(child);
+      for (const { name } of child.graph.input) {
+        const form = forms.get(child)?.get(name);
+        values.get(child)!.set(name, inputs.get(name) ?? (form?.shape ?? []).map(() => null));
+      }
+      visitScope(child);
+    };
+    /** Follows what is inside for its own sake; nothing of it leaves. */
+    const visitRest = (why: string): void => {
+      for (const child of inside) {
+        if (!followed.has(child)) visitInside(child, new Map());
+        for (const { name } of child.graph.output) freezeValue(child, name, cause(why));
+      }
+    };
+    const bodyOf = (graph: GraphProto): Body => {
+      const child = inside.find((each) => each.graph === graph)!;
+      return {
+        follow: (inputs) => visitInside(child, inputs),
+        value: (name) => (name ? axedValue(child, name) : undefined),
+      };
+    };
+    const nested = graphs.length > 0 && nestedOperators.has(operatorOf(node));
+    const row = graphs.length > 0 ? undefined : rows[operatorOf(node)];
+    if (!row && !nested) {
+      visitRest("this operator is not followed");
       freezeNode(scope, node, "this operator is not followed");
       return;
     }
-    const cause = (why: string): Freeze => ({ operator: operatorOf(node), node: nodeName(node), why });
     const claims = new Set<Axis>();
     const at: NodeAt = {
       node,
@@ -155,6 +202,11 @@ export function followAxes(
         return form.shape;
       },
       constant: (index) => smallConstant(view, scope, node.input[index], readExternal),
+      sizes: (index) => (node.input[index] ? sizeSources(sizeContext, scope, node.input[index]) : undefined),
+      endsInSizes: (element, axis) =>
+        endsInSizes(sizeContext, scope, node.output[0]!, new Set([element]), { name: node.input[0]!, axis }),
+      stretches: (axis) => void stretched.add(axis),
+      joined: (a, b) => labels.find(a) === labels.find(b),
       fresh: (size) => labels.fresh(size),
       join: (a, b) => labels.join(a, b),
       unify(a, b, why = "joins axes of which one stays") {
@@ -188,7 +240,7 @@ export function followAxes(
       },
     };
     try {
-      const found = row.axes(at);
+      const found = row ? row.axes(at) : followNested(at, bodyOf);
       ranks.set(
         node,
         node.input.map((name) => (name ? (axedValue(scope, name)?.shape.length ?? 0) : 0)),
@@ -218,27 +270,19 @@ export function followAxes(
       });
     } catch (error) {
       if (!(error instanceof NotFollowed)) throw error;
+      visitRest(error.message);
       freezeNode(scope, node, error.message);
     }
   };
 
   const visitScope = (scope: Scope): void => {
-    for (const node of scope.graph.node) {
-      visitNode(scope, node);
-      // what nested graphs read of the values around them
-      for (const child of scope.children) {
-        if (graphsIn(node).includes(child.graph)) visitScope(child);
-      }
-    }
-    for (const { name } of scope.graph.output) {
-      freezeValue(scope, name, {
-        operator: "graph output",
-        node: name,
-        why: "what the model puts out keeps its shape",
-      });
-    }
+    for (const node of scope.graph.node) visitNode(scope, node);
   };
   visitScope(view.root);
+  for (const { name } of view.root.graph.output) {
+    const why = "what the model puts out keeps its shape";
+    freezeValue(view.root, name, { operator: "graph output", node: name, why });
+  }
   const structure = {
     model,
     view,
@@ -252,8 +296,19 @@ export function followAxes(
     axedValue,
     opset,
     readExternal,
+    sizeContext,
   };
   return { structure, options };
+}
+
+/** Whether the file says how long every axis of its inputs is. */
+function inputsAreFixed({ graph }: ModelProto): boolean {
+  const stored = new Set(graph!.initializer.map(({ name }) => name));
+  return graph!.input.every(({ name, type }) => {
+    if (stored.has(name)) return true;
+    const shape = type?.value.case === "tensorType" ? type.value.value.shape : undefined;
+    return shape?.dim.every(({ value }) => value.case === "dimValue" && value.value > 0n) ?? false;
+  });
 }
 
 /** The elements of a small stored constant that nobody outside can replace. */

@@ -53,10 +53,10 @@ export function zeroedModel(structure: Structure, removed: Removed, rows: Rows):
       const before = zeroed.get(weight.tensor) ?? weight.tensor;
       const { dtype, shape, data } = readTensor(before, readExternal);
       const inner = shape.slice(weight.axis + 1).reduce((product, size) => product * size, 1);
-      const copyOfData = Float32Array.from(data as Float32Array, (element, at) =>
-        isGone(axis[Math.floor(at / inner) % axis.length]!) ? 0 : element,
-      );
-      zeroed.set(weight.tensor, makeTensor(weight.tensor.name, { dtype, shape, data: copyOfData }));
+      // all bits zero is 0 in every type of floats
+      const rest = (data as Float32Array).slice();
+      for (let at = 0; at < rest.length; at++) if (isGone(axis[Math.floor(at / inner) % axis.length]!)) rest[at] = 0;
+      zeroed.set(weight.tensor, makeTensor(weight.tensor.name, { dtype, shape, data: rest }));
     }
   }
   for (const graph of copiesOfGraphs) {
@@ -69,7 +69,14 @@ export function zeroedModel(structure: Structure, removed: Removed, rows: Rows):
     const holder = holders.get(found.node)!;
     const copy = copies.get(found.node)!;
     const kept = [...found.labels.keys()].filter((at) => !isGone(found.labels[at]!));
-    const parts = masked({ ...found, node: copy, kept, fresh, rank: structure.ranks.get(found.node)![0]! });
+    const parts = masked({
+      ...found,
+      node: copy,
+      kept,
+      fresh,
+      rank: structure.ranks.get(found.node)![0]!,
+      opset: structure.opset,
+    });
     holder.initializer.push(...parts.initializers);
     holder.node.splice(holder.node.indexOf(copy), 1, ...parts.nodes);
   }

@@ -10,14 +10,15 @@ import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } 
 import { cpus } from "node:os";
 import { join, resolve } from "node:path";
 import { median } from "../../src/bench/compare/statistics.js";
-import type { Batch } from "../../src/data/batch.js";
 import { openSession, runtimeVersion } from "../../src/engine/session.js";
-import { encodeNpz } from "../../src/formats/npz.js";
 import { dropInterval } from "./quantize/bootstrap.js";
+import { costOf } from "./quantize/cost.js";
 import { python, work } from "./quantize/fetch.js";
 import { type Counts, drop, type Harness, type Prepared, type Sampling, sumOf } from "./quantize/harness.js";
 import { harnesses } from "./quantize/models.js";
 import { type Cost, markdown, type Result, type Row } from "./quantize/result.js";
+import { writeSamples } from "./quantize/samples.js";
+import { compareTimes } from "./quantize/speed.js";
 import { labelsOf, type Variant, variants } from "./quantize/variants.js";
 
 const flag = (name: string) => process.argv.includes(name);
@@ -37,24 +38,6 @@ const isUsual = sampling.count === undefined && sampling.seed === undefined;
 const suffix = sampling.seed === undefined ? "" : `-${sampling.seed}`;
 /** From this size ratio on a file holds its weights as they were. */
 const nothingDone = 0.97;
-
-/** Runs a program under GNU time; `error` holds the last line it said where it failed. */
-function costOf(argv: readonly string[], made: (code: number) => boolean): { cost: Cost; error?: string } {
-  const record = join(work, "time.txt");
-  const done = spawnSync("/usr/bin/time", ["-o", record, "-f", "%e %U %S %M", ...argv], {
-    // the peer leaves files where it runs
-    cwd: work,
-    encoding: "utf8",
-  });
-  if (done.error) throw new Error(`${done.error.message}; this script needs GNU time as /usr/bin/time`);
-  const line = readFileSync(record, "utf8").trim().split("\n").at(-1)!;
-  const [wall, user, system, kilobytes] = line.split(" ").map(Number) as [number, number, number, number];
-  const cost = { wallSeconds: wall, cpuSeconds: user + system, peakBytes: kilobytes * 1024 };
-  if (made(done.status ?? -1)) return { cost };
-  const all = done.stderr.trim().split("\n");
-  const said = all.find((line) => line.startsWith("error:")) ?? all.at(-1) ?? "";
-  return { cost, error: said.replaceAll(work, "").slice(0, 300) || `exit code ${done.status}` };
-}
 
 /** Makes the files so many times, in turn, and takes the medians of what it cost. */
 function repeatedCosts(harness: Harness, chosen: readonly Variant[]): readonly Row[] {
@@ -104,10 +87,11 @@ function make(
   const interpreter = variant.by === "python" ? python() : undefined;
   if (variant.by === "python" && !interpreter) return undefined;
   const { cost, error } = interpreter
-    ? costOf([interpreter, peer, model, file, ...args], (code) => code === 0)
+    ? costOf([interpreter, peer, model, file, ...args], work, (code) => code === 0)
     : // exit code 1: written, but worse than asked for
       costOf(
         [process.execPath, program, "compress", model, "-o", file, ...args],
+        work,
         (code) => code <= 1 && existsSync(file),
       );
   const made = existsSync(file) ? { bytes: statSync(file).size } : undefined;
@@ -120,43 +104,6 @@ function make(
   };
   if (variant.by === "python") writeFileSync(kept, JSON.stringify(row));
   return { file, row };
-}
-
-/** The parts of `deepseek bench --json` that are read here; numbers that are infinite come as null. */
-interface Bench {
-  readonly comparisons: readonly {
-    readonly time: { readonly ratio: number | null; readonly interval: Interval | null };
-    readonly agreement: { readonly total: { readonly sqnrDb: number | null } };
-  }[];
-}
-interface Interval {
-  readonly lower: number;
-  readonly upper: number;
-}
-
-/** Times runs of the files against the model's. */
-function speeds(harness: Harness, model: string, files: readonly string[], data: string): Bench["comparisons"] {
-  const [rounds, seconds] = flag("--quick") ? [2, 0.3] : [7, 0.6];
-  const many = harness.slow ? ["--rounds", flag("--quick") ? "1" : "2", "--time", "0.1"] : ["--rounds", `${rounds}`];
-  const time = harness.slow ? [] : ["--time", `${seconds}`];
-  const argv = [program, "bench", model, ...files, "--data", data, "--json", ...many, ...time];
-  const done = spawnSync(process.execPath, argv, { encoding: "utf8", maxBuffer: 2 ** 30 });
-  if (done.status !== 0 && done.status !== 1) {
-    console.log(`no times: ${done.stderr.trim().split("\n").at(-1)}`);
-    return [];
-  }
-  return (JSON.parse(done.stdout) as Bench).comparisons;
-}
-
-function writeSamples(folder: string, batches: readonly Batch[]): void {
-  const done = join(folder, `.complete-${batches.length}`);
-  if (existsSync(done)) return;
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(folder, { recursive: true });
-  for (const [at, batch] of batches.entries()) {
-    writeFileSync(join(folder, `${String(at).padStart(3, "0")}.npz`), encodeNpz(batch));
-  }
-  writeFileSync(done, "");
 }
 
 async function judge(prepared: Prepared, file: string): Promise<readonly Counts[]> {
@@ -225,10 +172,11 @@ async function measure(harness: Harness, chosen: readonly Variant[]): Promise<Me
   }
   if (!flag("--no-speed") && measured.length > 0) {
     // big models one at a time: all that are compared are in memory at once
+    const patience = { slow: harness.slow, quick: flag("--quick") };
     const groups = harness.slow ? measured.map((one) => [one]) : [measured];
     for (const group of groups) {
       const files = group.map(({ file }) => file);
-      for (const [index, { time, agreement }] of speeds(harness, model, files, heldOut!).entries()) {
+      for (const [index, { time, agreement }] of compareTimes(model, files, heldOut!, patience).entries()) {
         const { at } = group[index]!;
         const { ratio, interval } = time;
         rows[at] = {

@@ -87,7 +87,10 @@ describe("compress --qat", () => {
     expect(code).toBe(0);
     expect(stdout).toMatch(/Trained model\.onnx for 8 bits/);
     expect(stdout).toMatch(/hard +0\.5 +cross-entropy with the labels/);
-    expect(readFileSync(join(folder, "log.jsonl"), "utf8").match(/"kind":"step"/g)).toHaveLength(20);
+    const log = readFileSync(join(folder, "log.jsonl"), "utf8");
+    expect(log.match(/"kind":"step"/g)).toHaveLength(20);
+    // one set of words in log, curves and tables
+    expect(Object.keys(JSON.parse(log.split("\n")[0]!).terms)).toEqual(["hard", "soft"]);
   });
 
   test("a loss above --max-drop is written, told and found in the exit code", async () => {
@@ -103,7 +106,50 @@ describe("compress --qat", () => {
     const plan = JSON.parse(stdout) as QatPlan;
     expect(plan).toMatchObject({ schema: "deepseek/qat-plan@1", bits: 8, losses: [{ term: "soft", weight: 1 }] });
     expect(plan.secondsPerStep).toBeGreaterThan(0);
+    expect(plan.warnings).toEqual([]);
     expect(left()).toEqual([]);
+  });
+
+  test("a run with other frozen weights or another rate does not go on from a checkpoint", async () => {
+    const argv = [
+      "--int8",
+      "--min-elements",
+      "16",
+      "--steps",
+      "20",
+      "--checkpoint",
+      "kept",
+      "-o",
+      "kept.onnx",
+      "--force",
+    ];
+    expect((await run(...argv, "--freeze", "w1", "--time", "1ms")).code).toBe(0);
+    const other = await run(...argv, "--resume");
+    expect(other.stderr).toMatch(
+      /the checkpoint in kept is of another run: --freeze was w1, here it is not given; leave/,
+    );
+    const faster = await run(...argv, "--resume", "--freeze", "w1", "--rate", "1e-3");
+    expect(faster.stderr).toMatch(
+      /the checkpoint in kept is of another run: --rate was 0.00005, here it is 0.001; leave/,
+    );
+    expect((await run(...argv, "--resume", "--freeze", "w1")).code).toBe(0);
+  });
+
+  test("a frozen weight keeps its step sizes, too", async () => {
+    const argv = ["--int8", "--min-elements", "16", "--dry-run", "--json"];
+    const trained = async (...more: readonly string[]) =>
+      (JSON.parse((await run(...argv, ...more)).stdout) as QatPlan).weights.largest.map(({ name }) => name).sort();
+    const all = await trained();
+    expect(all).toEqual(expect.arrayContaining(["w0", "w0_step", "w1", "w1_step"]));
+    expect(await trained("--freeze", "w1")).toEqual(all.filter((name) => !name.startsWith("w1")));
+  });
+
+  test("a name of --freeze that no weight has is told", async () => {
+    const argv = ["--int8", "--min-elements", "16", "--dry-run", "--json", "--freeze", "w0", "--freeze", "w7"];
+    const { code, stdout, stderr } = await run(...argv);
+    const words = "without effect: --freeze w7: there is no weight of such a name";
+    expect([stderr, code]).toEqual([`warning: ${words}\n`, 0]);
+    expect((JSON.parse(stdout) as QatPlan).warnings).toEqual([words]);
   });
 
   test.each([

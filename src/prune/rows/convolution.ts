@@ -1,83 +1,104 @@
 import { intAttribute, setAttribute } from "../../graph/node.js";
-import type { Axis } from "../labels.js";
 import { type AxedValue, type MendAt, type NodeAt, NotFollowed, type Row, type Rows } from "../row.js";
+import { fixed, goWhole, joinBlocks } from "./blocks.js";
 
-/** Groups of fewer channels go as a whole; from this on each of them loses the same channels. */
-const wideGroup = 8;
-
-/** Joins the indices of an axis that lie in the same place of their block, or in the same block. */
-function joinBlocks(at: NodeAt, axis: Axis, blocks: number, how: "place" | "block"): void {
-  if (!axis) return;
-  const size = axis.length / blocks;
-  for (let index = 0; index < axis.length; index++) {
-    at.join(axis[index]!, axis[how === "block" ? index - (index % size) : index % size]!);
-  }
+interface Parts {
+  readonly x: AxedValue;
+  readonly w: AxedValue;
+  readonly bias: AxedValue | undefined;
+  readonly groups: number;
+  /** Input channels of a group. */
+  readonly size: number;
 }
 
-function parts(at: NodeAt): { readonly x: AxedValue; readonly w: AxedValue; readonly bias: AxedValue | undefined } {
+function partsOf(at: NodeAt): Parts {
   const [x, w, bias] = [at.required(0), at.required(1), at.input(2)];
-  if (!w.tensor) throw new NotFollowed("its weight is computed");
   if (x.shape.length !== w.shape.length) throw new NotFollowed("its input has another rank than its weight");
-  return { x, w, bias };
+  const groups = intAttribute(at.node, "group", 1);
+  const size = x.shape[1]! / groups;
+  if (!Number.isInteger(size) || (groups > 1 && !x.axes[1]))
+    throw new NotFollowed("its groups do not fit its channels");
+  return { x, w, bias, groups, size };
 }
-
-const spatial = (count: number): readonly Axis[] => Array.from({ length: count }, () => null);
 
 /** Y[:, m] = sum over c of X[:, c] W[m, c]; with groups each over its own channels. */
 const conv: Row = {
   axes(at) {
-    const { x, w, bias } = parts(at);
-    const group = intAttribute(at.node, "group", 1);
-    const out = w.axes[0]!;
+    const { x, w, bias, groups, size } = partsOf(at);
+    const [input, out, inner] = [x.axes[1]!, w.axes[0]!, w.axes[1]!];
     if (bias) at.unify(out, bias.axes[0]!);
-    if (group === 1) at.contracts({ input: 0, axis: 1 }, { input: 1, axis: 1 });
-    else grouped(at, x, w, group);
-    return [[x.axes[0]!, out, ...spatial(x.shape.length - 2)]];
+    if (groups === 1) {
+      at.contracts({ input: 0, axis: 1 }, { input: 1, axis: 1 });
+    } else if (!out || out.length % groups !== 0) {
+      throw new NotFollowed("its groups do not fit its channels");
+    } else if (goWhole(groups, size)) {
+      joinGroups(at, input!, out, groups);
+    } else {
+      at.contracts({ input: 0, axis: 1 }, null);
+      joinBlocks(at, input, groups, "place");
+      joinBlocks(at, out, groups, "place");
+      at.unify(input!.subarray(0, size), inner);
+    }
+    return [[x.axes[0]!, out, ...fixed(x.shape.length - 2)]];
   },
   mend: mendGroups,
 };
 
-function grouped(at: NodeAt, x: AxedValue, w: AxedValue, group: number): void {
-  const [input, out, inner] = [x.axes[1]!, w.axes[0]!, w.axes[1]!];
-  const size = x.shape[1]! / group;
-  if (!input || !out || !Number.isInteger(size) || w.shape[0]! % group !== 0) {
-    throw new NotFollowed("its groups do not fit its channels");
-  }
+/** The channels of each group and what it makes of them go together. */
+function joinGroups(at: NodeAt, input: Int32Array, out: Int32Array, groups: number): void {
   at.claim(input);
-  at.claim(out);
-  if (size < wideGroup) {
-    // a group's channels and what it makes of them go together
-    joinBlocks(at, input, group, "block");
-    joinBlocks(at, out, group, "block");
-    const [each, made] = [size, out.length / group];
-    for (let g = 0; g < group; g++) at.join(input[g * each]!, out[g * made]!);
-    return;
-  }
-  joinBlocks(at, input, group, "place");
-  joinBlocks(at, out, group, "place");
-  at.claim(inner);
-  for (let c = 0; inner && c < size; c++) at.join(input[c]!, inner[c]!);
+  joinBlocks(at, input, groups, "block");
+  joinBlocks(at, out, groups, "block");
+  for (let g = 0; g < groups; g++) at.join(input[(g * input.length) / groups]!, out[(g * out.length) / groups]!);
 }
 
 /** Whole groups may have gone. */
 function mendGroups({ node, input, sizeOf }: MendAt): void {
-  const group = intAttribute(node, "group", 1);
-  if (group === 1) return;
-  const [x, w] = [input(0)!, input(1)!];
-  const inner = sizeOf(w.axes[1]!, w.shape[1]!);
-  const channels = sizeOf(x.axes[1]!, x.shape[1]!);
-  setAttribute(node, "group", channels / inner);
+  const groups = intAttribute(node, "group", 1);
+  const x = input(0)!;
+  const size = x.shape[1]! / groups;
+  if (goWhole(groups, size)) setAttribute(node, "group", sizeOf(x.axes[1]!, x.shape[1]!) / size);
 }
 
-/** Y[:, m] = sum over c of X[:, c] W[c, m]. */
+/** Y[:, m] = sum over c of X[:, c] W[c, m]; with groups each over its own channels. */
 const convTranspose: Row = {
   axes(at) {
-    const { x, w, bias } = parts(at);
-    if (intAttribute(at.node, "group", 1) !== 1) throw new NotFollowed("it has groups");
-    at.contracts({ input: 0, axis: 1 }, { input: 1, axis: 0 });
-    if (bias) at.unify(w.axes[1]!, bias.axes[0]!);
-    return [[x.axes[0]!, w.axes[1]!, ...spatial(x.shape.length - 2)]];
+    const { x, w, bias, groups, size } = partsOf(at);
+    const inner = w.axes[1]!;
+    let out = inner;
+    if (goWhole(groups, size)) {
+      at.unify(x.axes[1]!, w.axes[0]!);
+      out = at.fresh(groups * w.shape[1]!);
+      joinGroups(at, x.axes[1]!, out!, groups);
+    } else {
+      at.contracts({ input: 0, axis: 1 }, { input: 1, axis: 0 });
+      joinBlocks(at, x.axes[1]!, groups, "place");
+      // each group has the same outputs of the weight
+      if (groups > 1 && inner)
+        out = Int32Array.from({ length: groups * inner.length }, (_, m) => inner[m % inner.length]!);
+      at.claim(inner);
+    }
+    if (bias) at.unify(out, bias.axes[0]!);
+    return [[x.axes[0]!, out, ...fixed(x.shape.length - 2)]];
   },
+  mend: mendGroups,
 };
 
-export const convolution: Rows = { Conv: conv, ConvTranspose: convTranspose };
+/** A convolution, a sum added to it, and an activation. */
+const fusedConv: Row = {
+  axes(at) {
+    const [axes] = conv.axes(at) as [(Int32Array | null)[]];
+    const sum = at.input(3);
+    sum?.axes.forEach((axis, position) => {
+      if (axis && position < 2) at.unify(axes[position]!, axis);
+    });
+    return [axes];
+  },
+  mend: mendGroups,
+};
+
+export const convolution: Rows = {
+  Conv: conv,
+  ConvTranspose: convTranspose,
+  "com.microsoft:FusedConv": fusedConv,
+};

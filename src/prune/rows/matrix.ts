@@ -1,20 +1,31 @@
 import { intAttribute } from "../../graph/node.js";
 import type { Axis } from "../labels.js";
-import { NotFollowed, type Row, type Rows } from "../row.js";
+import { type NodeAt, NotFollowed, type Row, type Rows } from "../row.js";
 import { broadcastAxes } from "./elementwise.js";
 
-/** A [..., n, k] B [..., k, m]. */
-const matMul: Row = {
+/** A [..., n, k] B [..., k, m]; either may be a vector [k]. `flipped` tells which factor has its last two axes swapped. */
+function product(at: NodeAt, flipped: { readonly a: boolean; readonly b: boolean }): readonly Axis[] {
+  const [a, b] = [at.required(0), at.required(1)];
+  const [p, q] = [a.shape.length, b.shape.length];
+  const summed = [p - (flipped.a && p > 1 ? 2 : 1), q - (flipped.b || q === 1 ? 1 : 2)] as const;
+  at.contracts({ input: 0, axis: summed[0] }, { input: 1, axis: summed[1] });
+  const batch = broadcastAxes(at, [
+    { shape: a.shape.slice(0, -2), axes: a.axes.slice(0, -2) },
+    { shape: b.shape.slice(0, -2), axes: b.axes.slice(0, -2) },
+  ]);
+  const rows = p === 1 ? [] : [a.axes[2 * p - 3 - summed[0]]!];
+  const columns = q === 1 ? [] : [b.axes[2 * q - 3 - summed[1]]!];
+  return [...batch, ...rows, ...columns];
+}
+
+const matMul: Row = { axes: (at) => [product(at, { a: false, b: false })] };
+
+/** With factors that may be transposed, and a factor before it. */
+const fusedMatMul: Row = {
   axes(at) {
-    const [a, b] = [at.required(0), at.required(1)];
-    const [p, q] = [a.shape.length, b.shape.length];
-    if (p < 2 || q < 2) throw new NotFollowed("a factor has one axis");
-    at.contracts({ input: 0, axis: p - 1 }, { input: 1, axis: q - 2 });
-    const batch = broadcastAxes(at, [
-      { shape: a.shape.slice(0, -2), axes: a.axes.slice(0, -2) },
-      { shape: b.shape.slice(0, -2), axes: b.axes.slice(0, -2) },
-    ]);
-    return [[...batch, a.axes[p - 2]!, b.axes[q - 1]!]];
+    const on = (name: string) => intAttribute(at.node, name, 0) === 1;
+    if (on("transBatchA") || on("transBatchB")) throw new NotFollowed("its batches are transposed");
+    return [product(at, { a: on("transA"), b: on("transB") })];
   },
 };
 
@@ -29,4 +40,9 @@ const gemm: Row = {
   },
 };
 
-export const matrix: Rows = { MatMul: matMul, Gemm: gemm };
+export const matrix: Rows = {
+  MatMul: matMul,
+  Gemm: gemm,
+  "com.microsoft:FusedMatMul": fusedMatMul,
+  "com.microsoft:FusedGemm": gemm,
+};

@@ -38,7 +38,7 @@ interface Compared {
   readonly teacherIs: "logits" | "probabilities" | "values";
 }
 
-/** The objective; extras are named as above. `inside` are the values that the share of features is for. */
+/** The objective; extras are named as above, terms as `--loss` has them: hard, soft, hidden. `inside` are the values that the share of features is for. */
 export function qatObjective(
   { labels, teacher, features = 0, temperature, logits }: QatLoss,
   inside: readonly string[] = [],
@@ -58,14 +58,14 @@ export function qatObjective(
           .find(({ axis }) => axis !== undefined);
         if (!given || !classes) throw new UserError("no labels, or no output with classes, to train by labels");
         const found = labelLoss(b, classes.value, given);
-        terms.set("labels", found);
+        terms.set("hard", found);
         parts.push(b.mul(found, labels));
       }
       for (const output of teacher > 0 ? outputs : []) {
         const given = extras.get(teacherExtra(output.name));
         if (!given) throw new UserError(`the teacher has no output "${output.name}"`);
         const found = teacherLoss(b, comparedOf(output, graph, logits), given, temperature);
-        terms.set(outputs.length > 1 ? `teacher ${output.name}` : "teacher", found);
+        terms.set(outputs.length > 1 ? `soft ${output.name}` : "soft", found);
         parts.push(b.mul(found, teacher / outputs.length));
       }
       const missed = watches.flatMap((name) => {
@@ -77,7 +77,7 @@ export function qatObjective(
           missed.reduce((sum, part) => b.add(sum, part)),
           missed.length,
         );
-        terms.set("features", found);
+        terms.set("hidden", found);
         parts.push(b.mul(found, features));
       }
       if (parts.length === 0) throw new UserError("neither labels nor a teacher to train by");

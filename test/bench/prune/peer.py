@@ -1,0 +1,175 @@
+"""Torch-Pruning on the Fashion-MNIST teacher, and recovery in PyTorch as the product does it: peer.py JOB, a JSON object.
+
+weights: .npz of the teacher's initializers (conv1.weight ... fc2.bias; dense layers as [in, out]); images: .npy [N, 1, 28,
+28]; test: .npz with images and labels; removed: share of the multiplications to take away; variants: objects of id, scope
+(global, local), round (channels are kept in multiples of it, 0 for any) and recoveries: objects of id, order (.npy of the
+samples in turn) and to (.npz that is written); beside that steps, batch, rate, warmUp, weightDecay, clipNorm, temperature,
+threads. Prints a JSON object: accuracies in per cent, sizes, seconds.
+"""
+import copy
+import json
+import math
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy
+import torch
+import torch_pruning as pruning
+from torch import nn
+from torch.nn import functional as f
+
+side = 28
+most = 0.9
+
+
+class Net(nn.Module):
+    """Convolutions, each pooled to half its size, and two dense layers; the softmax is left to the losses."""
+
+    def __init__(self, weights):
+        super().__init__()
+        names = sorted({name.partition(".")[0] for name in weights if name.startswith("conv")})
+        self.convs = nn.ModuleList()
+        for name in names:
+            weight = weights[f"{name}.weight"]
+            conv = nn.Conv2d(weight.shape[1], weight.shape[0], weight.shape[2], padding=weight.shape[2] // 2)
+            conv.weight, conv.bias = nn.Parameter(weight), nn.Parameter(weights[f"{name}.bias"])
+            self.convs.append(conv)
+        for name in ("fc1", "fc2"):
+            weight = weights[f"{name}.weight"].T.contiguous()
+            layer = nn.Linear(weight.shape[1], weight.shape[0])
+            layer.weight, layer.bias = nn.Parameter(weight), nn.Parameter(weights[f"{name}.bias"])
+            setattr(self, name, layer)
+
+    def forward(self, x):
+        for conv in self.convs:
+            x = f.max_pool2d(f.relu(conv(x)), 2)
+        return self.fc2(f.relu(self.fc1(torch.flatten(x, 1))))
+
+    def weights(self):
+        """As they came."""
+        found = {}
+        for at, conv in enumerate(self.convs, 1):
+            found[f"conv{at}.weight"], found[f"conv{at}.bias"] = conv.weight, conv.bias
+        for name in ("fc1", "fc2"):
+            layer = getattr(self, name)
+            found[f"{name}.weight"], found[f"{name}.bias"] = layer.weight.T, layer.bias
+        return {name: numpy.ascontiguousarray(value.detach().numpy()) for name, value in found.items()}
+
+    def multiplications(self):
+        size, count = side, 0
+        for conv in self.convs:
+            count += conv.weight.numel() * size * size
+            size //= 2
+        return count + self.fc1.weight.numel() + self.fc2.weight.numel()
+
+
+def pruned(teacher, ratio, scope, round_to):
+    """One shot: group L2 norm, each group's scores over their mean."""
+    model = copy.deepcopy(teacher)
+    pruner = pruning.pruner.MagnitudePruner(
+        model,
+        torch.zeros(1, 1, side, side),
+        importance=pruning.importance.MagnitudeImportance(p=2),
+        global_pruning=scope == "global",
+        pruning_ratio=ratio,
+        max_pruning_ratio=most,
+        ignored_layers=[model.fc2],
+        round_to=round_to or None,
+    )
+    pruner.step()
+    return model
+
+
+def pruned_to(teacher, removed, scope, round_to):
+    """The least ratio of channels that takes away that share of the multiplications."""
+    allowed = (1 - removed) * teacher.multiplications()
+    for step in range(1, 200):
+        model = pruned(teacher, step / 200, scope, round_to)
+        if model.multiplications() <= allowed:
+            return model, step / 200
+    sys.exit(f"no ratio takes away {removed} of the multiplications")
+
+
+def batched(model, images, rows=500):
+    with torch.no_grad():
+        return torch.cat([model(images[at : at + rows]) for at in range(0, len(images), rows)])
+
+
+def accuracy(model, test):
+    return 100 * (batched(model, test["images"]).argmax(1) == test["labels"]).float().mean().item()
+
+
+def rate_at(job, step):
+    if step < job["warmUp"]:
+        return job["rate"] * (step + 1) / job["warmUp"]
+    share = min(1, (step - job["warmUp"]) / max(1, job["steps"] - 1 - job["warmUp"]))
+    return job["rate"] * (1 + math.cos(math.pi * share)) / 2
+
+
+def recover(start, job, images, logits, order):
+    model = copy.deepcopy(start)
+    kinds = [[one for one in model.parameters() if (one.dim() > 1) == decays] for decays in (True, False)]
+    groups = [{"params": kinds[0], "weight_decay": job["weightDecay"]}, {"params": kinds[1], "weight_decay": 0}]
+    optimizer = torch.optim.AdamW(groups, lr=job["rate"], betas=(0.9, 0.999), eps=1e-8)
+    parameters = list(model.parameters())
+    temperature = job["temperature"]
+    started = shown = time.perf_counter()
+    for step in range(job["steps"]):
+        at = order[step * job["batch"] : (step + 1) * job["batch"]]
+        student = f.log_softmax(model(images[at]) / temperature, 1)
+        teacher = f.log_softmax(logits[at] / temperature, 1)
+        loss = f.kl_div(student, teacher, reduction="batchmean", log_target=True) * temperature**2
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        if job["clipNorm"] > 0:
+            nn.utils.clip_grad_norm_(parameters, job["clipNorm"])
+        for group in optimizer.param_groups:
+            group["lr"] = rate_at(job, step)
+        optimizer.step()
+        if time.perf_counter() - shown > 30:
+            shown = time.perf_counter()
+            print(f"    step {step + 1} of {job['steps']}, loss {loss.item():.4f}", file=sys.stderr, flush=True)
+    return model, time.perf_counter() - started
+
+
+def main(job):
+    torch.set_num_threads(job["threads"])
+    teacher = Net({name: torch.from_numpy(array.copy()) for name, array in numpy.load(job["weights"]).items()})
+    test = {name: torch.from_numpy(array) for name, array in numpy.load(job["test"]).items()}
+    images = torch.from_numpy(numpy.load(job["images"]))
+    counted = pruning.utils.count_ops_and_params(copy.deepcopy(teacher), torch.zeros(1, 1, side, side))[0]
+    result = {
+        "versions": {"PyTorch": torch.__version__, "Torch-Pruning": version("torch-pruning")},
+        "original": accuracy(teacher, test),
+        "multiplications": teacher.multiplications(),
+        "multiplicationsByPeer": counted,
+        "variants": [],
+    }
+    logits = batched(teacher, images)
+    for variant in job["variants"]:
+        model, ratio = pruned_to(teacher, job["removed"], variant["scope"], variant["round"])
+        one = {
+            "id": variant["id"],
+            "ratio": ratio,
+            "channels": [conv.out_channels for conv in model.convs],
+            "hidden": model.fc1.out_features,
+            "parameters": sum(parameter.numel() for parameter in model.parameters()),
+            "multiplications": model.multiplications(),
+            "pruned": accuracy(model, test),
+            "recoveries": [],
+        }
+        result["variants"].append(one)
+        for recovery in variant["recoveries"]:
+            order = torch.from_numpy(numpy.load(recovery["order"]).astype(numpy.int64))
+            found, seconds = recover(model, job, images, logits, order)
+            top = accuracy(found, test)
+            one["recoveries"].append({"id": recovery["id"], "recovered": top, "seconds": seconds})
+            Path(recovery["to"]).parent.mkdir(parents=True, exist_ok=True)
+            numpy.savez(recovery["to"], **found.weights())
+            print(f"  {variant['id']}, {recovery['id']}: {one['pruned']:.2f} % -> {top:.2f} %", file=sys.stderr, flush=True)
+    print(json.dumps(result))
+
+
+main(json.loads(sys.argv[1]))

@@ -1,0 +1,83 @@
+// Torch-Pruning on the Fashion-MNIST teacher, and what it leaves as .onnx files.
+import { spawnSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { decodeNpz, encodeNpz } from "../../../src/formats/npz.js";
+import { decodeModel, encodeModel, makeTensor, readTensor } from "../../../src/formats/onnx.js";
+import { fashionCnn } from "../train/models/fashion.js";
+
+/** What both are recovered with. */
+export interface Course {
+  readonly steps: number;
+  readonly batch: number;
+  readonly rate: number;
+  readonly warmUp: number;
+  readonly weightDecay: number;
+  readonly clipNorm: number;
+  readonly temperature: number;
+  readonly threads: number;
+}
+
+/** The job of peer.py, which says what each field is. */
+export interface PeerJob extends Course {
+  readonly weights: string;
+  readonly images: string;
+  readonly test: string;
+  readonly removed: number;
+  readonly variants: readonly {
+    readonly id: string;
+    readonly scope: "global" | "local";
+    readonly round: number;
+    readonly recoveries: readonly { readonly id: string; readonly order: string; readonly to: string }[];
+  }[];
+}
+
+/** What peer.py prints; accuracies in per cent. */
+export interface PeerResult {
+  readonly versions: Readonly<Record<string, string>>;
+  readonly original: number;
+  readonly multiplications: number;
+  readonly variants: readonly {
+    readonly id: string;
+    /** Of channels. */
+    readonly ratio: number;
+    readonly channels: readonly number[];
+    readonly hidden: number;
+    readonly parameters: number;
+    readonly multiplications: number;
+    readonly pruned: number;
+    readonly recoveries: readonly { readonly id: string; readonly recovered: number; readonly seconds: number }[];
+  }[];
+}
+
+export function runPeer(python: string, job: PeerJob): PeerResult {
+  const argv = [resolve("test", "bench", "prune", "peer.py"), JSON.stringify(job)];
+  const done = spawnSync(python, argv, { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"], maxBuffer: 2 ** 26 });
+  if (done.status !== 0) throw new Error(`peer.py: exit code ${done.status}`);
+  return JSON.parse(done.stdout.trim().split("\n").at(-1)!) as PeerResult;
+}
+
+/** Writes the weights of the teacher for the peer, by name. */
+export function writeWeights(model: string, file: string): void {
+  const { graph } = decodeModel(new Uint8Array(readFileSync(model)), model);
+  const noFiles = (): never => {
+    throw new Error(`${model} is one file`);
+  };
+  writeFileSync(file, encodeNpz(new Map(graph!.initializer.map((one) => [one.name, readTensor(one, noFiles)]))));
+}
+
+/** Writes what the peer made of it as a model like the teacher. */
+export function writeModel(
+  weightsFile: string,
+  { channels, hidden }: PeerResult["variants"][number],
+  file: string,
+): void {
+  const weights = decodeNpz(new Uint8Array(readFileSync(weightsFile)), weightsFile);
+  const model = fashionCnn({ channels, hidden }, 1);
+  model.graph!.initializer = model.graph!.initializer.map((one) => {
+    const found = weights.get(one.name);
+    if (!found && one.dims.length > 0 && one.name.includes(".")) throw new Error(`${weightsFile} lacks ${one.name}`);
+    return found ? makeTensor(one.name, found) : one;
+  });
+  writeFileSync(file, encodeModel(model));
+}
