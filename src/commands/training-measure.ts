@@ -8,7 +8,7 @@ import type { ModelOutput } from "../distill/outputs.js";
 import { openSession } from "../engine/session.js";
 import { type Agreement, isBroken, type Run, type RunAt } from "../evaluate/agreement.js";
 import { type Drop, type Evaluation, evaluateCandidate, rememberOutputs } from "../evaluate/drop.js";
-import type { Metric } from "../evaluate/metric.js";
+import { type Metric, topOneAccuracy, topOneAccuracyOf } from "../evaluate/metric.js";
 import type { ModelScore, TrainingCourse } from "../render/training-result.js";
 import { numbersOf } from "../tensor/numbers.js";
 import type { Tensor } from "../tensor/tensor.js";
@@ -100,6 +100,12 @@ export async function openGauge(
 /** The number that training is judged by. */
 function measuredBy({ kind, value, candidate }: Measured["drop"]): number {
   return kind === "metric" ? candidate! : kind === "disagreement" ? 1 - value : value;
+}
+
+/** The metric that labels call for: of the output that they are for. A metric of the user's is taken as it is. */
+export function metricFor(metric: Metric | undefined, outputs: readonly ModelOutput[]): Metric | undefined {
+  const own = outputs.find(({ labelled }) => labelled);
+  return metric === topOneAccuracy && own ? topOneAccuracyOf(own.name, own.axis, outputs.length > 1) : metric;
 }
 
 /** An evaluation whose drop is how far outputs are from the reference's. */

@@ -19,9 +19,11 @@ export interface QatLoss {
   readonly features?: number;
   /** Outputs that are logits over their last axis, though no Softmax follows; those of a Softmax are known by it. */
   readonly logits: readonly string[];
+  /** The output that labels are for; default the first with classes. */
+  readonly labelled?: string;
 }
 
-/** The extra that holds the class numbers of the first output with classes. */
+/** The extra that holds the labels: class numbers. */
 export const labelExtra = "label";
 
 /** The extra that holds an output of the original. */
@@ -40,7 +42,7 @@ interface Compared {
 
 /** The objective; extras are named as above, terms as `--loss` has them: hard, soft, hidden. `inside` are the values that the share of features is for. */
 export function qatObjective(
-  { labels, teacher, features = 0, temperature, logits }: QatLoss,
+  { labels, teacher, features = 0, temperature, logits, labelled }: QatLoss,
   inside: readonly string[] = [],
 ): Objective {
   const watches = features > 0 ? inside : [];
@@ -54,6 +56,7 @@ export function qatObjective(
       if (labels > 0) {
         const given = extras.get(labelExtra);
         const classes = outputs
+          .filter(({ name }) => labelled === undefined || name === labelled)
           .map((output) => comparedOf(output, graph, logits))
           .find(({ axis }) => axis !== undefined);
         if (!given || !classes) throw new UserError("no labels, or no output with classes, to train by labels");
