@@ -8,6 +8,7 @@ import { isBroken } from "../evaluate/agreement.js";
 import { encodeModel } from "../formats/onnx.js";
 import { checkGraphs } from "../graph/check.js";
 import { exposeValues } from "../graph/expose.js";
+import { toFloat32Inside } from "../graph/float32-inside.js";
 import { normalise } from "../graph/normalise/index.js";
 import { raiseOpset } from "../graph/opset.js";
 import { planQuantization } from "../quantize/plan.js";
@@ -81,6 +82,7 @@ export async function qatJob(host: Host, job: Job, link: Link): Promise<Outcome>
       constantInputs: options["freezeInputs"] ? "freeze" : "keep",
     });
     raiseOpset(source.model, job.model, 13, readExternal);
+    const { tensors: halves } = toFloat32Inside(source.model, readExternal);
     const { weights: quantize, activations, ranges } = settingsOf(options, true);
     checkWork(job.model, planQuantization(source.model, quantize));
     const staging = stagingAt(host, job.staging.label, job.staging.folder, () => {});
@@ -149,7 +151,13 @@ export async function qatJob(host: Host, job: Job, link: Link): Promise<Outcome>
       },
       losses,
       weights: describeWeights(qat.model),
-      notes: [...passes.map(({ words }) => words), ...qat.model.notes],
+      notes: [
+        ...passes.map(({ words }) => words),
+        ...(halves > 0
+          ? [`${halves} 16-bit tensors are float32 in training and in the file; inputs and outputs stay`]
+          : []),
+        ...qat.model.notes,
+      ],
       activations: qat.twin.activations.length,
     };
     const metric = metricFor(samples.metric, outputs);

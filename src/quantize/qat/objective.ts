@@ -3,6 +3,8 @@ import { UserError } from "../../errors.js";
 import type { NodeProto } from "../../formats/onnx.js";
 import { axisOf, type GraphBuilder, type Value } from "../../graph/builder.js";
 import { intAttribute } from "../../graph/node.js";
+import { castTensor } from "../../tensor/cast.js";
+import type { Tensor } from "../../tensor/tensor.js";
 import type { TrainingGraph } from "../../train/graph.js";
 import { labelLoss, relativeSquareLoss, softTargetLoss } from "../../train/losses.js";
 import type { Objective } from "../../train/objective.js";
@@ -142,7 +144,9 @@ export function withTeacher(
       const sample = await data.read(at);
       const feeds = new Map(inputs.flatMap((name) => (sample.has(name) ? [[name, sample.get(name)!] as const] : [])));
       const outputs = await run(feeds);
-      return new Map([...sample, ...[...outputs].map(([name, tensor]) => [teacherExtra(name), tensor] as const)]);
+      // the twin computes in float32
+      const wide = (tensor: Tensor) => (/^b?float16$/.test(tensor.dtype) ? castTensor(tensor, "float32")! : tensor);
+      return new Map([...sample, ...[...outputs].map(([name, one]) => [teacherExtra(name), wide(one)] as const)]);
     },
   };
 }
