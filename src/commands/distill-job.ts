@@ -31,7 +31,7 @@ import {
 } from "./training-describe.js";
 import { type NamedRun, namedFailure } from "./training-failures.js";
 import type { Job, Link, Outcome } from "./training-job.js";
-import { metricFor, noGain, openGauge, speedOf, warningsOf } from "./training-measure.js";
+import { metricFor, noGain, openGauge, slownessOf, speedOf, warningsOf } from "./training-measure.js";
 import { frozenPatterns, identityOf, trainingSettings } from "./training-options.js";
 import { openSamples, type TrainingSamples } from "./training-samples.js";
 import { modelBytes, writeModelFile } from "./write-model.js";
@@ -83,7 +83,8 @@ export async function distillJob(host: Host, job: Job, link: Link): Promise<Outc
       frozen: frozenPatterns(options),
       batchNorm: (options["batchNorm"] as "frozen" | "train" | undefined) ?? "frozen",
     });
-    const told = tellEarly(link, unmatchedFreezes(options, model));
+    const slowness = await slownessOf(absolute(host, job.model), student, first, options);
+    const told = tellEarly(link, [...unmatchedFreezes(options, model), ...slowness]);
     const start = student.isNear ? "near" : "apart";
     const temperature = (options["temperature"] as number | undefined) ?? usualTemperature[start];
     const settings = trainingSettings(options, "distill", training.count, start);
