@@ -184,6 +184,8 @@ export function endsInSizes(
   return context.view.usesOf(scope, name).every(({ node, input, scope: own }) => {
     if (!isStandard(node)) return false;
     if (input === 1 && (node.opType === "Reshape" || node.opType === "Expand")) return true;
+    // how many axes there are
+    if (node.opType === "Shape" || node.opType === "Size") return true;
     // the size of an axis of its own input
     if (node.opType === "Resize" && input === 3 && node.input[0] === of.name) {
       return elements.size === 1 && elements.has(of.axis);

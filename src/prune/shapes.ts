@@ -1,12 +1,11 @@
-import { create } from "@bufbuild/protobuf";
-import { ValueInfoProtoSchema } from "onnx-buf";
-import { openSession, type Session } from "../engine/session.js";
-import { encodeModel, type ModelProto, type NodeProto, type ReadExternal, type TensorProto } from "../formats/onnx.js";
+import type { GraphProto, ModelProto, NodeProto, ReadExternal, TensorProto } from "../formats/onnx.js";
+import { readTensor, tensorInfo } from "../formats/onnx.js";
 import { onnxType } from "../formats/onnx-types.js";
-import { assembleModel, type Port } from "../graph/assemble.js";
-import { makeNode } from "../graph/node.js";
+import { graphsIn, intAttribute, isStandard } from "../graph/node.js";
 import type { ModelView, Scope } from "../graph/scope.js";
-import { type DType, elementCount, type Tensor } from "../tensor/tensor.js";
+import type { DType, Tensor } from "../tensor/tensor.js";
+import { bodyPorts, graphAttribute } from "./bodies.js";
+import { inferForms, namesRead, observeForms, type Part, runConstants } from "./infer.js";
 
 /** The sizes of a value's axes, all known. */
 export interface ValueForm {
@@ -17,12 +16,23 @@ export interface ValueForm {
 /** What each scope's own values look like; those that nobody can tell are left out. */
 export type Forms = ReadonlyMap<Scope, ReadonlyMap<string, ValueForm>>;
 
+/** What is known of a scope so far. */
+interface Known {
+  readonly forms: Map<string, ValueForm>;
+  /** Small values that follow from shapes and constants alone. */
+  readonly values: Map<string, Tensor>;
+}
+
 /** Constants of more elements do not decide shapes, and need not be there to infer them. */
 const mostElements = 1024;
 
+/** Sizes that are computed from sizes that are computed: a step each. */
+const mostSteps = 64;
+
 /**
  * Finds the shape of every value for the shapes of these inputs, as onnxruntime infers them without weights and without a
- * run; for values of the main graph that it cannot, by one run on `feeds` where there are some.
+ * run: step by step, where shapes depend on what is computed from others; for values of the main graph that nothing tells,
+ * by one run on `feeds` where there are some.
  */
 export async function findForms(
   model: ModelProto,
@@ -30,149 +40,209 @@ export async function findForms(
   feeds: ReadonlyMap<string, Tensor>,
   readExternal: ReadExternal,
 ): Promise<Forms> {
-  const forms = new Map<Scope, ReadonlyMap<string, ValueForm>>();
-  const visit = async (scope: Scope, given: ReadonlyMap<string, ValueForm>): Promise<void> => {
-    const own = new Map(given);
-    for (const { name, dataType, dims } of scope.graph.initializer) {
-      const dtype = onnxType(dataType)?.dtype;
-      if (dtype) own.set(name, { dtype, shape: dims.map(Number) });
-    }
-    const around = visible(scope, forms, own);
-    for (const [name, form] of await inferred(model, scope, around, readExternal)) own.set(name, form);
-    if (!scope.parent) {
-      for (const [name, form] of await observed(model, scope, own, feeds, readExternal)) own.set(name, form);
-    }
-    forms.set(scope, own);
-    for (const child of scope.children) await visit(child, new Map());
-  };
-  const inputs = [...feeds].map(([name, { dtype, shape }]) => [name, { dtype, shape }] as const);
-  await visit(view.root, new Map(inputs));
+  const known = new Map<Scope, Known>(
+    view.scopes.map((scope) => [scope, { forms: storedForms(scope), values: new Map() }]),
+  );
+  for (const [name, { dtype, shape }] of feeds) known.get(view.root)!.forms.set(name, { dtype, shape });
+  const opset = Number(model.opsetImport.find(({ domain }) => domain === "" || domain === "ai.onnx")?.version ?? 0n);
+  const learn = (scope: Scope) => learnScope({ model, opset, known, readExternal }, scope);
+  await learn(view.root);
+  const own = known.get(view.root)!;
+  const missing = unknownNodes(view.root.graph, own.forms);
+  if (missing.length > 0) {
+    const found = await observeForms(model, view.root.graph, missing, own.forms, feeds, readExternal);
+    for (const [name, form] of found) own.forms.set(name, form);
+    if (found.size > 0) await learn(view.root);
+  }
+  return new Map([...known].map(([scope, { forms }]) => [scope, forms]));
+}
+
+interface World {
+  readonly model: ModelProto;
+  readonly opset: number;
+  readonly known: ReadonlyMap<Scope, Known>;
+  readonly readExternal: ReadExternal;
+}
+
+function storedForms({ graph }: Scope): Map<string, ValueForm> {
+  const forms = new Map<string, ValueForm>();
+  for (const { name, dataType, dims } of graph.initializer) {
+    const dtype = onnxType(dataType)?.dtype;
+    if (dtype) forms.set(name, { dtype, shape: dims.map(Number) });
+  }
   return forms;
 }
 
-/** Everything a scope's nodes can read: its own values over those around it. */
-function visible(scope: Scope, forms: Forms, own: ReadonlyMap<string, ValueForm>): ReadonlyMap<string, ValueForm> {
-  const all = new Map<string, ValueForm>();
-  const ways: ReadonlyMap<string, ValueForm>[] = [own];
-  for (let at = scope.parent; at; at = at.parent) ways.push(forms.get(at)!);
-  for (const way of ways.reverse()) for (const [name, form] of way) all.set(name, form);
-  return all;
+function unknownNodes({ node }: GraphProto, forms: ReadonlyMap<string, unknown>): readonly NodeProto[] {
+  return node.filter(({ output }) => output.some((name) => name && !forms.has(name)));
 }
 
-async function inferred(
-  model: ModelProto,
+async function learnScope(world: World, scope: Scope): Promise<void> {
+  const own = world.known.get(scope)!;
+  let learnt = true;
+  for (let step = 0; learnt && step < mostSteps; step++) {
+    const before = own.forms.size + own.values.size;
+    const nodes = unknownNodes(scope.graph, own.forms);
+    if (nodes.length > 0) {
+      const forms = await inferForms(partOf(world, scope, nodes), world.readExternal);
+      for (const [name, form] of forms) own.forms.set(name, form);
+    }
+    const rest = unknownNodes(scope.graph, own.forms);
+    // what decides the branches of a nested graph, or the shapes still missing
+    if (rest.length > 0 || scope.children.length > 0) await compute(world, scope);
+    for (const node of scope.graph.node) {
+      const children = childrenOf(scope, node);
+      for (const child of children) await learnChild(world, scope, node, child);
+      if (children.length > 0) leave(world, scope, node, children);
+    }
+    learnt = rest.length > 0 && own.forms.size + own.values.size > before;
+  }
+}
+
+const childrenOf = (scope: Scope, node: NodeProto): readonly Scope[] => {
+  if (scope.children.length === 0) return [];
+  const graphs = graphsIn(node);
+  return scope.children.filter(({ graph }) => graphs.includes(graph));
+};
+
+/** A value as a scope sees it. */
+function seen<T>(
+  world: World,
   scope: Scope,
-  known: ReadonlyMap<string, ValueForm>,
-  readExternal: ReadExternal,
-): Promise<ReadonlyMap<string, ValueForm>> {
-  const { node: nodes } = scope.graph;
-  const made = nodes.flatMap(({ output }) => output.filter(Boolean));
-  const stored = constantsAround(scope);
-  const found = new Map<string, ValueForm>();
-  let rest = made;
-  // what the runtime refuses to put out (sequences) is left out in a second try
-  let session: Session;
-  try {
-    session = await openPart(model, nodes, stored, known, rest, readExternal);
-  } catch {
-    return found;
-  }
-  const scalars: string[] = [];
-  for (const { name, dtype, shape } of session.outputs) {
-    if (shape.length === 0) scalars.push(name);
-    else if (shape.every((size) => typeof size === "number")) found.set(name, { dtype, shape: shape as number[] });
-  }
-  const types = new Map(session.outputs.map(({ name, dtype }) => [name, dtype]));
-  await session.close();
-  if (scalars.length === 0) return found;
-  // no axes, or nobody knows which: the length of the shape tells
-  rest = scalars.map((name, at) => `${name}_rank_${at}`);
-  const asked = scalars.map((name, at) => makeNode("Shape", "", [name], [rest[at]!]));
-  session = await openPart(model, [...nodes, ...asked], stored, known, rest, readExternal);
-  for (const { name, shape } of session.outputs) {
-    const of = scalars[rest.indexOf(name)]!;
-    if (shape[0] === 0) found.set(of, { dtype: types.get(of)!, shape: [] });
-  }
-  await session.close();
-  return found;
-}
-
-/** Stored tensors that nodes of a scope can read, the nearest of a name. */
-function constantsAround(scope: Scope): ReadonlyMap<string, TensorProto> {
-  const all = new Map<string, TensorProto>();
+  name: string,
+  what: (known: Known) => ReadonlyMap<string, T>,
+): T | undefined {
   for (let at: Scope | null = scope; at; at = at.parent) {
-    for (const [name, tensor] of at.initializers) if (!all.has(name)) all.set(name, tensor);
+    const found = what(world.known.get(at)!).get(name);
+    if (found !== undefined) return found;
   }
-  return all;
+  return undefined;
 }
 
-/** Nodes as a model whose weights are inputs, with `outputs`; nothing of it is rewritten. */
-async function openPart(
-  model: ModelProto,
-  nodes: readonly NodeProto[],
-  stored: ReadonlyMap<string, TensorProto>,
-  known: ReadonlyMap<string, ValueForm>,
-  outputs: readonly string[],
-  readExternal: ReadExternal,
-): Promise<Session> {
+const formOf = (world: World, scope: Scope, name: string) => seen(world, scope, name, ({ forms }) => forms);
+
+/** A small value that is known without a run. */
+function smallValue(world: World, scope: Scope, name: string): Tensor | undefined {
+  const found = holderOf(world, scope, name);
+  return found && ("data" in found ? found : readTensor(found, world.readExternal));
+}
+
+function holderOf(world: World, scope: Scope, name: string): Tensor | TensorProto | undefined {
+  for (let at: Scope | null = scope; at; at = at.parent) {
+    const found = world.known.get(at)!.values.get(name);
+    if (found) return found;
+    const stored = at.initializers.get(name);
+    if (!stored || at.inputs.has(name)) continue;
+    return tensorInfo(stored).elements <= mostElements && onnxType(stored.dataType)?.dtype ? stored : undefined;
+  }
+  return undefined;
+}
+
+/** Nodes and what is known of the values they read. */
+function partOf(world: World, scope: Scope, nodes: readonly NodeProto[]): Part {
   const made = new Set(nodes.flatMap(({ output }) => output));
-  const small = [...stored.values()].filter(
-    ({ name, dims, dataType }) =>
-      !made.has(name) && (elementCount(dims.map(Number)) <= mostElements || !onnxType(dataType)?.dtype),
-  );
-  const held = new Set(small.map(({ name }) => name));
-  const inputs: Port[] = [...known].flatMap(([name, { dtype, shape }]) =>
-    held.has(name) || made.has(name) ? [] : [{ name, dtype, shape }],
-  );
-  const part = assembleModel({ nodes, initializers: small, inputs, outputs: [] });
-  part.irVersion = model.irVersion;
-  part.opsetImport = model.opsetImport;
-  part.functions = model.functions;
-  part.graph!.output = outputs.map((name) => create(ValueInfoProtoSchema, { name }));
-  return openSession(encodeModel(part, readExternal), { graphOptimization: "disabled" });
+  const values = new Map<string, Tensor>();
+  const forms = new Map<string, ValueForm>();
+  for (const name of nodes.flatMap(namesRead)) {
+    if (made.has(name)) continue;
+    const value = smallValue(world, scope, name);
+    const form = formOf(world, scope, name);
+    if (value && form) values.set(name, value);
+    else if (form) forms.set(name, form);
+  }
+  return { model: world.model, nodes, values, forms };
 }
 
-/** By one run: the values of the main graph that inference knew nothing of. */
-async function observed(
-  model: ModelProto,
-  { graph }: Scope,
-  known: ReadonlyMap<string, ValueForm>,
-  feeds: ReadonlyMap<string, Tensor>,
-  readExternal: ReadExternal,
-): Promise<ReadonlyMap<string, ValueForm>> {
-  const found = new Map<string, ValueForm>();
-  const unknown = graph.node.flatMap(({ output }) => output.filter((name) => name && !known.has(name)));
-  if (unknown.length === 0) return found;
-  const shapes = unknown.map((name, at) => `${name}_shape_${at}`);
-  const asked = unknown.map((name, at) => makeNode("Shape", "", [name], [shapes[at]!]));
-  const part = assembleModel({
-    nodes: [...graph.node, ...asked],
-    initializers: graph.initializer,
-    inputs: [...feeds].map(([name, { dtype, shape }]) => ({ name, dtype, shape })),
-    outputs: [],
-  });
-  part.irVersion = model.irVersion;
-  part.opsetImport = model.opsetImport;
-  part.functions = model.functions;
-  part.graph!.output = [...unknown, ...shapes].map((name) => create(ValueInfoProtoSchema, { name }));
-  let session: Session;
-  try {
-    session = await openSession(encodeModel(part, readExternal), { graphOptimization: "disabled" });
-  } catch {
-    return found;
-  }
-  try {
-    const types = new Map(session.outputs.map(({ name, dtype }) => [name, dtype]));
-    const results = await session.runFor(feeds, shapes);
-    unknown.forEach((name, at) => {
-      const dtype = types.get(name);
-      const shape = Array.from(results.get(shapes[at]!)!.data as BigInt64Array, Number);
-      if (dtype) found.set(name, { dtype, shape });
+/** Works out the small values that follow from shapes and constants. */
+async function compute(world: World, scope: Scope): Promise<void> {
+  const own = world.known.get(scope)!;
+  const nodes: NodeProto[] = [];
+  const computed = new Set<string>();
+  const isKnown = (name: string) => !name || computed.has(name) || holderOf(world, scope, name) !== undefined;
+  for (const node of scope.graph.node) {
+    if (!isStandard(node) || graphsIn(node).length > 0 || /^(Random|Multinomial|Bernoulli)/.test(node.opType)) continue;
+    if (node.output.every((name) => !name || own.values.has(name))) continue;
+    const form = node.input[0] ? formOf(world, scope, node.input[0]) : undefined;
+    if (node.opType === "Shape" && form) {
+      const sizes = form.shape.slice(intAttribute(node, "start", 0), intAttribute(node, "end", undefined));
+      const data = BigInt64Array.from(sizes, BigInt);
+      own.values.set(node.output[0]!, { dtype: "int64", shape: [data.length], data });
+      continue;
+    }
+    const small = node.output.every((name) => {
+      const made = own.forms.get(name);
+      return !made || made.shape.reduce((product, size) => product * size, 1) <= mostElements;
     });
-  } catch {
-    // a model that cannot be run so keeps what cannot be told
-  } finally {
-    await session.close();
+    if (!small || node.input.length === 0 || !node.input.every(isKnown)) continue;
+    nodes.push(node);
+    for (const name of node.output) if (name) computed.add(name);
   }
-  return found;
+  if (nodes.length === 0) return;
+  for (const [name, value] of await runConstants(partOf(world, scope, nodes), world.readExternal)) {
+    own.forms.set(name, { dtype: value.dtype, shape: value.shape });
+    if (value.data.length <= mostElements) own.values.set(name, value);
+  }
+}
+
+/** Learns what a nested graph knows of its inputs, then the rest of it. */
+async function learnChild(world: World, scope: Scope, node: NodeProto, child: Scope): Promise<void> {
+  const ports = bodyPorts(node, child.graph, world.opset);
+  const { forms } = world.known.get(child)!;
+  if (!ports) {
+    await learnScope(world, child);
+    return;
+  }
+  for (const { inner, dtype } of ports.own) forms.set(inner, { dtype, shape: [] });
+  for (const { input, inner, axis } of ports.sliced) {
+    const form = formOf(world, scope, node.input[input] ?? "");
+    if (!form) continue;
+    const place = axis < 0 ? axis + form.shape.length : axis;
+    forms.set(inner, { dtype: form.dtype, shape: form.shape.filter((_, position) => position !== place) });
+  }
+  // a state whose shape differs after a round has no shape of its own
+  const given = new Map(forms);
+  const stable = new Set(ports.states);
+  for (;;) {
+    for (const { input, inner } of stable) {
+      const form = formOf(world, scope, node.input[input] ?? "");
+      if (form) forms.set(inner, form);
+    }
+    await learnScope(world, child);
+    const changed = [...stable].filter(({ inner, made }) => {
+      const [before, after] = [forms.get(inner), formOf(world, child, made)];
+      return before && after && String(before.shape) !== String(after.shape);
+    });
+    if (changed.length === 0) return;
+    for (const state of changed) stable.delete(state);
+    forms.clear();
+    world.known.get(child)!.values.clear();
+    for (const [name, form] of given) forms.set(name, form);
+  }
+}
+
+/** Learns what outputs a node has from its nested graphs. */
+function leave(world: World, scope: Scope, node: NodeProto, children: readonly Scope[]): void {
+  const { forms, values } = world.known.get(scope)!;
+  const childOf = (graph: GraphProto | undefined) => children.find((child) => child.graph === graph);
+  if (isStandard(node) && node.opType === "If") {
+    const condition = smallValue(world, scope, node.input[0] ?? "");
+    const branches = ["then_branch", "else_branch"].map((name) => childOf(graphAttribute(node, name)));
+    const taken = condition ? [branches[condition.data[0] ? 0 : 1]] : branches;
+    node.output.forEach((name, at) => {
+      const found = taken.map((branch) => branch && formOf(world, branch, branch.graph.output[at]?.name ?? ""));
+      const [first] = found;
+      if (first && found.every((form) => form && String(form.shape) === String(first.shape))) forms.set(name, first);
+      const [branch] = taken;
+      const value = condition && branch && smallValue(world, branch, branch.graph.output[at]?.name ?? "");
+      if (value) values.set(name, value);
+    });
+    return;
+  }
+  const [child] = children;
+  const ports = child && bodyPorts(node, child.graph, world.opset);
+  for (const { inner, made, output } of ports?.states ?? []) {
+    const [before, after] = [formOf(world, child!, inner), formOf(world, child!, made)];
+    const name = node.output[output];
+    if (name && before && after && String(before.shape) === String(after.shape)) forms.set(name, before);
+  }
 }

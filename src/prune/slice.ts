@@ -128,7 +128,8 @@ function mendStated(
   { graphs }: Copies,
   kept: (axis: Axis) => readonly number[] | null,
 ): void {
-  for (const { name, type } of graphs.get(scope.graph)!.valueInfo) {
+  const { valueInfo, input, output } = graphs.get(scope.graph)!;
+  for (const { name, type } of [...valueInfo, ...(scope.parent ? [...input, ...output] : [])]) {
     const value = axedValue(scope, name);
     if (!value || type?.value.case !== "tensorType" || !type.value.value.shape) continue;
     const { shape } = type.value.value;

@@ -1,4 +1,4 @@
-import type { ModelProto, NodeProto, ReadExternal, TensorProto } from "../formats/onnx.js";
+import type { GraphProto, ModelProto, NodeProto, ReadExternal, TensorProto } from "../formats/onnx.js";
 import { readTensor, tensorInfo } from "../formats/onnx.js";
 import { onnxType } from "../formats/onnx-types.js";
 import { graphsIn, isStandard } from "../graph/node.js";
@@ -6,6 +6,7 @@ import type { ModelView, Scope } from "../graph/scope.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { endsInSizes, type SizeContext, sizeSources } from "./computed-sizes.js";
 import { type Axis, createLabels, type Freeze, type Labels } from "./labels.js";
+import { type Body, followNested, nestedOperators } from "./nested.js";
 import { type AxedValue, type Contraction, type NodeAt, NotFollowed, type Rows, type StatisticsAxis } from "./row.js";
 import type { Forms } from "./shapes.js";
 
@@ -145,12 +146,39 @@ export function followAxes(
           name,
           (forms.get(scope)?.get(name)?.shape ?? []).map(() => null),
         );
-    const row = rows[operatorOf(node)];
-    if (!row || graphsIn(node).length > 0) {
+    const cause = (why: string): Freeze => ({ operator: operatorOf(node), node: nodeName(node), why });
+    const graphs = graphsIn(node);
+    const inside = scope.children.filter(({ graph }) => graphs.includes(graph));
+    const followed = new Set<Scope>();
+    const visitInside = (child: Scope, inputs: ReadonlyMap<string, readonly Axis[]>): void => {
+      followed.add(child);
+      for (const { name } of child.graph.input) {
+        const form = forms.get(child)?.get(name);
+        values.get(child)!.set(name, inputs.get(name) ?? (form?.shape ?? []).map(() => null));
+      }
+      visitScope(child);
+    };
+    /** Follows what is inside for its own sake; nothing of it leaves. */
+    const visitRest = (why: string): void => {
+      for (const child of inside) {
+        if (!followed.has(child)) visitInside(child, new Map());
+        for (const { name } of child.graph.output) freezeValue(child, name, cause(why));
+      }
+    };
+    const bodyOf = (graph: GraphProto): Body => {
+      const child = inside.find((each) => each.graph === graph)!;
+      return {
+        follow: (inputs) => visitInside(child, inputs),
+        value: (name) => (name ? axedValue(child, name) : undefined),
+      };
+    };
+    const nested = graphs.length > 0 && nestedOperators.has(operatorOf(node));
+    const row = graphs.length > 0 ? undefined : rows[operatorOf(node)];
+    if (!row && !nested) {
+      visitRest("this operator is not followed");
       freezeNode(scope, node, "this operator is not followed");
       return;
     }
-    const cause = (why: string): Freeze => ({ operator: operatorOf(node), node: nodeName(node), why });
     const claims = new Set<Axis>();
     const at: NodeAt = {
       node,
@@ -212,7 +240,7 @@ export function followAxes(
       },
     };
     try {
-      const found = row.axes(at);
+      const found = row ? row.axes(at) : followNested(at, bodyOf);
       ranks.set(
         node,
         node.input.map((name) => (name ? (axedValue(scope, name)?.shape.length ?? 0) : 0)),
@@ -242,27 +270,19 @@ export function followAxes(
       });
     } catch (error) {
       if (!(error instanceof NotFollowed)) throw error;
+      visitRest(error.message);
       freezeNode(scope, node, error.message);
     }
   };
 
   const visitScope = (scope: Scope): void => {
-    for (const node of scope.graph.node) {
-      visitNode(scope, node);
-      // what nested graphs read of the values around them
-      for (const child of scope.children) {
-        if (graphsIn(node).includes(child.graph)) visitScope(child);
-      }
-    }
-    for (const { name } of scope.graph.output) {
-      freezeValue(scope, name, {
-        operator: "graph output",
-        node: name,
-        why: "what the model puts out keeps its shape",
-      });
-    }
+    for (const node of scope.graph.node) visitNode(scope, node);
   };
   visitScope(view.root);
+  for (const { name } of view.root.graph.output) {
+    const why = "what the model puts out keeps its shape";
+    freezeValue(view.root, name, { operator: "graph output", node: name, why });
+  }
   const structure = {
     model,
     view,
