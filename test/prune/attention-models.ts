@@ -1,3 +1,5 @@
+import { create } from "@bufbuild/protobuf";
+import { OperatorSetIdProtoSchema } from "onnx-buf";
 import { normal } from "../../src/data/random.js";
 import type { ModelProto, NodeProto, TensorProto } from "../../src/formats/onnx.js";
 import { makeTensor } from "../../src/formats/onnx.js";
@@ -82,7 +84,11 @@ export function sketch(seed = 1): Sketch {
       return op("Concat", vectors, { axis: 0 });
     },
     size: (x, at) => op("Gather", [op("Shape", [x]), ints([at], [])], { axis: 0 }),
-    model: (inputs, outputs, opset = 17) => makeModel({ inputs, outputs, nodes, initializers, opset }),
+    model(inputs, outputs, opset = 17) {
+      const model = makeModel({ inputs, outputs, nodes, initializers, opset, ir: opset > 21 ? 10 : 8 });
+      model.opsetImport.push(create(OperatorSetIdProtoSchema, { domain: "com.microsoft", version: 1n }));
+      return model;
+    },
   };
 }
 
@@ -226,3 +232,86 @@ function rotaryTables(s: Sketch, dim: number): Tables {
     );
   return { cos: table(Math.cos), sin: table(Math.sin) };
 }
+
+/** Attention as one operator, with its projections before and behind it; x [2, 5, 24]. */
+export function operatorModel(operator: Operator): ModelProto {
+  const s = sketch();
+  const [heads, dim] = [4, 8];
+  const groups = operator === "GroupQueryAttention" || operator === "grouped" ? 2 : operator === "one for all" ? 1 : 4;
+  const width = heads * dim;
+  const first = s.linear("in", "x", hidden, hidden);
+  const [q, k, v] = [
+    s.linear("q", first, hidden, width),
+    s.linear("k", first, hidden, groups * dim),
+    s.linear("v", first, hidden, groups * dim),
+  ];
+  const shared = { q_num_heads: heads, kv_num_heads: groups };
+  const apart = (part: string, count: number) =>
+    s.op("Transpose", [s.op("Reshape", [part, s.ints([0, 0, count, dim])])], { perm: [0, 2, 1, 3] });
+  const microsoft = (
+    name: string,
+    inputs: readonly string[],
+    attributes: Readonly<Record<string, number | readonly number[]>>,
+  ) => s.ops(name, inputs, 1, attributes, "com.microsoft")[0]!;
+  const table = () =>
+    s.floats(
+      Array.from({ length: (length * dim) / 2 }, (_, at) => Math.cos(at)),
+      [length, dim / 2],
+    );
+  const mixed = (): string => {
+    switch (operator) {
+      case "com.microsoft Attention":
+        return microsoft("Attention", [first, s.weight("qkv.w", [hidden, 3 * width]), s.weight("qkv.b", [3 * width])], {
+          num_heads: heads,
+        });
+      case "Attention of other widths":
+        return microsoft("Attention", [first, s.weight("qkv.w", [hidden, 80]), s.weight("qkv.b", [80])], {
+          num_heads: heads,
+          qkv_hidden_sizes: [24, 24, width],
+        });
+      case "MultiHeadAttention":
+        return microsoft(
+          "MultiHeadAttention",
+          [q, k, v, s.weight("bias", [3 * width]), "", s.weight("scores", [1, heads, length, length])],
+          {
+            num_heads: heads,
+          },
+        );
+      case "GroupQueryAttention": {
+        const [lengths, total] = [
+          s.op("Cast", [s.ints([length - 1, length - 1], [2])], { to: 6 }),
+          s.op("Cast", [s.ints([length], [])], { to: 6 }),
+        ];
+        return microsoft("GroupQueryAttention", [q, k, v, "", "", lengths, total], {
+          num_heads: heads,
+          kv_num_heads: groups,
+        });
+      }
+      case "RotaryEmbedding": {
+        const places = s.ints([0, 1, 2, 3, 4, 0, 1, 2, 3, 4], [2, 5]);
+        const turned = microsoft("RotaryEmbedding", [q, places, table(), table()], {});
+        return s.op("Attention", [turned, k, v], shared);
+      }
+      case "one for all":
+      case "grouped":
+        return s.op("Attention", [q, k, v], shared);
+      case "four axes": {
+        const scores = s.op("Attention", [apart(q, heads), apart(k, groups), apart(v, groups)]);
+        return s.op("Reshape", [s.op("Transpose", [scores], { perm: [0, 2, 1, 3] }), s.ints([0, 0, width])]);
+      }
+    }
+  };
+  const out = s.op("Add", [first, s.linear("out", mixed(), width, hidden)]);
+  const y = s.linear("last", out, hidden, 6);
+  return s.model([["x", "float32", [batch, length, hidden]]], [[y, "float32", [batch, length, 6]]], 23);
+}
+
+export type Operator =
+  | "com.microsoft Attention"
+  | "Attention of other widths"
+  | "MultiHeadAttention"
+  | "GroupQueryAttention"
+  | "RotaryEmbedding"
+  | "grouped"
+  | "one for all"
+  | "four axes";
