@@ -1,6 +1,7 @@
 import type { Host } from "../cli.js";
 import type { Batch } from "../data/batch.js";
 import { type TensorProto, tensorInfo } from "../formats/onnx.js";
+import type { Cost } from "../prune/costs.js";
 import type { ChannelGroup, FrozenAxis } from "../prune/groups.js";
 import type { DamageCurve, Selection } from "../prune/settings.js";
 import type { Structure } from "../prune/structure.js";
@@ -116,6 +117,8 @@ export function describePruned(
     readonly first: PrunedModel;
     readonly latest: PrunedModel;
     readonly dropped: DroppedLayers | undefined;
+    /** What the model cost before layers were dropped; undefined where none were. */
+    readonly before: Cost | undefined;
     readonly whole: SourceFile;
     /** Bytes of the pruned file. */
     readonly after: number;
@@ -126,7 +129,7 @@ export function describePruned(
 ): Omit<PrunePlanResult, "schema"> {
   const { settings, samples, sample, first, latest, dropped, whole, after, sparsity, warnings } = parts;
   const { structure, groups, costs, notes } = first.subject;
-  const before = costs.whole;
+  const before = parts.before ?? costs.whole;
   const left = latest.planned.selection.after;
   const described = describeGroups(structure, first.planned.selection, first.planned.curves);
   const lastOf = new Map(

@@ -1,6 +1,8 @@
 import type { Batch } from "../data/batch.js";
+import { valuesModel } from "../distill/damage.js";
+import type { ModelOutput } from "../distill/outputs.js";
 import { openSession, type Session } from "../engine/session.js";
-import { encodeModel, type ModelProto, type ReadExternal } from "../formats/onnx.js";
+import type { ModelProto, ReadExternal } from "../formats/onnx.js";
 import type { Removed } from "../prune/plan.js";
 import { rows } from "../prune/rows/index.js";
 import type { Structure } from "../prune/structure.js";
@@ -10,7 +12,7 @@ import { numbersOf } from "../tensor/numbers.js";
 
 /**
  * How far a pruned model is from the model with the same channels zeroed, which is computed without any slicing: the largest
- * difference of any output on a sample, and that over the output's largest number. Throws an Error where the pruned model
+ * difference of any output (logits where it is their softmax) on a sample, and that over the output's largest number. Throws an Error where the pruned model
  * cannot be run: then slicing is wrong.
  */
 export async function exactnessOf(
@@ -19,11 +21,14 @@ export async function exactnessOf(
   pruned: ModelProto,
   readExternal: ReadExternal,
   sample: Batch,
+  outputs: readonly ModelOutput[],
 ): Promise<NonNullable<PruneVerification["exactness"]>> {
+  // a softmax or sigmoid at the end would hide differences, or blow them up
+  const values = outputs.map(({ value }) => value);
   const run = async (model: ModelProto) => {
     let session: Session | undefined;
     try {
-      session = await openSession(encodeModel(model, readExternal));
+      session = await openSession(valuesModel(model, values, readExternal));
       return await session.run(sample);
     } finally {
       await session?.close();

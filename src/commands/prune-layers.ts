@@ -11,6 +11,8 @@ import type { PruneSamples } from "./prune-samples.js";
 /** A model without some of its layers. */
 export interface DroppedLayers {
   readonly model: ModelProto;
+  /** With all of them, normalised. */
+  readonly whole: ModelProto;
   readonly layers: readonly PrunedLayer[];
 }
 
@@ -45,5 +47,5 @@ export async function dropLayers(
     target: { kind: "layers", keep: layers.length - count },
     progress: (_, done, total) => progress(done, total),
   });
-  return { model: applyStudent(whole, plan), layers: plan.layers };
+  return { model: applyStudent(whole, plan), whole, layers: plan.layers };
 }

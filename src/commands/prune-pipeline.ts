@@ -2,6 +2,7 @@ import { basename } from "node:path";
 import type { Host, Options } from "../cli.js";
 import type { Session } from "../engine/session.js";
 import type { ModelProto } from "../formats/onnx.js";
+import type { Selection } from "../prune/settings.js";
 import type {
   PrunePlanResult,
   PruneResult,
@@ -84,6 +85,9 @@ export async function pruneModel(host: Host, options: Options, place: Place): Pr
   const dropped = await withProgress(host, "measuring layers", "trials", (update) =>
     dropLayers(options, { ...source, readExternal }, samples, update),
   );
+  const before = dropped
+    ? (await openSubject({ path: source.path, model: dropped.whole, readExternal }, options, sample)).costs.whole
+    : undefined;
   const store = source.bytes > largeBytes ? scratch.put : undefined;
   const rounds: PrunedModel[] = [];
   const recoveries: DistillResult[] = [];
@@ -100,18 +104,30 @@ export async function pruneModel(host: Host, options: Options, place: Place): Pr
     const subject = await openSubject({ path: source.path, model, readExternal }, options, sample);
     const planned = await planPruning(host, options, subject, { ...settings, ratio }, samples, original);
     const latest = { subject, planned };
+    if (round === 0) warnings.push(...unmatchedNames(settings, planned.selection));
     rounds.push(latest);
     const made = await applyPlan(options, subject, planned, samples, { store, isLast: round === last });
-    const shared = { settings, samples, sample, first: rounds[0]!, latest, dropped, whole, sparsity: made.sparsity };
+    const shared = {
+      settings,
+      samples,
+      sample,
+      first: rounds[0]!,
+      latest,
+      dropped,
+      before,
+      whole,
+      sparsity: made.sparsity,
+    };
     if (place.isPlan) {
       const after = modelBytes(made.model, null);
-      const result = describePruned(host, place, { ...shared, after, notes: made.notes, warnings: [] });
+      const result = describePruned(host, place, { ...shared, after, notes: made.notes, warnings });
       return { kind: "plan", result: { schema: "deepseek/prune-plan@1", ...result } };
     }
     notes.push(...made.notes);
     sparsity = made.sparsity;
     if (options["verify"] !== false && source.bytes <= largestExact) {
-      exactness = await exactnessOf(subject.structure, planned.selection.removed, made.sliced, readExternal, sample);
+      const { removed } = planned.selection;
+      exactness = await exactnessOf(subject.structure, removed, made.sliced, readExternal, sample, samples.outputs);
     }
     const name = nameOf(round, "pruned");
     const dataName = place.dataName === null ? null : `${name}.data`;
@@ -135,9 +151,16 @@ export async function pruneModel(host: Host, options: Options, place: Place): Pr
     });
     if (round < last) model = readModelFile(host, staging.pathOf(current.name)).model;
   }
+  const latest = rounds.at(-1)!;
+  const described = describePruned(host, place, {
+    ...{ settings, samples, sample, first: rounds[0]!, latest, dropped, before, whole },
+    ...{ sparsity, notes },
+    after: pruned!.stage.bytes,
+    warnings: [],
+  });
   const stages: Stage[] = [
     originalStage(scale, {
-      ...{ parameters: rounds[0]!.subject.costs.whole.parameters, flops: rounds[0]!.subject.costs.whole.flops },
+      ...{ parameters: described.parameters.before, flops: described.flops.before },
       ...{ bytes: source.bytes, seconds: null },
     }),
     pruned!.stage,
@@ -163,13 +186,6 @@ export async function pruneModel(host: Host, options: Options, place: Place): Pr
   const most = options["maxDrop"] as number | undefined;
   const tooMuch = most !== undefined && final!.drop.value > most;
   const missed = final!.broken || tooMuch || quantized?.missed === true;
-  const latest = rounds.at(-1)!;
-  const described = describePruned(host, place, {
-    ...{ settings, samples, sample, first: rounds[0]!, latest, dropped, whole },
-    ...{ sparsity, notes },
-    after: pruned!.stage.bytes,
-    warnings: [...new Set(warnings)],
-  });
   const files = await Promise.all(current.files.map((name) => describeFile(name, staging.pathOf(name), undefined)));
   return {
     kind: "result",
@@ -180,6 +196,7 @@ export async function pruneModel(host: Host, options: Options, place: Place): Pr
     result: {
       schema: "deepseek/prune@1",
       ...described,
+      warnings: [...new Set(warnings)],
       latency: latest.planned.latency,
       verification: { exactness, agreement: pruned!.agreement, drop: pruned!.drop, speed: pruned!.stage.speed },
       stages,
@@ -194,8 +211,17 @@ export async function pruneModel(host: Host, options: Options, place: Place): Pr
 }
 
 function ratiosOf({ ratio, steps }: PruneSettings): readonly number[] {
+  if (steps === 1) return [ratio];
   // each round takes the same share of what is left
   return Array.from({ length: steps }, () => 1 - (1 - ratio) ** (1 / steps));
+}
+
+/** Names that the user gave and nothing has. */
+function unmatchedNames(settings: PruneSettings, { unmatched }: Selection): readonly string[] {
+  return unmatched.map(({ of, at }) => {
+    const given = of === "limits" ? `--limit ${settings.limits[at]!.pattern}=...` : `--${of} ${settings[of][at]}`;
+    return `without effect: ${given}: no group of channels has a tensor or node of such a name`;
+  });
 }
 
 function recoveryOf(results: readonly DistillResult[]): Recovery | null {
