@@ -225,6 +225,16 @@ test.each<[string, Case, string]>([
     "its scales are those of blocks",
   ],
   [
+    "TopK of channels",
+    { nodes: [makeNode("TopK", "it", ["a", "k"], ["b", ""], { axis: 1 })], initializers: [ints("k", [9])], to: 9 },
+    "uses every index of it",
+  ],
+  [
+    "a running sum of channels",
+    { nodes: one("CumSum", ["k"]), initializers: [ints("k", [1])] },
+    "uses every index of it",
+  ],
+  [
     "an operator without a row",
     {
       nodes: one("MaxUnpool", ["i"], { kernel_shape: [1, 1] }),
