@@ -9,7 +9,9 @@ import { rangeOf } from "./sparkline.js";
 
 /** Style of the bars of groups. */
 export const pruneStyle = `
-.groups .gone { opacity: .3; } .groups .number { min-width: 13rem; } .groups .frozen { color: var(--quiet); }
+.went rect.tone-2, .went li.tone-2 i { opacity: .4; } .went { margin: .5rem 0; } .plots.one { max-width: 40rem; }
+.groups .number { min-width: 13rem; } .groups rect.tone-7 { opacity: .35; } .groups .frozen { color: var(--quiet); }
+.bars.stages { grid-template-columns: 5rem 1fr 8.5rem; }
 .heat td { white-space: nowrap; } .heat th:first-child, .heat td:first-child { white-space: normal; }
 @media (max-width: 40rem) { .groups .number { min-width: 0; white-space: normal; text-align: left; } }
 `;
@@ -20,7 +22,7 @@ const [left, gone, frozen] = [1, 2, 7] as const;
 const percent = (share: number): string => `${Number((100 * share).toFixed(2))}%`;
 
 /** Parameters, operations and channels in what is left, what went, and what could not go. */
-export function shareChart({ parameters, flops, channels }: PruneResult | PrunePlanResult): string {
+export function shareChart({ schema, parameters, flops, channels }: PruneResult | PrunePlanResult): string {
   const fixed = Math.max(0, Math.min(parameters.before - parameters.prunable, parameters.after));
   const row = (name: string, before: number, parts: readonly (readonly [number, number, string])[]) => ({
     name,
@@ -43,13 +45,16 @@ export function shareChart({ parameters, flops, channels }: PruneResult | PruneP
       [channels.before - channels.after, gone, `${formatCount(channels.before - channels.after)} went`],
     ]),
   ].filter(({ parts }) => parts.length > 0);
-  return `<h2>What went</h2>
+  const isDone = schema === "deepseek/prune@1";
+  return `<h2>What ${isDone ? "went" : "would go"}</h2>
+<div class="went">
 ${legend([
   { name: "left", tone: left },
-  { name: "went", tone: gone },
+  { name: isDone ? "went" : "goes", tone: gone },
   { name: "cannot go", tone: frozen },
 ])}
-${stackChart(rows)}`;
+${stackChart(rows)}
+</div>`;
 }
 
 /** Groups of which the bars stand open on the page. */
@@ -59,7 +64,7 @@ const barsOpen = 80;
 export function groupChart({ groups, frozen: causes, parameters }: PruneResult | PrunePlanResult): string {
   if (groups.length + causes.length === 0) return "";
   const rows = [...groups.map(groupRow), ...frozenRows(causes, parameters.before)];
-  const chart = `<div class="bars groups" role="group" aria-label="Share of the channels that is left, group by group">\n${rows.join("\n")}\n</div>`;
+  const chart = `<div class="bars groups went" role="group" aria-label="Share of the channels that is left, group by group">\n${rows.join("\n")}\n</div>`;
   const cut = cutGroups(groups).length;
   const title = `${formatNumberOf(groups.length, "group")}, ${formatCount(cut)} of them cut`;
   const open = groups.length <= barsOpen ? " open" : "";
@@ -87,8 +92,8 @@ function groupRow(group: PrunedGroup): string {
       ? `${formatCount(channels.before)}, whole`
       : `${formatCount(channels.before)} -> ${formatCount(channels.after)} (${formatPercent(-goneOf(channels), true, 0)})`;
   return barRow(name, title, words, [
-    { tone: left, from: 0, to: kept, kind: "" },
-    { tone: gone, from: kept, to: 1, kind: "gone" },
+    { tone: left, from: 0, to: kept },
+    { tone: gone, from: kept, to: 1 },
   ]);
 }
 
@@ -97,7 +102,7 @@ function frozenRows(causes: readonly FrozenCause[], all: number): readonly strin
     const name = `${operator}: ${why}`;
     const title = `${name}\n${nodes.slice(0, 6).join(", ")}${nodes.length > 6 ? `, ${nodes.length - 6} more` : ""}`;
     const words = `${formatCount(parameters)} parameters (${formatPercent(parameters / Math.max(1, all))})`;
-    return barRow(name, title, words, [{ tone: frozen, from: 0, to: 1, kind: "gone" }], true);
+    return barRow(name, title, words, [{ tone: frozen, from: 0, to: 1 }], true);
   });
 }
 
@@ -105,14 +110,14 @@ function barRow(
   name: string,
   title: string,
   words: string,
-  parts: readonly { readonly tone: number; readonly from: number; readonly to: number; readonly kind: string }[],
+  parts: readonly { readonly tone: number; readonly from: number; readonly to: number }[],
   isFrozen = false,
 ): string {
   const rects = parts
     .filter(({ from, to }) => to > from)
     .map(
-      ({ tone, from, to, kind }) =>
-        `<rect class="tone-${tone}${kind === "" ? "" : ` ${kind}`}" x="${percent(from)}" width="${percent(to - from)}" height="12"/>`,
+      ({ tone, from, to }) =>
+        `<rect class="tone-${tone}" x="${percent(from)}" width="${percent(to - from)}" height="12"/>`,
     );
   // the start of a long name is cut off: its end tells names of one model apart. Reasons read from the start
   const label = isFrozen
@@ -134,7 +139,7 @@ export function stageChart(stages: readonly Stage[]): string {
     const most = Math.max(1, ...known.map(({ value }) => value));
     const rows = known.map(({ one, value }) =>
       barRow(one.stage, one.stage, `${percentOf(value)}${words(one)}`, [
-        { tone: one.stage === "original" ? frozen : left, from: 0, to: Math.max(0.003, value / most), kind: "" },
+        { tone: one.stage === "original" ? frozen : left, from: 0, to: Math.max(0.003, value / most) },
       ]),
     );
     return `<figure class="plot"><figcaption>${title}</figcaption><div class="bars stages">\n${rows.join("\n")}\n</div></figure>`;
@@ -193,7 +198,7 @@ export function latencyChart({ wanted, tries }: LatencySearch): string {
       ...(at === tries.length - 1 ? { text: time.toFixed(2) } : {}),
     })),
   });
-  return `<h2>Search for the time</h2>\n<div class="plots">\n${chart}\n</div>`;
+  return `<h2>Search for the time</h2>\n<div class="plots one">\n${chart}\n</div>`;
 }
 
 /** A table of what was lost when a share of one group alone went; darker is worse. */
@@ -218,7 +223,7 @@ export function damageTable(groups: readonly PrunedGroup[], damage: string | nul
       return `<tr><td>${escapeHtml(group.name)}</td><td class="number">${formatPercent(goneOf(group.channels), false, 0)}</td>${cells.join("")}</tr>`;
     });
   return `<details><summary>Damage of each group alone (${formatCount(measured.length)})</summary>
-<p class="quiet">${escapeHtml(damage ?? "What was lost")} when a share of one group alone goes, the most harmed first.</p>
+<p class="quiet">What was measured: ${escapeHtml(damage ?? "the damage")}, when a share of one group alone goes; the most harmed first.</p>
 <div class="wide"><table class="heat">
 <thead><tr><th>group</th><th class="number">went</th><th colspan="${columns}">damage by the share that goes</th></tr></thead>
 <tbody>

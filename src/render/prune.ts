@@ -100,7 +100,7 @@ function exactWords({ verification }: PruneResult): readonly string[] {
   if (!verification?.exactness) return [];
   const { maxAbs, relative } = verification.exactness;
   return [
-    `before recovery it gave what the original with the same channels zeroed gives: largest difference ${tiny(relative)} of the largest output (${tiny(maxAbs)})`,
+    `exact: before recovery, outputs differ from those of the original with the same channels zeroed by at most ${tiny(relative)} of the largest (${tiny(maxAbs)})`,
   ];
 }
 
@@ -158,7 +158,7 @@ const spreads: Readonly<Record<PruneSettings["spread"], string>> = {
 function settingsWords(settings: PruneSettings): string {
   const { ratio, by, criterion, reduction, spread, round, minChannels, limit, limits, keep, only, steps } = settings;
   const words = [
-    `${percent(ratio)} of ${measures[by]} was to go`,
+    `to go: ${percent(ratio)} of ${measures[by]}`,
     `importance ${criterion} (${reduction} over a channel), ${spreads[spread]}`,
     ...(round > 1 ? [`widths in multiples of ${round}`] : []),
     `at least ${minChannels} left, at most ${percent(limit)} of a group gone`,
