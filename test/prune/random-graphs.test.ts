@@ -20,8 +20,14 @@ const blocks: Readonly<Record<string, Block>> = {
 };
 const operators = Object.keys(blocks);
 
-/** Rows that graphs of this opset cannot have; see rows-basic.test.ts. */
-const elsewhere = ["Upsample"];
+/** Rows that no graph of such an opset has, or that keep all they touch here; see rows-basic.test.ts. */
+const elsewhere = ["LRN", "Upsample"];
+
+/** Operators that need an opset for which onnxruntime lacks others. */
+const [late, lacking] = [
+  ["RMSNormalization", "Swish"],
+  ["GlobalLpPool", "MaxRoiPool", "RoiAlign"],
+];
 
 /** Operators that were followed, and lost something. */
 const exercised = new Set<string>();
@@ -50,9 +56,13 @@ async function check({ model, feeds, free }: RandomGraph): Promise<void> {
 
 const graphs = fc
   .tuple(fc.array(fc.nat(operators.length - 1), { minLength: 2, maxLength: 7 }), fc.nat())
-  .map(([chosen, seed]) => ({ chosen: chosen.map((at) => operators[at]!), seed }));
+  .map(([chosen, seed]) => {
+    const names = chosen.map((at) => operators[at]!);
+    const isLate = names.some((name) => late.includes(name));
+    return { chosen: names.filter((name) => !isLate || !lacking.includes(name)), seed };
+  });
 
-/** Each operator once, in graphs of five, and all with another one before them. */
+/** Each operator once, in graphs of five. */
 const each = Array.from({ length: Math.ceil(operators.length / 5) }, (_, at) => ({
   chosen: operators.slice(5 * at, 5 * at + 5),
   seed: at,
@@ -68,7 +78,7 @@ test("what is pruned from a graph of any operators computes what the graph with 
         ),
       );
     }),
-    { seed: 7, numRuns: 120, examples: each.map((one) => [one]) },
+    { seed: 7, numRuns: 110, examples: each.map((one) => [one]) },
   );
 });
 

@@ -159,12 +159,15 @@ export const poolingBlocks: Record<string, Block> = {
     }
   },
   Pad(b, given) {
+    // onnxruntime fuses it into a pool after it, and then refuses that
     const flow = b.image(given);
+    const padded = (name: string, height: number, width: number) =>
+      resized(flow, b.node("Relu", [name]), height, width);
     const [height, width] = flow.shape.slice(2) as [number, number];
     if (b.pick(2) === 0) {
-      return resized(flow, b.node("Pad", [flow.name, b.ints(0, 0, 1, 0, 0, 0, 0, 2)]), height + 1, width + 2);
+      return padded(b.node("Pad", [flow.name, b.ints(0, 0, 1, 0, 0, 0, 0, 2)]), height + 1, width + 2);
     }
-    return resized(flow, b.node("Pad", [flow.name, b.ints(1, 0, 1, 1), "", b.ints(2, -1)]), height + 2, width + 1);
+    return padded(b.node("Pad", [flow.name, b.ints(1, 0, 1, 1), "", b.ints(2, -1)]), height + 2, width + 1);
   },
 };
 
