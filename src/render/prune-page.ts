@@ -26,7 +26,7 @@ export function prunePage(result: PruneResult, report: Report): string {
       ? [tile(agreementWords(last), "agreement with the original", missed ? "error" : "")]
       : [];
   const tiles = [
-    tile(formatBytes(output.bytes), "written"),
+    tile(formatBytes(output.bytes), result.written ? "written" : "not written", result.written ? "" : "error"),
     tile((output.bytes / model.bytes).toFixed(3), "of the original's size"),
     ...(last?.speed?.ratio
       ? [tile(last.speed.ratio.toFixed(2), "of the original's CPU time", last.speed.ratio > 1.05 ? "warning" : "")]

@@ -115,6 +115,29 @@ describe("on a terminal", () => {
     expect(words).not.toMatch(/samples\.npz|accuracy|minimised/);
   });
 
+  test("a result that missed its limit and was not written is not said to be", async () => {
+    const one = pruneResult({ missed: true, written: false });
+    expect(text(one)).toMatch(/\n {2}not written: out\.onnx \(400 kB -> 280 kB \(0\.700 of it\)\)\n/);
+    expect(text(one)).not.toMatch(/wrote|recovered \*/);
+    expect(await page(one)).toMatch(/<div class="tile error"><b>280 kB<\/b> not written/);
+  });
+
+  test("where only layers are dropped nothing is said of channels", () => {
+    const settings = { ...pruneResult().settings, ratio: 0 };
+    const words = text(
+      pruneResult({
+        settings,
+        groups: [group("a", 64, 64)],
+        layers: [
+          { name: "encoder.0", parameters: 10, kept: true, why: "" },
+          { name: "encoder.1", parameters: 10, kept: false, why: "does little" },
+        ],
+      }),
+    );
+    expect(words).toMatch(/Layers: 1 of 2 are kept\n[\s\S]*encoder\.1 +10 +left out +does little/);
+    expect(words).not.toMatch(/to go:|Channels of/);
+  });
+
   test("settings that were given are told, those that were not are not", () => {
     const words = text(pruneResult(), 400);
     expect(words).toContain(
