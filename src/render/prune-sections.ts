@@ -156,14 +156,15 @@ export function frozenSection({ frozen, parameters }: PruneResult | PrunePlanRes
   ];
 }
 
-/** The model stage by stage. */
-export function stageSection({ stages, metric, data, kept, written }: PruneResult): Section {
+/** The model stage by stage; `all` with figures that a terminal has no room for. */
+export function stageSection({ stages, metric, data, kept, written }: PruneResult, all = false): Section {
   const classes = stages.some(({ agreement }) => agreement !== null && agreement.topOne !== null);
   const timed = stages.some(({ speed }) => speed !== null);
+  const noise = all || !classes;
   const counted = stages.some(({ flops }) => flops !== null);
   const [original] = stages;
   const size = (bytes: number) =>
-    original && bytes !== original.bytes
+    all && original && bytes !== original.bytes
       ? `${formatBytes(bytes)} (${(bytes / original.bytes).toFixed(3)})`
       : formatBytes(bytes);
   const samples = data === null ? "made-up samples" : formatNumberOf(data.heldOut, "held-out sample");
@@ -173,7 +174,7 @@ export function stageSection({ stages, metric, data, kept, written }: PruneResul
       { header: "stage" },
       ...(metric ? [{ header: metric.name, align: right }] : []),
       ...(classes ? [{ header: "same class", align: right }] : []),
-      { header: "SQNR", align: right },
+      ...(noise ? [{ header: "SQNR", align: right }] : []),
       { header: "parameters", align: right },
       ...(counted ? [{ header: "a run", align: right }] : []),
       { header: "size", align: right },
@@ -186,13 +187,15 @@ export function stageSection({ stages, metric, data, kept, written }: PruneResul
       ...(classes
         ? [agreement === null || agreement.topOne === null ? "-" : formatPercent(agreement.topOne, false, 2)]
         : []),
-      agreement === null ? "-" : agreement.sqnrDb === null ? "equal" : formatDecibels(agreement.sqnrDb),
+      ...(noise
+        ? [agreement === null ? "-" : agreement.sqnrDb === null ? "equal" : formatDecibels(agreement.sqnrDb)]
+        : []),
       formatCount(parameters),
       ...(counted ? [flops === null ? "-" : formatFlops(flops)] : []),
       size(bytes),
       ...(timed ? [speed?.ratio ? speed.ratio.toFixed(2) : "-"] : []),
       seconds === null ? "-" : formatDuration(seconds),
     ]),
-    note: `${written ? "* written" : "Nothing was written"}. Held against the original on ${samples}; size and CPU time as shares of its own.`,
+    note: `${written ? "* written" : "Nothing was written"}. Against the original, on ${samples}; CPU time as a share of its own.`,
   };
 }
