@@ -26,6 +26,7 @@ export function lossOf(
   const features = mix ? (mix.get("hidden") ?? 0) : options["int4"] ? 1 : 0;
   if (labels > 0 && !labelled) throw new UserError("--loss hard: give the labels with --labels");
   const names = outputs.map(({ name }) => name);
+  const own = outputs.find((output) => output.labelled)?.name;
   const part = (term: string, weight: number, words: string, pairs: LossPart["pairs"]): readonly LossPart[] =>
     weight > 0 ? [{ term, weight, words, pairs }] : [];
   return {
@@ -34,6 +35,7 @@ export function lossOf(
       teacher,
       features,
       temperature: 1,
+      ...(own === undefined ? {} : { labelled: own }),
       logits: outputs.flatMap(({ name, value, kind }) => (kind === "classes" && value === name ? [name] : [])),
     },
     losses: [
@@ -44,7 +46,7 @@ export function lossOf(
         names.map((name) => ({ student: name, teacher: name })),
       ),
       ...part("hidden", features, "distance to its values inside, over their power", []),
-      ...part("hard", labels, "cross-entropy with the labels", [{ student: names[0] ?? "", teacher: "labels" }]),
+      ...part("hard", labels, "cross-entropy with the labels", [{ student: own ?? "", teacher: "labels" }]),
     ],
   };
 }

@@ -5,7 +5,7 @@ import type { AxedValue } from "./row.js";
 import { operatorOf, type Structure } from "./structure.js";
 
 /** A product: a fixed part times the lengths of axes. */
-interface Term {
+export interface Term {
   readonly fixed: number;
   readonly axes: readonly Int32Array[];
 }
@@ -26,6 +26,8 @@ export interface CostModel {
   readonly whole: Cost;
   /** Elements with at least one index that could be removed. */
   readonly prunable: number;
+  /** What parameters and FLOPs are sums of. */
+  readonly terms: { readonly params: readonly Term[]; readonly flops: readonly Term[] };
   without(removed: Removed): Cost;
 }
 
@@ -73,7 +75,7 @@ export function createCostModel(structure: Structure): CostModel {
     for (const root of removed) if (all.has(root)) gone += 1;
     return { parameters: sum(parameters), flops: sum(flops), channels: all.size === 0 ? 1 : 1 - gone / all.size };
   };
-  return { whole: without(new Set()), prunable, without };
+  return { whole: without(new Set()), prunable, terms: { params: parameters, flops }, without };
 }
 
 function termOf(factors: readonly (number | Int32Array)[], fixed = 1): Term {

@@ -83,7 +83,7 @@ function reduced(list: readonly number[], reduction: Reduction): number {
 }
 
 /** Parts of the mean. */
-export function overMean(scores: Float64Array): Float64Array {
+function overMean(scores: Float64Array): Float64Array {
   const mean = scores.reduce((sum, score) => sum + score, 0) / scores.length;
   return mean > 0 ? scores.map((score) => score / mean) : scores;
 }
@@ -121,7 +121,7 @@ function sliceSums(tensor: TensorProto, axis: number, readExternal: ReadExternal
 }
 
 /** Squares of each channel's weights, as parts of those of all channels on the same axis. */
-function weightEnergies({ channels }: ChannelGroup, readExternal: ReadExternal): Float64Array {
+export function weightEnergies({ channels }: ChannelGroup, readExternal: ReadExternal): Float64Array {
   const energies = new Float64Array(channels.length);
   const first = channels[0]!.slices;
   first.forEach((_, position) => {

@@ -62,4 +62,6 @@ export interface Selection extends PrunePlan {
   readonly groups: readonly PlannedGroup[];
   readonly before: Cost;
   readonly after: Cost;
+  /** Patterns that no tensor or node has a name for, by their place in the limits. */
+  readonly unmatched: readonly { readonly of: "keep" | "only" | "limits"; readonly at: number }[];
 }

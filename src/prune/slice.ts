@@ -7,7 +7,7 @@ import { type FreshName, freshNames } from "../graph/names.js";
 import type { Scope } from "../graph/scope.js";
 import { type StoreBytes, storedTensor } from "../graph/stored.js";
 import { elementCount, type Tensor, typedArrays } from "../tensor/tensor.js";
-import { setComputedSize, sizeSources } from "./computed-sizes.js";
+import { evaluateSize, setComputedSize, sizeSources } from "./computed-sizes.js";
 import type { Axis } from "./labels.js";
 import type { Removed } from "./plan.js";
 import type { MendAt, Rows } from "./row.js";
@@ -84,6 +84,9 @@ function mendingOf(
   const node = nodes.get(before)!;
   const { view, axedValue, opset, readExternal } = structure;
   const valueAt = (name: string | undefined) => (name ? axedValue(scope, name) : undefined);
+  const sizeOf = (axis: Axis, size: number) => kept(axis)?.length ?? size;
+  const sizesAt = (at: number) =>
+    before.input[at] ? sizeSources(structure.sizeContext, scope, before.input[at]) : undefined;
   const setInput = (at: number, tensor: Tensor): void => {
     const name = fresh(`${before.output.find(Boolean) ?? before.opType}_sizes`);
     graphs.get(scope.graph)!.initializer.push(storedTensor(name, tensor, undefined));
@@ -96,10 +99,16 @@ function mendingOf(
     output: (at) => valueAt(before.output[at])!,
     constant: (at) => smallConstant(view, scope, before.input[at], readExternal),
     kept,
-    sizeOf: (axis, size) => kept(axis)?.length ?? size,
+    sizeOf,
     setInput,
-    sizes: (at) => (before.input[at] ? sizeSources(structure.sizeContext, scope, before.input[at]) : undefined),
-    setComputedSize: (input, at, size) => {
+    sizes: sizesAt,
+    setComputedSize(input, at, size) {
+      const source = sizesAt(input)?.[at];
+      const [was, is] = [(_: Axis, length: number) => length, sizeOf].map(
+        (lengthOf) => source && evaluateSize(source, lengthOf),
+      );
+      // one that tells how long another axis is, which got shorter along with this one
+      if (is === size && was !== size) return;
       const reader = {
         graph: graphs.get(scope.graph)!,
         node,

@@ -40,17 +40,21 @@ const resize: Row = {
         const place = placeOf(at.node, position, x.shape.length);
         if (place === undefined) return axis;
         const scale = scales && scales.length > 0 ? scales[place] : 1;
-        return shape[position] === x.shape[position] && Number(scale) === 1 ? axis : null;
+        if (!axis || shape[position] !== x.shape[position] || Number(scale) !== 1) return null;
+        const size = at.input(3) ? at.sizes(3)?.[place] : undefined;
+        const follows = size?.from === "constant" || (size?.from === "axis" && size.axis === axis);
+        return !at.input(3) || follows ? axis : null;
       }),
     ];
   },
   mend(at) {
     const { axes, shape } = at.input(0)!;
-    if (at.node.opType !== "Resize" || !at.input(3)) return;
-    axes.forEach((axis, position) => {
+    const sizes = at.node.opType === "Resize" && at.input(3) ? at.sizes(3) : undefined;
+    for (const [position, axis] of axes.entries()) {
       const place = placeOf(at.node, position, axes.length);
-      if (place !== undefined && at.kept(axis)) at.setComputedSize(3, place, at.sizeOf(axis, shape[position]!));
-    });
+      if (place === undefined || sizes?.[place]?.from !== "constant" || !at.kept(axis)) continue;
+      at.setComputedSize(3, place, at.sizeOf(axis, shape[position]!));
+    }
   },
 };
 

@@ -1,0 +1,1 @@
+export const searchLatency: any = null; // STUB
