@@ -98,6 +98,10 @@ export const compressCommand: CommandSpec = {
       "-o, --output <file>",
       "where to write (default: <model>.int8.onnx, .int4.onnx, .student.onnx or .pruned.onnx beside the model)",
     ),
+    new Option(
+      "--recipe <file>",
+      "a YAML or JSON file that holds the model and options by their names (docs/recipe.md)",
+    ),
     new Option("--dry-run", "print the plan and write nothing"),
     new Option("--force", "replace the output if it exists"),
     ...sampleOptions(),
@@ -203,7 +207,13 @@ export const compressCommand: CommandSpec = {
     1: "the loss stays above --max-drop: nothing was written (--qat, --distill: written); or outputs are not finite",
     2: "could not do it; nothing was written",
   },
-  run: (host, [model], options) => compress(host, model as string | undefined, options),
+  async run(host, [model], options, typed) {
+    const path = model as string | undefined;
+    if (options["recipe"] === undefined) return compress(host, path, options);
+    const { readRecipe, withRecipe } = await import("./recipe-file.js");
+    const recipe = await readRecipe(host, options["recipe"] as string, compressCommand.options);
+    return compress(host, path ?? recipe.model, withRecipe(options, typed, recipe));
+  },
 };
 
 /** Loss by quantizing that --max-drop allows where nobody says. */
