@@ -75,6 +75,18 @@ const results: readonly ResultType[] = [
     file: "src/render/training-result.ts",
     type: "QatPlan",
   },
+  {
+    command: "deepseek compress --prune",
+    schema: "deepseek/prune@1",
+    file: "src/render/prune-result.ts",
+    type: "PruneResult",
+  },
+  {
+    command: "deepseek compress --prune --dry-run",
+    schema: "deepseek/prune-plan@1",
+    file: "src/render/prune-result.ts",
+    type: "PrunePlanResult",
+  },
   { command: "deepseek bench", schema: "deepseek/bench@1", file: "src/bench/models/result.ts", type: "BenchResult" },
   {
     command: "deepseek bench --endpoint",

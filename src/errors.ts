@@ -13,8 +13,23 @@ export class UserError extends Error {
   override readonly name: string = "UserError";
 
   /** Control characters, which names in damaged files hold, are escaped: they would break the line or steer a terminal. */
-  constructor(message: string) {
-    super(message.replace(controls, (character) => JSON.stringify(character).slice(1, -1).replace(character, hex)));
+  constructor(message: string, options?: ErrorOptions) {
+    super(
+      message.replace(controls, (character) => JSON.stringify(character).slice(1, -1).replace(character, hex)),
+      options,
+    );
+  }
+}
+
+/** A model that cannot be run on what it is fed; `reason` is what the runtime says. */
+export class RunError extends UserError {
+  override readonly name = "RunError";
+
+  constructor(
+    message: string,
+    readonly reason: string,
+  ) {
+    super(`${message}: ${reason}`);
   }
 }
 

@@ -5,13 +5,15 @@ import { type AppliedTensor, notFinite } from "../quantize/apply.js";
 import type { QuantizationPlan } from "../quantize/plan.js";
 import { placeOf } from "../render/compress-decisions.js";
 
-/** Refuses a model that is quantized already: a second loss would be taken for the first. */
-export function refuseQuantized(path: string, model: ModelProto): void {
+/** Refuses a model that is quantized already: a second loss would be taken for the first; `remedy` is what to do. */
+export function refuseQuantized(
+  path: string,
+  model: ModelProto,
+  remedy = "nothing was done; --requantize goes on with what is still floats",
+): void {
   const quantization = quantizationOf(model);
   if (!quantization) return;
-  throw new UserError(
-    `${path}: is quantized already (${quantization.words}); nothing was done; --requantize goes on with what is still floats`,
-  );
+  throw new UserError(`${path}: is quantized already (${quantization.words}); ${remedy}`);
 }
 
 /** Refuses a model of which nothing gets smaller. */

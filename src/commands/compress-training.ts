@@ -39,13 +39,13 @@ export async function runTraining(host: Host, mode: TrainingMode, model: string,
       await writeResult(host, options, await formsOf(outcome));
       return exitCode.ok;
     }
-    const { files, result } = outcome;
+    const { files, result, told } = outcome;
     for (const name of files) {
       if (name !== parse(output).base) checkOutput(host, join(dirname(output), name), options["force"] === true);
     }
     staging.publish(files);
     if (options["checkpoint"] === undefined) dropCheckpoints(host, checkpoints);
-    for (const warning of result.warnings) await warn(host, warning);
+    for (const warning of result.warnings) if (!told.includes(warning)) await warn(host, warning);
     await writeResult(host, options, await formsOf(outcome));
     return result.missed ? exitCode.found : exitCode.ok;
   } finally {

@@ -12,7 +12,7 @@ import { cloneModel } from "../graph/clone.js";
 import { normalise } from "../graph/normalise/index.js";
 import type { LossPart, ModelScore } from "../render/training-result.js";
 import { prepareModel, writeBack } from "../train/prepare.js";
-import { openStudent } from "./distill-student.js";
+import { openStudent, refuseQuantizedTeacher } from "./distill-student.js";
 import { absolute } from "./files.js";
 import { readModelFile } from "./model-files.js";
 import { openStore } from "./teacher-store.js";
@@ -25,12 +25,15 @@ import {
   outputOf,
   stagedName,
   stagedPath,
+  tellEarly,
+  unmatchedFreezes,
   versionsOf,
 } from "./training-describe.js";
+import { type NamedRun, namedFailure } from "./training-failures.js";
 import type { Job, Link, Outcome } from "./training-job.js";
-import { noGain, openGauge, speedOf, warningsOf } from "./training-measure.js";
-import { frozenPatterns, trainingSettings } from "./training-options.js";
-import { openSamples } from "./training-samples.js";
+import { metricFor, noGain, openGauge, slownessOf, speedOf, warningsOf } from "./training-measure.js";
+import { frozenPatterns, identityOf, trainingSettings } from "./training-options.js";
+import { openSamples, type TrainingSamples } from "./training-samples.js";
 import { modelBytes, writeModelFile } from "./write-model.js";
 
 /**
@@ -48,7 +51,10 @@ export async function distillJob(host: Host, job: Job, link: Link): Promise<Outc
   const threads = options["threads"] as number;
   const source = readModelFile(host, job.model);
   checkGraphs(source.model, job.model);
+  refuseQuantizedTeacher(options, source);
   const open: { close(): Promise<void> }[] = [];
+  const models: NamedRun[] = [];
+  let given: TrainingSamples | undefined;
   const kept = async (session: Promise<Session>) => {
     const one = await session;
     open.push(one);
@@ -56,24 +62,29 @@ export async function distillJob(host: Host, job: Job, link: Link): Promise<Outc
   };
   try {
     const session = await kept(openSession(absolute(host, job.model), { threads }));
+    models.push({ name: job.model, run: session.run });
     const samples = await openSamples(host, options, session.inputs, session.outputs);
-    const { training, heldOut, metric } = samples;
+    given = samples;
+    const { training, heldOut } = samples;
     const labelled = training.labels !== undefined;
     const first = await training.read(0);
     // weights that hide in Constant nodes are weights, too
     const normalised = cloneModel(source.model);
     normalise(normalised, source.readExternal, { constantInputs: "keep" });
     const whole = { ...source, model: normalised };
-    const theirs = await sideOf(job.model, normalised, session, first, labelled);
+    const theirs = await sideOf(job.model, normalised, session, first, training.labels);
     const count = Math.min(looks, training.count);
     const looked = await Promise.all(Array.from({ length: count }, (_, at) => training.read(at)));
     const student = await openStudent(host, options, whole, theirs.outputs, looked, link);
     const before = await kept(student.open(threads));
+    models.push({ name: student.name, run: before.run });
     const model = prepareModel(student.model, student.readExternal, {
       name: student.name,
       frozen: frozenPatterns(options),
       batchNorm: (options["batchNorm"] as "frozen" | "train" | undefined) ?? "frozen",
     });
+    const slowness = await slownessOf(absolute(host, job.model), student, first, options);
+    const told = tellEarly(link, [...unmatchedFreezes(options, model), ...slowness]);
     const start = student.isNear ? "near" : "apart";
     const temperature = (options["temperature"] as number | undefined) ?? usualTemperature[start];
     const settings = trainingSettings(options, "distill", training.count, start);
@@ -81,7 +92,10 @@ export async function distillJob(host: Host, job: Job, link: Link): Promise<Outc
     const cache = options["cache"] as string | undefined;
     const distillation = await composeDistillation({
       teacher: { ...theirs, model: normalised, readExternal: source.readExternal },
-      student: { ...(await sideOf(student.name, model.copy, before, first, labelled, theirs)), trainable: model },
+      student: {
+        ...(await sideOf(student.name, model.copy, before, first, training.labels, theirs)),
+        trainable: model,
+      },
       isMade: options["student"] === undefined,
       training,
       mix: options["loss"] as string | undefined,
@@ -110,6 +124,7 @@ export async function distillJob(host: Host, job: Job, link: Link): Promise<Outc
       losses: lossesOf(distillation),
       weights: describeWeights(model),
     };
+    const metric = metricFor(samples.metric, theirs.outputs);
     const gauge = await openGauge(session.run, session.inputs, heldOut, metric, theirs.outputs);
     const work: Work = {
       model,
@@ -128,13 +143,14 @@ export async function distillJob(host: Host, job: Job, link: Link): Promise<Outc
         temperature: String(temperature),
         "blank weight": String(blankWeight),
         "layer pairs": layers.map((pair) => `${pair.student}=${pair.teacher}`).join(" "),
+        ...identityOf(options, settings),
       },
     };
     if (job.isPlan) {
       const secondsPerStep = await timeSteps(work, link);
       return {
         kind: "plan",
-        result: { schema: "deepseek/distill-plan@1", ...shared, notes: model.notes, warnings: [], secondsPerStep },
+        result: { schema: "deepseek/distill-plan@1", ...shared, notes: model.notes, warnings: told, secondsPerStep },
       };
     }
     const unlearned = await gauge.evaluate(named(before.run));
@@ -183,11 +199,13 @@ export async function distillJob(host: Host, job: Job, link: Link): Promise<Outc
     return {
       kind: "result",
       files: written.files,
+      told,
       result: {
         schema: "deepseek/distill@1",
         ...shared,
         notes: [...model.notes, ...trained.notes],
         warnings: [
+          ...told,
           ...warningsOf(final.agreement, trained.course),
           ...(isWorse ? [noGain("the student as it was before")] : []),
         ],
@@ -199,6 +217,8 @@ export async function distillJob(host: Host, job: Job, link: Link): Promise<Outc
         missed: isBroken(final.agreement),
       },
     };
+  } catch (error) {
+    throw await namedFailure(error, models, given);
   } finally {
     for (const session of open) await session.close();
   }

@@ -29,6 +29,13 @@ export interface Student {
   open(threads: number): Promise<Session>;
 }
 
+/** Refuses a quantized teacher that a student is to be made of; one may well teach a student of its own. */
+export function refuseQuantizedTeacher(options: Options, { path, model }: ModelFile): void {
+  if (options["student"] !== undefined) return;
+  const remedy = "a student made of it could not learn: name the float teacher, or a float student with --student";
+  refuseQuantized(path, model, remedy);
+}
+
 /**
  * Reads the student, or makes it from the teacher, which is normalised, as the options say; `samples` are a few of those
  * to learn from.
@@ -44,16 +51,16 @@ export async function openStudent(
   const path = options["student"] as string | undefined;
   if (path !== undefined) return studentFile(host, path);
   const { model } = teacher;
-  const layers = options["studentLayers"] as string | undefined;
+  const layers = options["studentLayers"] as number | readonly number[] | undefined;
   const plan =
-    layers?.includes(",") === true
+    typeof layers === "object"
       ? await namedLayers(layers, teacher, outputs, samples[0]!)
       : await planStudent({
           ...{ model, readExternal: teacher.readExternal, name: teacher.path, outputs, samples },
           target:
             layers === undefined
               ? { kind: "parameters", share: options["studentParams"] as number }
-              : { kind: "layers", keep: Number(layers) },
+              : { kind: "layers", keep: layers },
           progress: (words, done, total) => {
             if (done === 1) link.say(`making the student: ${words} (${total} trials)`);
           },
@@ -72,7 +79,7 @@ export async function openStudent(
 
 /** A student of just these layers of the teacher, by number. */
 async function namedLayers(
-  text: string,
+  numbers: readonly number[],
   { model, readExternal, path }: ModelFile,
   outputs: readonly ModelOutput[],
   sample: Batch,
@@ -83,11 +90,11 @@ async function namedLayers(
     sample,
     outputs.map(({ value }) => value),
   );
-  const kept = new Set(text.split(",").map((part) => (/^\d+$/.test(part.trim()) ? Number(part) : -1)));
+  const kept = new Set(numbers);
   const wrong = [...kept].find((index) => found.layers[index] === undefined);
   if (wrong !== undefined || kept.size === found.layers.length) {
     throw new UserError(
-      `--student-layers ${text}: ${path} has ${found.layers.length} layers that could be left out; name some by numbers from 0 to ${found.layers.length - 1}, and not all`,
+      `--student-layers ${numbers.join(",")}: ${path} has ${found.layers.length} layers that could be left out; name some by numbers from 0 to ${found.layers.length - 1}, and not all`,
     );
   }
   return {
@@ -103,7 +110,7 @@ async function namedLayers(
 async function studentFile(host: Host, path: string): Promise<Student> {
   const source = readModelFile(host, path);
   checkGraphs(source.model, path);
-  refuseQuantized(path, source.model);
+  refuseQuantized(path, source.model, "a student learns in floats: give the model that it was made of");
   return {
     name: path,
     model: source.model,

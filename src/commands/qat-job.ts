@@ -1,22 +1,22 @@
-import type { Host, Options } from "../cli.js";
+import type { Host } from "../cli.js";
 import { partOf } from "../data/sample-set.js";
 import { withLabels } from "../distill/labels.js";
-import { parseMix } from "../distill/mix.js";
-import { describeOutputs, floatShapes, type ModelOutput } from "../distill/outputs.js";
+import { describeOutputs, floatShapes } from "../distill/outputs.js";
 import { openSession, type Session } from "../engine/session.js";
 import { UserError } from "../errors.js";
 import { isBroken } from "../evaluate/agreement.js";
 import { encodeModel } from "../formats/onnx.js";
 import { checkGraphs } from "../graph/check.js";
 import { exposeValues } from "../graph/expose.js";
+import { toFloat32Inside } from "../graph/float32-inside.js";
 import { normalise } from "../graph/normalise/index.js";
 import { raiseOpset } from "../graph/opset.js";
 import { planQuantization } from "../quantize/plan.js";
-import { labelExtra, type QatLoss, withTeacher } from "../quantize/qat/objective.js";
+import { labelExtra, withTeacher } from "../quantize/qat/objective.js";
 import { defaultQat, quantizationAwareTraining } from "../quantize/qat.js";
 import { observedValues } from "../quantize/static/observed.js";
 import { startWeights } from "../quantize/weights.js";
-import type { LossPart, ModelScore } from "../render/training-result.js";
+import type { ModelScore } from "../render/training-result.js";
 import { createQuantizer, smallModel } from "../tensor/kernels/pool.js";
 import type { Clip } from "../tensor/quantized.js";
 import type { TrainingData } from "../train/task.js";
@@ -28,6 +28,7 @@ import { checkWork, refuseNotFinite, refuseQuantized } from "./compress-refusals
 import { settingsOf } from "./compress-settings.js";
 import { absolute, stagingAt } from "./files.js";
 import { readModelFile } from "./model-files.js";
+import { lossOf } from "./qat-loss.js";
 import { runCourse, timeSteps, type Work } from "./training-course.js";
 import {
   dataNameOf,
@@ -36,11 +37,14 @@ import {
   floatElements,
   outputOf,
   stagedName,
+  tellEarly,
+  unmatchedFreezes,
   versionsOf,
 } from "./training-describe.js";
+import { type NamedRun, namedFailure } from "./training-failures.js";
 import type { Job, Link, Outcome } from "./training-job.js";
-import { noGain, openGauge, speedOf, warningsOf } from "./training-measure.js";
-import { frozenPatterns, trainingSettings } from "./training-options.js";
+import { metricFor, noGain, openGauge, speedOf, warningsOf } from "./training-measure.js";
+import { frozenPatterns, identityOf, trainingSettings } from "./training-options.js";
 import { openSamples, type TrainingSamples } from "./training-samples.js";
 import { type WrittenModel, writeModelFile } from "./write-model.js";
 
@@ -62,18 +66,23 @@ export async function qatJob(host: Host, job: Job, link: Link): Promise<Outcome>
     return one;
   };
   const quantizer = createQuantizer(threads, smallModel);
+  const models: NamedRun[] = [];
+  let given: TrainingSamples | undefined;
   try {
     const original = await kept(openSession(absolute(host, job.model), { threads }));
+    models.push({ name: job.model, run: original.run });
     const samples = await openSamples(host, options, original.inputs, original.outputs);
-    const { training, heldOut, metric } = samples;
+    given = samples;
+    const { training, heldOut } = samples;
     const labelled = training.labels !== undefined;
     const first = await training.read(0);
-    const outputs = describeOutputs(source.model, floatShapes(await original.run(first)), labelled);
+    const outputs = describeOutputs(source.model, floatShapes(await original.run(first)), training.labels);
     const { loss, losses } = lossOf(options, outputs, labelled);
     const { passes } = normalise(source.model, readExternal, {
       constantInputs: options["freezeInputs"] ? "freeze" : "keep",
     });
     raiseOpset(source.model, job.model, 13, readExternal);
+    const { tensors: halves } = toFloat32Inside(source.model, readExternal);
     const { weights: quantize, activations, ranges } = settingsOf(options, true);
     checkWork(job.model, planQuantization(source.model, quantize));
     const staging = stagingAt(host, job.staging.label, job.staging.folder, () => {});
@@ -110,10 +119,11 @@ export async function qatJob(host: Host, job: Job, link: Link): Promise<Outcome>
       frozen: frozenPatterns(options),
       loss,
     });
+    const told = tellEarly(link, unmatchedFreezes(options, qat.model));
     const settings = trainingSettings(options, "qat", training.count);
     let data: TrainingData = training;
     if (loss.labels > 0) {
-      const classes = outputs.find(({ kind }) => kind === "classes");
+      const classes = outputs.find(({ name }) => name === loss.labelled);
       if (!classes) throw new UserError(`--labels: ${job.model} has no output of classes`);
       data = withLabels(training, training.labels!, labelExtra, classes);
     }
@@ -141,9 +151,16 @@ export async function qatJob(host: Host, job: Job, link: Link): Promise<Outcome>
       },
       losses,
       weights: describeWeights(qat.model),
-      notes: [...passes.map(({ words }) => words), ...qat.model.notes],
+      notes: [
+        ...passes.map(({ words }) => words),
+        ...(halves > 0
+          ? [`${halves} 16-bit tensors are float32 in training and in the file; inputs and outputs stay`]
+          : []),
+        ...qat.model.notes,
+      ],
       activations: qat.twin.activations.length,
     };
+    const metric = metricFor(samples.metric, outputs);
     const gauge = await openGauge(original.run, original.inputs, heldOut, metric);
     const work: Work = {
       model: qat.model,
@@ -160,11 +177,12 @@ export async function qatJob(host: Host, job: Job, link: Link): Promise<Outcome>
         labels: String(options["labels"] ?? "none"),
         loss: losses.map(({ term, weight }) => `${term}=${weight}`).join(","),
         temperature: String(loss.temperature),
+        ...identityOf(options, settings),
       },
     };
     if (job.isPlan) {
       const secondsPerStep = await timeSteps(work, link);
-      return { kind: "plan", result: { schema: "deepseek/qat-plan@1", ...shared, warnings: [], secondsPerStep } };
+      return { kind: "plan", result: { schema: "deepseek/qat-plan@1", ...shared, warnings: told, secondsPerStep } };
     }
     const dataName = dataNameOf(job, source);
     const name = stagedName(job);
@@ -201,11 +219,13 @@ export async function qatJob(host: Host, job: Job, link: Link): Promise<Outcome>
     return {
       kind: "result",
       files: written.files,
+      told,
       result: {
         schema: "deepseek/qat@1",
         ...shared,
         notes: [...shared.notes, ...trained.notes],
         warnings: [
+          ...told,
           ...warningsOf(final.agreement, trained.course),
           ...(isWorse ? [noGain("the model that was only rounded")] : []),
           ...(tooMuch
@@ -221,6 +241,8 @@ export async function qatJob(host: Host, job: Job, link: Link): Promise<Outcome>
         missed: tooMuch || isBroken(final.agreement),
       },
     };
+  } catch (error) {
+    throw await namedFailure(error, models, given);
   } finally {
     for (const session of open) await session.close();
     await quantizer.close();
@@ -243,49 +265,5 @@ function checkOf(original: Session, { training, note }: TrainingSamples, first: 
     first,
     measure: undefined,
     close: async () => {},
-  };
-}
-
-/** What is minimised: the mix of --loss, the labels and the original alike, or the original alone. */
-function lossOf(
-  options: Options,
-  outputs: readonly ModelOutput[],
-  labelled: boolean,
-): { readonly loss: QatLoss; readonly losses: readonly LossPart[] } {
-  const text = options["loss"] as string | undefined;
-  const mix = text === undefined ? undefined : parseMix(text);
-  for (const term of mix?.keys() ?? []) {
-    if (term !== "hard" && term !== "soft" && term !== "hidden") {
-      throw new UserError(
-        `--loss ${term}: --qat takes soft (the original's outputs), hidden (its values inside) and hard (labels)`,
-      );
-    }
-  }
-  const labels = mix ? (mix.get("hard") ?? 0) : labelled ? 0.5 : 0;
-  const teacher = mix ? (mix.get("soft") ?? 0) : labelled ? 0.5 : 1;
-  // few bits lead a deep model astray where the outputs alone do not show it
-  const features = mix ? (mix.get("hidden") ?? 0) : options["int4"] ? 1 : 0;
-  if (labels > 0 && !labelled) throw new UserError("--loss hard: give the labels with --labels");
-  const names = outputs.map(({ name }) => name);
-  const part = (term: string, weight: number, words: string, pairs: LossPart["pairs"]): readonly LossPart[] =>
-    weight > 0 ? [{ term, weight, words, pairs }] : [];
-  return {
-    loss: {
-      labels,
-      teacher,
-      features,
-      temperature: 1,
-      logits: outputs.flatMap(({ name, value, kind }) => (kind === "classes" && value === name ? [name] : [])),
-    },
-    losses: [
-      ...part(
-        "soft",
-        teacher,
-        "distance to the outputs of the model before it is rounded",
-        names.map((name) => ({ student: name, teacher: name })),
-      ),
-      ...part("hidden", features, "distance to its values inside, over their power", []),
-      ...part("hard", labels, "cross-entropy with the labels", [{ student: names[0] ?? "", teacher: "labels" }]),
-    ],
   };
 }

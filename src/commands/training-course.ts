@@ -9,7 +9,7 @@ import type { Objective } from "../train/objective.js";
 import type { TrainableModel } from "../train/prepare.js";
 import type { TrainingData, TrainingRecord, TrainingSettings } from "../train/task.js";
 import type { Job, Link } from "./training-job.js";
-import { dropCheckpoints, openKeeper } from "./training-keep.js";
+import { openKeeper } from "./training-keep.js";
 import type { Gauge } from "./training-measure.js";
 
 /** What is to be trained, and how. */
@@ -114,9 +114,10 @@ export async function runCourse(
     };
     return { course, notes: outcome.notes };
   } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-    if (keeper.hasLast()) throw new UserError(`${error.message}; the last good checkpoint is in ${folder}`);
-    if (options["checkpoint"] === undefined) dropCheckpoints(host, folder);
+    if (!keeper.hasLast()) keeper.discard();
+    else if (error instanceof UserError) {
+      throw new UserError(`${error.message}; the last good checkpoint is in ${folder}`, { cause: error });
+    }
     throw error;
   } finally {
     await live.close();

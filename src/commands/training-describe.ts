@@ -1,12 +1,13 @@
 import { basename, join } from "node:path";
-import type { Host } from "../cli.js";
+import type { Host, Options } from "../cli.js";
 import { runtimeVersion } from "../engine/session.js";
 import { graphsOf, type ModelProto, tensorInfo } from "../formats/onnx.js";
+import { globOf } from "../quantize/choose.js";
 import type { SourceFile, TrainedWeights } from "../render/training-result.js";
 import type { TrainableModel } from "../train/prepare.js";
 import { describeFile } from "./compress-describe.js";
 import type { ModelFile } from "./model-files.js";
-import type { Job } from "./training-job.js";
+import type { Job, Link } from "./training-job.js";
 
 export function versionsOf(host: Host) {
   return { "deepseek-compat": host.version, onnxruntime: runtimeVersion(), node: process.versions.node };
@@ -27,6 +28,22 @@ export function floatElements(model: ModelProto): number {
     }
   }
   return sum;
+}
+
+/** The patterns of --freeze that no weight answers to: silence would pass for obedience. */
+export function unmatchedFreezes(options: Options, { base }: Pick<TrainableModel, "base">): readonly string[] {
+  const names = base
+    .graph!.initializer.filter((tensor) => tensorInfo(tensor).type.startsWith("float"))
+    .map(({ name }) => name);
+  return ((options["freeze"] as readonly string[] | undefined) ?? [])
+    .filter((pattern) => !names.some((name) => globOf(pattern).test(name)))
+    .map((pattern) => `without effect: --freeze ${pattern}: there is no weight of such a name`);
+}
+
+/** Says warnings before training: it may take hours. */
+export function tellEarly(link: Link, warnings: readonly string[]): readonly string[] {
+  for (const words of warnings) link.say(`warning: ${words}`);
+  return warnings;
 }
 
 /** Tensors that a report names. */

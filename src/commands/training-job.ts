@@ -23,8 +23,13 @@ export interface Job {
 
 /** What becomes of a job. */
 export type Outcome =
-  /** `files` lie in the staging folder. */
-  | { readonly kind: "result"; readonly result: DistillResult | QatResult; readonly files: readonly string[] }
+  /** `files` lie in the staging folder; `told` are the warnings that were said before training. */
+  | {
+      readonly kind: "result";
+      readonly result: DistillResult | QatResult;
+      readonly files: readonly string[];
+      readonly told: readonly string[];
+    }
   | { readonly kind: "plan"; readonly result: DistillPlan | QatPlan }
   /** Stopped on request after so many steps, which a checkpoint holds. */
   | { readonly kind: "stopped"; readonly step: number; readonly steps: number };

@@ -1,4 +1,15 @@
-import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  accessSync,
+  appendFileSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import type { Host } from "../cli.js";
 import { UserError } from "../errors.js";
@@ -17,6 +28,8 @@ export interface Keeper {
   hasLast(): boolean;
   /** Writes what is not on the disk yet. */
   flush(): void;
+  /** Removes what a run left that came to no checkpoint. */
+  discard(): void;
 }
 
 const names = { last: "last.safetensors", best: "best.safetensors", run: "run.json", log: "log.jsonl" } as const;
@@ -31,7 +44,8 @@ export function hasCheckpoint(host: Host, folder: string): boolean {
 
 /**
  * Opens the folder of a run. `run` says what it is of, by what each part is called in words: a checkpoint of another run
- * is not taken. With `logFile` records also go there. Throws a UserError.
+ * is not taken. The folder comes with the first checkpoint: there is nothing to go on from in an empty one. With `logFile`
+ * records also go there. Throws a UserError.
  */
 export function openKeeper(
   host: Host,
@@ -55,53 +69,91 @@ export function openKeeper(
       `--resume: the checkpoint in ${folder} is of another run: ${what} was ${earlier[what] ?? "not known"}, here it is ${value}; leave --resume out and start anew with --force`,
     );
   }
+  if (there && !how.resume) dropCheckpoints(host, folder);
+  const cannot = (error: unknown) => new UserError(`${folder}: checkpoints cannot be kept there: ${reason(error)}`);
   try {
-    mkdirSync(home, { recursive: true });
+    leave(home, mkdirSync(home, { recursive: true }));
+    if (existsSync(home)) accessSync(home, constants.W_OK);
     // what a run that was killed left half-written
-    for (const name of readdirSync(home)) if (/^\.deepseek-.*\.tmp$/.test(name)) rmSync(join(home, name));
-    if (!how.resume) for (const name of Object.values(names)) rmSync(join(home, name), { force: true });
+    if (how.resume)
+      for (const name of readdirSync(home)) if (/^\.deepseek-.*\.tmp$/.test(name)) rmSync(join(home, name));
   } catch (error) {
-    throw new UserError(`${folder}: checkpoints cannot be kept there: ${reason(error)}`);
+    throw cannot(error);
   }
-  writeWhole(host, join(folder, names.run), `${JSON.stringify(run, undefined, 2)}\n`);
-  const logs = [pathOf("log"), ...(how.logFile === undefined ? [] : [absolute(host, how.logFile)])];
   const records: TrainingRecord[] = how.resume ? readLog(pathOf("log")) : [];
   const resume = how.resume ? readInput(host, join(folder, names.last), "checkpoint") : undefined;
-  let pending: string[] = [];
+  const logs: LogFile[] = how.logFile === undefined ? [] : [openLog(absolute(host, how.logFile))];
   let begun = false;
+  let made: string | undefined;
   let flushedMs = performance.now();
-  const write = (path: string, text: string, whole: boolean) => {
+  const begin = () => {
+    begun = true;
+    logs.push(openLog(pathOf("log")));
+    if (how.resume) return;
     try {
-      if (whole) writeFileSync(path, text);
-      else appendFileSync(path, text);
+      made = mkdirSync(home, { recursive: true });
+      for (const name of Object.values(names)) rmSync(join(home, name), { force: true });
     } catch (error) {
-      throw new UserError(`${path}: the log cannot be written: ${reason(error)}`);
+      throw cannot(error);
     }
+    writeWhole(host, join(folder, names.run), `${JSON.stringify(run, undefined, 2)}\n`);
   };
   const flush = () => {
     flushedMs = performance.now();
-    if (begun && pending.length === 0) return;
-    // at first the log is made anew: without what came after the checkpoint
-    const text = begun ? pending.join("") : records.map(lineOf).join("");
-    for (const path of logs) write(path, text, !begun);
-    begun = true;
-    pending = [];
+    for (const log of logs) log.write(records);
   };
+  if (how.resume) begin();
+  let goesOn = false;
   return {
     resume,
     records: () => records,
     hasLast: () => existsSync(pathOf("last")),
     flush,
     keep(kind, bytes) {
+      if (!begun) begin();
       flush();
       writeWhole(host, join(folder, names[kind]), bytes);
     },
     log(record) {
+      const isFirst = !goesOn;
       // what came after the checkpoint comes again
-      if (!begun) records.splice(0, records.length, ...records.filter(({ step }) => step < record.step));
+      if (isFirst) records.splice(0, records.length, ...records.filter(({ step }) => step < record.step));
+      goesOn = true;
       records.push(record);
-      if (begun) pending.push(lineOf(record));
-      if (!begun || performance.now() - flushedMs >= flushMs) flush();
+      if (isFirst || performance.now() - flushedMs >= flushMs) flush();
+    },
+    discard() {
+      if (!begun || how.resume) return;
+      for (const name of Object.values(names)) rmSync(join(home, name), { force: true });
+      if (existsSync(home) && readdirSync(home).length === 0) leave(home, made);
+    },
+  };
+}
+
+/** Removes a folder that is empty, and those around it, up to the first that was `made`; none where none was. */
+function leave(home: string, made: string | undefined): void {
+  if (made === undefined) return;
+  for (let at = home; at.length >= made.length; at = dirname(at)) rmdirSync(at);
+}
+
+/** A log that is made anew at first, without what came after the checkpoint, and then grows. */
+interface LogFile {
+  write(records: readonly TrainingRecord[]): void;
+}
+
+function openLog(path: string): LogFile {
+  let written = 0;
+  return {
+    write(records) {
+      const text = records.slice(written).map(lineOf).join("");
+      if (written > 0 && text === "") return;
+      try {
+        if (written === 0) writeFileSync(path, text);
+        else appendFileSync(path, text);
+      } catch (error) {
+        throw new UserError(`${path}: the log cannot be written: ${reason(error)}`);
+      }
+      written = records.length;
     },
   };
 }

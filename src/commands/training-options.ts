@@ -52,7 +52,10 @@ export function distillOptions(): Option[] {
   return [
     new Option("--teacher <file>", "the model that teaches (or <model>)"),
     new Option("--student <file>", "the model that learns; it takes the teacher's inputs and gives its outputs"),
-    new Option("--student-layers <n>", "make the student from the teacher: keep n layers, or those named: 0,2,4"),
+    new Option(
+      "--student-layers <n>",
+      "make the student from the teacher: keep n layers, or those named: 0,2,4",
+    ).argParser(layers),
     new Option(
       "--student-params <share>",
       "make the student from the teacher, of at most this share of its size, e.g. 70%",
@@ -136,6 +139,16 @@ function between(least: number, most: number): (text: string) => number {
   };
 }
 
+/** How many layers are kept, or the numbers of those that are. */
+function layers(text: string): number | readonly number[] {
+  const parts = text.split(",").map((part) => part.trim());
+  const numbers = parts.map(Number);
+  if (parts.every((part) => /^\d+$/.test(part)) && new Set(numbers).size === numbers.length) {
+    return numbers.length === 1 ? numbers[0]! : numbers;
+  }
+  throw new InvalidArgumentError("It must be how many layers to keep, such as 6, or their numbers, each once: 0,2,4.");
+}
+
 /** Steps, or a share of all steps. */
 type StepsOrShare = { readonly steps: number } | { readonly share: number };
 
@@ -200,6 +213,27 @@ export function trainingSettings(
     evaluateEvery,
     patience: given("patience", 0),
     checkpointEvery: evaluateEvery,
+  };
+}
+
+/** What decides the steps of a run beside models and data, by option: a checkpoint of another is not taken. */
+export function identityOf(options: Options, settings: TrainingSettings): Readonly<Record<string, string>> {
+  const { schedule } = settings;
+  const frozen = (options["freeze"] as readonly string[] | undefined) ?? [];
+  return {
+    "--freeze": frozen.length === 0 ? "not given" : [...new Set(frozen)].sort().join(" "),
+    "--batch-norm": (options["batchNorm"] as string | undefined) ?? "frozen",
+    "--steps": String(settings.steps),
+    "--batch": String(settings.batchSize),
+    "--accumulate": String(settings.accumulate),
+    "--rate": String(schedule.rate),
+    "--schedule": schedule.kind,
+    "--warm-up": `${schedule.warmUp} steps`,
+    "--optimizer": settings.optimizer.kind,
+    "--weight-decay": String(settings.weightDecay),
+    "--clip-norm": String(settings.clipNorm),
+    "--ema": String(settings.ema),
+    "--seed": String(settings.seed),
   };
 }
 

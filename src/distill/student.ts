@@ -54,6 +54,12 @@ export interface StudentPlan {
   readonly damage: number;
 }
 
+/** What one way comes to: its plan, where it gets there, and the smallest share of the parameters that it knows. */
+interface Reach {
+  readonly plan: StudentPlan | undefined;
+  readonly least: number;
+}
+
 /** The plan applied to a copy of the teacher. */
 export function applyStudent(
   model: ModelProto,
@@ -104,12 +110,24 @@ export async function planStudent(settings: StudentSettings): Promise<StudentPla
   const { layers } = await layersOf(model, readExternal, samples[0]!, protectedValues);
   if (target.kind === "layers") return byLayers(settings, layers, target.keep, meter);
   const ranked = await byRank(settings, layers, target.share, meter);
-  const dropped = await byParameters(settings, layers, target.share, meter, ranked?.damage);
-  const better = [ranked, dropped].filter((plan) => plan !== undefined).sort((a, b) => a.damage - b.damage)[0];
+  const dropped = await byParameters(settings, layers, target.share, meter, ranked.plan?.damage);
+  const plans = [ranked.plan, dropped.plan].filter((plan) => plan !== undefined);
+  const better = plans.sort((a, b) => a.damage - b.damage)[0];
   if (better) return better;
   throw new UserError(
-    `--student-params ${Math.round(100 * target.share)}%: ${settings.name} does not get as small as that by leaving layers out; ask for less, or give a student with --student`,
+    `--student-params ${percent(target.share)}: ${settings.name} ${reachWords(Math.min(ranked.least, dropped.least))}`,
   );
+}
+
+const percent = (share: number): string => `${Number((100 * share).toPrecision(3))}%`;
+
+/** What can be had instead; `least` is the smallest share of the teacher that there is. */
+function reachWords(least: number): string {
+  // to a tenth of a percent, such that asking for it succeeds
+  const share = Math.ceil(1000 * least) / 1000;
+  return share < 1
+    ? `gets no smaller than ${percent(share)} by leaving parts out or by lower rank; ask for ${percent(share)} or more, or give a student with --student`
+    : "has no parts that could be left out and no products that could be of lower rank; give a student with --student";
 }
 
 /** Samples that judge; each change is run on them. */
@@ -178,37 +196,52 @@ async function byParameters(
   share: number,
   meter: DamageMeter,
   limit: number | undefined,
-): Promise<StudentPlan | undefined> {
+): Promise<Reach> {
   const { model } = settings;
-  const most = share * parameterCount(model);
+  const whole = parameterCount(model);
   const parts = layers.flatMap((layer) => layer.parts);
-  if (parts.length === 0) return undefined;
+  if (parts.length === 0) return { plan: undefined, least: 1 };
   let done = 0;
+  let least = 1;
   const { dropped, alone } = await chooseDrops<Segment>(model, parts, meter, {
     perParameter: true,
     ...(limit === undefined ? {} : { limit }),
-    enough: (_, smaller) => parameterCount(smaller) <= most,
+    enough: (found, smaller) => {
+      const own = parameterCount(smaller) / whole;
+      if (Number.isFinite(found.at(-1)!.damage)) least = Math.min(least, own);
+      return own <= share;
+    },
     onMeasure: () => settings.progress?.("measuring parts", Math.min(parts.length, ++done), parts.length),
   });
-  if (!dropped) return undefined;
+  if (!dropped) return { plan: undefined, least };
   const gone = new Set(dropped.map(({ unit }: Dropped<Segment>) => unit));
   const planned = parts.map((part, index) => described({ ...part, index }, !gone.has(part), alone.get(part)));
-  return finished(settings, meter, { method: "layers", layers: planned, dropped: [...gone], ranks: [] });
+  const plan = { method: "layers" as const, layers: planned, dropped: [...gone], ranks: [] };
+  return { plan: await finished(settings, meter, plan), least };
 }
 
-async function byRank(settings: StudentSettings, layers: readonly Layer[], share: number, meter: DamageMeter) {
+async function byRank(
+  settings: StudentSettings,
+  layers: readonly Layer[],
+  share: number,
+  meter: DamageMeter,
+): Promise<Reach> {
   const { model, readExternal, progress } = settings;
   const weights = thickWeights(model);
-  if (weights.length === 0) return undefined;
+  if (weights.length === 0) return { plan: undefined, least: 1 };
   const [made, judged] = judgesOf(settings.samples);
   const bases = await rankBases(model, weights, made, readExternal, judged);
   const options = await rankOptions(model, bases, meter, (done, total) => progress?.("measuring ranks", done, total));
-  const chosen = chooseRanks(options, (1 - share) * parameterCount(model));
-  if (!chosen) return undefined;
-  return finished(settings, meter, {
+  const whole = parameterCount(model);
+  const most = options.map((list) => Math.max(0, ...list.map(({ saved }) => saved)));
+  const least = 1 - most.reduce((sum, saved) => sum + saved, 0) / whole;
+  const chosen = chooseRanks(options, (1 - share) * whole);
+  if (!chosen) return { plan: undefined, least };
+  const plan = await finished(settings, meter, {
     method: "rank",
     layers: untouched(layers, "all layers stay; products inside them get thinner"),
     dropped: [],
     ranks: chosen,
   });
+  return { plan, least };
 }

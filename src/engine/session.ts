@@ -1,6 +1,6 @@
 import { createRequire } from "node:module";
 import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
-import { UserError } from "../errors.js";
+import { RunError, UserError } from "../errors.js";
 import { type DType, elementCount, formatShape, type Tensor, type TensorData } from "../tensor/tensor.js";
 
 /** An input or output as the model declares it. Axes: a size, the name of a dynamic axis, or null for an unnamed one. */
@@ -30,7 +30,7 @@ export interface Session {
   readonly inputs: readonly ValueInfo[];
   /** The tensor outputs; sequences and maps are left out and never computed into results. */
   readonly outputs: readonly ValueInfo[];
-  /** One inference. Throws a UserError with onnxruntime's reason when the model cannot run on these tensors. */
+  /** One inference. Throws a RunError with onnxruntime's reason when the model cannot run on these tensors. */
   run(feeds: ReadonlyMap<string, Tensor>): Promise<ReadonlyMap<string, Tensor>>;
   /** An inference that gives only these outputs: what others hold is not copied out of the runtime. */
   runFor(feeds: ReadonlyMap<string, Tensor>, wanted: readonly string[]): Promise<ReadonlyMap<string, Tensor>>;
@@ -87,7 +87,7 @@ export async function openSession(model: string | Uint8Array, settings: SessionS
       return new Map(wanted.map((name) => [name, fromOrt(results[name] as OrtTensor)]));
     } catch (error) {
       const fed = [...feeds].map(([name, { dtype, shape }]) => `${name}: ${dtype} ${formatShape(shape)}`).join(", ");
-      throw new UserError(`${label}: onnxruntime cannot run it on ${fed}: ${reasonOf(error)}`);
+      throw new RunError(`${label}: onnxruntime cannot run it on ${fed}`, reasonOf(error));
     }
   };
   return {

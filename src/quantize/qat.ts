@@ -55,10 +55,14 @@ export async function quantizationAwareTraining(parts: PtqParts, settings: QatSe
   const floats = prepareModel(parts.base, parts.readExternal, { name, frozen, batchNorm: "frozen" });
   const kinds = new Map<string, ParameterKind>();
   for (const [key, { kind }] of floats.parameters) if (twin.trainable.has(key)) kinds.set(key, kind);
+  const isFrozen = (key: string) => frozen.some((pattern) => key.search(pattern) >= 0);
   const steps = [
-    ...(settings.weightSteps === "learned" ? twin.weights : []),
+    // a weight that stays as it is keeps its integers
+    ...(settings.weightSteps === "learned" ? twin.weights.filter((weight) => !isFrozen(weight.name)) : []),
     ...(settings.activationSteps === "learned" ? twin.activations : []),
-  ].map((one) => one.steps.name);
+  ]
+    .map((one) => one.steps.name)
+    .filter((step) => !isFrozen(step));
   for (const step of steps) kinds.set(step, "step");
   const prepared = prepareModel(twin.model, parts.readExternal, { name, frozen, batchNorm: "frozen", kinds });
   const masks: Uint8Array[] = [];

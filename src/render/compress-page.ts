@@ -1,14 +1,14 @@
 import type { AppliedTensor } from "../quantize/apply.js";
 import type { PlannedTensor } from "../quantize/plan.js";
 import { formatShape } from "../tensor/tensor.js";
-import { chartStyle } from "./charts.js";
 import { gateChart, rangeCharts, sizeChart, sqnrChart, toneOf } from "./compress-charts.js";
 import { decisionsOf, formWords, placeOf, shortList, wayWords, worstFirst } from "./compress-decisions.js";
 import type { Report } from "./compress-lead.js";
 import { lossText, warningsOf } from "./compress-loss.js";
 import type { CompressResult, PlanResult } from "./compress-result.js";
-import { cells, escapeHtml, headCells, htmlTable, page, rowFilterScript, style, tile } from "./html-page.js";
+import { cells, escapeHtml, headCells, rowFilterScript, tile } from "./html-page.js";
 import { formatBytes, formatCount, formatDecibels, formatNumberOf } from "./quantities.js";
+import { foldedTable, reportPage, sectionTable, settingsBlock } from "./report-page.js";
 import type { Section } from "./sections.js";
 import type { Column } from "./table.js";
 
@@ -36,58 +36,36 @@ export function compressPage(result: CompressResult, report: Report): string {
     ...(speed ? [tile(speed.toFixed(2), "of the original's CPU time", speed > 1.05 ? "warning" : "")] : []),
     ...(worst ? [tile(formatDecibels(worst.sqnrDb), "SQNR of the worst weight")] : []),
   ];
-  return shell(report, tiles, warningsOf(result), [
-    decisionTable(tensors),
-    sizeChart(tensors),
-    ...report.sections.map(tableOf),
-    gate ? gateChart(gate) : "",
-    sqnrChart(tensors),
-    calibration ? rangeCharts(calibration.widest) : "",
-    tensorTable(tensors),
-    gate ? folded(rankingSection(gate)) : "",
-    nodes.length > 0 ? folded(nodeSection(nodes)) : "",
-    settingsBlock(result.settings),
-  ]);
+  return reportPage(
+    report,
+    tiles,
+    warningsOf(result),
+    [
+      decisionTable(tensors),
+      sizeChart(tensors),
+      ...report.sections.map(sectionTable),
+      gate ? gateChart(gate) : "",
+      sqnrChart(tensors),
+      calibration ? rangeCharts(calibration.widest) : "",
+      tensorTable(tensors),
+      gate ? foldedTable(rankingSection(gate)) : "",
+      nodes.length > 0 ? foldedTable(nodeSection(nodes)) : "",
+      settingsBlock(result.settings),
+    ],
+    { script: rowFilterScript },
+  );
 }
 
 /** The page of a plan. */
 export function planPage({ plan }: PlanResult, report: Report): string {
   const { tensors } = plan;
-  return shell(
+  return reportPage(
     report,
     [],
     [],
     [decisionTable(tensors), sizeChart(tensors), tensorTable(tensors), settingsBlock(plan.settings)],
+    { script: rowFilterScript },
   );
-}
-
-function shell(
-  { title, lead, foot }: Report,
-  tiles: readonly string[],
-  warnings: readonly string[],
-  main: readonly string[],
-): string {
-  return page({
-    title,
-    style: style + chartStyle,
-    header: `<h1>${escapeHtml(title)}</h1>
-${tiles.length > 0 ? `<div class="tiles">\n${tiles.join("\n")}\n</div>` : ""}
-${warnings.map((words) => `<p class="fails">Warning: ${escapeHtml(words)}</p>`).join("\n")}
-<ul>
-${lead.map((line) => `<li>${escapeHtml(line)}</li>`).join("\n")}
-</ul>`,
-    main: `${main.filter(Boolean).join("\n")}
-${foot.length > 0 ? `<h2>To do it again</h2>\n<p class="place quiet">${foot.map(escapeHtml).join("<br>")}</p>` : ""}`,
-    script: rowFilterScript,
-  });
-}
-
-function tableOf({ title, columns, rows, note }: Section): string {
-  return `<h2>${escapeHtml(title)}</h2>\n${htmlTable(columns, rows)}${note ? `<p class="quiet">${escapeHtml(note)}</p>` : ""}`;
-}
-
-function folded({ title, columns, rows }: Section): string {
-  return `<details><summary>${escapeHtml(title)} (${formatCount(rows.length)})</summary>${htmlTable(columns, rows)}</details>`;
 }
 
 function decisionTable(tensors: readonly PlannedTensor[]): string {
@@ -177,8 +155,4 @@ function nodeSection(nodes: CompressResult["nodes"]): Section {
     columns: [{ header: "node" }, { header: "operator" }, { header: "runs as" }, { header: "why" }],
     rows: nodes.map(({ name, output, opType, runs, reason }) => [name || output, opType, runs, reason]),
   };
-}
-
-function settingsBlock(settings: object): string {
-  return `<details><summary>Settings</summary><pre>${escapeHtml(JSON.stringify(settings, undefined, 2))}</pre></details>`;
 }

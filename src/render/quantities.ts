@@ -25,6 +25,17 @@ export function formatBytes(bytes: number): string {
   ]);
 }
 
+/** Operations of one run: `1.32 GFLOP`. */
+export function formatFlops(flops: number): string {
+  if (Math.abs(flops) < 1000) return `${Math.round(flops)} FLOP`;
+  return scaled(flops, [
+    [1e12, "TFLOP"],
+    [1e9, "GFLOP"],
+    [1e6, "MFLOP"],
+    [1e3, "kFLOP"],
+  ]);
+}
+
 const secondUnits = [
   [1, "s"],
   [1e-3, "ms"],

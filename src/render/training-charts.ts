@@ -93,9 +93,10 @@ function measurePlot(
   });
 }
 
-/** Parameters of each layer of the teacher, kept ones and others in different colours. */
+/** Parameters of each layer of a model, kept ones and others in different colours. */
 export function layerChart(
   layers: readonly { readonly name: string; readonly parameters: number; readonly kept: boolean }[],
+  title = "Layers of the teacher",
 ): string {
   if (layers.length === 0) return "";
   const most = Math.max(1, ...layers.map(({ parameters }) => parameters));
@@ -103,12 +104,12 @@ export function layerChart(
     ({ name, parameters, kept }) =>
       `<span class="name" title="${escapeHtml(name)}">&lrm;${escapeHtml(name)}&lrm;</span><svg height="14" aria-hidden="true"><rect class="tone-${kept ? 1 : 7}" width="${Number((100 * Math.max(0.003, parameters / most)).toFixed(2))}%" height="14" rx="2"/></svg><span class="number">${formatCount(parameters)}${kept ? "" : ", left out"}</span>`,
   );
-  return `<h2>Layers of the teacher</h2>
+  return `<h2>${escapeHtml(title)}</h2>
 ${legend([
   { name: "kept", tone: 1 },
   { name: "left out", tone: 7 },
 ])}
-<div class="bars" role="group" aria-label="Parameters of each layer of the teacher">
+<div class="bars" role="group" aria-label="${escapeHtml(`${title}: parameters of each`)}">
 ${rows.join("\n")}
 </div>`;
 }

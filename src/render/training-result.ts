@@ -22,6 +22,8 @@ export interface ModelScore {
   readonly bytes: number | null;
   /** The score by labels or --metric; null without both. */
   readonly metric: number | null;
+  /** What `training.measure` gives, by which the best step was chosen; null where it is a distance from this model. */
+  readonly measured: number | null;
   /** How near its outputs are to the first model's; null for that itself. */
   readonly agreement: {
     /** Share of positions with the same largest class; null where there are no classes. */

@@ -1,16 +1,12 @@
 import { type Report, reportForms } from "./compress-lead.js";
 import type { Forms } from "./forms.js";
-import {
-  formatBytes,
-  formatCount,
-  formatDecibels,
-  formatDuration,
-  formatNumberOf,
-  formatPercent,
-} from "./quantities.js";
+import { formatBytes, formatCount, formatDuration, formatNumberOf, formatPercent } from "./quantities.js";
 import { condense, sparkline } from "./sparkline.js";
 import type { ModelScore, TrainingCourse } from "./training-result.js";
 import {
+  agreementWords,
+  distanceOf,
+  formatDistance,
   formatScore,
   isDistilled,
   layerSection,
@@ -18,6 +14,7 @@ import {
   type Plan,
   type Result,
   scoreSection,
+  speedWords,
   weightSection,
 } from "./training-sections.js";
 
@@ -66,6 +63,7 @@ function leadOf(result: Result): readonly string[] {
   return [
     `wrote ${output.path}: ${size}`,
     ...gainWords(result, reference, before, after),
+    ...distanceWords(result, before, after),
     ...speedWords(after, reference.model),
     `${formatNumberOf(training.steps, "step")}${training.steps < settings.steps ? ` of ${formatCount(settings.steps)}` : ""} in ${formatDuration(training.seconds)}${endWords(result)}`,
     ...lossWords(training),
@@ -87,23 +85,19 @@ function gainWords(
   return [`${metric ? metric.name : `agreement with the ${reference.model} model`}: ${words.join(", ")}`];
 }
 
-function agreementWords({ agreement }: ModelScore): string {
-  if (agreement === null) return "-";
-  const { topOne, sqnrDb } = agreement;
-  return topOne === null ? (sqnrDb === null ? "equal" : formatDecibels(sqnrDb)) : formatPercent(topOne, false, 2);
-}
-
-function speedWords({ speed }: ModelScore, reference: string): readonly string[] {
-  if (!speed || speed.ratio === null) return [];
-  const { ratio, interval } = speed;
-  const within = interval ? ` [${interval.lower.toFixed(2)}, ${interval.upper.toFixed(2)}]` : "";
-  return [`${ratio.toFixed(2)} of the ${reference} model's CPU time${within}`];
+/** What chose the step whose weights were kept, where that is no score and no share of equal classes. */
+function distanceWords(result: Result, before: ModelScore, after: ModelScore): readonly string[] {
+  const name = distanceOf(result);
+  if (name === undefined) return [];
+  const of = ({ model, measured }: ModelScore) => `${measured === null ? "-" : formatDistance(measured)} ${model}`;
+  return [`${name}, which chose the best step: ${of(before)}, ${of(after)}`];
 }
 
 /** Points of the picture of the loss. */
 const sparks = 40;
 
-function lossWords({ curve }: TrainingCourse): readonly string[] {
+/** The loss at first and at last, and its course between. */
+export function lossWords({ curve }: Pick<TrainingCourse, "curve">): readonly string[] {
   const [first, last] = [curve[0], curve.at(-1)];
   if (!first || !last || curve.length < 2) return [];
   const values = condense(

@@ -16,7 +16,15 @@ import type { TrainingGraph } from "./graph.js";
 import { dependents } from "./parameters.js";
 import type { TrainableModel } from "./prepare.js";
 import { isLarge, type RunnableNodes } from "./run-nodes.js";
-import { shapeOperands, sourcesOf, type Variation, variationsOf, withData, withIntegers } from "./variation.js";
+import {
+  readsOf,
+  shapeOperands,
+  sourcesOf,
+  type Variation,
+  variationsOf,
+  withData,
+  withIntegers,
+} from "./variation.js";
 
 /**
  * The graph for the shapes of these feeds, found by one run of the model on them. Branches are taken as these feeds take
@@ -63,7 +71,7 @@ export async function bindShapes(model: TrainableModel, feeds: Batch): Promise<T
   const whole = takenApart(folded.nodes, model, fresh, values, constantOf);
   for (const value of whole.values.values()) values.set(value.name, value);
   for (const [name, tensor] of whole.constants) constants.set(name, tensor);
-  const alive = new Set([...whole.nodes.flatMap(({ input, output }) => [...input, ...output]), ...outputs]);
+  const alive = new Set([...whole.nodes.flatMap((node) => [...readsOf(node), ...node.output]), ...outputs]);
   for (const name of stored.keys()) {
     const tensor = alive.has(name) ? constantOf(name) : undefined;
     if (tensor) constants.set(name, tensor);

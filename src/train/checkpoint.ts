@@ -40,8 +40,10 @@ export function fingerprintOf({ settings, data }: TrainingTask, parameters: read
     steps: String(steps),
     "batch size": String(batchSize),
     "batches of a step": String(accumulate),
-    optimizer: JSON.stringify(optimizer),
-    schedule: JSON.stringify(schedule),
+    optimizer: Object.values(optimizer).join(" "),
+    "learning rate": String(schedule.rate),
+    schedule: `${schedule.kind} (falls to ${schedule.floor}${schedule.kind === "step" ? ` at ${schedule.at.join(" and ")}` : ""})`,
+    "warm-up": String(schedule.warmUp),
     "weight decay": String(weightDecay),
     "clipping norm": String(clipNorm),
     "moving average": String(ema),
@@ -102,7 +104,10 @@ export function restoreCheckpoint(
   for (const [what, value] of Object.entries(fingerprint)) {
     if (written[what] === value) continue;
     const found = written[what] ?? "unknown";
-    const why = what === "model" ? "it is of another model" : `its ${what} is ${found}, here it is ${value}`;
+    const why =
+      what === "model"
+        ? "other weights train here, or they start from other numbers"
+        : `its ${what} is ${found}, here it is ${value}`;
     throw new UserError(`the checkpoint is of another run: ${why}; start anew without it`);
   }
   const state = parsed<{

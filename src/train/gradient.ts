@@ -7,6 +7,7 @@ import type { TrainingGraph } from "./graph.js";
 import type { RuleContext } from "./rule.js";
 import { gradientRule } from "./rules/index.js";
 import { sumTo } from "./sum-to.js";
+import { readsOf } from "./variation.js";
 
 /** What is known of the values of the forward part. */
 interface Facts {
@@ -46,10 +47,10 @@ export function gradient(
   };
   for (const node of nodes.reverse()) {
     const flowing = node.output.map((name) => (name && depends.has(name) ? cotangentOf(name) : undefined));
-    if (!flowing.some((one) => one) || !node.input.some((name) => depends.has(name))) continue;
+    if (!flowing.some((one) => one) || !readsOf(node).some((name) => depends.has(name))) continue;
     const rule = gradientRule(node);
     const where = `node ${node.name || node.output[0]} (${node.opType})`;
-    if (!rule) throw new UserError(`${where}: this operator has no gradient here; freeze the weights before it`);
+    if (!rule) throw new UserError(`${where}: this operator has no gradient here; ${remedy(nodes, node, wanted)}`);
     const context = contextOf(node, b, facts, flowing, depends, where);
     try {
       const found = rule(context);
@@ -71,10 +72,26 @@ export function gradient(
 /** The values that depend on one of these, themselves included. */
 function dependents(nodes: readonly NodeProto[], wanted: ReadonlySet<string>): ReadonlySet<string> {
   const found = new Set(wanted);
-  for (const { input, output } of nodes) {
-    if (input.some((name) => found.has(name))) for (const name of output) if (name) found.add(name);
+  for (const node of nodes) {
+    if (readsOf(node).some((name) => found.has(name))) for (const name of node.output) if (name) found.add(name);
   }
   return found;
+}
+
+/** Weights that a remedy names. */
+const mostNamed = 4;
+
+/** What to do about a node without a gradient: `nodes` stand in reverse, `wanted` are the weights that train. */
+function remedy(nodes: readonly NodeProto[], node: NodeProto, wanted: ReadonlySet<string>): string {
+  const before = new Set(readsOf(node));
+  for (const one of nodes.slice(nodes.indexOf(node) + 1)) {
+    if (one.output.some((name) => before.has(name))) for (const name of readsOf(one)) before.add(name);
+  }
+  const weights = [...wanted].filter((name) => before.has(name));
+  if (weights.length === wanted.size) return "all weights that train lie before it, so the model cannot be trained";
+  const named = weights.slice(0, mostNamed).map((name) => `--freeze "${name}"`);
+  const more = weights.length - named.length;
+  return `keep the weights before it as they are: ${named.join(" ")}${more > 0 ? ` and ${more} more` : ""}`;
 }
 
 function contextOf(

@@ -1,6 +1,6 @@
 import type { Batch, DeclaredInput } from "../data/batch.js";
 import { batchAxes } from "../data/feeds.js";
-import { UserError } from "../errors.js";
+import { RunError, UserError } from "../errors.js";
 import type { ModelProto } from "../formats/onnx.js";
 import { onnxType } from "../formats/onnx-types.js";
 import type { Tensor } from "../tensor/tensor.js";
@@ -15,6 +15,8 @@ import type { Score, TrainingOutcome, TrainingTask } from "./task.js";
 
 /** How a model becomes graphs: what it is fed, the graph for the shapes of a batch, and statistics that batches move. */
 export interface Binding {
+  /** What the model is called in errors. */
+  readonly name: string;
   readonly inputs: readonly DeclaredInput[];
   readonly statistics: readonly RunningStatistics[];
   bind(feeds: Batch): Promise<TrainingGraph>;
@@ -29,7 +31,8 @@ export interface Binding {
 export async function train(task: TrainingTask): Promise<TrainingOutcome> {
   const { model } = task;
   const inputs = declaredInputs(model.copy);
-  return trainWith({ inputs, statistics: model.statistics, bind: (feeds) => bindShapes(model, feeds) }, task);
+  const { name, statistics } = model;
+  return trainWith({ name, inputs, statistics, bind: (feeds) => bindShapes(model, feeds) }, task);
 }
 
 /** Trains as `train` does, with graphs made by `binding`. */
@@ -57,6 +60,15 @@ export async function trainWith(binding: Binding, task: TrainingTask): Promise<T
       statistics: binding.statistics.flatMap((one) => [one.batchMean, one.batchVariance]),
     },
   );
+  const stepFor = async (batch: Batch) => {
+    try {
+      return await compiled.stepFor(batch);
+    } catch (error) {
+      // nodes are named, but there may be two models
+      if (!(error instanceof UserError) || error instanceof RunError) throw error;
+      throw new UserError(`${binding.name}: ${error.message}`);
+    }
+  };
   const byName = new Map(all.map((one) => [one.name, one]));
 
   const refuse = (what: string, step = optimizer.steps + 1): never => {
@@ -75,7 +87,7 @@ export async function trainWith(binding: Binding, task: TrainingTask): Promise<T
     for (let at = 0; at < perStep; at++) {
       const batch = await batches.next();
       rows += batch.values().next().value?.shape[0] ?? 1;
-      const result = await (await compiled.stepFor(batch)).run(batch);
+      const result = await (await stepFor(batch)).run(batch);
       if (!Number.isFinite(result.loss)) {
         await refuseNotFinite(task.data, inputs, batch, optimizer.steps + 1);
         refuse(`the loss is ${result.loss}`);

@@ -43,6 +43,8 @@ export interface RunningStatistics {
  * it (fake quantization) edits `copy` and adds to `parameters`: each is an initializer of the copy.
  */
 export interface TrainableModel {
+  /** What the model is called in errors. */
+  readonly name: string;
   /** The copy: opset 21 (or the model's, where that is later), float32; If nodes are still in it. Parameters are still initializers of its main graph, under their names. */
   readonly copy: ModelProto;
   /** The tensors that train, by name; data are updated in place. */
@@ -96,7 +98,7 @@ export function prepareModel(model: ModelProto, readExternal: ReadExternal, sett
     const why = settings.frozen.length > 0 ? "every weight is frozen" : "it has no float weights that gradients reach";
     throw new UserError(`${name}: nothing to train: ${why}`);
   }
-  return { copy, parameters, notes, base, statistics, readExternal };
+  return { name, copy, parameters, notes, base, statistics, readExternal };
 }
 
 /** Dropout does nothing, BatchNormalization keeps to its first output: what a model does when it is run. */

@@ -13,6 +13,7 @@ import { gradient } from "./gradient.js";
 import type { Parameter, TrainingGraph } from "./graph.js";
 import { lowerNodes } from "./lower.js";
 import type { Objective } from "./objective.js";
+import { readsOf } from "./variation.js";
 
 /** What one batch gives. The arrays are the caller's. */
 interface StepResult {
@@ -139,7 +140,7 @@ function assembleNeeded(
   for (const node of [...graph.nodes, ...b.nodes].reverse()) {
     if (!node.output.some((name) => used.has(name))) continue;
     nodes.push(node);
-    for (const name of node.input) if (name) used.add(name);
+    for (const name of readsOf(node)) used.add(name);
   }
   const constants = [...graph.constants]
     .filter(([name]) => used.has(name))

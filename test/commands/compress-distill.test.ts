@@ -9,7 +9,7 @@ import { encodeModel } from "../../src/formats/onnx.js";
 import { makeNode } from "../../src/graph/node.js";
 import type { DistillPlan, DistillResult } from "../../src/render/training-result.js";
 import { runCommand } from "../host.js";
-import { floats, makeModel } from "../onnx-model.js";
+import { floats, ints, makeModel, withGraphs } from "../onnx-model.js";
 import { classifier, rowsFile } from "../training-models.js";
 
 let folder: string;
@@ -47,8 +47,18 @@ describe("compress --distill", () => {
     expect(result.training.evaluations).toHaveLength(10);
     // not by how many answers are the same: most are, where most are the same one
     expect(result.training.measure).toEqual({ name: "KL from the teacher's outputs", higherIsBetter: false });
+    // and that distance is shown, with the best step's
+    const best = result.training.evaluations.find(({ step }) => step === result.training.bestStep)!;
+    expect(teacher!.measured).toBeNull();
+    expect(after!.measured).toBeCloseTo(best.value, 4);
+    expect(after!.measured!).toBeLessThan(before!.measured!);
     expect(result.data).toMatchObject({ training: 360, heldOut: 40, labelled: false });
-    expect(readFileSync(join(folder, "report.html"), "utf8")).toMatch(/How training went/);
+    const page = readFileSync(join(folder, "report.html"), "utf8");
+    expect(page).toMatch(/How training went/);
+    expect(page).toMatch(
+      /KL from the teacher&#39;s outputs, which chose the best step: [\d.]+ student before, [\d.]+ student after/,
+    );
+    expect(page).toMatch(/<th[^>]*>KL from the teacher&#39;s outputs<\/th>/);
     expect(existsSync(join(folder, "out.onnx"))).toBe(true);
     expect(left()).toEqual([]);
   });
@@ -67,7 +77,63 @@ describe("compress --distill", () => {
       ["hard", 0.1],
     ]);
     expect(metric).toEqual({ name: "top-1 accuracy", higherIsBetter: true });
-    expect(scores.every((score) => score.metric !== null)).toBe(true);
+    expect(scores.every((score) => score.metric !== null && score.measured === score.metric)).toBe(true);
+  });
+
+  test("labels are for the output that they fit, in the loss and in what is measured, and reports name it", async () => {
+    const model = (seed: number, eye: boolean) => {
+      const next = uniform(seed);
+      const fine = Array.from({ length: 32 }, (_, at) => (eye ? (at % 5 === 0 && at < 20 ? 9 : 0) : next() - 0.5));
+      return makeModel({
+        inputs: [["x", "float32", ["n", 8]]],
+        outputs: [
+          ["coarse", "float32", ["n", 2]],
+          ["fine", "float32", ["n", 4]],
+        ],
+        nodes: [
+          makeNode("MatMul", "m0", ["x", "w0"], ["c"]),
+          makeNode("MatMul", "m1", ["x", "w1"], ["f"]),
+          makeNode("Softmax", "s0", ["c"], ["coarse"], { axis: 1 }),
+          makeNode("Softmax", "s1", ["f"], ["fine"], { axis: 1 }),
+        ],
+        initializers: [floats("w0", [8, 2]), floats("w1", [8, 4], fine)],
+      });
+    };
+    write("heads.onnx", encodeModel(model(1, true)));
+    write("heads-student.onnx", encodeModel(model(2, false)));
+    const next = uniform(3);
+    const data = Float32Array.from({ length: 400 * 8 }, () => next() - 0.5);
+    write("heads.npz", encodeNpz(new Map([["x", { dtype: "float32", shape: [400, 8], data }]])));
+    const classes = Array.from({ length: 400 }, (_, at) => {
+      const scores = [...data.subarray(8 * at, 8 * at + 4)];
+      return scores.indexOf(Math.max(...scores));
+    });
+    write("heads.txt", classes.map((one) => `${one}\n`).join(""));
+    const common = ["--data", "heads.npz", "--labels", "heads.txt", "--steps", "40", "--json", "--force", "--rows"];
+    for (const argv of [
+      [
+        "--distill",
+        "--teacher",
+        "heads.onnx",
+        "--student",
+        "heads-student.onnx",
+        "--rate",
+        "0.05",
+        "-o",
+        "heads-out.onnx",
+      ],
+      ["heads.onnx", "--qat", "--int8", "--min-elements", "16", "-o", "heads-int8.onnx"],
+    ]) {
+      const { code, stdout, stderr } = await runCommand(compressCommand, [...argv, ...common], folder);
+      expect([code, stderr]).toEqual([0, ""]);
+      const { metric, scores, losses } = JSON.parse(stdout) as DistillResult;
+      expect(metric!.name).toBe('top-1 accuracy of "fine"');
+      expect(scores[0]!.metric).toBe(1);
+      expect(scores[2]!.metric).toBeGreaterThan(0.5);
+      const pairs = losses.find(({ term }) => term === "hard")!.pairs;
+      expect(pairs.map(({ teacher }) => teacher)).toEqual(["labels"]);
+      expect(pairs[0]!.student).toMatch(/^(fine|f)$/);
+    }
   });
 
   test("layers are kept by number, and their plan is shown without writing anything", async () => {
@@ -102,6 +168,17 @@ describe("compress --distill", () => {
     expect(log.map((line) => JSON.parse(line).step)).toEqual([1, 1, 2, 2, 3, 3, 4, 4, 5, 5]);
     expect(JSON.parse(log[0]!).terms).toEqual({ soft: expect.any(Number), hidden: expect.any(Number) });
     expect(readdirSync(join(folder, "said")).length).toBeGreaterThan(10);
+  });
+
+  test("names of --freeze that no weight has are told before training, and stand in the report", async () => {
+    const argv = [...quick, "--steps", "1", "--freeze", "w0", "--freeze", "encoder.*", "-o", "typo.onnx", "--json"];
+    const { code, stdout, stderr } = await run(...argv);
+    const words = "without effect: --freeze encoder.*: there is no weight of such a name";
+    expect([stderr, code]).toEqual([`warning: ${words}\n`, 0]);
+    expect((JSON.parse(stdout) as DistillResult).warnings).toEqual([words]);
+    const plan = await run(...argv, "--dry-run");
+    expect(plan.stderr).toBe(`warning: ${words}\n`);
+    expect((JSON.parse(plan.stdout) as DistillPlan).warnings).toEqual([words]);
   });
 
   test("frames that are surely blanks weigh less, also where there are many classes", async () => {
@@ -149,6 +226,17 @@ describe("compress --distill", () => {
     expect(other.stderr).toMatch(
       /--resume: the checkpoint in cut is of another run: temperature was 2, here it is 3; leave --resume out/,
     );
+    for (const [option, value, words] of [
+      ["--rate", "0.01", "--rate was 0.02, here it is 0.01"],
+      ["--schedule", "linear", "--schedule was cosine, here it is linear"],
+      ["--freeze", "b*", "--freeze was not given, here it is b\\*"],
+    ] as const) {
+      const { code, stderr } = await run(...cut, "--resume", option, value);
+      expect(stderr).toMatch(
+        new RegExp(`^error: --resume: the checkpoint in cut is of another run: ${words}; leave --r`),
+      );
+      expect(code).toBe(2);
+    }
     const anew = await run(...cut.filter((one) => one !== "--force"), "-o", "new.onnx");
     expect(anew.stderr).toMatch(/cut: holds the checkpoint of an earlier run; --resume goes on from it, --force/);
   });
@@ -180,7 +268,51 @@ describe("compress --distill", () => {
     expect(left()).toEqual([]);
   });
 
+  // the very first, some to train on, some held out
+  test.each([0, 5, 17, 33, 39])("sample %i is named that has a number which no table has", async (bad) => {
+    const reader = makeModel({
+      inputs: [["ids", "int64", ["n", 6]]],
+      outputs: [["scores", "float32", ["n", 4]]],
+      nodes: [
+        makeNode("Gather", "look", ["table", "ids"], ["rows"]),
+        makeNode("ReduceMean", "mean", ["rows"], ["h"], { axes: [1], keepdims: 0 }),
+        makeNode("MatMul", "up", ["h", "u"], ["g"]),
+        makeNode("MatMul", "head", ["g", "w"], ["scores"]),
+      ],
+      initializers: [floats("table", [20, 8]), floats("u", [8, 8]), floats("w", [8, 4])],
+    });
+    write("reader.onnx", encodeModel(reader));
+    const data = BigInt64Array.from({ length: 40 * 6 }, (_, at) => (at === bad * 6 + 2 ? 99n : BigInt(at % 20)));
+    write("ids.npz", encodeNpz(new Map([["ids", { dtype: "int64", shape: [40, 6], data }]])));
+    const common = ["--data", "ids.npz", "--rows", "--threads", "1", "--steps", "50", "--force", "-o", "n.onnx"];
+    const named = `ids.npz[${bad}]: reader.onnx cannot be run on it: input "ids" holds 99, and node look (Gather) has -20 to 19`;
+    for (const mode of [
+      ["--distill", "--teacher", "reader.onnx", "--student", "reader.onnx"],
+      ["reader.onnx", "--qat", "--int8", "--min-elements", "16"],
+    ]) {
+      const { code, stderr } = await runCommand(compressCommand, [...mode, ...common], folder);
+      expect(stderr).toMatch(`error: ${named}; correct the sample, or leave it out`);
+      expect(code).toBe(2);
+    }
+    rmSync(join(folder, "n.onnx.training"), { recursive: true, force: true });
+  });
+
   test.each([
+    [
+      "a number of layers that is none",
+      ["--teacher", "teacher.onnx", "--student-layers", "x"],
+      /--student-layers <n>' argument 'x' is invalid. It must be how many layers to keep, such as 6, or their numbers/,
+    ],
+    [
+      "a layer that is named twice",
+      ["--teacher", "teacher.onnx", "--student-layers", "0,0"],
+      /--student-layers <n>' argument '0,0' is invalid. .* each once: 0,2,4/,
+    ],
+    [
+      "a layer that there is not",
+      ["--teacher", "deep.onnx", "--student-layers", "0,9"],
+      /--student-layers 0,9: deep\.onnx has 5 layers that could be left out; name some by numbers from 0 to 4/,
+    ],
     ["no student", ["--teacher", "teacher.onnx"], /--distill: say who learns: --student <file>/],
     ["two students", [...pair, "--student-layers", "2"], /--distill: give one student/],
     [
@@ -217,6 +349,24 @@ describe("compress --distill", () => {
     expect(left()).toEqual([]);
   });
 
+  test("a quantized student is refused, and so is one made of a quantized teacher, which may well teach", async () => {
+    await runCommand(
+      compressCommand,
+      ["teacher.onnx", "--int8", "--min-elements", "16", "--shape", "x=4x8", "-o", "int8.onnx", "--max-drop", "99%"],
+      folder,
+    );
+    const student = await run("--teacher", "teacher.onnx", "--student", "int8.onnx", "-o", "n.onnx");
+    expect(student.stderr).toMatch(
+      /^error: int8\.onnx: is quantized already \(.*\); a student learns in floats: give the model that it was made of\n$/,
+    );
+    const made = await run("--teacher", "int8.onnx", "--student-params", "60%", "-o", "n.onnx");
+    expect(made.stderr).toMatch(
+      /^error: int8\.onnx: is quantized already \(.*\); a student made of it could not learn: name/,
+    );
+    const taught = await run("--teacher", "int8.onnx", "--student", "student.onnx", "--steps", "2", "--dry-run");
+    expect([student.code, made.code, taught.code]).toEqual([2, 2, 0]);
+  });
+
   test("an operator that has no gradient is named with its node", async () => {
     const hard = makeModel({
       inputs: [["x", "float32", ["n", 8]]],
@@ -227,8 +377,45 @@ describe("compress --distill", () => {
     write("hard.onnx", encodeModel(hard));
     const { code, stderr } = await run("--teacher", "teacher.onnx", "--student", "hard.onnx", "-o", "n.onnx");
     expect(stderr).toMatch(/^error: .*node hard \(Hardmax\).*no gradient/);
+    expect(stderr).toMatch(
+      /^error: hard\.onnx: .*; all weights that train lie before it, so the model cannot be trained\n/,
+    );
     expect(code).toBe(2);
     expect(left()).toEqual([]);
+  });
+
+  test("weights before a loop are named, also those that only its body reads, and can be frozen", async () => {
+    const body = makeModel({
+      inputs: [
+        ["round", "int64", []],
+        ["going", "bool", []],
+        ["h", "float32", ["n", 8]],
+      ],
+      outputs: [
+        ["still", "bool", []],
+        ["h2", "float32", ["n", 8]],
+      ],
+      nodes: [makeNode("Identity", "keep", ["going"], ["still"]), makeNode("MatMul", "turn", ["h", "inner"], ["h2"])],
+    }).graph!;
+    const model = makeModel({
+      inputs: [["x", "float32", ["n", 8]]],
+      outputs: [["scores", "float32", ["n", 4]]],
+      nodes: [
+        makeNode("MatMul", "first", ["x", "outer"], ["h0"]),
+        withGraphs(makeNode("Loop", "loop", ["rounds", "", "h0"], ["h1"]), { body }),
+        makeNode("MatMul", "head", ["h1", "last"], ["scores"]),
+      ],
+      initializers: [floats("outer", [8, 8]), floats("inner", [8, 8]), floats("last", [8, 4]), ints("rounds", [2])],
+    });
+    write("loop.onnx", encodeModel(model));
+    const argv = ["--teacher", "teacher.onnx", "--student", "loop.onnx", "--steps", "3", "-o", "l.onnx"];
+    const { code, stderr } = await run(...argv);
+    expect(stderr).toBe(
+      'error: loop.onnx: node loop (Loop): this operator has no gradient here; keep the weights before it as they are: --freeze "outer" --freeze "inner"\n',
+    );
+    expect(code).toBe(2);
+    expect(left()).toEqual([]);
+    expect((await run(...argv, "--freeze", "outer", "--freeze", "inner")).code).toBe(0);
   });
 
   test("models and data that do not belong together are refused by name", async () => {

@@ -3,10 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { compressCommand } from "../../src/commands/compress.js";
-import { encodeNpz } from "../../src/formats/npz.js";
-import { encodeModel } from "../../src/formats/onnx.js";
+import { openSession } from "../../src/engine/session.js";
+import { decodeNpz, encodeNpz } from "../../src/formats/npz.js";
+import { encodeModel, makeTensor } from "../../src/formats/onnx.js";
 import { makeNode } from "../../src/graph/node.js";
 import type { QatPlan, QatResult } from "../../src/render/training-result.js";
+import { halfBits } from "../../src/tensor/numbers.js";
 import { runCommand } from "../host.js";
 import { floats, ints, makeModel } from "../onnx-model.js";
 import { classifier, rowsFile } from "../training-models.js";
@@ -87,7 +89,10 @@ describe("compress --qat", () => {
     expect(code).toBe(0);
     expect(stdout).toMatch(/Trained model\.onnx for 8 bits/);
     expect(stdout).toMatch(/hard +0\.5 +cross-entropy with the labels/);
-    expect(readFileSync(join(folder, "log.jsonl"), "utf8").match(/"kind":"step"/g)).toHaveLength(20);
+    const log = readFileSync(join(folder, "log.jsonl"), "utf8");
+    expect(log.match(/"kind":"step"/g)).toHaveLength(20);
+    // one set of words in log, curves and tables
+    expect(Object.keys(JSON.parse(log.split("\n")[0]!).terms)).toEqual(["hard", "soft"]);
   });
 
   test("a loss above --max-drop is written, told and found in the exit code", async () => {
@@ -97,13 +102,87 @@ describe("compress --qat", () => {
     expect(code).toBe(1);
   });
 
+  test("a float16 model trains and keeps the types of its inputs and outputs", async () => {
+    const wide = classifier(40, 2, 1);
+    const halves = wide.graph!.initializer.map(({ name, dims, rawData }) => {
+      const numbers = new Float32Array(rawData.slice().buffer);
+      return makeTensor(name, { dtype: "float16", shape: dims.map(Number), data: Uint16Array.from(numbers, halfBits) });
+    });
+    const model = makeModel({
+      inputs: [["x", "float16", ["n", 8]]],
+      outputs: [["scores", "float16", ["n", 4]]],
+      nodes: wide.graph!.node,
+      initializers: halves,
+    });
+    writeFileSync(join(folder, "half.onnx"), encodeModel(model));
+    const rows = decodeNpz(rowsFile(600, 7), "rows").get("x")!;
+    const x = { ...rows, dtype: "float16", data: Uint16Array.from(rows.data as Float32Array, halfBits) } as const;
+    writeFileSync(join(folder, "half.npz"), encodeNpz(new Map([["x", x]])));
+    const argv = ["half.onnx", ...basic.slice(1), "--data", "half.npz", "--int4", "--min-elements", "16"];
+    const { code, stdout, stderr } = await runCommand(
+      compressCommand,
+      [...argv, "--steps", "150", "--rate", "2e-3", "--json", "--max-drop", "90%", "-o", "half4.onnx"],
+      folder,
+    );
+    expect([code, stderr]).toEqual([0, ""]);
+    const { notes, scores } = JSON.parse(stdout) as QatResult;
+    expect(notes).toContain("6 16-bit tensors are float32 in training and in the file; inputs and outputs stay");
+    expect(scores[2]!.agreement!.sqnrDb!).toBeGreaterThan(scores[1]!.agreement!.sqnrDb! + 1);
+    const session = await openSession(join(folder, "half4.onnx"));
+    expect([session.inputs[0]!.dtype, session.outputs[0]!.dtype]).toEqual(["float16", "float16"]);
+    await session.close();
+  });
+
   test("a plan says what trains, and how long it would take", async () => {
     const { code, stdout } = await run("--int8", "--min-elements", "16", "--dry-run", "--json");
     expect(code).toBe(0);
     const plan = JSON.parse(stdout) as QatPlan;
     expect(plan).toMatchObject({ schema: "deepseek/qat-plan@1", bits: 8, losses: [{ term: "soft", weight: 1 }] });
     expect(plan.secondsPerStep).toBeGreaterThan(0);
+    expect(plan.warnings).toEqual([]);
     expect(left()).toEqual([]);
+  });
+
+  test("a run with other frozen weights or another rate does not go on from a checkpoint", async () => {
+    const argv = [
+      "--int8",
+      "--min-elements",
+      "16",
+      "--steps",
+      "20",
+      "--checkpoint",
+      "kept",
+      "-o",
+      "kept.onnx",
+      "--force",
+    ];
+    expect((await run(...argv, "--freeze", "w1", "--time", "1ms")).code).toBe(0);
+    const other = await run(...argv, "--resume");
+    expect(other.stderr).toMatch(
+      /the checkpoint in kept is of another run: --freeze was w1, here it is not given; leave/,
+    );
+    const faster = await run(...argv, "--resume", "--freeze", "w1", "--rate", "1e-3");
+    expect(faster.stderr).toMatch(
+      /the checkpoint in kept is of another run: --rate was 0.00005, here it is 0.001; leave/,
+    );
+    expect((await run(...argv, "--resume", "--freeze", "w1")).code).toBe(0);
+  });
+
+  test("a frozen weight keeps its step sizes, too", async () => {
+    const argv = ["--int8", "--min-elements", "16", "--dry-run", "--json"];
+    const trained = async (...more: readonly string[]) =>
+      (JSON.parse((await run(...argv, ...more)).stdout) as QatPlan).weights.largest.map(({ name }) => name).sort();
+    const all = await trained();
+    expect(all).toEqual(expect.arrayContaining(["w0", "w0_step", "w1", "w1_step"]));
+    expect(await trained("--freeze", "w1")).toEqual(all.filter((name) => !name.startsWith("w1")));
+  });
+
+  test("a name of --freeze that no weight has is told", async () => {
+    const argv = ["--int8", "--min-elements", "16", "--dry-run", "--json", "--freeze", "w0", "--freeze", "w7"];
+    const { code, stdout, stderr } = await run(...argv);
+    const words = "without effect: --freeze w7: there is no weight of such a name";
+    expect([stderr, code]).toEqual([`warning: ${words}\n`, 0]);
+    expect((JSON.parse(stdout) as QatPlan).warnings).toEqual([words]);
   });
 
   test.each([

@@ -14,7 +14,7 @@ import { floatTensor } from "./run-loss.js";
 const samples = rowsOf(6, [1, 8]);
 
 function settingsOf(model: ModelProto, over: Partial<StudentSettings>): StudentSettings {
-  const outputs = describeOutputs(model, new Map([["y", [1, 5]]]), false);
+  const outputs = describeOutputs(model, new Map([["y", [1, 5]]]), undefined);
   const common = { model, outputs, samples, readExternal: noFiles, name: "t.onnx" };
   return { ...common, target: { kind: "layers", keep: 2 }, ...over };
 }
@@ -100,11 +100,26 @@ describe("a student of fewer layers", () => {
     );
     await expect(plan({ kind: "layers", keep: 0 })).rejects.toThrow("keep 1 to 4");
     await expect(plan({ kind: "parameters", share: 1.5 })).rejects.toThrow("between 0 and 100 %");
-    await expect(plan({ kind: "parameters", share: 0.01 })).rejects.toThrow(
-      "--student-params 1%: t.onnx does not get as small as that",
-    );
+    await expect(plan({ kind: "parameters", share: 0.004 })).rejects.toThrow(/^--student-params 0\.4%: t\.onnx gets/);
+    const stem = planStudent(settingsOf(residualModel([]), { target: { kind: "parameters", share: 0.01 } }));
+    await expect(stem).rejects.toThrow(/t\.onnx (gets no smaller than|has no parts)/);
+  });
+
+  test("names the smallest share that there is, which can be had", async () => {
+    await reachesLeast(settingsOf(teacher, {}));
   });
 });
+
+/** The refusal of far too small a student names a share that succeeds. */
+async function reachesLeast(settings: StudentSettings): Promise<void> {
+  const plan = (share: number) => planStudent({ ...settings, target: { kind: "parameters", share } });
+  const refusal = await plan(0.01).catch((error: Error) => error.message);
+  const [, least] = /t\.onnx gets no smaller than ([\d.]+)% .*; ask for \1% or more/.exec(refusal as string) ?? [];
+  const share = Number(least) / 100;
+  const size = parameterCount(applyStudent(settings.model, await plan(share))) / parameterCount(settings.model);
+  expect(size).toBeLessThanOrEqual(share);
+  expect(size).toBeGreaterThan(share - 0.002);
+}
 
 describe("a student of thinner products", () => {
   test("eigenvectors make the matrix again", () => {
@@ -217,7 +232,7 @@ describe("a student of thinner products", () => {
   test("gets as small as asked", async () => {
     const model = low();
     const feeds = rowsOf(24, [1, 64, 1, 8], 6);
-    const outputs = describeOutputs(model, new Map([["y", [1, 1100]]]), false);
+    const outputs = describeOutputs(model, new Map([["y", [1, 1100]]]), undefined);
     const plan = await planStudent({
       ...settingsOf(model, { target: { kind: "parameters", share: 0.5 } }),
       outputs,
@@ -226,5 +241,6 @@ describe("a student of thinner products", () => {
     expect(plan.method).toBe("rank");
     expect(parameterCount(applyStudent(model, plan))).toBeLessThanOrEqual(0.5 * parameterCount(model));
     expect(plan.damage).toBeLessThan(1e-4);
+    await reachesLeast({ ...settingsOf(model, {}), outputs, samples: feeds });
   });
 });

@@ -113,11 +113,15 @@ describe("training", () => {
     const resumed = (resume: Uint8Array, settings: Partial<TrainingSettings> = {}) =>
       trainWith(binding, taskOf(parameters, data, { steps: 4, ...settings }, { resume }).task);
     await expect(resumed(last[0]!, { seed: 7 })).rejects.toThrow("its seed is 1, here it is 7");
+    const linear = { kind: "linear", rate: 0.5, warmUp: 0, floor: 0, at: [] } as const;
+    await expect(resumed(last[0]!, { schedule: linear })).rejects.toThrow(
+      /its learning rate is [\d.]+, here it is 0\.5;/,
+    );
     await expect(resumed(best[0]!)).rejects.toThrow("best weights alone");
     await expect(resumed(last[0]!.subarray(0, 900))).rejects.toThrow("the checkpoint: ");
     const other = perceptron([4, 16, 2], 9);
     const elsewhere = taskOf(other.parameters, data, { steps: 4 }, { resume: last[0]! }).task;
-    await expect(trainWith(other.binding, elsewhere)).rejects.toThrow("it is of another model");
+    await expect(trainWith(other.binding, elsewhere)).rejects.toThrow("other weights train here, or they start from");
     expect(copy(parameters)).toEqual(before);
   });
 

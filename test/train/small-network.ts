@@ -48,7 +48,12 @@ export function perceptron(
     return { nodes: b.nodes, values, constants: b.constants, inputs: [x], outputs: [y] };
   };
   return {
-    binding: { statistics: [], inputs: [{ name: "x", dtype: "float32", shape: ["rows", sizes[0]!] }], bind },
+    binding: {
+      name: "the network",
+      statistics: [],
+      inputs: [{ name: "x", dtype: "float32", shape: ["rows", sizes[0]!] }],
+      bind,
+    },
     parameters,
   };
 }

@@ -1,0 +1,289 @@
+import { type GraphProto, makeTensor, type NodeProto, readTensor, type TensorProto } from "../formats/onnx.js";
+import type { FreshName } from "../graph/names.js";
+import { intAttribute, isStandard, makeNode } from "../graph/node.js";
+import type { ModelView, Scope } from "../graph/scope.js";
+import { elementCount, type Tensor } from "../tensor/tensor.js";
+import type { Axis } from "./labels.js";
+import type { AxedValue } from "./row.js";
+
+/** What one element of a computed vector of sizes is made of. */
+export type SizeSource =
+  | { readonly from: "constant"; readonly value: number }
+  /** How long an axis of some value is; `fixed` where no other inputs make it longer. */
+  | { readonly from: "axis"; readonly axis: Axis; readonly size: number; readonly fixed: boolean }
+  | { readonly from: Arithmetic; readonly of: readonly [SizeSource, SizeSource] }
+  | { readonly from: "elsewhere" };
+
+type Arithmetic = "Add" | "Sub" | "Mul" | "Div";
+
+/** A new value of an element: a number, or so many times what it was. */
+export type NewSize = number | { readonly times: number; readonly over: number };
+
+/** What vectors of sizes are followed by. */
+export interface SizeContext {
+  readonly view: ModelView;
+  axedValue(scope: Scope, name: string): AxedValue | undefined;
+  /** Of a value that may not have been looked at yet. */
+  shape(scope: Scope, name: string): readonly number[] | undefined;
+  constant(scope: Scope, name: string | undefined): Tensor | undefined;
+  fixed(axis: Axis): boolean;
+}
+
+/** Elements of inputs: the input's number, and the place in it. */
+type Place = readonly [input: number, at: number];
+type Step = { readonly take: Place } | { readonly operator: Arithmetic; readonly of: readonly [Place, Place] };
+
+const passing: ReadonlySet<string> = new Set([
+  "Unsqueeze",
+  "Squeeze",
+  "Cast",
+  "Identity",
+  "Floor",
+  "Reshape",
+  "Flatten",
+]);
+const arithmetic: ReadonlySet<string> = new Set(["Add", "Sub", "Mul", "Div"]);
+/** Longer ways from a shape to a size are not followed. */
+const deepest = 40;
+
+/** How each element of a node's output comes from elements of its inputs; undefined for what is no handling of sizes. */
+function stepsOf(context: SizeContext, scope: Scope, node: NodeProto): readonly Step[] | undefined {
+  if (!isStandard(node)) return undefined;
+  const lengthOf = (name: string | undefined): number | undefined => {
+    const shape = name ? context.shape(scope, name) : undefined;
+    return shape && shape.length <= 1 ? elementCount(shape) : undefined;
+  };
+  const length = lengthOf(node.output[0]);
+  const lengths = node.input.map(lengthOf);
+  if (length === undefined || lengths[0] === undefined) return undefined;
+  const take = (input: number, at: number): Step => ({ take: [input, at] });
+  const operator = node.opType;
+  if (operator === "Concat") {
+    if (lengths.includes(undefined)) return undefined;
+    return lengths.flatMap((count, input) => Array.from({ length: count! }, (_, at) => take(input, at)));
+  }
+  if (passing.has(operator)) {
+    return length === lengths[0] ? Array.from({ length }, (_, at) => take(0, at)) : undefined;
+  }
+  if (arithmetic.has(operator)) {
+    if (lengths[1] === undefined) return undefined;
+    const place = (input: number, at: number): Place => [input, lengths[input] === 1 ? 0 : at];
+    return Array.from({ length }, (_, at) => ({
+      operator: operator as Arithmetic,
+      of: [place(0, at), place(1, at)],
+    }));
+  }
+  const numbers = (input: number) => {
+    const found = context.constant(scope, node.input[input]);
+    return found && Array.from(found.data as BigInt64Array, Number);
+  };
+  if (operator === "Gather") {
+    return numbers(1)?.map((index) => take(0, index < 0 ? index + lengths[0]! : index));
+  }
+  if (operator === "Slice") {
+    const [start] = numbers(1) ?? [];
+    const [step = 1] = node.input[4] ? (numbers(4) ?? [0]) : [];
+    if (start === undefined || step !== 1) return undefined;
+    // the end follows from how long the output is
+    const first = Math.min(start < 0 ? Math.max(start + lengths[0], 0) : start, lengths[0]);
+    return numbers(2) ? Array.from({ length }, (_, at) => take(0, first + at)) : undefined;
+  }
+  return undefined;
+}
+
+function producerOf(scope: Scope, name: string): { readonly node: NodeProto; readonly scope: Scope } | undefined {
+  for (let at: Scope | null = scope; at; at = at.parent) {
+    if (at.inputs.has(name) || at.initializers.has(name)) return undefined;
+    const node = producers(at).get(name);
+    if (node) return { node, scope: at };
+  }
+  return undefined;
+}
+
+const producersOf = new WeakMap<Scope, ReadonlyMap<string, NodeProto>>();
+
+function producers(scope: Scope): ReadonlyMap<string, NodeProto> {
+  const known = producersOf.get(scope);
+  if (known) return known;
+  const found = new Map(scope.graph.node.flatMap((node) => node.output.map((name) => [name, node] as const)));
+  producersOf.set(scope, found);
+  return found;
+}
+
+/** What the elements of a vector (or one number) are made of; undefined for anything that is none. */
+export function sizeSources(
+  context: SizeContext,
+  scope: Scope,
+  name: string,
+  depth = 0,
+): readonly SizeSource[] | undefined {
+  const stored = context.constant(scope, name);
+  if (stored) return Array.from(stored.data as BigInt64Array, (value) => ({ from: "constant", value: Number(value) }));
+  const shape = context.shape(scope, name);
+  if (!shape || shape.length > 1) return undefined;
+  const unknown = Array.from({ length: elementCount(shape) }, () => ({ from: "elsewhere" as const }));
+  const found = producerOf(scope, name);
+  if (!found || depth > deepest) return unknown;
+  const { node, scope: own } = found;
+  if (isStandard(node) && node.opType === "Shape") {
+    const value = context.axedValue(own, node.input[0]!);
+    if (!value) return unknown;
+    const first = shapeStart(node, value.shape.length);
+    return unknown.map((_, at) => {
+      const axis = value.axes[first + at] ?? null;
+      return { from: "axis", axis, size: value.shape[first + at]!, fixed: context.fixed(axis) };
+    });
+  }
+  const steps = stepsOf(context, own, node);
+  if (!steps) return unknown;
+  const inputs = new Map<number, readonly SizeSource[] | undefined>();
+  const at = ([input, place]: Place): SizeSource => {
+    if (!inputs.has(input)) inputs.set(input, sizeSources(context, own, node.input[input]!, depth + 1));
+    return inputs.get(input)?.[place] ?? { from: "elsewhere" };
+  };
+  return steps.map((step) =>
+    "take" in step ? at(step.take) : { from: step.operator, of: [at(step.of[0]), at(step.of[1])] },
+  );
+}
+
+/** The first axis that a Shape tells of. */
+export function shapeStart(node: NodeProto, rank: number): number {
+  const start = intAttribute(node, "start", 0);
+  return Math.min(Math.max(start < 0 ? start + rank : start, 0), rank);
+}
+
+/** All that a size depends on. */
+export function leavesOf(source: SizeSource): readonly SizeSource[] {
+  return "of" in source ? source.of.flatMap(leavesOf) : [source];
+}
+
+/** The size for these lengths of axes; undefined where it comes from elsewhere. */
+export function evaluateSize(source: SizeSource, sizeOf: (axis: Axis, size: number) => number): number | undefined {
+  if (source.from === "constant") return source.value;
+  if (source.from === "axis") return sizeOf(source.axis, source.size);
+  if (source.from === "elsewhere") return undefined;
+  const [a, b] = source.of.map((side) => evaluateSize(side, sizeOf));
+  if (a === undefined || b === undefined) return undefined;
+  if (source.from === "Add") return a + b;
+  if (source.from === "Sub") return a - b;
+  return source.from === "Mul" ? a * b : a / b;
+}
+
+/**
+ * Whether everything that is made of some elements of a value ends in the sizes of operators that look at what each size
+ * is made of. `of` is the value whose axis `axis` the element tells of.
+ */
+export function endsInSizes(
+  context: SizeContext,
+  scope: Scope,
+  name: string,
+  elements: ReadonlySet<number>,
+  of: { readonly name: string; readonly axis: number },
+): boolean {
+  if (scope.outputs.has(name)) return false;
+  return context.view.usesOf(scope, name).every(({ node, input, scope: own }) => {
+    if (!isStandard(node)) return false;
+    if (input === 1 && (node.opType === "Reshape" || node.opType === "Expand")) return true;
+    // how many axes there are
+    if (node.opType === "Shape" || node.opType === "Size") return true;
+    // the size of an axis of its own input
+    if (node.opType === "Resize" && input === 3 && node.input[0] === of.name) {
+      return elements.size === 1 && elements.has(of.axis);
+    }
+    const steps = stepsOf(context, own, node);
+    if (!steps) return false;
+    const reads = ([from, at]: Place) => from === input && elements.has(at);
+    const made = steps.flatMap((step, at) => (("take" in step ? [step.take] : step.of).some(reads) ? [at] : []));
+    return made.length === 0 || endsInSizes(context, own, node.output[0]!, new Set(made), of);
+  });
+}
+
+const nothingElsewhere = (): never => {
+  throw new Error("sizes are held by the model");
+};
+
+/** A node of the model that is being mended, and the graph it lies in. */
+export interface SizeReader {
+  readonly graph: GraphProto;
+  readonly node: NodeProto;
+  readonly fresh: FreshName;
+  /** How long the vector `name` is, for one of the model as it was. */
+  lengthOf(name: string): number | undefined;
+  /** Elements of a stored constant of the model as it was. */
+  constant(name: string): Tensor | undefined;
+}
+
+/**
+ * Changes element `at` of the vector of `length` sizes that a node reads, by a vector of its own: what other nodes read
+ * stays as it is.
+ */
+export function setComputedSize(
+  { graph, node, fresh, lengthOf, constant }: SizeReader,
+  input: number,
+  length: number,
+  at: number,
+  size: NewSize,
+): void {
+  const name = node.input[input]!;
+  const store = (values: readonly number[]): string => {
+    const stored = fresh(`${name}_size`);
+    graph.initializer.push(
+      makeTensor(stored, { dtype: "int64", shape: [values.length], data: BigInt64Array.from(values, BigInt) }),
+    );
+    return stored;
+  };
+  const storedOf = new Map<string, TensorProto>(graph.initializer.map((tensor) => [tensor.name, tensor]));
+  const pieceLength = (piece: string) =>
+    storedOf.has(piece) ? elementCount(storedOf.get(piece)!.dims.map(Number)) : lengthOf(piece);
+  const maker = graph.node.find(({ output }) => output[0] === name);
+  const given = maker && isStandard(maker) && maker.opType === "Concat" ? maker.input : [name];
+  const pieces = given.every((piece) => pieceLength(piece) !== undefined) ? given : [name];
+  const added: NodeProto[] = [];
+  const make = (operator: string, inputs: readonly string[], attributes = {}): string => {
+    const made = fresh(`${name}_${operator.toLowerCase()}`);
+    added.push(makeNode(operator, fresh(made), inputs, [made], attributes));
+    return made;
+  };
+  const part = (piece: string, from: number, to: number): string => {
+    return make("Slice", [piece, store([from]), store([to]), store([0])]);
+  };
+  // a name that the model did not have is of an earlier change
+  const constantOf = (piece: string): Tensor | undefined => {
+    const stored = lengthOf(piece) === undefined ? storedOf.get(piece) : undefined;
+    return stored ? readTensor(stored, nothingElsewhere) : constant(piece);
+  };
+  const whole = typeof size === "number" ? constantOf(name) : undefined;
+  if (whole) {
+    node.input[input] = store(
+      Array.from(whole.data as BigInt64Array, (value, index) => (index === at ? Number(size) : Number(value))),
+    );
+    return;
+  }
+  let first = 0;
+  const parts = pieces.flatMap((piece) => {
+    const count = pieces.length === 1 && piece === name ? length : pieceLength(piece)!;
+    const place = at - first;
+    first += count;
+    if (place < 0 || place >= count) return [piece];
+    const known = constantOf(piece);
+    if (known && typeof size === "number") {
+      return [
+        store(Array.from(known.data as BigInt64Array, (value, index) => (index === place ? size : Number(value)))),
+      ];
+    }
+    const one = (): string => (count === 1 ? piece : part(piece, place, place + 1));
+    const element =
+      typeof size === "number"
+        ? store([size])
+        : make("Mul", [make("Div", [one(), store([size.over])]), store([size.times])]);
+    return [
+      ...(place > 0 ? [part(piece, 0, place)] : []),
+      element,
+      ...(place < count - 1 ? [part(piece, place + 1, count)] : []),
+    ];
+  });
+  node.input[input] = make("Concat", parts, { axis: 0 });
+  graph.node.splice(graph.node.indexOf(node), 0, ...added);
+  // a vector that an earlier change made is read by this node alone
+  if (maker && pieces === given && lengthOf(name) === undefined) graph.node.splice(graph.node.indexOf(maker), 1);
+}

@@ -1,0 +1,93 @@
+import type { TensorProto } from "../formats/onnx.js";
+import type { ChannelGroup } from "./groups.js";
+import { convolutionWeights, widthOf } from "./rounding.js";
+import type { Limits, Selection } from "./settings.js";
+import { nodeName, type Structure } from "./structure.js";
+
+/** How much of a group may go. */
+export interface Allowance {
+  readonly group: ChannelGroup;
+  /** Counts of channels that may go, ascending from 0; 0 alone where none may. */
+  readonly levels: readonly number[];
+  /** What forbids more, or any. */
+  readonly bound: Bound;
+}
+
+/** `keep`, `only`, `hidden`: the group stays whole. `one`: a group is never emptied. */
+export type Bound = "keep" | "only" | "hidden" | "unmeasured" | "limit" | "round" | "min-channels" | "one";
+
+export interface Allowed {
+  readonly allowances: readonly Allowance[];
+  readonly unmatched: Selection["unmatched"];
+}
+
+/** What the limits leave of each group: which numbers of channels may go. */
+export function allowancesOf(structure: Structure, groups: readonly ChannelGroup[], limits: Limits): Allowed {
+  const names = namesOf(structure);
+  const convolutions = convolutionWeights(structure);
+  const allowances = groups.map((group): Allowance => {
+    const own = new Set(group.axes.flatMap(({ tensor }) => [...(names.get(tensor) ?? [])]));
+    const fits = (pattern: RegExp) => matches(pattern, own);
+    const whole = (bound: Bound): Allowance => ({ group, levels: [0], bound });
+    if (limits.keep.some(fits)) return whole("keep");
+    if (limits.only.length > 0 && !limits.only.some(fits)) return whole("only");
+    if (group.normalisations > 1 && !limits.hidden) return whole("hidden");
+    const share = limits.limits.find(({ pattern }) => fits(pattern))?.share ?? limits.limit;
+    return { group, ...levelsOf(group, share, limits, convolutions) };
+  });
+  const every = new Set([...names.values()].flatMap((own) => [...own]));
+  const idle = (patterns: readonly RegExp[], of: "keep" | "only" | "limits") =>
+    patterns.flatMap((pattern, at) => (matches(pattern, every) ? [] : [{ of, at }]));
+  return {
+    allowances,
+    unmatched: [
+      ...idle(limits.keep, "keep"),
+      ...idle(limits.only, "only"),
+      ...idle(
+        limits.limits.map(({ pattern }) => pattern),
+        "limits",
+      ),
+    ],
+  };
+}
+
+function levelsOf(
+  group: ChannelGroup,
+  share: number,
+  { round, minChannels }: Limits,
+  convolutions: ReadonlySet<TensorProto>,
+): Omit<Allowance, "group"> {
+  const count = group.channels.length;
+  const { each, step } = widthOf(group, round, convolutions);
+  // a share such as 0.9 of 10 channels is not quite 9 in binary
+  const byLimit = count - Math.floor(share * count + 1e-9);
+  const byWidth = Math.ceil(minChannels / each);
+  const least = Math.max(1, byLimit, byWidth);
+  const levels = [0];
+  let kept = Math.floor((count - 1) / step) * step;
+  for (; kept >= least && kept > 0; kept -= step) levels.push(count - kept);
+  // what forbids the next step down
+  if (kept < 1) return { levels, bound: step > 1 ? "round" : "one" };
+  return { levels, bound: byLimit >= byWidth ? "limit" : "min-channels" };
+}
+
+/** The names of each stored tensor and of the nodes that read it. */
+function namesOf({ view, tensors }: Structure): ReadonlyMap<TensorProto, ReadonlySet<string>> {
+  const names = new Map<TensorProto, Set<string>>();
+  for (const tensor of tensors.keys()) names.set(tensor, new Set([tensor.name]));
+  for (const scope of view.scopes) {
+    for (const node of scope.graph.node) {
+      for (const input of node.input) {
+        const stored = input ? view.initializerOf(scope, input) : undefined;
+        if (stored) names.get(stored.tensor)?.add(nodeName(node));
+      }
+    }
+  }
+  return names;
+}
+
+function matches(pattern: RegExp, names: ReadonlySet<string>): boolean {
+  // unlike `test`, `search` does not go on from where it stopped with the flag g
+  for (const name of names) if (name.search(pattern) >= 0) return true;
+  return false;
+}

@@ -1,0 +1,186 @@
+import { UserError } from "../errors.js";
+import type { CostModel } from "./costs.js";
+import { createGoneShare, type GoneShare } from "./group-costs.js";
+import type { Groups } from "./groups.js";
+import { type Allowance, allowancesOf, type Bound } from "./limits.js";
+import { type PlannedGroup, removedLabels } from "./plan.js";
+import { nothingAllowed, nothingPrunable, nothingSmallEnough, tooMuch } from "./refusals.js";
+import type { DamageCurve, Limits, Selection, SelectSettings } from "./settings.js";
+import { type Step, takeSteps } from "./steps.js";
+import type { Structure } from "./structure.js";
+
+/**
+ * Chooses channels so that `ratio` of the cost goes, as nearly as the limits allow. In every group those of the lowest
+ * scores go; how many is a matter of the spread. All spreads put the steps of all groups (from one width that the limits
+ * allow to the next) into one order, of which as much is taken as the target needs:
+ * - `uniform`: by the share of the group that is gone after half the step;
+ * - `global`: by the mean score of the channels that the step takes;
+ * - `sensitivity`: by damage for cost saved, along the lower convex hull of each group's measured curve.
+ * What a step that is too large leaves of the target is filled by the next ones that fit.
+ *
+ * Throws a UserError for a ratio that is none, one that the limits do not allow (with the largest that they do), and where
+ * nothing can go (with the reasons).
+ */
+export function selectChannels(
+  structure: Structure,
+  { groups, frozen }: Groups,
+  costs: CostModel,
+  settings: SelectSettings,
+): Selection {
+  const { by, ratio, limits } = settings;
+  if (!(ratio > 0 && ratio < 1)) {
+    throw new UserError(`--prune ${ratio}: is not a share over 0 and below 1, such as 0.3 or 30%`);
+  }
+  if (groups.length === 0) throw nothingPrunable(ratio, frozen);
+  const { allowances, unmatched } = allowancesOf(structure, groups, limits);
+  const scores = settings.scores.map((own) => own.map((score) => (Number.isNaN(score) ? Infinity : score)));
+  const orders = scores.map(ascending);
+  const gone = createGoneShare(structure, groups, costs, by);
+  const allowed = withCurves(allowances, settings);
+  const steps = stepsOf(allowed, orders, gone, { ...settings, scores });
+  if (steps.length === 0) throw nothingAllowed(ratio, allowances, limits);
+  const taken = takeSteps(
+    steps,
+    allowed.map(({ levels }) => levels),
+    gone,
+    ratio,
+    tolerance[settings.spread],
+  );
+  if (taken.kind === "too-much") throw tooMuch(ratio, by, taken.most, allowed, limits);
+  if (taken.kind === "nothing") throw nothingSmallEnough(ratio, by, taken.least, limits);
+  const planned = allowed.map(({ group, levels, bound }, at): PlannedGroup => {
+    const level = taken.levels[at]!;
+    const removed = [...orders[at]!.subarray(0, levels[level])].sort((a, b) => a - b);
+    return { group, removed, why: reason(level, levels.length, bound, settings) };
+  });
+  const removed = removedLabels(planned);
+  return { structure, groups: planned, frozen, removed, before: costs.whole, after: costs.without(removed), unmatched };
+}
+
+/** How far from the target its own order is worth more; damage was measured with care. */
+const tolerance = { uniform: 0.003, global: 0.005, sensitivity: 0.01 } as const;
+
+const compare = (a: number, b: number): number => (a < b ? -1 : a > b ? 1 : 0);
+
+/** Places of channels, from the lowest score on. */
+function ascending(scores: Float64Array): Uint32Array {
+  return Uint32Array.from(scores.keys()).sort((a, b) => compare(scores[a]!, scores[b]!) || a - b);
+}
+
+/** Groups of which no damage was measured stay whole. */
+function withCurves(allowances: readonly Allowance[], { spread, curves = [] }: SelectSettings): readonly Allowance[] {
+  if (spread !== "sensitivity") return allowances;
+  const measured = new Set(curves.filter(({ points }) => points.length > 0).map(({ group }) => group));
+  return allowances.map((allowance) =>
+    measured.has(allowance.group.index) || allowance.levels.length === 1
+      ? allowance
+      : { ...allowance, levels: [0], bound: "unmeasured" },
+  );
+}
+
+function stepsOf(
+  allowances: readonly Allowance[],
+  orders: readonly Uint32Array[],
+  gone: GoneShare,
+  { spread, scores, curves = [] }: SelectSettings,
+): readonly Step[] {
+  const byGroup = new Map(curves.map((curve) => [curve.group, curve]));
+  const steps = allowances.flatMap(({ group, levels }, at) => {
+    const count = group.channels.length;
+    const meanScore = (level: number): number => {
+      const chunk = orders[at]!.subarray(levels[level - 1], levels[level]);
+      return chunk.reduce((sum, channel) => sum + scores[at]![channel]!, 0) / chunk.length;
+    };
+    const later = levels.slice(1).map((_, before) => before + 1);
+    if (spread === "sensitivity") {
+      if (later.length === 0) return [];
+      const keys = damagePerCost(levels, at, allowances.length, count, byGroup.get(group.index)!, gone);
+      return later.map((level) => ({ group: at, level, key: keys[level - 1]!, score: meanScore(level) }));
+    }
+    return later.map((level) => {
+      const score = meanScore(level);
+      const middle = (levels[level - 1]! + levels[level]!) / 2 / count;
+      return { group: at, level, key: spread === "global" ? score : middle, score };
+    });
+  });
+  return steps.sort(
+    (a, b) => compare(a.key, b.key) || compare(a.score, b.score) || a.group - b.group || a.level - b.level,
+  );
+}
+
+/** For each step of a group the damage it adds for what it saves; steps that pay only together have one value. */
+function damagePerCost(
+  levels: readonly number[],
+  at: number,
+  groups: number,
+  count: number,
+  curve: DamageCurve,
+  gone: GoneShare,
+): readonly number[] {
+  const removed = new Float64Array(groups);
+  const places = levels.map((level) => {
+    removed[at] = level;
+    return { saved: gone(removed), damage: damageAt(curve, level / count) };
+  });
+  // the lower convex hull, as runs of steps whose slopes ascend
+  const runs: { steps: number; damage: number; saved: number }[] = [];
+  for (let level = 1; level < places.length; level++) {
+    const [before, here] = [places[level - 1]!, places[level]!];
+    let run = { steps: 1, damage: Math.max(0, here.damage - before.damage), saved: here.saved - before.saved };
+    for (let last = runs.at(-1); last && slope(last) >= slope(run); last = runs.at(-1)) {
+      runs.pop();
+      run = {
+        steps: last.steps + run.steps,
+        damage: last.damage + run.damage,
+        saved: last.saved + run.saved,
+      };
+    }
+    runs.push(run);
+  }
+  return runs.flatMap((run) => new Array<number>(run.steps).fill(slope(run)));
+}
+
+const slope = ({ damage, saved }: { readonly damage: number; readonly saved: number }): number =>
+  saved > 0 ? damage / saved : Number.POSITIVE_INFINITY;
+
+/** Damage when a share of a group goes: between measured shares in a straight line, never less than at a smaller one. */
+export function damageAt({ points }: DamageCurve, share: number): number {
+  let before = { removed: 0, damage: 0 };
+  let rise = 0;
+  for (const point of [...points].sort((a, b) => a.removed - b.removed)) {
+    const here = { removed: point.removed, damage: Math.max(before.damage, point.damage || 0) };
+    if (here.removed <= before.removed) {
+      before = here;
+      continue;
+    }
+    rise = (here.damage - before.damage) / (here.removed - before.removed);
+    if (share <= here.removed) return before.damage + rise * (share - before.removed);
+    before = here;
+  }
+  // beyond what was measured it goes on rising as it did last
+  return before.damage + rise * Math.max(0, share - before.removed);
+}
+
+const bounds = {
+  keep: () => "stays whole: --keep",
+  only: () => "stays whole: --only names others",
+  hidden: () => "stays whole: several normalisations run over it (--hidden lets it go)",
+  unmeasured: () => "stays whole: no damage was measured for it",
+  limit: () => "as much as --limit allows",
+  round: ({ round }) => `the width stays a multiple of --round ${round}`,
+  "min-channels": ({ minChannels }) => `no less than --min-channels ${minChannels} is left`,
+  one: () => "one channel is always left",
+} as const satisfies Readonly<Record<Bound, (limits: Limits) => string>>;
+
+const chosen = {
+  uniform: ["the same share of every group", "its share is less than a step of its width"],
+  global: ["the lowest scores of all groups", "its scores are higher than others'"],
+  sensitivity: ["least damage for what it saves", "others do less damage for what they save"],
+} as const;
+
+function reason(level: number, levels: number, bound: Bound, { spread, limits }: SelectSettings): string {
+  if (levels === 1) return bounds[bound](limits);
+  const [some, none] = chosen[spread];
+  if (level === 0) return none;
+  return level === levels - 1 ? `${some}; ${bounds[bound](limits)}` : some;
+}

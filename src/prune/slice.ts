@@ -1,0 +1,169 @@
+import { create } from "@bufbuild/protobuf";
+import { TensorShapeProto_DimensionSchema } from "onnx-buf";
+import { graphsOf, type ModelProto, type NodeProto, readTensor, type TensorProto } from "../formats/onnx.js";
+import { onnxType } from "../formats/onnx-types.js";
+import { cloneModel } from "../graph/clone.js";
+import { type FreshName, freshNames } from "../graph/names.js";
+import type { Scope } from "../graph/scope.js";
+import { type StoreBytes, storedTensor } from "../graph/stored.js";
+import { elementCount, type Tensor, typedArrays } from "../tensor/tensor.js";
+import { evaluateSize, setComputedSize, sizeSources } from "./computed-sizes.js";
+import type { Axis } from "./labels.js";
+import type { Removed } from "./plan.js";
+import type { MendAt, Rows } from "./row.js";
+import { operatorOf, type Structure, smallConstant } from "./structure.js";
+
+/** The model without what is removed, in a copy; tensors that stay whole are shared with it. */
+export function sliceModel(
+  structure: Structure,
+  removed: Removed,
+  rows: Rows,
+  store: StoreBytes | undefined,
+): ModelProto {
+  const { model, view, labels, tensors, readExternal } = structure;
+  const result = cloneModel(model);
+  const copies = copiesOf(model, result);
+  const keptOf = new Map<Int32Array, readonly number[] | null>();
+  const kept = (axis: Axis): readonly number[] | null => {
+    if (!axis) return null;
+    const known = keptOf.get(axis);
+    if (known !== undefined) return known;
+    const left = [...axis.keys()].filter((at) => !removed.has(labels.find(axis[at]!)));
+    const found = left.length === axis.length ? null : left;
+    keptOf.set(axis, found);
+    return found;
+  };
+  const sliced = new Map<TensorProto, TensorProto>();
+  for (const [tensor, axes] of tensors) {
+    const ways = axes.map(kept);
+    if (ways.every((way) => way === null)) continue;
+    if (!onnxType(tensor.dataType)?.dtype) throw new Error(`tensor ${tensor.name} has elements that cannot be sliced`);
+    const smaller = storedTensor(tensor.name, takeIndices(readTensor(tensor, readExternal), ways), store);
+    if (tensor.docString) smaller.docString = tensor.docString;
+    sliced.set(tensor, smaller);
+  }
+  for (const graph of graphsOf(result.graph!)) {
+    graph.initializer = graph.initializer.map((tensor) => sliced.get(tensor) ?? tensor);
+  }
+  const fresh = freshNames(result);
+  for (const scope of view.scopes) {
+    for (const node of scope.graph.node) {
+      if (!structure.ranks.has(node)) continue;
+      rows[operatorOf(node)]?.mend?.(mendingOf(structure, scope, node, copies, kept, fresh));
+    }
+    mendStated(structure, scope, copies, kept);
+  }
+  return result;
+}
+
+/** What stands for each node and graph of a model in its copy. */
+interface Copies {
+  readonly nodes: ReadonlyMap<NodeProto, NodeProto>;
+  readonly graphs: ReadonlyMap<Scope["graph"], Scope["graph"]>;
+}
+
+function copiesOf(model: ModelProto, copy: ModelProto): Copies {
+  const [from, to] = [model, copy].map(({ graph }) => [...graphsOf(graph!)]) as [Scope["graph"][], Scope["graph"][]];
+  const nodes = new Map<NodeProto, NodeProto>();
+  const graphs = new Map<Scope["graph"], Scope["graph"]>();
+  from.forEach((graph, at) => {
+    graphs.set(graph, to[at]!);
+    graph.node.forEach((node, position) => void nodes.set(node, to[at]!.node[position]!));
+  });
+  return { nodes, graphs };
+}
+
+function mendingOf(
+  structure: Structure,
+  scope: Scope,
+  before: NodeProto,
+  { nodes, graphs }: Copies,
+  kept: (axis: Axis) => readonly number[] | null,
+  fresh: FreshName,
+): MendAt {
+  const node = nodes.get(before)!;
+  const { view, axedValue, opset, readExternal } = structure;
+  const valueAt = (name: string | undefined) => (name ? axedValue(scope, name) : undefined);
+  const sizeOf = (axis: Axis, size: number) => kept(axis)?.length ?? size;
+  const sizesAt = (at: number) =>
+    before.input[at] ? sizeSources(structure.sizeContext, scope, before.input[at]) : undefined;
+  const setInput = (at: number, tensor: Tensor): void => {
+    const name = fresh(`${before.output.find(Boolean) ?? before.opType}_sizes`);
+    graphs.get(scope.graph)!.initializer.push(storedTensor(name, tensor, undefined));
+    node.input[at] = name;
+  };
+  return {
+    node,
+    opset,
+    input: (at) => valueAt(before.input[at]),
+    output: (at) => valueAt(before.output[at])!,
+    constant: (at) => smallConstant(view, scope, before.input[at], readExternal),
+    kept,
+    sizeOf,
+    setInput,
+    sizes: sizesAt,
+    setComputedSize(input, at, size) {
+      const source = sizesAt(input)?.[at];
+      const [was, is] = [(_: Axis, length: number) => length, sizeOf].map(
+        (lengthOf) => source && evaluateSize(source, lengthOf),
+      );
+      // one that tells how long another axis is, which got shorter along with this one
+      if (is === size && was !== size) return;
+      const reader = {
+        graph: graphs.get(scope.graph)!,
+        node,
+        fresh,
+        lengthOf: (name: string) => valueAt(name)?.shape[0],
+        constant: (name: string) => smallConstant(view, scope, name, readExternal),
+      };
+      setComputedSize(reader, input, valueAt(before.input[input])!.shape[0]!, at, size);
+    },
+  };
+}
+
+/** Sizes that the file states of values which got shorter. */
+function mendStated(
+  { axedValue }: Structure,
+  scope: Scope,
+  { graphs }: Copies,
+  kept: (axis: Axis) => readonly number[] | null,
+): void {
+  const { valueInfo, input, output } = graphs.get(scope.graph)!;
+  for (const { name, type } of [...valueInfo, ...(scope.parent ? [...input, ...output] : [])]) {
+    const value = axedValue(scope, name);
+    if (!value || type?.value.case !== "tensorType" || !type.value.value.shape) continue;
+    const { shape } = type.value.value;
+    value.axes.forEach((axis, at) => {
+      const left = kept(axis);
+      if (!left || !shape.dim[at]) return;
+      shape.dim[at] = create(TensorShapeProto_DimensionSchema, {
+        value: { case: "dimValue", value: BigInt(left.length) },
+      });
+    });
+  }
+}
+
+/** The elements at the kept indices of each axis; null for an axis that stays whole. */
+export function takeIndices({ dtype, shape, data }: Tensor, kept: readonly (readonly number[] | null)[]): Tensor {
+  if (dtype === "string") throw new Error("strings are not sliced");
+  const result = shape.map((size, axis) => kept[axis]?.length ?? size);
+  const to = new typedArrays[dtype](elementCount(result));
+  const from = data as Float32Array;
+  // what lies behind the last sliced axis is copied in one go
+  const last = kept.findLastIndex((way) => way != null);
+  const run = elementCount(shape.slice(last + 1));
+  const strides = shape.map((_, axis) => elementCount(shape.slice(axis + 1)));
+  let at = 0;
+  const copy = (axis: number, offset: number): void => {
+    if (axis > last) {
+      (to as Float32Array).set(from.subarray(offset, offset + run), at);
+      at += run;
+      return;
+    }
+    const way = kept[axis];
+    const count = way?.length ?? shape[axis]!;
+    for (let index = 0; index < count; index++) copy(axis + 1, offset + (way ? way[index]! : index) * strides[axis]!);
+  };
+  if (to.length > 0) copy(0, 0);
+  return { dtype, shape: result, data: to };
+}

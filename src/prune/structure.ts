@@ -1,0 +1,299 @@
+import type { ModelProto, NodeProto, ReadExternal, TensorProto } from "../formats/onnx.js";
+import { readTensor, tensorInfo } from "../formats/onnx.js";
+import { onnxType } from "../formats/onnx-types.js";
+import { graphsIn, isStandard } from "../graph/node.js";
+import type { ModelView, Scope } from "../graph/scope.js";
+import type { Tensor } from "../tensor/tensor.js";
+import { endsInSizes, type SizeContext, sizeSources } from "./computed-sizes.js";
+import { type Axis, createLabels, type Freeze, type Labels } from "./labels.js";
+import { followInside, followNested, nestedOperators } from "./nested.js";
+import { type AxedValue, type Contraction, type NodeAt, NotFollowed, type Rows, type StatisticsAxis } from "./row.js";
+import { type Forms, inputsAreFixed } from "./shapes.js";
+
+/** What can be removed together in a model. The model must not change while this is in use. */
+export interface Structure {
+  readonly model: ModelProto;
+  readonly view: ModelView;
+  readonly forms: Forms;
+  readonly labels: Labels;
+  /** The axes of every stored tensor that some node reads. */
+  readonly tensors: ReadonlyMap<TensorProto, readonly Axis[]>;
+  readonly contractions: readonly Contraction[];
+  readonly statistics: readonly StatisticsAxis[];
+  /** Every list of labels that is an axis of some value or tensor. */
+  readonly vectors: ReadonlySet<Int32Array>;
+  /** How many axes the inputs of each node that was followed have; 0 for inputs left out. */
+  readonly ranks: ReadonlyMap<NodeProto, readonly number[]>;
+  /** A value as a scope sees it; undefined where its shape is not known. */
+  axedValue(scope: Scope, name: string): AxedValue | undefined;
+  readonly opset: number;
+  readonly readExternal: ReadExternal;
+  /** How vectors of sizes are followed. */
+  readonly sizeContext: SizeContext;
+}
+
+/** Ways in which nodes are read where there are several, by signature. */
+export type Readings = ReadonlyMap<string, number>;
+
+interface Found {
+  readonly structure: Structure;
+  /** Signatures that were asked for, and how many ways each has. */
+  readonly options: ReadonlyMap<string, number>;
+}
+
+/** Constants of more elements are no shapes, axes or indices. */
+const smallElements = 65536;
+
+/** How a node is called in reports. */
+export function nodeName(node: NodeProto): string {
+  return node.name || node.output.find(Boolean) || node.opType;
+}
+
+/** The key of a row. */
+export function operatorOf(node: NodeProto): string {
+  return isStandard(node) ? node.opType : `${node.domain}:${node.opType}`;
+}
+
+/** Follows the labels of all axes through a model, by the table, once from its inputs to its outputs. */
+export function followAxes(
+  model: ModelProto,
+  forms: Forms,
+  view: ModelView,
+  rows: Rows,
+  readExternal: ReadExternal,
+  readings: Readings = new Map(),
+): Found {
+  const labels = createLabels();
+  const tensors = new Map<TensorProto, readonly Axis[]>();
+  const values = new Map<Scope, Map<string, readonly Axis[]>>(view.scopes.map((scope) => [scope, new Map()]));
+  const contractions: Contraction[] = [];
+  const statistics: StatisticsAxis[] = [];
+  const vectors = new Set<Int32Array>();
+  const ranks = new Map<NodeProto, readonly number[]>();
+  const options = new Map<string, number>();
+  const opset = Number(model.opsetImport.find(({ domain }) => domain === "" || domain === "ai.onnx")?.version ?? 0n);
+
+  /** The scope that owns a name, seen from another. */
+  const ownerOf = (scope: Scope, name: string): Scope | undefined => {
+    for (let at: Scope | null = scope; at; at = at.parent) {
+      if (at.initializers.has(name) || at.inputs.has(name) || values.get(at)!.has(name)) return at;
+    }
+    return undefined;
+  };
+  const axedValue = (scope: Scope, name: string): AxedValue | undefined => {
+    const owner = ownerOf(scope, name);
+    if (!owner) return undefined;
+    const tensor = owner.initializers.get(name);
+    if (tensor && !owner.inputs.has(name)) {
+      const { shape } = tensorInfo(tensor);
+      if (!tensors.has(tensor)) {
+        const axes = shape.map((size) => (size > 1 ? labels.fresh(size) : null));
+        for (const axis of axes) if (axis) vectors.add(axis);
+        tensors.set(tensor, axes);
+      }
+      return { name, shape, axes: tensors.get(tensor)!, tensor };
+    }
+    const form = forms.get(owner)?.get(name);
+    if (!form) return undefined;
+    const axes = values.get(owner)!.get(name) ?? form.shape.map(() => null);
+    return { name, shape: form.shape, axes, tensor: undefined };
+  };
+
+  const stretched = new Set<Axis>();
+  const unchanging = inputsAreFixed(model);
+  const sizeContext: SizeContext = {
+    view,
+    axedValue,
+    shape(scope, name) {
+      for (let at: Scope | null = scope; at; at = at.parent) {
+        const form = forms.get(at)?.get(name);
+        if (form) return form.shape;
+      }
+      return undefined;
+    },
+    constant: (scope, name) => smallConstant(view, scope, name, readExternal),
+    fixed: (axis) => unchanging || (axis !== null && !stretched.has(axis)),
+  };
+
+  const freezeValue = (scope: Scope, name: string, cause: Freeze): void => {
+    const owner = ownerOf(scope, name);
+    const axes = owner && (values.get(owner)!.get(name) ?? axedValue(owner, name)?.axes);
+    for (const axis of axes ?? []) labels.freeze(axis, cause);
+  };
+
+  /** Keeps all that a node touches, what its nested graphs read included. */
+  const freezeNode = (scope: Scope, node: NodeProto, why: string): void => {
+    const cause = { operator: operatorOf(node), node: nodeName(node), why };
+    for (const name of node.input) if (name) freezeValue(scope, name, cause);
+  };
+
+  /** An axis of a value; one index alone must stay. */
+  const settled = (axis: Axis, cause: Freeze): Axis => {
+    if (!axis) return null;
+    if (axis.length > 1) {
+      vectors.add(axis);
+      return axis;
+    }
+    labels.freeze(axis, cause);
+    return null;
+  };
+
+  const visitNode = (scope: Scope, node: NodeProto): void => {
+    const own = values.get(scope)!;
+    for (const name of node.output)
+      if (name)
+        own.set(
+          name,
+          (forms.get(scope)?.get(name)?.shape ?? []).map(() => null),
+        );
+    const cause = (why: string): Freeze => ({ operator: operatorOf(node), node: nodeName(node), why });
+    const graphs = graphsIn(node);
+    const inside = followInside(scope, graphs, {
+      formOf: (child, name) => forms.get(child)?.get(name),
+      give: (child, name, axes) => void values.get(child)!.set(name, axes),
+      visit: (child) => visitScope(child),
+      value: axedValue,
+      freeze: freezeValue,
+    });
+    const nested = graphs.length > 0 && nestedOperators.has(operatorOf(node));
+    const row = graphs.length > 0 ? undefined : rows[operatorOf(node)];
+    if (!row && !nested) {
+      inside.keep(cause("this operator is not followed"));
+      freezeNode(scope, node, "this operator is not followed");
+      return;
+    }
+    const claims = new Set<Axis>();
+    const at: NodeAt = {
+      node,
+      opset,
+      input(index) {
+        const name = node.input[index];
+        if (!name) return undefined;
+        const value = axedValue(scope, name);
+        if (!value) throw new NotFollowed(`the shape of its input "${name}" is not known`);
+        return value;
+      },
+      required(index) {
+        const value = at.input(index);
+        if (!value) throw new NotFollowed("an input is missing");
+        return value;
+      },
+      outputShape(index) {
+        const name = node.output[index] ?? "";
+        const form = forms.get(scope)?.get(name);
+        if (!form) throw new NotFollowed(`the shape of its output "${name}" is not known`);
+        return form.shape;
+      },
+      constant: (index) => smallConstant(view, scope, node.input[index], readExternal),
+      sizes: (index) => (node.input[index] ? sizeSources(sizeContext, scope, node.input[index]) : undefined),
+      endsInSizes: (element, axis) =>
+        endsInSizes(sizeContext, scope, node.output[0]!, new Set([element]), { name: node.input[0]!, axis }),
+      stretches: (axis) => void stretched.add(axis),
+      joined: (a, b) => labels.find(a) === labels.find(b),
+      fresh: (size) => labels.fresh(size),
+      join: (a, b) => labels.join(a, b),
+      unify(a, b, why = "joins axes of which one stays") {
+        claims.add(a).add(b);
+        labels.unify(a, b, cause(why));
+      },
+      freeze: (axis, why) => labels.freeze(axis, cause(why)),
+      claim: (axis) => void claims.add(axis),
+      contracts(a, b) {
+        const sides = [a, b].flatMap((side) => (side ? [{ ...side, value: at.required(side.input) }] : []));
+        const axes = sides.map(({ value, axis }) => value.axes[axis]!);
+        if (axes.length === 2) at.unify(axes[0]!, axes[1]!);
+        for (const axis of axes) claims.add(axis);
+        const [first] = axes;
+        if (!first || axes.some((axis) => !axis)) return;
+        const stored = sides.find(({ value }) => value.tensor);
+        const computed = sides.find(({ value }) => !value.tensor);
+        contractions.push({
+          node,
+          labels: first,
+          weight: stored ? { tensor: stored.value.tensor!, axis: stored.axis } : null,
+          value: computed ? { name: computed.value.name, input: computed.input, axis: computed.axis } : null,
+        });
+      },
+      statistics(axis, axisLabels) {
+        statistics.push({ node, axis, labels: axisLabels });
+      },
+      choose(signature, count) {
+        options.set(signature, Math.max(count, options.get(signature) ?? 0));
+        return Math.min(readings.get(signature) ?? 0, count - 1);
+      },
+    };
+    try {
+      const found = row ? row.axes(at) : followNested(at, inside.bodyOf);
+      ranks.set(
+        node,
+        node.input.map((name) => (name ? (axedValue(scope, name)?.shape.length ?? 0) : 0)),
+      );
+      for (const axis of found.flat()) claims.add(axis);
+      for (const name of node.input) {
+        for (const axis of (name && axedValue(scope, name)?.axes) || []) {
+          if (!claims.has(axis)) labels.freeze(axis, cause("uses every index of it"));
+        }
+      }
+      found.forEach((axes, index) => {
+        const name = node.output[index];
+        if (!name) return;
+        const form = forms.get(scope)?.get(name);
+        if (!form) {
+          for (const axis of axes) labels.freeze(axis, cause(`the shape of its output "${name}" is not known`));
+          return;
+        }
+        const fits =
+          axes.length === form.shape.length &&
+          axes.every((axis, position) => axis === null || axis.length === form.shape[position]);
+        if (!fits) throw new NotFollowed("its shapes are not those that its definition says");
+        own.set(
+          name,
+          axes.map((axis) => settled(axis, cause("leaves an axis of one"))),
+        );
+      });
+    } catch (error) {
+      if (!(error instanceof NotFollowed)) throw error;
+      inside.keep(cause(error.message));
+      freezeNode(scope, node, error.message);
+    }
+  };
+
+  const visitScope = (scope: Scope): void => {
+    for (const node of scope.graph.node) visitNode(scope, node);
+  };
+  visitScope(view.root);
+  for (const { name } of view.root.graph.output) {
+    const why = "what the model puts out keeps its shape";
+    freezeValue(view.root, name, { operator: "graph output", node: name, why });
+  }
+  const structure = {
+    model,
+    view,
+    forms,
+    labels,
+    tensors,
+    contractions,
+    statistics,
+    vectors,
+    ranks,
+    axedValue,
+    opset,
+    readExternal,
+    sizeContext,
+  };
+  return { structure, options };
+}
+
+/** The elements of a small stored constant that nobody outside can replace. */
+export function smallConstant(
+  view: ModelView,
+  scope: Scope,
+  name: string | undefined,
+  readExternal: ReadExternal,
+): Tensor | undefined {
+  const found = name ? view.initializerOf(scope, name) : undefined;
+  if (!found || found.scope.inputs.has(name!)) return undefined;
+  const { elements } = tensorInfo(found.tensor);
+  if (elements > smallElements || !onnxType(found.tensor.dataType)?.dtype) return undefined;
+  return readTensor(found.tensor, readExternal);
+}
