@@ -77,7 +77,7 @@ export async function qatJob(host: Host, job: Job, link: Link): Promise<Outcome>
     const labelled = training.labels !== undefined;
     const first = await training.read(0);
     const outputs = describeOutputs(source.model, floatShapes(await original.run(first)), training.labels);
-    const { loss, losses } = lossOf(options, outputs, labelled);
+    const { loss, losses } = lossOf(options, outputs, training.labels);
     const { passes } = normalise(source.model, readExternal, {
       constantInputs: options["freezeInputs"] ? "freeze" : "keep",
     });

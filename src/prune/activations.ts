@@ -13,7 +13,7 @@ import {
 import { onnxTypeOf } from "../formats/onnx-types.js";
 import { shallowCopy } from "../graph/clone.js";
 import { type FreshName, freshNames } from "../graph/names.js";
-import { makeNode } from "../graph/node.js";
+import { graphsIn, makeNode } from "../graph/node.js";
 import { elementCount, type Tensor } from "../tensor/tensor.js";
 import type { Structure } from "./structure.js";
 
@@ -174,8 +174,30 @@ function watchAxes(
   const output = watched.flatMap(({ mean, variance, meanAbs, size }) =>
     [mean, variance, meanAbs, size].map((name) => create(ValueInfoProtoSchema, { name })),
   );
-  const watching = Object.assign(shallowCopy(graph), { node, initializer, output });
+  const needed = neededFor(
+    node,
+    output.map(({ name }) => name),
+  );
+  const watching = Object.assign(shallowCopy(graph), {
+    node: node.filter((one) => one.output.some((name) => needed.has(name))),
+    initializer: initializer.filter(({ name }) => needed.has(name)),
+    output,
+  });
   return { model: Object.assign(shallowCopy(model), { graph: watching }), watched };
+}
+
+/** Names that these values are made of, themselves included. */
+function neededFor(nodes: readonly NodeProto[], values: readonly string[]): ReadonlySet<string> {
+  const needed = new Set(values);
+  const read = (node: NodeProto): void => {
+    for (const name of node.input) needed.add(name);
+    for (const graph of graphsIn(node)) {
+      for (const { name } of graph.output) needed.add(name);
+      graph.node.forEach(read);
+    }
+  };
+  for (const node of [...nodes].reverse()) if (node.output.some((name) => needed.has(name))) read(node);
+  return needed;
 }
 
 function reductions(value: string, axes: readonly number[], opset: number, fresh: FreshName, stored: TensorProto[]) {

@@ -149,21 +149,49 @@ export function takeIndices({ dtype, shape, data }: Tensor, kept: readonly (read
   const result = shape.map((size, axis) => kept[axis]?.length ?? size);
   const to = new typedArrays[dtype](elementCount(result));
   const from = data as Float32Array;
-  // what lies behind the last sliced axis is copied in one go
-  const last = kept.findLastIndex((way) => way != null);
-  const run = elementCount(shape.slice(last + 1));
   const strides = shape.map((_, axis) => elementCount(shape.slice(axis + 1)));
+  const last = kept.findLastIndex((way) => way != null);
+  if (last < 0) (to as Float32Array).set(from);
+  if (last < 0 || to.length === 0) return { dtype, shape: result, data: to };
+  // indices in a row, with all that lies behind the last sliced axis, are copied in one go
+  const runs = runsOf(kept[last]!, strides[last]!);
   let at = 0;
   const copy = (axis: number, offset: number): void => {
-    if (axis > last) {
-      (to as Float32Array).set(from.subarray(offset, offset + run), at);
-      at += run;
+    if (axis === last) {
+      at = copyRuns(from, offset, runs, to as Float32Array, at);
       return;
     }
     const way = kept[axis];
     const count = way?.length ?? shape[axis]!;
     for (let index = 0; index < count; index++) copy(axis + 1, offset + (way ? way[index]! : index) * strides[axis]!);
   };
-  if (to.length > 0) copy(0, 0);
+  copy(0, 0);
   return { dtype, shape: result, data: to };
+}
+
+/** Where runs of neighbours start, and how many elements each has, in turn. */
+function runsOf(indices: readonly number[], size: number): Int32Array {
+  const runs: number[] = [];
+  for (const index of indices) {
+    const end = runs.length > 0 ? runs.at(-2)! + runs.at(-1)! : -1;
+    if (end === index * size) runs[runs.length - 1]! += size;
+    else runs.push(index * size, size);
+  }
+  return Int32Array.from(runs);
+}
+
+/** Runs of fewer elements are copied one by one. */
+const longRun = 32;
+
+/** Copies runs behind each other; where the next one goes. */
+function copyRuns(from: Float32Array, offset: number, runs: Int32Array, to: Float32Array, start: number): number {
+  let at = start;
+  for (let run = 0; run < runs.length; run += 2) {
+    const first = offset + runs[run]!;
+    const count = runs[run + 1]!;
+    if (count < longRun) for (let index = 0; index < count; index++) to[at + index] = from[first + index]!;
+    else to.set(from.subarray(first, first + count), at);
+    at += count;
+  }
+  return at;
 }

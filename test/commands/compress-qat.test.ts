@@ -95,6 +95,17 @@ describe("compress --qat", () => {
     expect(Object.keys(JSON.parse(log.split("\n")[0]!).terms)).toEqual(["hard", "soft"]);
   });
 
+  test("labels that are texts are for the metric alone", async () => {
+    writeFileSync(join(folder, "texts.txt"), Array.from({ length: 600 }, (_, at) => `word ${at}\n`).join(""));
+    writeFileSync(join(folder, "words.mjs"), "export const metric = { score: ({ label }) => label.length / 10 };\n");
+    const argv = ["--int8", "--min-elements", "16", "--steps", "2", "--labels", "texts.txt", "--metric", "words.mjs"];
+    const { code, stdout, stderr } = await run(...argv, "-o", "texts.onnx", "--json");
+    expect([code, stderr]).toEqual([0, ""]);
+    const { losses, metric } = JSON.parse(stdout) as QatResult;
+    expect(losses.map(({ term, weight }) => [term, weight])).toEqual([["soft", 1]]);
+    expect(metric!.name).toBe("words.mjs");
+  });
+
   test("a loss above --max-drop is written, told and found in the exit code", async () => {
     const argv = ["--int4", "--min-elements", "16", "--steps", "2", "--max-drop", "0", "-o", "far.onnx"];
     const { code, stderr } = await run(...argv);

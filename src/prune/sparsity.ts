@@ -1,0 +1,1 @@
+export const sparsify: any = null; // STUB
