@@ -2,6 +2,8 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { z } from "zod";
 import { commanderOf, type Host, loadCommands, type Program } from "../src/cli.js";
+import { compressCommand } from "../src/commands/compress.js";
+import { recipeSchema } from "../src/commands/recipe-schema.js";
 import { configSchema } from "../src/compat/gates/config.js";
 import { rules } from "../src/compat/rules/index.js";
 import { program as deepseek } from "../src/deepseek.js";
@@ -142,6 +144,7 @@ const pages: Readonly<Record<string, string>> = {
     resultsMarkdown(results),
   ].join("\n"),
   "docs/rules.md": rulesMarkdown(rules),
+  "docs/schema/compress-recipe.json": schemaJson(recipeSchema(compressCommand.options), "Recipe of deepseek compress"),
   "docs/schema/config.json": schemaJson(configSchema, "Configuration of deepseek-compat"),
   "docs/schema/scan.json": schemaJson(scanSchema, "Result of deepseek-compat scan, schema deepseek-compat/scan@1"),
 };

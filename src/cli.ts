@@ -48,7 +48,8 @@ export interface CommandSpec {
   readonly examples: readonly { readonly command: string; readonly note: string }[];
   /** What each exit code means for this command. */
   readonly exitCodes: Readonly<Record<0 | 1 | 2, string>>;
-  run(host: Host, args: readonly unknown[], options: Options): Promise<ExitCode>;
+  /** `typed` are the names of options that were given, not left to their defaults. */
+  run(host: Host, args: readonly unknown[], options: Options, typed: ReadonlySet<string>): Promise<ExitCode>;
 }
 
 /** What the list of commands shows of one. */
@@ -113,7 +114,9 @@ export function commanderOf(program: Program, host: Host, finish: (code: ExitCod
     for (const argument of spec.arguments) command.addArgument(argument);
     for (const option of grouped(spec)) command.addOption(option);
     command.action(async () => {
-      finish(await spec.run(host, command.processedArgs, command.opts()));
+      const options = command.opts();
+      const typed = new Set(Object.keys(options).filter((name) => command.getOptionValueSource(name) === "cli"));
+      finish(await spec.run(host, command.processedArgs, options, typed));
     });
   }
   return root;

@@ -3,8 +3,9 @@ import { Argument, InvalidArgumentError, Option } from "commander";
 import type { CommandSpec, ExitCode, Host, Options } from "../cli.js";
 import { UserError } from "../errors.js";
 import { modelHeads } from "./heads.js";
-import { anyShare, repeated, seconds, whole } from "./option-values.js";
+import { anyShare, repeated, seconds, share, whole } from "./option-values.js";
 import { outputOptions, withPage } from "./output.js";
+import { pruneGroups, pruneOptions } from "./prune-options.js";
 import { calibrationOptions, labelsOption, sampleOptions } from "./sample-options.js";
 import { distillOptions, trainingGroups, trainingOptions } from "./training-options.js";
 
@@ -65,6 +66,7 @@ const optionGroups = {
     "--everywhere",
     "--symmetric-activations",
   ],
+  ...pruneGroups,
   ...trainingGroups,
 };
 
@@ -76,16 +78,29 @@ export const compressCommand: CommandSpec = {
     "loss on --data exceeds --max-drop, what costs the most is taken back to milder ways until it does not, or the run\n" +
     "fails. The input is never changed; the output appears whole or not at all.\n\n" +
     "--qat trains the model for the errors of --int8 or --int4; with --distill, a model teaches a smaller one. Both learn\n" +
-    "from --data, with --labels or without, and end with a report of before and after on samples held out.",
+    "from --data, with --labels or without, and end with a report of before and after on samples held out.\n\n" +
+    "--prune removes whole channels, neurons, attention heads and hidden units, so that the file and the time of a run\n" +
+    "shrink on the ordinary runtime; with --distill the original then teaches what is left, and --int8 quantizes that.",
   arguments: [new Argument("[model]", "an .onnx file (with --distill: the teacher)")],
   options: [
     new Option("--int8", "quantize weights to 8-bit integers"),
     new Option("--int4", "4-bit weights in blocks for MatMul, Gemm, LSTM, GRU and RNN; others get 8 bits"),
     new Option("--qat", "with --int8 or --int4: train the model for them, on --data"),
-    new Option("--distill", "train a smaller model to do what --teacher does, on --data"),
+    new Option(
+      "--prune <share>",
+      "remove this share of the model: whole channels, neurons and heads, for a smaller and faster file",
+    ).argParser(share),
+    new Option(
+      "--distill",
+      "train a smaller model to do what --teacher does, on --data; with --prune: bring accuracy back",
+    ),
     new Option(
       "-o, --output <file>",
-      "where to write (default: <model>.int8.onnx, .int4.onnx or .student.onnx beside the model)",
+      "where to write (default: <model>.int8.onnx, .int4.onnx, .student.onnx or .pruned.onnx beside the model)",
+    ),
+    new Option(
+      "--recipe <file>",
+      "a YAML or JSON file that holds the model and options by their names (docs/recipe.md)",
     ),
     new Option("--dry-run", "print the plan and write nothing"),
     new Option("--force", "replace the output if it exists"),
@@ -149,10 +164,8 @@ export const compressCommand: CommandSpec = {
     new Option("--tune", "measure other schemes than the rules choose, and take the fastest on this machine"),
     new Option(
       "--max-drop <share>",
-      "loss that --data may show; to keep it, weights are treated more mildly, or the run fails",
-    )
-      .argParser(anyShare)
-      .default(0.02, "2%"),
+      "loss that --data may show; to keep it, weights are treated more mildly, or the run fails (default: 2% by quantizing)",
+    ).argParser(anyShare),
     new Option("--search-seconds <n>", "time for measuring which weights cost the most")
       .argParser(seconds)
       .default(120),
@@ -166,6 +179,7 @@ export const compressCommand: CommandSpec = {
       .argParser(whole(1, 256))
       .default(availableParallelism(), "one for each processor"),
     new Option("--min-elements <n>", "leave smaller tensors as they are").argParser(whole(0)).default(1024),
+    ...pruneOptions(),
     ...distillOptions(),
     ...trainingOptions(),
     ...outputOptions(withPage),
@@ -178,6 +192,11 @@ export const compressCommand: CommandSpec = {
     { command: "compress --int8 model.onnx --data samples/ --report report.html", note: "a page with charts" },
     { command: "compress --int8 model.onnx --dry-run", note: "which tensors, and why not the others" },
     { command: "compress --int4 --qat model.onnx --data train.npz --rows", note: "trained for 4 bits" },
+    { command: "compress --prune 0.3 model.onnx --data samples/", note: "30 % fewer parameters, by what --data shows" },
+    {
+      command: "compress --prune 0.3 --distill --int8 model.onnx --data train.npz --rows",
+      note: "pruned, taught by the original, quantized",
+    },
     {
       command: "compress --distill --teacher model.onnx --student-layers 6 --data texts.npz --rows -o small.onnx",
       note: "six of its layers learn from it",
@@ -188,8 +207,17 @@ export const compressCommand: CommandSpec = {
     1: "the loss stays above --max-drop: nothing was written (--qat, --distill: written); or outputs are not finite",
     2: "could not do it; nothing was written",
   },
-  run: (host, [model], options) => compress(host, model as string | undefined, options),
+  async run(host, [model], options, typed) {
+    const path = model as string | undefined;
+    if (options["recipe"] === undefined) return compress(host, path, options);
+    const { readRecipe, withRecipe } = await import("./recipe-file.js");
+    const recipe = await readRecipe(host, options["recipe"] as string, compressCommand.options);
+    return compress(host, path ?? recipe.model, withRecipe(options, typed, recipe));
+  },
 };
+
+/** Loss by quantizing that --max-drop allows where nobody says. */
+export const usualDrop = 0.02;
 
 function blockSize(text: string): number {
   const size = Number(text);
@@ -204,8 +232,16 @@ function ortVersion(text: string): string {
 }
 
 async function compress(host: Host, path: string | undefined, options: Options): Promise<ExitCode> {
-  const { refuseContradictions, refuseUnused } = await import("./training-refusals.js");
+  const { refuseUnused } = await import("./unused-options.js");
+  const { isPruning, refusePruning } = await import("./prune-refusals.js");
+  const { refuseContradictions } = await import("./training-refusals.js");
   refuseUnused(options, compressCommand.options);
+  if (isPruning(options)) {
+    refusePruning(options);
+    if (path === undefined) throw new UserError("--prune: name the model to prune: an .onnx file");
+    const { runPrune } = await import("./compress-prune.js");
+    return runPrune(host, path, options);
+  }
   if (options["distill"]) {
     refuseContradictions(options);
     const teacher = (options["teacher"] as string | undefined) ?? path;
@@ -218,7 +254,7 @@ async function compress(host: Host, path: string | undefined, options: Options):
   }
   if (path === undefined) throw new UserError("name the model to compress: an .onnx file");
   const said = ["int8", "int4", "dynamic", "static", "scheme"].some((option) => options[option] !== undefined);
-  if (!said) throw new UserError("say how to compress: --int8 or --int4");
+  if (!said) throw new UserError("say how to compress: --int8, --int4 or --prune <share>");
   if (options["int8"] && options["int4"]) throw new UserError("--int8 and --int4: choose one");
   if (options["int4Convolutions"] && !options["int4"]) throw new UserError("--int4-convolutions: is for --int4");
   if (options["verify"] === false && (options["data"] || options["shape"])) {
@@ -229,11 +265,12 @@ async function compress(host: Host, path: string | undefined, options: Options):
       throw new UserError(`--${name}: give the samples it is for with --data`);
     }
   }
+  const asked = { ...options, maxDrop: options["maxDrop"] ?? usualDrop };
   if (options["qat"]) {
     refuseContradictions(options);
     const { runTraining } = await import("./compress-training.js");
-    return runTraining(host, "qat", path, options);
+    return runTraining(host, "qat", path, asked);
   }
   const { runCompress } = await import("./compress-run.js");
-  return runCompress(host, path, options);
+  return runCompress(host, path, asked);
 }

@@ -31,7 +31,7 @@ import {
 } from "./training-describe.js";
 import { type NamedRun, namedFailure } from "./training-failures.js";
 import type { Job, Link, Outcome } from "./training-job.js";
-import { noGain, openGauge, speedOf, warningsOf } from "./training-measure.js";
+import { metricFor, noGain, openGauge, slownessOf, speedOf, warningsOf } from "./training-measure.js";
 import { frozenPatterns, identityOf, trainingSettings } from "./training-options.js";
 import { openSamples, type TrainingSamples } from "./training-samples.js";
 import { modelBytes, writeModelFile } from "./write-model.js";
@@ -65,14 +65,14 @@ export async function distillJob(host: Host, job: Job, link: Link): Promise<Outc
     models.push({ name: job.model, run: session.run });
     const samples = await openSamples(host, options, session.inputs, session.outputs);
     given = samples;
-    const { training, heldOut, metric } = samples;
+    const { training, heldOut } = samples;
     const labelled = training.labels !== undefined;
     const first = await training.read(0);
     // weights that hide in Constant nodes are weights, too
     const normalised = cloneModel(source.model);
     normalise(normalised, source.readExternal, { constantInputs: "keep" });
     const whole = { ...source, model: normalised };
-    const theirs = await sideOf(job.model, normalised, session, first, labelled);
+    const theirs = await sideOf(job.model, normalised, session, first, training.labels);
     const count = Math.min(looks, training.count);
     const looked = await Promise.all(Array.from({ length: count }, (_, at) => training.read(at)));
     const student = await openStudent(host, options, whole, theirs.outputs, looked, link);
@@ -83,7 +83,8 @@ export async function distillJob(host: Host, job: Job, link: Link): Promise<Outc
       frozen: frozenPatterns(options),
       batchNorm: (options["batchNorm"] as "frozen" | "train" | undefined) ?? "frozen",
     });
-    const told = tellEarly(link, unmatchedFreezes(options, model));
+    const slowness = await slownessOf(absolute(host, job.model), student, first, options);
+    const told = tellEarly(link, [...unmatchedFreezes(options, model), ...slowness]);
     const start = student.isNear ? "near" : "apart";
     const temperature = (options["temperature"] as number | undefined) ?? usualTemperature[start];
     const settings = trainingSettings(options, "distill", training.count, start);
@@ -91,7 +92,10 @@ export async function distillJob(host: Host, job: Job, link: Link): Promise<Outc
     const cache = options["cache"] as string | undefined;
     const distillation = await composeDistillation({
       teacher: { ...theirs, model: normalised, readExternal: source.readExternal },
-      student: { ...(await sideOf(student.name, model.copy, before, first, labelled, theirs)), trainable: model },
+      student: {
+        ...(await sideOf(student.name, model.copy, before, first, training.labels, theirs)),
+        trainable: model,
+      },
       isMade: options["student"] === undefined,
       training,
       mix: options["loss"] as string | undefined,
@@ -120,6 +124,7 @@ export async function distillJob(host: Host, job: Job, link: Link): Promise<Outc
       losses: lossesOf(distillation),
       weights: describeWeights(model),
     };
+    const metric = metricFor(samples.metric, theirs.outputs);
     const gauge = await openGauge(session.run, session.inputs, heldOut, metric, theirs.outputs);
     const work: Work = {
       model,

@@ -6,6 +6,7 @@ import { openSession, type Session } from "../engine/session.js";
 import { UserError } from "../errors.js";
 import { encodeModel, type ModelProto, type ReadExternal } from "../formats/onnx.js";
 import { checkGraphs } from "../graph/check.js";
+import { cloneModel } from "../graph/clone.js";
 import { formatNumberOf } from "../render/quantities.js";
 import type { SourceFile, StudentSource } from "../render/training-result.js";
 import { refuseQuantized } from "./compress-refusals.js";
@@ -51,6 +52,8 @@ export async function openStudent(
   const path = options["student"] as string | undefined;
   if (path !== undefined) return studentFile(host, path);
   const { model } = teacher;
+  const width = options["studentWidth"] as number | undefined;
+  if (width !== undefined) return narrowStudent(options, teacher, width, samples[0]!);
   const layers = options["studentLayers"] as number | readonly number[] | undefined;
   const plan =
     typeof layers === "object"
@@ -75,6 +78,15 @@ export async function openStudent(
     words,
     layers: plan.layers.map(({ name, parameters, kept: own, why }) => ({ name, parameters, kept: own, why })),
   });
+}
+
+/** A student of all layers of the teacher, each with the same share of its channels: those of the largest weights. */
+async function narrowStudent(options: Options, teacher: ModelFile, width: number, sample: Batch): Promise<Student> {
+  const { openSubject } = await import("./prune-subject.js");
+  const { narrowed } = await import("./prune-narrow.js");
+  const subject = await openSubject({ ...teacher, model: cloneModel(teacher.model) }, options, sample);
+  const { model, words } = narrowed(subject, width);
+  return madeStudent(model, teacher, false, { words: `${teacher.path} with ${words}`, layers: [] });
 }
 
 /** A student of just these layers of the teacher, by number. */

@@ -8,6 +8,7 @@ import { isBroken } from "../evaluate/agreement.js";
 import { encodeModel } from "../formats/onnx.js";
 import { checkGraphs } from "../graph/check.js";
 import { exposeValues } from "../graph/expose.js";
+import { toFloat32Inside } from "../graph/float32-inside.js";
 import { normalise } from "../graph/normalise/index.js";
 import { raiseOpset } from "../graph/opset.js";
 import { planQuantization } from "../quantize/plan.js";
@@ -42,7 +43,7 @@ import {
 } from "./training-describe.js";
 import { type NamedRun, namedFailure } from "./training-failures.js";
 import type { Job, Link, Outcome } from "./training-job.js";
-import { noGain, openGauge, speedOf, warningsOf } from "./training-measure.js";
+import { metricFor, noGain, openGauge, speedOf, warningsOf } from "./training-measure.js";
 import { frozenPatterns, identityOf, trainingSettings } from "./training-options.js";
 import { openSamples, type TrainingSamples } from "./training-samples.js";
 import { type WrittenModel, writeModelFile } from "./write-model.js";
@@ -72,15 +73,16 @@ export async function qatJob(host: Host, job: Job, link: Link): Promise<Outcome>
     models.push({ name: job.model, run: original.run });
     const samples = await openSamples(host, options, original.inputs, original.outputs);
     given = samples;
-    const { training, heldOut, metric } = samples;
+    const { training, heldOut } = samples;
     const labelled = training.labels !== undefined;
     const first = await training.read(0);
-    const outputs = describeOutputs(source.model, floatShapes(await original.run(first)), labelled);
-    const { loss, losses } = lossOf(options, outputs, labelled);
+    const outputs = describeOutputs(source.model, floatShapes(await original.run(first)), training.labels);
+    const { loss, losses } = lossOf(options, outputs, training.labels);
     const { passes } = normalise(source.model, readExternal, {
       constantInputs: options["freezeInputs"] ? "freeze" : "keep",
     });
     raiseOpset(source.model, job.model, 13, readExternal);
+    const { tensors: halves } = toFloat32Inside(source.model, readExternal);
     const { weights: quantize, activations, ranges } = settingsOf(options, true);
     checkWork(job.model, planQuantization(source.model, quantize));
     const staging = stagingAt(host, job.staging.label, job.staging.folder, () => {});
@@ -121,7 +123,7 @@ export async function qatJob(host: Host, job: Job, link: Link): Promise<Outcome>
     const settings = trainingSettings(options, "qat", training.count);
     let data: TrainingData = training;
     if (loss.labels > 0) {
-      const classes = outputs.find(({ kind }) => kind === "classes");
+      const classes = outputs.find(({ name }) => name === loss.labelled);
       if (!classes) throw new UserError(`--labels: ${job.model} has no output of classes`);
       data = withLabels(training, training.labels!, labelExtra, classes);
     }
@@ -149,9 +151,16 @@ export async function qatJob(host: Host, job: Job, link: Link): Promise<Outcome>
       },
       losses,
       weights: describeWeights(qat.model),
-      notes: [...passes.map(({ words }) => words), ...qat.model.notes],
+      notes: [
+        ...passes.map(({ words }) => words),
+        ...(halves > 0
+          ? [`${halves} 16-bit tensors are float32 in training and in the file; inputs and outputs stay`]
+          : []),
+        ...qat.model.notes,
+      ],
       activations: qat.twin.activations.length,
     };
+    const metric = metricFor(samples.metric, outputs);
     const gauge = await openGauge(original.run, original.inputs, heldOut, metric);
     const work: Work = {
       model: qat.model,

@@ -1,4 +1,5 @@
 import type { Options } from "../cli.js";
+import type { Label } from "../data/labels.js";
 import { parseMix } from "../distill/mix.js";
 import type { ModelOutput } from "../distill/outputs.js";
 import { UserError } from "../errors.js";
@@ -9,7 +10,7 @@ import type { LossPart } from "../render/training-result.js";
 export function lossOf(
   options: Options,
   outputs: readonly ModelOutput[],
-  labelled: boolean,
+  labels: readonly Label[] | undefined,
 ): { readonly loss: QatLoss; readonly losses: readonly LossPart[] } {
   const text = options["loss"] as string | undefined;
   const mix = text === undefined ? undefined : parseMix(text);
@@ -20,20 +21,24 @@ export function lossOf(
       );
     }
   }
-  const labels = mix ? (mix.get("hard") ?? 0) : labelled ? 0.5 : 0;
-  const teacher = mix ? (mix.get("soft") ?? 0) : labelled ? 0.5 : 1;
+  // texts are for metrics alone
+  const classes = labels?.some((label) => typeof label !== "string") ?? false;
+  const hard = mix ? (mix.get("hard") ?? 0) : classes ? 0.5 : 0;
+  const teacher = mix ? (mix.get("soft") ?? 0) : classes ? 0.5 : 1;
   // few bits lead a deep model astray where the outputs alone do not show it
   const features = mix ? (mix.get("hidden") ?? 0) : options["int4"] ? 1 : 0;
-  if (labels > 0 && !labelled) throw new UserError("--loss hard: give the labels with --labels");
+  if (hard > 0 && !labels) throw new UserError("--loss hard: give the labels with --labels");
   const names = outputs.map(({ name }) => name);
+  const own = outputs.find((output) => output.labelled)?.name;
   const part = (term: string, weight: number, words: string, pairs: LossPart["pairs"]): readonly LossPart[] =>
     weight > 0 ? [{ term, weight, words, pairs }] : [];
   return {
     loss: {
-      labels,
+      labels: hard,
       teacher,
       features,
       temperature: 1,
+      ...(own === undefined ? {} : { labelled: own }),
       logits: outputs.flatMap(({ name, value, kind }) => (kind === "classes" && value === name ? [name] : [])),
     },
     losses: [
@@ -44,7 +49,7 @@ export function lossOf(
         names.map((name) => ({ student: name, teacher: name })),
       ),
       ...part("hidden", features, "distance to its values inside, over their power", []),
-      ...part("hard", labels, "cross-entropy with the labels", [{ student: names[0] ?? "", teacher: "labels" }]),
+      ...part("hard", hard, "cross-entropy with the labels", [{ student: own ?? "", teacher: "labels" }]),
     ],
   };
 }

@@ -5,15 +5,16 @@ import type { LabelledSamples } from "../data/labels.js";
 import { lookAhead } from "../data/look-ahead.js";
 import { emptyDamage } from "../distill/damage.js";
 import type { ModelOutput } from "../distill/outputs.js";
-import { openSession } from "../engine/session.js";
+import { openSession, type Session } from "../engine/session.js";
 import { type Agreement, isBroken, type Run, type RunAt } from "../evaluate/agreement.js";
 import { type Drop, type Evaluation, evaluateCandidate, rememberOutputs } from "../evaluate/drop.js";
-import type { Metric } from "../evaluate/metric.js";
+import { type Metric, topOneAccuracy, topOneAccuracyOf } from "../evaluate/metric.js";
 import type { ModelScore, TrainingCourse } from "../render/training-result.js";
 import { numbersOf } from "../tensor/numbers.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { Score } from "../train/task.js";
 import { compareSpeed } from "./compress-speed.js";
+import type { Student } from "./distill-student.js";
 
 /** Outputs of the reference that are kept, in bytes. */
 const maxRemembered = 256e6;
@@ -102,6 +103,12 @@ function measuredBy({ kind, value, candidate }: Measured["drop"]): number {
   return kind === "metric" ? candidate! : kind === "disagreement" ? 1 - value : value;
 }
 
+/** The metric that labels call for: of the output that they are for. A metric of the user's is taken as it is. */
+export function metricFor(metric: Metric | undefined, outputs: readonly ModelOutput[]): Metric | undefined {
+  const own = outputs.find(({ labelled }) => labelled);
+  return metric === topOneAccuracy && own ? topOneAccuracyOf(own.name, own.axis, outputs.length > 1) : metric;
+}
+
 /** An evaluation whose drop is how far outputs are from the reference's. */
 async function divergence(
   taught: readonly ModelOutput[],
@@ -166,18 +173,19 @@ function rememberAhead(reference: Run, inputs: readonly DeclaredInput[], heldOut
   };
 }
 
-/** CPU time of a file over another's; null with --speed-seconds 0. */
+/** CPU time of a model over that of a file; null with --speed-seconds 0. It takes so long, or `most` seconds. */
 export async function speedOf(
   original: string,
-  candidate: string,
+  candidate: string | (() => Promise<Session>),
   sample: Batch,
   options: Options,
+  most = Number.POSITIVE_INFINITY,
 ): Promise<RatioVerdict | null> {
-  const seconds = options["speedSeconds"] as number;
+  const seconds = Math.min(most, options["speedSeconds"] as number);
   if (seconds === 0) return null;
   const before = await openSession(original);
   try {
-    const after = await openSession(candidate);
+    const after = await (typeof candidate === "string" ? openSession(candidate) : candidate());
     try {
       return await compareSpeed(before.run, after.run, sample, seconds);
     } finally {
@@ -186,6 +194,26 @@ export async function speedOf(
   } finally {
     await before.close();
   }
+}
+
+/** Seconds for a look at the speed of a student before it is trained. */
+const speedLook = 1;
+
+/** What is to be known before training of a student of lower rank, which is made by what it loses, not by its time. */
+export async function slownessOf(
+  teacher: string,
+  { isNear, open }: Pick<Student, "isNear" | "open">,
+  sample: Batch,
+  options: Options,
+): Promise<readonly string[]> {
+  return isNear ? slowerWords(await speedOf(teacher, () => open(1), sample, options, speedLook)) : [];
+}
+
+export function slowerWords(speed: RatioVerdict | null): readonly string[] {
+  if (speed?.verdict !== "slower" || speed.ratio === null) return [];
+  return [
+    `the student takes ${speed.ratio.toFixed(2)} of the teacher's CPU time on a sample: products of lower rank are smaller, but twice as many; one of fewer layers (--student-layers) is faster`,
+  ];
 }
 
 /** What is said where training did harm, and what was written instead. */

@@ -47,6 +47,11 @@ export const trainingGroups = {
   ],
 } as const;
 
+/** Options of each by name. */
+export const [ofDistillation, ofTraining] = Object.values(
+  trainingGroups,
+) as readonly (readonly string[])[] as readonly [readonly string[], readonly string[]];
+
 /** The options of distillation alone. */
 export function distillOptions(): Option[] {
   return [
@@ -60,7 +65,10 @@ export function distillOptions(): Option[] {
       "--student-params <share>",
       "make the student from the teacher, of at most this share of its size, e.g. 70%",
     ).argParser(share),
-    new Option("--student-width <share>", "waits for structured pruning"),
+    new Option(
+      "--student-width <share>",
+      "make the student from the teacher, with this share of the channels of each layer, e.g. 50%",
+    ).argParser(share),
     new Option(
       "--pairs <student:teacher>",
       "layers that are compared by losses of layers, by number or value: 0:1,1:3 (default: found)",

@@ -73,7 +73,7 @@ export async function composeDistillation(settings: DistillationSettings): Promi
     mask: maskInput(student.inputs, first),
     topClasses: topValues.length > 0,
   });
-  const classes = outputs.find(({ kind }) => kind === "classes");
+  const classes = outputsOf("hard", outputs).find(({ kind }) => kind === "classes");
   if (mix.has("hard") && !classes) {
     throw new UserError("--loss hard: the models have no output of classes for labels");
   }

@@ -78,7 +78,7 @@ function isClasses(label: Label): boolean {
   return typeof label !== "string";
 }
 
-/** What a model's outputs call for. Labels are classes of the first output that has classes. */
+/** What a model's outputs call for. */
 function defaultMix(outputs: Kinds, labelled: boolean): LossMix {
   const mix = new Map<OutputTerm | LayerTerm, number>();
   if (outputs.some(({ kind }) => kind === "classes")) {

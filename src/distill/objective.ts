@@ -31,6 +31,8 @@ export interface OutputPair {
   readonly teacher: string;
   /** Of classes or features. */
   readonly axis: number;
+  /** Whether labels are for it. */
+  readonly labelled?: true;
 }
 
 /** What a value is to its layer. Keys are as they stand in the product of query and key: [N, H, d, T]. */
@@ -67,7 +69,7 @@ export function topExtras(value: string): readonly [classes: string, shares: str
   return [`teacher:${value}:classes`, `teacher:${value}:shares`];
 }
 
-/** The extra that holds the labels: int64 of the positions of the first output that has classes. */
+/** The extra that holds the labels: int64 of the positions of the output they are for. */
 export const labelExtra = "label";
 
 const outputLosses: Readonly<Record<Exclude<OutputTerm, "hard">, Loss>> = {
@@ -106,6 +108,8 @@ function pairsOf(term: LayerTerm, layers: readonly LayerPair[]): readonly LayerP
 
 /** The pairs of outputs a term looks at: those with classes, or those with values; all where there are no such. */
 export function outputsOf<Pair extends OutputPair>(term: OutputTerm, outputs: readonly Pair[]): readonly Pair[] {
+  const labelled = outputs.filter((pair) => pair.labelled);
+  if (term === "hard" && labelled.length > 0) return labelled;
   const kind = term === "mse" ? "values" : "classes";
   const found = outputs.filter((pair) => pair.kind === kind);
   return found.length > 0 ? found : outputs;
@@ -209,7 +213,7 @@ function layerLoss(
   });
 }
 
-/** What counts in a batch: the positions of the first output with classes (or the first of all) that are not left out. */
+/** What counts in a batch: the positions of the labels' output, or the first with classes (or of all), that are not left out. */
 function weightOf(
   context: ObjectiveContext,
   outputs: readonly OutputPair[],
@@ -217,12 +221,13 @@ function weightOf(
   mask: Value | undefined,
 ): Value | undefined {
   const { b } = context;
-  const pair = outputsOf("soft", outputs)[0];
+  const byLabels = mix.has("hard") && mix.size === 1;
+  const pair = outputsOf(byLabels ? "hard" : "soft", outputs)[0];
   if (!pair) return undefined;
   const { shape } = studentValue(context, pair.student);
   const fitting = fittingMask(mask, shape, pair.axis);
   const positions = shapeWithout(shape, [pair.axis]);
-  if (mix.has("hard") && mix.size === 1) {
+  if (byLabels) {
     const labels = extraOf(context, labelExtra);
     return countOf(b, labelMask(b, labels, shape[pair.axis]!, fitting), positions);
   }

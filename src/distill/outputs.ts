@@ -1,7 +1,8 @@
+import type { Label } from "../data/labels.js";
 import type { ModelProto, NodeProto } from "../formats/onnx.js";
 import { axisOf } from "../graph/builder.js";
 import { intAttribute, isStandard } from "../graph/node.js";
-import type { Tensor } from "../tensor/tensor.js";
+import { elementCount, type Tensor } from "../tensor/tensor.js";
 
 /** An output of a model as distillation looks at it. */
 export interface ModelOutput {
@@ -15,6 +16,8 @@ export interface ModelOutput {
   readonly axis: number;
   /** The output's; that of `value` is the same. */
   readonly shape: readonly number[];
+  /** Whether labels are for it. */
+  readonly labelled?: true;
 }
 
 /** Shapes of the floats among outputs. */
@@ -25,12 +28,13 @@ export function floatShapes(outputs: ReadonlyMap<string, Tensor>): ReadonlyMap<s
 
 /**
  * What each floating-point output is, by the node that makes it: behind a Softmax or LogSoftmax lie logits; all else are
- * values, except that `labelled` models without a Softmax give logits over the last axis. `shapes` are those of one run.
+ * values, except that labels say which output is logits over its last axis where no Softmax follows. `shapes` are those
+ * of one run, on the first sample that has one of the `labels`.
  */
 export function describeOutputs(
   model: ModelProto,
   shapes: ReadonlyMap<string, readonly number[]>,
-  labelled: boolean,
+  labels: readonly Label[] | undefined,
 ): readonly ModelOutput[] {
   const makers = new Map<string, NodeProto>();
   for (const node of model.graph!.node) for (const name of node.output) if (name) makers.set(name, node);
@@ -51,12 +55,31 @@ export function describeOutputs(
     }
     return [{ name, value: name, kind: "values", axis: last, shape }];
   });
-  if (!labelled || found.some(({ kind }) => kind === "classes")) return found;
-  // labels say that there are classes; a sigmoid gives none of them
-  const first = found.find(
-    ({ name, shape }) => (shape.at(-1) ?? 0) >= 2 && throughIdentity(makers, name)?.opType !== "Sigmoid",
+  if (!labels) return found;
+  const classes = found.filter(({ kind }) => kind === "classes");
+  // a sigmoid gives no classes
+  const logits = found.filter(
+    ({ name, kind, shape }) =>
+      kind === "values" && (shape.at(-1) ?? 0) >= 2 && throughIdentity(makers, name)?.opType !== "Sigmoid",
   );
-  return found.map((output) => (output === first ? { ...output, kind: "classes" } : output));
+  const own = labelledOf(classes, labels) ?? labelledOf(logits, labels) ?? classes[0] ?? logits[0];
+  return found.map((output) => (output === own ? { ...output, kind: "classes", labelled: true } : output));
+}
+
+/** The output that labels fit: as many positions, and all classes there; of several that with the fewest classes. */
+function labelledOf(outputs: readonly ModelOutput[], labels: readonly Label[]): ModelOutput | undefined {
+  const lists = labels.map((label) => (typeof label === "number" ? [label] : label));
+  const [first] = lists;
+  if (first === undefined || lists.some((list) => typeof list === "string")) return undefined;
+  const most = (lists as readonly (readonly number[])[]).reduce(
+    (top, list) => list.reduce((one, label) => Math.max(one, label), top),
+    0,
+  );
+  const fitting = outputs.filter(
+    ({ shape, axis }) => shape[axis]! > most && elementCount(shape) / shape[axis]! === first.length,
+  );
+  const widths = fitting.map(({ shape, axis }) => shape[axis]!);
+  return fitting[widths.indexOf(Math.min(...widths))];
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { Batch, DeclaredInput } from "../data/batch.js";
+import type { Label } from "../data/labels.js";
 import type { Session } from "../engine/session.js";
 import { UserError } from "../errors.js";
 import type { ModelProto } from "../formats/onnx.js";
@@ -21,7 +22,7 @@ export interface NamedPair extends OutputPair {
 }
 
 /**
- * A side by one run; `model` is what its file holds, in the form that is looked at. Throws a UserError that names both
+ * A side by one run on the first sample; `model` is what its file holds, in the form that is looked at. Throws a UserError that names both
  * where it takes other inputs than the `other` side, whose sample it is.
  */
 export async function sideOf(
@@ -29,12 +30,12 @@ export async function sideOf(
   model: ModelProto,
   { inputs, run }: Pick<Session, "inputs" | "run">,
   sample: Batch,
-  labelled: boolean,
+  labels: readonly Label[] | undefined,
   other?: Side,
 ): Promise<Side> {
   if (other) checkInputs(other, { name, inputs });
   const fitting = new Map([...sample].filter(([input]) => inputs.some((one) => one.name === input)));
-  return { name, inputs, outputs: describeOutputs(model, floatShapes(await run(fitting)), labelled) };
+  return { name, inputs, outputs: describeOutputs(model, floatShapes(await run(fitting)), labels) };
 }
 
 /** The input that tells padding from sequence: [N, T], called a mask. */
@@ -67,6 +68,7 @@ export function pairOutputs(teacher: Side, student: Side): readonly NamedPair[] 
     return {
       ...{ name: output.name, teacherName: other.name, kind, axis, shape: output.shape },
       ...{ student: output.value, teacher: other.value },
+      ...(output.labelled || other.labelled ? { labelled: true } : {}),
     };
   });
 }

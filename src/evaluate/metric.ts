@@ -2,7 +2,7 @@ import type { Batch } from "../data/batch.js";
 import type { Label } from "../data/labels.js";
 import { UserError } from "../errors.js";
 import { numbersOf } from "../tensor/numbers.js";
-import type { Tensor } from "../tensor/tensor.js";
+import { elementCount, type Tensor } from "../tensor/tensor.js";
 
 /** One sample with what the model made of it. */
 interface Scored {
@@ -30,37 +30,53 @@ export interface Metric {
 export const topOneAccuracy: Metric = {
   name: "top-1 accuracy",
   higherIsBetter: true,
-  score({ at, outputs, label }) {
-    const classes = typeof label === "number" ? [label] : label;
-    if (classes === undefined || typeof classes === "string") {
-      throw new UserError(
-        `--labels: sample ${at + 1} has ${label === undefined ? "no label" : `the text ${JSON.stringify(label)}`}; top-1 accuracy wants class numbers (a --metric file can score texts)`,
-      );
-    }
+  score: ({ at, outputs, label }) => {
     const output = [...outputs.values()].find(({ dtype, shape }) => dtype !== "string" && (shape.at(-1) ?? 0) >= 2);
-    if (!output) throw new UserError("--labels: no output of the model has class scores; give a --metric file");
-    const width = output.shape.at(-1)!;
-    const scores = numbersOf(output);
-    const rows = scores.length / width;
-    if (rows !== classes.length) {
-      throw new UserError(
-        `--labels: sample ${at + 1} has ${classes.length} labels, the model gives scores for ${rows} rows of ${width} classes`,
-      );
-    }
-    let right = 0;
-    classes.forEach((wanted, row) => {
-      if (!Number.isInteger(wanted) || wanted < 0 || wanted >= width) {
-        throw new UserError(`--labels: sample ${at + 1} has class ${wanted}; the model has classes 0 to ${width - 1}`);
-      }
-      let best = 0;
-      for (let column = 1; column < width; column++) {
-        if (scores[row * width + column]! > scores[row * width + best]!) best = column;
-      }
-      if (best === wanted) right++;
-    });
-    return { value: right / rows, weight: rows };
+    return scoreOf(at, label, output, (output?.shape.length ?? 0) - 1);
   },
 };
+
+/** The same for the output of that name, whose classes lie along an axis; named in reports as one of `several`. */
+export function topOneAccuracyOf(name: string, axis: number, several: boolean): Metric {
+  return {
+    name: several ? `${topOneAccuracy.name} of "${name}"` : topOneAccuracy.name,
+    higherIsBetter: true,
+    score: ({ at, outputs, label }) => scoreOf(at, label, outputs.get(name), axis),
+  };
+}
+
+/** Rows are the positions of an output without its axis of classes, in their order. */
+function scoreOf(at: number, label: Label | undefined, output: Tensor | undefined, axis: number) {
+  const classes = typeof label === "number" ? [label] : label;
+  if (classes === undefined || typeof classes === "string") {
+    throw new UserError(
+      `--labels: sample ${at + 1} has ${label === undefined ? "no label" : `the text ${JSON.stringify(label)}`}; top-1 accuracy wants class numbers (a --metric file can score texts)`,
+    );
+  }
+  if (!output) throw new UserError("--labels: no output of the model has class scores; give a --metric file");
+  const width = output.shape[axis]!;
+  const scores = numbersOf(output);
+  const rows = scores.length / width;
+  if (rows !== classes.length) {
+    throw new UserError(
+      `--labels: sample ${at + 1} has ${classes.length} labels, the model gives scores for ${rows} rows of ${width} classes`,
+    );
+  }
+  const step = elementCount(output.shape.slice(axis + 1));
+  let right = 0;
+  classes.forEach((wanted, row) => {
+    if (!Number.isInteger(wanted) || wanted < 0 || wanted >= width) {
+      throw new UserError(`--labels: sample ${at + 1} has class ${wanted}; the model has classes 0 to ${width - 1}`);
+    }
+    const start = Math.floor(row / step) * step * width + (row % step);
+    let best = 0;
+    for (let column = 1; column < width; column++) {
+      if (scores[start + column * step]! > scores[start + best * step]!) best = column;
+    }
+    if (best === wanted) right++;
+  });
+  return { value: right / rows, weight: rows };
+}
 
 /** The metric of a user's module: its export `metric`, checked. `name` is the file as the user knows it. */
 export function metricOfModule(module: Readonly<Record<string, unknown>>, name: string, option = "--metric"): Metric {

@@ -38,10 +38,10 @@ function isDefault({ domain }: { readonly domain: string }): boolean {
 }
 
 /** IR versions that came with these opsets. */
-const irVersionOf: Readonly<Record<RaisedOpset, number>> = { 13: 7, 21: 10 };
+const irVersionOf: Readonly<Record<RaisedOpset, number>> = { 13: 7, 17: 8, 21: 10 };
 
-/** The opsets a model can be raised to: 13 brought scales per channel, 21 scales per block and 4-bit integers. */
-export type RaisedOpset = 13 | 21;
+/** The opsets a model can be raised to: 13 brought scales per channel, 17 LayerNormalization, 21 scales per block and 4-bit integers. */
+export type RaisedOpset = 13 | 17 | 21;
 
 /**
  * Raises the default operator set (to 13 unless told otherwise), rewriting the operators whose definition changed, and

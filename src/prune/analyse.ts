@@ -7,6 +7,9 @@ import { rows as usualRows } from "./rows/index.js";
 import { findForms } from "./shapes.js";
 import { followAxes, type Structure } from "./structure.js";
 
+/** The first way of reading (whole heads) is left for one with this much more of the parameters prunable. */
+const worthIt = 0.02;
+
 /**
  * What can be removed from a model for inputs of these shapes. The model must be as normalisation leaves it. Nodes that can
  * be read in several ways are read in the one that leaves most of the parameters prunable.
@@ -21,13 +24,14 @@ export async function analyseModel(
   const forms = await findForms(model, view, feeds, readExternal);
   const read = (readings: ReadonlyMap<string, number>) => {
     const { structure, options } = followAxes(model, forms, view, rows, readExternal, readings);
-    return { structure, options, prunable: createCostModel(structure).prunable, readings };
+    const { prunable, whole } = createCostModel(structure);
+    return { structure, options, prunable, readings, more: worthIt * whole.parameters };
   };
   let best = read(new Map());
   for (const [signature, count] of best.options) {
     for (let way = 1; way < count; way++) {
       const other = read(new Map([...best.readings, [signature, way]]));
-      if (other.prunable > best.prunable) best = other;
+      if (other.prunable > best.prunable + best.more) best = other;
     }
   }
   return best.structure;

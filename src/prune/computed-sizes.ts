@@ -1,4 +1,4 @@
-import { type GraphProto, makeTensor, type NodeProto, type TensorProto } from "../formats/onnx.js";
+import { type GraphProto, makeTensor, type NodeProto, readTensor, type TensorProto } from "../formats/onnx.js";
 import type { FreshName } from "../graph/names.js";
 import { intAttribute, isStandard, makeNode } from "../graph/node.js";
 import type { ModelView, Scope } from "../graph/scope.js";
@@ -198,6 +198,10 @@ export function endsInSizes(
   });
 }
 
+const nothingElsewhere = (): never => {
+  throw new Error("sizes are held by the model");
+};
+
 /** A node of the model that is being mended, and the graph it lies in. */
 export interface SizeReader {
   readonly graph: GraphProto;
@@ -243,13 +247,25 @@ export function setComputedSize(
   const part = (piece: string, from: number, to: number): string => {
     return make("Slice", [piece, store([from]), store([to]), store([0])]);
   };
+  // a name that the model did not have is of an earlier change
+  const constantOf = (piece: string): Tensor | undefined => {
+    const stored = lengthOf(piece) === undefined ? storedOf.get(piece) : undefined;
+    return stored ? readTensor(stored, nothingElsewhere) : constant(piece);
+  };
+  const whole = typeof size === "number" ? constantOf(name) : undefined;
+  if (whole) {
+    node.input[input] = store(
+      Array.from(whole.data as BigInt64Array, (value, index) => (index === at ? Number(size) : Number(value))),
+    );
+    return;
+  }
   let first = 0;
   const parts = pieces.flatMap((piece) => {
     const count = pieces.length === 1 && piece === name ? length : pieceLength(piece)!;
     const place = at - first;
     first += count;
     if (place < 0 || place >= count) return [piece];
-    const known = constant(piece);
+    const known = constantOf(piece);
     if (known && typeof size === "number") {
       return [
         store(Array.from(known.data as BigInt64Array, (value, index) => (index === place ? size : Number(value)))),

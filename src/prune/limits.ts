@@ -1,6 +1,6 @@
 import type { TensorProto } from "../formats/onnx.js";
 import type { ChannelGroup } from "./groups.js";
-import { convolutionWeights, widthOf } from "./rounding.js";
+import { convolutionWeights, type Width, widthOf } from "./rounding.js";
 import type { Limits, Selection } from "./settings.js";
 import { nodeName, type Structure } from "./structure.js";
 
@@ -33,7 +33,8 @@ export function allowancesOf(structure: Structure, groups: readonly ChannelGroup
     if (limits.only.length > 0 && !limits.only.some(fits)) return whole("only");
     if (group.normalisations > 1 && !limits.hidden) return whole("hidden");
     const share = limits.limits.find(({ pattern }) => fits(pattern))?.share ?? limits.limit;
-    return { group, ...levelsOf(group, share, limits, convolutions) };
+    const width = widthOf(structure, group, convolutions);
+    return { group, ...levelsOf(group.channels.length, share, width, limits) };
   });
   const every = new Set([...names.values()].flatMap((own) => [...own]));
   const idle = (patterns: readonly RegExp[], of: "keep" | "only" | "limits") =>
@@ -52,23 +53,21 @@ export function allowancesOf(structure: Structure, groups: readonly ChannelGroup
 }
 
 function levelsOf(
-  group: ChannelGroup,
+  count: number,
   share: number,
+  { each, fixed }: Width,
   { round, minChannels }: Limits,
-  convolutions: ReadonlySet<TensorProto>,
 ): Omit<Allowance, "group"> {
-  const count = group.channels.length;
-  const { each, step } = widthOf(group, round, convolutions);
   // a share such as 0.9 of 10 channels is not quite 9 in binary
   const byLimit = count - Math.floor(share * count + 1e-9);
   const byWidth = Math.ceil(minChannels / each);
-  const least = Math.max(1, byLimit, byWidth);
   const levels = [0];
-  let kept = Math.floor((count - 1) / step) * step;
-  for (; kept >= least && kept > 0; kept -= step) levels.push(count - kept);
-  // what forbids the next step down
-  if (kept < 1) return { levels, bound: step > 1 ? "round" : "one" };
-  return { levels, bound: byLimit >= byWidth ? "limit" : "min-channels" };
+  for (let kept = count - 1; kept > 0; kept--) {
+    if ((kept * each + fixed) % round !== 0) continue;
+    if (kept < byLimit || kept < byWidth) return { levels, bound: byLimit >= byWidth ? "limit" : "min-channels" };
+    levels.push(count - kept);
+  }
+  return { levels, bound: round > 1 ? "round" : "one" };
 }
 
 /** The names of each stored tensor and of the nodes that read it. */

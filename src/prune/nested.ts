@@ -1,14 +1,55 @@
 import type { GraphProto, NodeProto } from "../formats/onnx.js";
+import type { Scope } from "../graph/scope.js";
 import { bodyPorts, graphAttribute } from "./bodies.js";
-import type { Axis } from "./labels.js";
+import type { Axis, Freeze } from "./labels.js";
 import { type AxedValue, type NodeAt, NotFollowed } from "./row.js";
 
 /** A graph inside a node. */
-export interface Body {
+interface Body {
   /** Gives its own inputs axes, then follows its nodes; inputs without some stay. */
   follow(inputs: ReadonlyMap<string, readonly Axis[]>): void;
   /** A value as the graph sees it, after that; an input's shape also before. Undefined where it is not known. */
   value(name: string): AxedValue | undefined;
+}
+
+/** What following nested graphs needs of the model around them. */
+interface Around {
+  formOf(scope: Scope, name: string): { readonly shape: readonly number[] } | undefined;
+  /** Gives a value its axes. */
+  give(scope: Scope, name: string, axes: readonly Axis[]): void;
+  /** Follows the nodes of a graph. */
+  visit(scope: Scope): void;
+  value(scope: Scope, name: string): AxedValue | undefined;
+  freeze(scope: Scope, name: string, cause: Freeze): void;
+}
+
+/** The graphs of one node. */
+export function followInside(scope: Scope, graphs: readonly GraphProto[], around: Around) {
+  const inside = graphs.length > 0 ? scope.children.filter(({ graph }) => graphs.includes(graph)) : [];
+  const followed = new Set<Scope>();
+  const follow = (child: Scope, inputs: ReadonlyMap<string, readonly Axis[]>): void => {
+    followed.add(child);
+    for (const { name } of child.graph.input) {
+      around.give(child, name, inputs.get(name) ?? (around.formOf(child, name)?.shape ?? []).map(() => null));
+    }
+    around.visit(child);
+  };
+  return {
+    bodyOf(graph: GraphProto): Body {
+      const child = inside.find((each) => each.graph === graph)!;
+      return {
+        follow: (inputs) => follow(child, inputs),
+        value: (name) => (name ? around.value(child, name) : undefined),
+      };
+    },
+    /** Follows for its own sake what is not followed yet; nothing of it leaves. */
+    keep(cause: Freeze): void {
+      for (const child of inside) {
+        if (!followed.has(child)) follow(child, new Map());
+        for (const { name } of child.graph.output) around.freeze(child, name, cause);
+      }
+    },
+  };
 }
 
 type OutputAxes = readonly (readonly Axis[])[];

@@ -6,6 +6,16 @@ import type { Limits, Measure } from "./settings.js";
 
 const measured: Readonly<Record<Measure, string>> = { params: "parameters", flops: "FLOPs", channels: "channels" };
 
+/** A target that can be refused in words, but had nearly: `nearest` is the share that can. */
+export class OutOfReach extends UserError {
+  constructor(
+    message: string,
+    readonly nearest: number,
+  ) {
+    super(message);
+  }
+}
+
 /** No axis of the model is free: tells what holds most of the weights. */
 export function nothingPrunable(ratio: number, frozen: readonly FrozenAxis[]): UserError {
   const reasons = new Map<string, number>();
@@ -52,7 +62,7 @@ export function tooMuch(
   most: number,
   allowances: readonly Allowance[],
   { limit, round, minChannels, hidden, keep, only }: Limits,
-): UserError {
+): OutOfReach {
   // rounded down, so that it can be asked for
   const largest = Math.floor(most * (most < 0.1 ? 1000 : 100) + 1e-9) / (most < 0.1 ? 1000 : 100);
   const binding = new Set(allowances.map(({ bound }) => bound));
@@ -65,12 +75,18 @@ export function tooMuch(
     ...(binding.has("only") && only.length > 0 ? ["more in --only"] : []),
   ];
   const more = ways.length > 0 ? `; ${ways.join(", ")} would allow more` : "; the rest cannot be taken out";
-  return new UserError(`--prune ${ratio}: at most ${largest} of the ${measured[by]} can go with these limits${more}`);
+  return new OutOfReach(
+    `--prune ${ratio}: at most ${largest} of the ${measured[by]} can go with these limits${more}`,
+    largest,
+  );
 }
 
 /** Even the smallest step takes over twice the target. */
-export function nothingSmallEnough(ratio: number, by: Measure, least: number, { round }: Limits): UserError {
+export function nothingSmallEnough(ratio: number, by: Measure, least: number, { round }: Limits): OutOfReach {
   const smallest = Math.ceil(least * 1000) / 1000;
   const remedy = round > 1 ? `ask for that, or for a smaller --round than ${round}` : "ask for that";
-  return new UserError(`--prune ${ratio}: the smallest step takes ${smallest} of the ${measured[by]}; ${remedy}`);
+  return new OutOfReach(
+    `--prune ${ratio}: the smallest step takes ${smallest} of the ${measured[by]}; ${remedy}`,
+    smallest,
+  );
 }

@@ -2,12 +2,12 @@ import type { TensorProto } from "../formats/onnx.js";
 import type { ChannelGroup } from "./groups.js";
 import { operatorOf, type Structure } from "./structure.js";
 
-/** How the channels of a group make up a width. */
+/** How the channels of a group make up the length of an axis. */
 export interface Width {
   /** Indices that one channel has. */
   readonly each: number;
-  /** Channels are kept in multiples of this, so that the width is a multiple of what is wanted. */
-  readonly step: number;
+  /** Indices of others there, which stay. */
+  readonly fixed: number;
 }
 
 /** Weights of convolutions, whose kernels are the ones that odd widths make slow. */
@@ -24,21 +24,26 @@ export function convolutionWeights({ view }: Structure): ReadonlySet<TensorProto
 }
 
 /**
- * The width that is to stay a multiple of `round`: that of the convolutions a group has, else its longest axis (attention
- * heads: channels times the width of a head). Axes that others share a part of come last: where every group on one has a
- * round width of its own, so has the axis.
+ * The width that is to stay a multiple: that of a convolution that a group has for itself, else of its longest axis
+ * (attention heads: channels times the width of a head), else together with indices that stay anyway. Where several
+ * groups share every axis, each has a round width of its own, and so has the axis.
  */
-export function widthOf(group: ChannelGroup, round: number, convolutions: ReadonlySet<TensorProto>): Width {
-  const count = group.channels.length;
-  const alone = group.axes.filter(({ tensor, axis, width }) => Number(tensor.dims[axis]!) === count * width);
-  const convolved = alone.filter(({ tensor }) => convolutions.has(tensor));
-  const each =
-    convolved.length > 0
-      ? Math.min(...convolved.map(({ width }) => width))
-      : Math.max(...(alone.length > 0 ? alone : group.axes).map(({ width }) => width));
-  return { each, step: round / divisor(round, each) };
-}
-
-function divisor(a: number, b: number): number {
-  return b === 0 ? a : divisor(b, a % b);
+export function widthOf(
+  { labels, tensors }: Structure,
+  group: ChannelGroup,
+  convolutions: ReadonlySet<TensorProto>,
+): Width {
+  const axes = group.axes.map(({ tensor, axis, width }) => {
+    const own = tensors.get(tensor)![axis]!;
+    const fixed = own.reduce((count, label) => count + (labels.frozenBy(label) ? 1 : 0), 0);
+    const isShared = own.length !== group.channels.length * width + fixed;
+    return { each: width, fixed, isShared, isConvolution: convolutions.has(tensor) };
+  });
+  const places = [axes.filter((axis) => !axis.isShared && axis.fixed === 0), axes.filter((axis) => !axis.isShared)];
+  for (const place of places) {
+    const convolved = place.filter(({ isConvolution }) => isConvolution);
+    if (convolved.length > 0) return convolved.reduce((a, b) => (b.each < a.each ? b : a));
+    if (place.length > 0) return place.reduce((a, b) => (b.each > a.each ? b : a));
+  }
+  return { each: Math.max(...axes.map(({ each }) => each)), fixed: 0 };
 }

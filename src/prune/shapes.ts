@@ -246,3 +246,13 @@ function leave(world: World, scope: Scope, node: NodeProto, children: readonly S
     if (name && before && after && String(before.shape) === String(after.shape)) forms.set(name, before);
   }
 }
+
+/** Whether the file says how long every axis of its inputs is. */
+export function inputsAreFixed({ graph }: ModelProto): boolean {
+  const stored = new Set(graph!.initializer.map(({ name }) => name));
+  return graph!.input.every(({ name, type }) => {
+    if (stored.has(name)) return true;
+    const shape = type?.value.case === "tensorType" ? type.value.value.shape : undefined;
+    return shape?.dim.every(({ value }) => value.case === "dimValue" && value.value > 0n) ?? false;
+  });
+}

@@ -7,7 +7,7 @@ import { type FreshName, freshNames } from "../graph/names.js";
 import type { Scope } from "../graph/scope.js";
 import { type StoreBytes, storedTensor } from "../graph/stored.js";
 import { elementCount, type Tensor, typedArrays } from "../tensor/tensor.js";
-import { setComputedSize, sizeSources } from "./computed-sizes.js";
+import { evaluateSize, setComputedSize, sizeSources } from "./computed-sizes.js";
 import type { Axis } from "./labels.js";
 import type { Removed } from "./plan.js";
 import type { MendAt, Rows } from "./row.js";
@@ -84,6 +84,9 @@ function mendingOf(
   const node = nodes.get(before)!;
   const { view, axedValue, opset, readExternal } = structure;
   const valueAt = (name: string | undefined) => (name ? axedValue(scope, name) : undefined);
+  const sizeOf = (axis: Axis, size: number) => kept(axis)?.length ?? size;
+  const sizesAt = (at: number) =>
+    before.input[at] ? sizeSources(structure.sizeContext, scope, before.input[at]) : undefined;
   const setInput = (at: number, tensor: Tensor): void => {
     const name = fresh(`${before.output.find(Boolean) ?? before.opType}_sizes`);
     graphs.get(scope.graph)!.initializer.push(storedTensor(name, tensor, undefined));
@@ -96,10 +99,16 @@ function mendingOf(
     output: (at) => valueAt(before.output[at])!,
     constant: (at) => smallConstant(view, scope, before.input[at], readExternal),
     kept,
-    sizeOf: (axis, size) => kept(axis)?.length ?? size,
+    sizeOf,
     setInput,
-    sizes: (at) => (before.input[at] ? sizeSources(structure.sizeContext, scope, before.input[at]) : undefined),
-    setComputedSize: (input, at, size) => {
+    sizes: sizesAt,
+    setComputedSize(input, at, size) {
+      const source = sizesAt(input)?.[at];
+      const [was, is] = [(_: Axis, length: number) => length, sizeOf].map(
+        (lengthOf) => source && evaluateSize(source, lengthOf),
+      );
+      // one that tells how long another axis is, which got shorter along with this one
+      if (is === size && was !== size) return;
       const reader = {
         graph: graphs.get(scope.graph)!,
         node,
@@ -140,21 +149,49 @@ export function takeIndices({ dtype, shape, data }: Tensor, kept: readonly (read
   const result = shape.map((size, axis) => kept[axis]?.length ?? size);
   const to = new typedArrays[dtype](elementCount(result));
   const from = data as Float32Array;
-  // what lies behind the last sliced axis is copied in one go
-  const last = kept.findLastIndex((way) => way != null);
-  const run = elementCount(shape.slice(last + 1));
   const strides = shape.map((_, axis) => elementCount(shape.slice(axis + 1)));
+  const last = kept.findLastIndex((way) => way != null);
+  if (last < 0) (to as Float32Array).set(from);
+  if (last < 0 || to.length === 0) return { dtype, shape: result, data: to };
+  // indices in a row, with all that lies behind the last sliced axis, are copied in one go
+  const runs = runsOf(kept[last]!, strides[last]!);
   let at = 0;
   const copy = (axis: number, offset: number): void => {
-    if (axis > last) {
-      (to as Float32Array).set(from.subarray(offset, offset + run), at);
-      at += run;
+    if (axis === last) {
+      at = copyRuns(from, offset, runs, to as Float32Array, at);
       return;
     }
     const way = kept[axis];
     const count = way?.length ?? shape[axis]!;
     for (let index = 0; index < count; index++) copy(axis + 1, offset + (way ? way[index]! : index) * strides[axis]!);
   };
-  if (to.length > 0) copy(0, 0);
+  copy(0, 0);
   return { dtype, shape: result, data: to };
+}
+
+/** Where runs of neighbours start, and how many elements each has, in turn. */
+function runsOf(indices: readonly number[], size: number): Int32Array {
+  const runs: number[] = [];
+  for (const index of indices) {
+    const end = runs.length > 0 ? runs.at(-2)! + runs.at(-1)! : -1;
+    if (end === index * size) runs[runs.length - 1]! += size;
+    else runs.push(index * size, size);
+  }
+  return Int32Array.from(runs);
+}
+
+/** Runs of fewer elements are copied one by one. */
+const longRun = 32;
+
+/** Copies runs behind each other; where the next one goes. */
+function copyRuns(from: Float32Array, offset: number, runs: Int32Array, to: Float32Array, start: number): number {
+  let at = start;
+  for (let run = 0; run < runs.length; run += 2) {
+    const first = offset + runs[run]!;
+    const count = runs[run + 1]!;
+    if (count < longRun) for (let index = 0; index < count; index++) to[at + index] = from[first + index]!;
+    else to.set(from.subarray(first, first + count), at);
+    at += count;
+  }
+  return at;
 }

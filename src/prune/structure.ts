@@ -1,4 +1,4 @@
-import type { GraphProto, ModelProto, NodeProto, ReadExternal, TensorProto } from "../formats/onnx.js";
+import type { ModelProto, NodeProto, ReadExternal, TensorProto } from "../formats/onnx.js";
 import { readTensor, tensorInfo } from "../formats/onnx.js";
 import { onnxType } from "../formats/onnx-types.js";
 import { graphsIn, isStandard } from "../graph/node.js";
@@ -6,9 +6,9 @@ import type { ModelView, Scope } from "../graph/scope.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { endsInSizes, type SizeContext, sizeSources } from "./computed-sizes.js";
 import { type Axis, createLabels, type Freeze, type Labels } from "./labels.js";
-import { type Body, followNested, nestedOperators } from "./nested.js";
+import { followInside, followNested, nestedOperators } from "./nested.js";
 import { type AxedValue, type Contraction, type NodeAt, NotFollowed, type Rows, type StatisticsAxis } from "./row.js";
-import type { Forms } from "./shapes.js";
+import { type Forms, inputsAreFixed } from "./shapes.js";
 
 /** What can be removed together in a model. The model must not change while this is in use. */
 export interface Structure {
@@ -148,34 +148,17 @@ export function followAxes(
         );
     const cause = (why: string): Freeze => ({ operator: operatorOf(node), node: nodeName(node), why });
     const graphs = graphsIn(node);
-    const inside = scope.children.filter(({ graph }) => graphs.includes(graph));
-    const followed = new Set<Scope>();
-    const visitInside = (child: Scope, inputs: ReadonlyMap<string, readonly Axis[]>): void => {
-      followed.add(child);
-      for (const { name } of child.graph.input) {
-        const form = forms.get(child)?.get(name);
-        values.get(child)!.set(name, inputs.get(name) ?? (form?.shape ?? []).map(() => null));
-      }
-      visitScope(child);
-    };
-    /** Follows what is inside for its own sake; nothing of it leaves. */
-    const visitRest = (why: string): void => {
-      for (const child of inside) {
-        if (!followed.has(child)) visitInside(child, new Map());
-        for (const { name } of child.graph.output) freezeValue(child, name, cause(why));
-      }
-    };
-    const bodyOf = (graph: GraphProto): Body => {
-      const child = inside.find((each) => each.graph === graph)!;
-      return {
-        follow: (inputs) => visitInside(child, inputs),
-        value: (name) => (name ? axedValue(child, name) : undefined),
-      };
-    };
+    const inside = followInside(scope, graphs, {
+      formOf: (child, name) => forms.get(child)?.get(name),
+      give: (child, name, axes) => void values.get(child)!.set(name, axes),
+      visit: (child) => visitScope(child),
+      value: axedValue,
+      freeze: freezeValue,
+    });
     const nested = graphs.length > 0 && nestedOperators.has(operatorOf(node));
     const row = graphs.length > 0 ? undefined : rows[operatorOf(node)];
     if (!row && !nested) {
-      visitRest("this operator is not followed");
+      inside.keep(cause("this operator is not followed"));
       freezeNode(scope, node, "this operator is not followed");
       return;
     }
@@ -240,7 +223,7 @@ export function followAxes(
       },
     };
     try {
-      const found = row ? row.axes(at) : followNested(at, bodyOf);
+      const found = row ? row.axes(at) : followNested(at, inside.bodyOf);
       ranks.set(
         node,
         node.input.map((name) => (name ? (axedValue(scope, name)?.shape.length ?? 0) : 0)),
@@ -270,7 +253,7 @@ export function followAxes(
       });
     } catch (error) {
       if (!(error instanceof NotFollowed)) throw error;
-      visitRest(error.message);
+      inside.keep(cause(error.message));
       freezeNode(scope, node, error.message);
     }
   };
@@ -299,16 +282,6 @@ export function followAxes(
     sizeContext,
   };
   return { structure, options };
-}
-
-/** Whether the file says how long every axis of its inputs is. */
-function inputsAreFixed({ graph }: ModelProto): boolean {
-  const stored = new Set(graph!.initializer.map(({ name }) => name));
-  return graph!.input.every(({ name, type }) => {
-    if (stored.has(name)) return true;
-    const shape = type?.value.case === "tensorType" ? type.value.value.shape : undefined;
-    return shape?.dim.every(({ value }) => value.case === "dimValue" && value.value > 0n) ?? false;
-  });
 }
 
 /** The elements of a small stored constant that nobody outside can replace. */

@@ -11,6 +11,7 @@ import { rangeOf } from "./sparkline.js";
 export const pruneStyle = `
 .went rect.tone-2, .went li.tone-2 i { opacity: .4; } .went { margin: .5rem 0; } .plots.one { max-width: 40rem; }
 .groups .number { min-width: 13rem; } .groups rect.tone-7 { opacity: .35; } .groups .frozen { color: var(--quiet); }
+.all td:first-child, .all td:last-child { overflow-wrap: anywhere; min-width: 13rem; } .all td:nth-child(6) { min-width: 9rem; }
 .bars.stages { grid-template-columns: 5rem 1fr 8.5rem; }
 .heat td { white-space: nowrap; } .heat th:first-child, .heat td:first-child { white-space: normal; }
 @media (max-width: 40rem) { .groups .number { min-width: 0; white-space: normal; text-align: left; } }

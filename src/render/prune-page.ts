@@ -26,7 +26,7 @@ export function prunePage(result: PruneResult, report: Report): string {
       ? [tile(agreementWords(last), "agreement with the original", missed ? "error" : "")]
       : [];
   const tiles = [
-    tile(formatBytes(output.bytes), "written"),
+    tile(formatBytes(output.bytes), result.written ? "written" : "not written", result.written ? "" : "error"),
     tile((output.bytes / model.bytes).toFixed(3), "of the original's size"),
     ...(last?.speed?.ratio
       ? [tile(last.speed.ratio.toFixed(2), "of the original's CPU time", last.speed.ratio > 1.05 ? "warning" : "")]
@@ -39,7 +39,7 @@ export function prunePage(result: PruneResult, report: Report): string {
     tiles,
     result.warnings,
     [
-      sectionTable(stageSection(result)),
+      sectionTable(stageSection(result, true)),
       stageChart(stages),
       shareChart(result),
       groupChart(result),
@@ -116,7 +116,7 @@ function decisions({ quantization }: PruneResult): readonly string[] {
 }
 
 /** Tensors and nodes that a row names. */
-const namesShown = 6;
+const namesShown = 3;
 
 function names(all: readonly string[]): string {
   return all.length > namesShown
@@ -152,7 +152,7 @@ function groupTable(groups: readonly PrunedGroup[]): string {
   });
   return `<h2>All ${formatNumberOf(groups.length, "group")}</h2>
 <form class="filters"><input type="search" id="filter" placeholder="filter by name of group, tensor or node, or by reason" aria-label="filter"> <output id="shown"></output></form>
-<div class="wide"><table>
+<div class="wide"><table class="all">
 <thead><tr>${headCells(columns)}</tr></thead>
 <tbody>
 ${rows.join("\n")}

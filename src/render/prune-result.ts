@@ -15,7 +15,7 @@ export interface BeforeAfter {
 
 /** What was asked for. */
 export interface PruneSettings {
-  /** The share of what `by` counts that is to go, over 0 and below 1. */
+  /** The share of what `by` counts that is to go, below 1; 0 where only layers are dropped, or zeros are set. */
   readonly ratio: number;
   /** What the share is of; `latency`: of the time of a run on this machine. */
   readonly by: Measure | "latency";
@@ -205,8 +205,10 @@ export interface PruneResult extends Pruned {
     readonly bytes: number;
     readonly files: readonly OutputFile[];
   };
-  /** The stage that was written. */
+  /** The stage that the output is of. */
   readonly kept: Stage["stage"];
+  /** Whether the output is there: a missed limit leaves nothing, unless training was spent on it. */
+  readonly written: boolean;
   /** Outputs are not finite, or --max-drop was given and is exceeded: exit code 1. */
   readonly missed: boolean;
 }

@@ -31,20 +31,23 @@ export function cutGroups(groups: readonly PrunedGroup[]): readonly PrunedGroup[
 }
 
 /** How many groups stay whole, by why: `3 by --keep, 2 by --limit`. */
-export function wholeWords(groups: readonly PrunedGroup[]): string {
+function wholeWords(groups: readonly PrunedGroup[]): string {
   const counts = new Map<string, number>();
   for (const { channels, why } of groups) {
     if (channels.after === channels.before) counts.set(why, (counts.get(why) ?? 0) + 1);
   }
-  return [...counts]
-    .sort(([, a], [, b]) => b - a)
-    .map(([why, count]) => `${formatCount(count)} (${why || "no reason given"})`)
-    .join(", ");
+  const sorted = [...counts].sort(([, a], [, b]) => b - a);
+  const others = sorted.slice(reasonsShown).reduce((sum, [, count]) => sum + count, 0);
+  return [
+    ...sorted.slice(0, reasonsShown).map(([why, count]) => `${formatCount(count)} (${why || "no reason given"})`),
+    ...(others > 0 ? [`${formatCount(others)} for other reasons`] : []),
+  ].join(", ");
 }
 
 /** Groups and causes that a terminal shows. */
 const groupsShown = 12;
 const causesShown = 8;
+const reasonsShown = 4;
 const barWidth = 10;
 
 /** What is left of it as characters: `######....`. */
@@ -58,7 +61,7 @@ function bar(one: BeforeAfter): string {
 /** The groups that lost most. */
 export function groupSection({ schema, groups }: PruneResult | PrunePlanResult): readonly Section[] {
   const cut = cutGroups(groups);
-  if (groups.length === 0) return [];
+  if (cut.length === 0) return [];
   const shown = cut.slice(0, groupsShown);
   const whole = wholeWords(groups);
   const notes = [
@@ -153,14 +156,15 @@ export function frozenSection({ frozen, parameters }: PruneResult | PrunePlanRes
   ];
 }
 
-/** The model stage by stage. */
-export function stageSection({ stages, metric, data, kept }: PruneResult): Section {
+/** The model stage by stage; `all` with figures that a terminal has no room for. */
+export function stageSection({ stages, metric, data, kept, written }: PruneResult, all = false): Section {
   const classes = stages.some(({ agreement }) => agreement !== null && agreement.topOne !== null);
   const timed = stages.some(({ speed }) => speed !== null);
+  const noise = all || !classes;
   const counted = stages.some(({ flops }) => flops !== null);
   const [original] = stages;
   const size = (bytes: number) =>
-    original && bytes !== original.bytes
+    all && original && bytes !== original.bytes
       ? `${formatBytes(bytes)} (${(bytes / original.bytes).toFixed(3)})`
       : formatBytes(bytes);
   const samples = data === null ? "made-up samples" : formatNumberOf(data.heldOut, "held-out sample");
@@ -170,7 +174,7 @@ export function stageSection({ stages, metric, data, kept }: PruneResult): Secti
       { header: "stage" },
       ...(metric ? [{ header: metric.name, align: right }] : []),
       ...(classes ? [{ header: "same class", align: right }] : []),
-      { header: "SQNR", align: right },
+      ...(noise ? [{ header: "SQNR", align: right }] : []),
       { header: "parameters", align: right },
       ...(counted ? [{ header: "a run", align: right }] : []),
       { header: "size", align: right },
@@ -178,18 +182,20 @@ export function stageSection({ stages, metric, data, kept }: PruneResult): Secti
       { header: "took", align: right },
     ],
     rows: stages.map(({ stage, metric: value, agreement, parameters, flops, bytes, speed, seconds }) => [
-      stage === kept ? `${stage} *` : stage,
+      written && stage === kept ? `${stage} *` : stage,
       ...(metric ? [value === null ? "-" : formatScore(value)] : []),
       ...(classes
         ? [agreement === null || agreement.topOne === null ? "-" : formatPercent(agreement.topOne, false, 2)]
         : []),
-      agreement === null ? "-" : agreement.sqnrDb === null ? "equal" : formatDecibels(agreement.sqnrDb),
+      ...(noise
+        ? [agreement === null ? "-" : agreement.sqnrDb === null ? "equal" : formatDecibels(agreement.sqnrDb)]
+        : []),
       formatCount(parameters),
       ...(counted ? [flops === null ? "-" : formatFlops(flops)] : []),
       size(bytes),
       ...(timed ? [speed?.ratio ? speed.ratio.toFixed(2) : "-"] : []),
       seconds === null ? "-" : formatDuration(seconds),
     ]),
-    note: `* written. Held against the original on ${samples}; size and CPU time as shares of its own.`,
+    note: `${written ? "* written" : "Nothing was written"}. Against the original, on ${samples}; CPU time as a share of its own.`,
   };
 }

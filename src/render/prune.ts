@@ -47,11 +47,12 @@ export function prunePlanForms(plan: PrunePlanResult): Forms {
 
 /** What a reader must know, the most important first. */
 function leadOf(result: PruneResult): readonly string[] {
-  const { output, model, stages, kept, latency, quantization, sparsity } = result;
-  const written = stages.find(({ stage }) => stage === kept);
+  const { output, model, stages, kept, written, latency, quantization, sparsity } = result;
+  const size = `${formatBytes(model.bytes)} -> ${formatBytes(output.bytes)} (${(output.bytes / model.bytes).toFixed(3)} of it)`;
+  const last = stages.find(({ stage }) => stage === kept);
   return [
-    `wrote ${output.path}: ${formatBytes(model.bytes)} -> ${formatBytes(output.bytes)} (${(output.bytes / model.bytes).toFixed(3)} of it)`,
-    ...(written ? speedWords(written, "original") : []),
+    written ? `wrote ${output.path}: ${size}` : `not written: ${output.path} (${size})`,
+    ...(last ? speedWords(last, "original") : []),
     ...(latency ? [latencyWords(latency)] : []),
     ...scoreWords(result),
     ...costs(result),
@@ -131,7 +132,7 @@ function quantizedWords({ schemes, takenBack }: NonNullable<PruneResult["quantiz
 /** Settings, data and shapes, which plan and result both tell. */
 function shared({ settings, data, shapes, notes }: PruneResult | PrunePlanResult): readonly string[] {
   return [
-    settingsWords(settings),
+    ...(settings.ratio > 0 ? [settingsWords(settings)] : []),
     ...(data
       ? [
           `samples: ${[data.source, ...data.notes].join("; ")}; ${data.labelled ? "with labels" : "without labels"}, ${formatCount(data.heldOut)} of ${formatCount(data.samples)} held out`,

@@ -284,7 +284,7 @@ describe("deepseek bench with endpoints", () => {
     const defaults = Object.fromEntries(
       benchCommand.options.map((option) => [option.attributeName(), option.negate ? true : option.defaultValue]),
     );
-    const running = benchCommand.run(host, [undefined, []], { ...defaults, ...options });
+    const running = benchCommand.run(host, [undefined, []], { ...defaults, ...options }, new Set());
     setTimeout(() => void interrupt!(), 400);
     expect(await running).toBe(130);
     const kept = JSON.parse(readFileSync(join(folder, "cut.json"), "utf8")) as EndpointBenchResult;
@@ -316,7 +316,7 @@ describe("deepseek bench with endpoints", () => {
     const defaults = Object.fromEntries(
       benchCommand.options.map((option) => [option.attributeName(), option.negate ? true : option.defaultValue]),
     );
-    await expect(benchCommand.run(host, [undefined, []], { ...defaults, ...options })).rejects.toThrow(
+    await expect(benchCommand.run(host, [undefined, []], { ...defaults, ...options }, new Set())).rejects.toThrow(
       /gone\/lost\.html: cannot write/,
     );
     expect(existsSync(join(folder, "kept.csv"))).toBe(true);

@@ -80,6 +80,62 @@ describe("compress --distill", () => {
     expect(scores.every((score) => score.metric !== null && score.measured === score.metric)).toBe(true);
   });
 
+  test("labels are for the output that they fit, in the loss and in what is measured, and reports name it", async () => {
+    const model = (seed: number, eye: boolean) => {
+      const next = uniform(seed);
+      const fine = Array.from({ length: 32 }, (_, at) => (eye ? (at % 5 === 0 && at < 20 ? 9 : 0) : next() - 0.5));
+      return makeModel({
+        inputs: [["x", "float32", ["n", 8]]],
+        outputs: [
+          ["coarse", "float32", ["n", 2]],
+          ["fine", "float32", ["n", 4]],
+        ],
+        nodes: [
+          makeNode("MatMul", "m0", ["x", "w0"], ["c"]),
+          makeNode("MatMul", "m1", ["x", "w1"], ["f"]),
+          makeNode("Softmax", "s0", ["c"], ["coarse"], { axis: 1 }),
+          makeNode("Softmax", "s1", ["f"], ["fine"], { axis: 1 }),
+        ],
+        initializers: [floats("w0", [8, 2]), floats("w1", [8, 4], fine)],
+      });
+    };
+    write("heads.onnx", encodeModel(model(1, true)));
+    write("heads-student.onnx", encodeModel(model(2, false)));
+    const next = uniform(3);
+    const data = Float32Array.from({ length: 400 * 8 }, () => next() - 0.5);
+    write("heads.npz", encodeNpz(new Map([["x", { dtype: "float32", shape: [400, 8], data }]])));
+    const classes = Array.from({ length: 400 }, (_, at) => {
+      const scores = [...data.subarray(8 * at, 8 * at + 4)];
+      return scores.indexOf(Math.max(...scores));
+    });
+    write("heads.txt", classes.map((one) => `${one}\n`).join(""));
+    const common = ["--data", "heads.npz", "--labels", "heads.txt", "--steps", "40", "--json", "--force", "--rows"];
+    for (const argv of [
+      [
+        "--distill",
+        "--teacher",
+        "heads.onnx",
+        "--student",
+        "heads-student.onnx",
+        "--rate",
+        "0.05",
+        "-o",
+        "heads-out.onnx",
+      ],
+      ["heads.onnx", "--qat", "--int8", "--min-elements", "16", "-o", "heads-int8.onnx"],
+    ]) {
+      const { code, stdout, stderr } = await runCommand(compressCommand, [...argv, ...common], folder);
+      expect([code, stderr]).toEqual([0, ""]);
+      const { metric, scores, losses } = JSON.parse(stdout) as DistillResult;
+      expect(metric!.name).toBe('top-1 accuracy of "fine"');
+      expect(scores[0]!.metric).toBe(1);
+      expect(scores[2]!.metric).toBeGreaterThan(0.5);
+      const pairs = losses.find(({ term }) => term === "hard")!.pairs;
+      expect(pairs.map(({ teacher }) => teacher)).toEqual(["labels"]);
+      expect(pairs[0]!.student).toMatch(/^(fine|f)$/);
+    }
+  });
+
   test("layers are kept by number, and their plan is shown without writing anything", async () => {
     const argv = ["--teacher", "teacher.onnx", "--student-layers", "0", "--dry-run"];
     const { code, stderr } = await run(...argv);

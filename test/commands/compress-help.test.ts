@@ -26,7 +26,9 @@ test("the help puts all but the first options under headings, and is the same on
   const { stdout } = await runCommand(compressCommand, ["--help"]);
   const first = stdout.slice(stdout.indexOf("Options:"), stdout.indexOf("Samples and accuracy:"));
   expect(first.match(/^ +(-\w, )?--[\w-]+/gm)!.map((name) => name.trim())).toEqual(
-    "--int8,--int4,--qat,--distill,-o, --output,--dry-run,--force,--format,--json,--report,-h, --help".split(/,(?! )/),
+    "--int8,--int4,--qat,--distill,-o, --output,--recipe,--dry-run,--force,--format,--json,--report,-h, --help".split(
+      /,(?! )/,
+    ),
   );
   expect(stdout).toMatch(/--threads <n> +threads to quantize or train with \(default: one for each\s+processor\)/);
 });

@@ -3,10 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { compressCommand } from "../../src/commands/compress.js";
-import { encodeNpz } from "../../src/formats/npz.js";
-import { encodeModel } from "../../src/formats/onnx.js";
+import { openSession } from "../../src/engine/session.js";
+import { decodeNpz, encodeNpz } from "../../src/formats/npz.js";
+import { encodeModel, makeTensor } from "../../src/formats/onnx.js";
 import { makeNode } from "../../src/graph/node.js";
 import type { QatPlan, QatResult } from "../../src/render/training-result.js";
+import { halfBits } from "../../src/tensor/numbers.js";
 import { runCommand } from "../host.js";
 import { floats, ints, makeModel } from "../onnx-model.js";
 import { classifier, rowsFile } from "../training-models.js";
@@ -93,11 +95,53 @@ describe("compress --qat", () => {
     expect(Object.keys(JSON.parse(log.split("\n")[0]!).terms)).toEqual(["hard", "soft"]);
   });
 
+  test("labels that are texts are for the metric alone", async () => {
+    writeFileSync(join(folder, "texts.txt"), Array.from({ length: 600 }, (_, at) => `word ${at}\n`).join(""));
+    writeFileSync(join(folder, "words.mjs"), "export const metric = { score: ({ label }) => label.length / 10 };\n");
+    const argv = ["--int8", "--min-elements", "16", "--steps", "2", "--labels", "texts.txt", "--metric", "words.mjs"];
+    const { code, stdout, stderr } = await run(...argv, "-o", "texts.onnx", "--json");
+    expect([code, stderr]).toEqual([0, ""]);
+    const { losses, metric } = JSON.parse(stdout) as QatResult;
+    expect(losses.map(({ term, weight }) => [term, weight])).toEqual([["soft", 1]]);
+    expect(metric!.name).toBe("words.mjs");
+  });
+
   test("a loss above --max-drop is written, told and found in the exit code", async () => {
     const argv = ["--int4", "--min-elements", "16", "--steps", "2", "--max-drop", "0", "-o", "far.onnx"];
     const { code, stderr } = await run(...argv);
     expect(stderr).toMatch(/warning: the loss of .* is above --max-drop 0 %/);
     expect(code).toBe(1);
+  });
+
+  test("a float16 model trains and keeps the types of its inputs and outputs", async () => {
+    const wide = classifier(40, 2, 1);
+    const halves = wide.graph!.initializer.map(({ name, dims, rawData }) => {
+      const numbers = new Float32Array(rawData.slice().buffer);
+      return makeTensor(name, { dtype: "float16", shape: dims.map(Number), data: Uint16Array.from(numbers, halfBits) });
+    });
+    const model = makeModel({
+      inputs: [["x", "float16", ["n", 8]]],
+      outputs: [["scores", "float16", ["n", 4]]],
+      nodes: wide.graph!.node,
+      initializers: halves,
+    });
+    writeFileSync(join(folder, "half.onnx"), encodeModel(model));
+    const rows = decodeNpz(rowsFile(600, 7), "rows").get("x")!;
+    const x = { ...rows, dtype: "float16", data: Uint16Array.from(rows.data as Float32Array, halfBits) } as const;
+    writeFileSync(join(folder, "half.npz"), encodeNpz(new Map([["x", x]])));
+    const argv = ["half.onnx", ...basic.slice(1), "--data", "half.npz", "--int4", "--min-elements", "16"];
+    const { code, stdout, stderr } = await runCommand(
+      compressCommand,
+      [...argv, "--steps", "150", "--rate", "2e-3", "--json", "--max-drop", "90%", "-o", "half4.onnx"],
+      folder,
+    );
+    expect([code, stderr]).toEqual([0, ""]);
+    const { notes, scores } = JSON.parse(stdout) as QatResult;
+    expect(notes).toContain("6 16-bit tensors are float32 in training and in the file; inputs and outputs stay");
+    expect(scores[2]!.agreement!.sqnrDb!).toBeGreaterThan(scores[1]!.agreement!.sqnrDb! + 1);
+    const session = await openSession(join(folder, "half4.onnx"));
+    expect([session.inputs[0]!.dtype, session.outputs[0]!.dtype]).toEqual(["float16", "float16"]);
+    await session.close();
   });
 
   test("a plan says what trains, and how long it would take", async () => {

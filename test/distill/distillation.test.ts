@@ -27,7 +27,7 @@ async function composed(
   const trainable = prepareModel(student, noFiles, { name: "small.onnx", frozen: [], batchNorm: "frozen" });
   const side = async (name: string, model: ModelProto, looked: ModelProto, other?: Side) => {
     const session = await openSession(encodeModel(model));
-    const found = await sideOf(name, looked, session, samples[0]!, labels !== undefined, other);
+    const found = await sideOf(name, looked, session, samples[0]!, labels, other);
     await session.close();
     return found;
   };
@@ -205,7 +205,7 @@ describe("what is decided", () => {
       ["z", "float32", ["N", 8]],
     ] as const;
     const model = makeModel({ inputs: [["x", "float32", ["N", 8]]], outputs, nodes: s.nodes });
-    const found = describeOutputs(model, new Map([["y", [1, 8]], ["z", [1, 8]]]), true); // biome-ignore format: short
+    const found = describeOutputs(model, new Map([["y", [1, 8]], ["z", [1, 8]]]), [3]); // biome-ignore format: short
     expect(found.map(({ value, kind, axis }) => [value, kind, axis])).toEqual([
       ["x", "classes", 1],
       ["z", "values", 1],

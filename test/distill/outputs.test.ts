@@ -30,12 +30,31 @@ describe("describeOutputs", () => {
   test("finds the logits of a softmax that raising the opset has flattened", () => {
     const model = raised(2);
     expect(model.graph!.node.map(({ opType }) => opType)).toEqual(["Shape", "Flatten", "Softmax", "Reshape"]);
-    expect(describeOutputs(model, new Map([["y", shape]]), false)).toEqual([
+    expect(describeOutputs(model, new Map([["y", shape]]), undefined)).toEqual([
       { name: "y", value: "logits", kind: "classes", axis: 2, shape },
     ]);
   });
 
+  test.each([
+    [[3, 1, 0], "y"],
+    [[9, 0, 1], "wide"],
+    // as many labels as positions
+    [[[0, 1, 0]], "places"],
+    // none fits: what is wrong is told of the first
+    [[99], "z"],
+  ])("labels %j are for the output that they fit", (labels, name) => {
+    const output = (own: string, ...sizes: number[]): Value => ({ name: own, dtype: "float32", shape: sizes });
+    const outputs = [output("z", 1, 16), output("y", 1, 4), output("wide", 1, 10), output("places", 1, 3, 2)];
+    const model = assembleModel({ nodes: [], initializers: [], inputs: [], outputs });
+    const found = describeOutputs(model, new Map(outputs.map((one) => [one.name, one.shape])), labels);
+    expect(found.map((one) => [one.name, one.kind, one.labelled === true])).toEqual(
+      outputs.map((one) => [one.name, one.name === name ? "classes" : "values", one.name === name]),
+    );
+  });
+
   test("sees no classes where the flattened softmax ran over two axes", () => {
-    expect(describeOutputs(raised(1), new Map([["y", shape]]), false)).toMatchObject([{ kind: "values", value: "y" }]);
+    expect(describeOutputs(raised(1), new Map([["y", shape]]), undefined)).toMatchObject([
+      { kind: "values", value: "y" },
+    ]);
   });
 });

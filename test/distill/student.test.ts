@@ -14,7 +14,7 @@ import { floatTensor } from "./run-loss.js";
 const samples = rowsOf(6, [1, 8]);
 
 function settingsOf(model: ModelProto, over: Partial<StudentSettings>): StudentSettings {
-  const outputs = describeOutputs(model, new Map([["y", [1, 5]]]), false);
+  const outputs = describeOutputs(model, new Map([["y", [1, 5]]]), undefined);
   const common = { model, outputs, samples, readExternal: noFiles, name: "t.onnx" };
   return { ...common, target: { kind: "layers", keep: 2 }, ...over };
 }
@@ -232,7 +232,7 @@ describe("a student of thinner products", () => {
   test("gets as small as asked", async () => {
     const model = low();
     const feeds = rowsOf(24, [1, 64, 1, 8], 6);
-    const outputs = describeOutputs(model, new Map([["y", [1, 1100]]]), false);
+    const outputs = describeOutputs(model, new Map([["y", [1, 1100]]]), undefined);
     const plan = await planStudent({
       ...settingsOf(model, { target: { kind: "parameters", share: 0.5 } }),
       outputs,

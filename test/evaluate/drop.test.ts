@@ -2,7 +2,7 @@ import { describe, expect, test } from "@jest/globals";
 import { UserError } from "../../src/errors.js";
 import { listed, type Run } from "../../src/evaluate/agreement.js";
 import { evaluateCandidate, rememberOutputs } from "../../src/evaluate/drop.js";
-import { type Metric, metricOfModule, topOneAccuracy } from "../../src/evaluate/metric.js";
+import { type Metric, metricOfModule, topOneAccuracy, topOneAccuracyOf } from "../../src/evaluate/metric.js";
 import type { Tensor } from "../../src/tensor/tensor.js";
 
 const floats = (shape: readonly number[], ...data: number[]): Tensor => ({
@@ -28,6 +28,18 @@ describe("what a candidate lost", () => {
     expect(drop).toMatchObject({ kind: "metric", name: "top-1 accuracy", reference: 0.75, candidate: 0.5 });
     expect(drop.value).toBeCloseTo(1 / 3, 12);
     expect(agreement.total.topOne).toEqual({ agree: 3, total: 4 });
+  });
+
+  test("accuracy of one of several outputs, with its classes along any axis", () => {
+    // 3 classes at 2 places
+    const tensor = { dtype: "float32", shape: [1, 3, 2], data: Float32Array.of(1, 0, 0, 0, 0, 5) } as const;
+    const outputs = new Map([["other", floats([1, 2], 0, 1)], ["maps", tensor]]); // biome-ignore format: short
+    const metric = topOneAccuracyOf("maps", 1, true);
+    expect(metric.name).toBe('top-1 accuracy of "maps"');
+    const scored = (label: readonly number[]) => metric.score({ at: 0, feeds: new Map(), outputs, label });
+    expect(scored([0, 2])).toEqual({ value: 1, weight: 2 });
+    expect(scored([2, 2])).toEqual({ value: 0.5, weight: 2 });
+    expect(() => scored([0, 3])).toThrow("the model has classes 0 to 2");
   });
 
   test("an error rate counts in points, and samples by their weight", async () => {

@@ -21,6 +21,8 @@ export interface Halved {
   readonly structure: Structure;
   readonly groups: Groups;
   readonly small: ModelProto;
+  /** The whole model with zeros instead of what `small` lacks. */
+  readonly zeroed: ModelProto;
   /** Largest difference between the pruned and the zeroed model's outputs, in parts of the largest output. */
   readonly error: number;
   /** As `error`, between the zeroed and the whole model: 0 tells that nothing was removed. */
@@ -49,8 +51,9 @@ export async function pruneHalf(model: ModelProto, feeds?: ReadonlyMap<string, T
     for (const { label } of order.slice(0, Math.floor(channels.length / 2))) removed.add(label);
   }
   const small = sliceModel(structure, removed, rows, undefined);
-  const [pruned, zeroed] = await Promise.all(
-    [small, zeroedModel(structure, removed, rows)].map(async (each) => {
+  const zeroed = zeroedModel(structure, removed, rows);
+  const [lean, masked] = await Promise.all(
+    [small, zeroed].map(async (each) => {
       const session = await openSession(encodeModel(each), { graphOptimization: "disabled" });
       const found = await session.run(fed);
       await session.close();
@@ -70,7 +73,7 @@ export async function pruneHalf(model: ModelProto, feeds?: ReadonlyMap<string, T
     }
     return worst;
   };
-  return { structure, groups, small, error: difference(pruned!, zeroed!), moved: difference(zeroed!, before) };
+  return { structure, groups, small, zeroed, error: difference(lean!, masked!), moved: difference(masked!, before) };
 }
 
 /** The shape of a stored tensor, wherever in a model it is. */

@@ -1,7 +1,7 @@
 import { expect, test } from "@jest/globals";
 import { type ModelProto, makeTensor } from "../../src/formats/onnx.js";
 import { makeNode } from "../../src/graph/node.js";
-import { floats, makeModel } from "../onnx-model.js";
+import { floats, ints, makeModel } from "../onnx-model.js";
 import { pruneHalf, storedShape } from "./prune-half.js";
 
 const gatesOf = { LSTM: 4, GRU: 3, RNN: 1 } as const;
@@ -112,4 +112,40 @@ test("a cell of one unit stays", async () => {
   const { small, error } = await pruneHalf(model);
   expect(storedShape(small, "w")).toEqual([1, 3, 4]);
   expect(error).toBeLessThan(1e-5);
+});
+
+test("layers of both directions upon each other, the way exporters put them, lose their units", async () => {
+  const layer = (name: string, inputs: number) => [
+    floats(`w${name}`, [2, 24, inputs]),
+    floats(`r${name}`, [2, 24, 6]),
+    floats(`b${name}`, [2, 48]),
+  ];
+  const cell = (name: string, input: string, output: string) =>
+    makeNode("LSTM", name, [input, `w${name}`, `r${name}`, `b${name}`], [output], {
+      hidden_size: 6,
+      direction: "bidirectional",
+    });
+  const flat = (input: string, output: string) => [
+    makeNode("Transpose", "", [input], [`${output}_t`], { perm: [0, 2, 1, 3] }),
+    makeNode("Reshape", "", [`${output}_t`, "flat"], [output]),
+  ];
+  const model = makeModel({
+    opset: 14,
+    inputs: [["x", "float32", [5, 2, 6]]],
+    outputs: [["y", "float32", [5, 2, 3]]],
+    nodes: [
+      cell("1", "x", "s1"),
+      ...flat("s1", "f1"),
+      cell("2", "f1", "s2"),
+      ...flat("s2", "f2"),
+      makeNode("MatMul", "after", ["f2", "u"], ["y"]),
+    ],
+    initializers: [...layer("1", 6), ...layer("2", 12), floats("u", [12, 3]), ints("flat", [0, 0, -1])],
+  });
+  const { small, error, moved, groups } = await pruneHalf(model);
+  expect(groups.groups.map(({ channels }) => channels.length)).toEqual([6, 6]);
+  expect(storedShape(small, "w2")).toEqual([2, 12, 6]);
+  expect(storedShape(small, "u")).toEqual([6, 3]);
+  expect(error).toBeLessThan(1e-5);
+  expect(moved).toBeGreaterThan(1e-3);
 });

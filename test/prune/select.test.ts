@@ -245,7 +245,7 @@ describe("selecting channels", () => {
       const message = await structureOf(held, { x: [1, 3] }).then((subject) => refusal(() => select(subject)));
       expect(message).toBe(
         "--prune 0.3: nothing in this model can be pruned: held by MatMul (joins axes of which one stays), graph output, " +
-          "Hardmax (this operator is not followed)",
+          "Hardmax (uses every index of it)",
       );
     });
   });

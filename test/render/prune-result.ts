@@ -153,6 +153,7 @@ export function pruneResult(rest: Partial<PruneResult> = {}): PruneResult {
     quantization: null,
     output: { path: "out.onnx", bytes: 280_000, files: [{ name: "out.onnx", bytes: 280_000, sha256: "bb" }] },
     kept: "recovered",
+    written: true,
     missed: false,
     ...rest,
   };

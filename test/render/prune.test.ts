@@ -41,10 +41,8 @@ describe("on a terminal", () => {
 
   test("each stage has a row, and the one that was written is marked", () => {
     const table = text(pruneResult()).split("Stage by stage\n")[1]!.split("\n");
-    expect(table[1]).toMatch(/^original +92\.00 % +- +- +100,000 +200 MFLOP +400 kB +- +-$/);
-    expect(table[3]).toMatch(
-      /^recovered \* +91\.50 % +95\.00 % +14\.2 dB +70,000 +120 MFLOP +280 kB \(0\.700\) +0\.62 +10 min$/,
-    );
+    expect(table[1]).toMatch(/^original +92\.00 % +- +100,000 +200 MFLOP +400 kB +- +-$/);
+    expect(table[3]).toMatch(/^recovered \* +91\.50 % +95\.00 % +70,000 +120 MFLOP +280 kB +0\.62 +10 min$/);
   });
 
   test("the groups that lost most parameters come first, whole ones are counted by why", () => {
@@ -111,8 +109,31 @@ describe("on a terminal", () => {
       }),
     );
     expect(words).toContain("agreement with the original: 74.00 % pruned");
-    expect(words).toContain("against the original on made-up samples");
+    expect(words).toContain("Against the original, on made-up samples");
     expect(words).not.toMatch(/samples\.npz|accuracy|minimised/);
+  });
+
+  test("a result that missed its limit and was not written is not said to be", async () => {
+    const one = pruneResult({ missed: true, written: false });
+    expect(text(one)).toMatch(/\n {2}not written: out\.onnx \(400 kB -> 280 kB \(0\.700 of it\)\)\n/);
+    expect(text(one)).not.toMatch(/wrote|recovered \*/);
+    expect(await page(one)).toMatch(/<div class="tile error"><b>280 kB<\/b> not written/);
+  });
+
+  test("where only layers are dropped nothing is said of channels", () => {
+    const settings = { ...pruneResult().settings, ratio: 0 };
+    const words = text(
+      pruneResult({
+        settings,
+        groups: [group("a", 64, 64)],
+        layers: [
+          { name: "encoder.0", parameters: 10, kept: true, why: "" },
+          { name: "encoder.1", parameters: 10, kept: false, why: "does little" },
+        ],
+      }),
+    );
+    expect(words).toMatch(/Layers: 1 of 2 are kept\n[\s\S]*encoder\.1 +10 +left out +does little/);
+    expect(words).not.toMatch(/to go:|Channels of/);
   });
 
   test("settings that were given are told, those that were not are not", () => {

@@ -1,4 +1,5 @@
 import type { Rows } from "../row.js";
+import { attentions } from "./attention.js";
 import { convolution } from "./convolution.js";
 import { einsums } from "./einsum.js";
 import { elementwise } from "./elementwise.js";
@@ -12,6 +13,7 @@ import { reshapes } from "./reshape.js";
 
 /** Every operator that labels are followed through. */
 export const rows: Rows = {
+  ...attentions,
   ...convolution,
   ...einsums,
   ...elementwise,

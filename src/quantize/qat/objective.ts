@@ -3,6 +3,8 @@ import { UserError } from "../../errors.js";
 import type { NodeProto } from "../../formats/onnx.js";
 import { axisOf, type GraphBuilder, type Value } from "../../graph/builder.js";
 import { intAttribute } from "../../graph/node.js";
+import { castTensor } from "../../tensor/cast.js";
+import type { Tensor } from "../../tensor/tensor.js";
 import type { TrainingGraph } from "../../train/graph.js";
 import { labelLoss, relativeSquareLoss, softTargetLoss } from "../../train/losses.js";
 import type { Objective } from "../../train/objective.js";
@@ -19,9 +21,11 @@ export interface QatLoss {
   readonly features?: number;
   /** Outputs that are logits over their last axis, though no Softmax follows; those of a Softmax are known by it. */
   readonly logits: readonly string[];
+  /** The output that labels are for; default the first with classes. */
+  readonly labelled?: string;
 }
 
-/** The extra that holds the class numbers of the first output with classes. */
+/** The extra that holds the labels: class numbers. */
 export const labelExtra = "label";
 
 /** The extra that holds an output of the original. */
@@ -40,7 +44,7 @@ interface Compared {
 
 /** The objective; extras are named as above, terms as `--loss` has them: hard, soft, hidden. `inside` are the values that the share of features is for. */
 export function qatObjective(
-  { labels, teacher, features = 0, temperature, logits }: QatLoss,
+  { labels, teacher, features = 0, temperature, logits, labelled }: QatLoss,
   inside: readonly string[] = [],
 ): Objective {
   const watches = features > 0 ? inside : [];
@@ -54,6 +58,7 @@ export function qatObjective(
       if (labels > 0) {
         const given = extras.get(labelExtra);
         const classes = outputs
+          .filter(({ name }) => labelled === undefined || name === labelled)
           .map((output) => comparedOf(output, graph, logits))
           .find(({ axis }) => axis !== undefined);
         if (!given || !classes) throw new UserError("no labels, or no output with classes, to train by labels");
@@ -139,7 +144,9 @@ export function withTeacher(
       const sample = await data.read(at);
       const feeds = new Map(inputs.flatMap((name) => (sample.has(name) ? [[name, sample.get(name)!] as const] : [])));
       const outputs = await run(feeds);
-      return new Map([...sample, ...[...outputs].map(([name, tensor]) => [teacherExtra(name), tensor] as const)]);
+      // the twin computes in float32
+      const wide = (tensor: Tensor) => (/^b?float16$/.test(tensor.dtype) ? castTensor(tensor, "float32")! : tensor);
+      return new Map([...sample, ...[...outputs].map(([name, one]) => [teacherExtra(name), wide(one)] as const)]);
     },
   };
 }

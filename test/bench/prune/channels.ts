@@ -25,8 +25,9 @@ export async function byChannels(
   const [file, samples] = [model.file(), await model.samples()];
   if (!file || !samples) return undefined;
   const made = ratios.map((ratio) => {
-    const args = ["--prune", `${ratio}`, "--by", "channels", ...settings.more];
-    // the samples are for the check: what goes is chosen by the weights
+    // the same share of every group, chosen by the weights; the samples are for the check
+    const way = ["--scope", "uniform", "--criterion", "l2"];
+    const args = ["--prune", `${ratio}`, "--by", "channels", ...way, ...settings.more];
     const pruned = compress(file, place(model, `channels-${ratio}`), [...args, "--data", samples], settings.asItIs);
     // once more without checks, to say what the rest costs
     const bare = compress(

@@ -6,7 +6,7 @@ import type { Cost } from "../quantize/result.js";
 import { work } from "./fetch.js";
 
 /** The parts of the result of `deepseek compress --prune --json` that are read here. */
-export interface Pruned {
+interface Pruned {
   readonly model: { readonly bytes: number };
   readonly output: { readonly bytes: number } | null;
   readonly parameters: { readonly before: number; readonly after: number; readonly prunable: number };

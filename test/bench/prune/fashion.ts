@@ -1,5 +1,6 @@
 // Fashion-MNIST: half of the FLOPs of the teacher gone, and what recovery brings back; Torch-Pruning with the same
 // criterion, as many FLOPs gone and the same recovery: steps, samples in the same order, optimizer, rates and targets.
+import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { encodeNpy } from "../../../src/formats/npy.js";
@@ -15,10 +16,12 @@ import { fashionTeacherFile } from "../train/tasks/fashion.js";
 import { weightsOf } from "../train/weights.js";
 import { compress, type Made } from "./command.js";
 import { pruningPython, work } from "./fetch.js";
-import { type Course, type PeerResult, runPeer, writeModel, writeWeights } from "./peer.js";
+import { type Course, type PeerJob, type PeerResult, runPeer, writeModel, writeWeights } from "./peer.js";
 import type { RecoverySettings, TaskFound } from "./tasks.js";
 
 const removed = 0.5;
+/** Less than this is no comparison: rounding may keep the peer from what was asked. */
+const leastRemoved = 0.48;
 /** Pictures to recover on; those behind them are the held-out samples, which the command wants. */
 const seen = 59_000;
 const measure = "top-1";
@@ -26,7 +29,10 @@ const folder = join(work, "fashion");
 
 interface Files {
   readonly teacher: string;
-  readonly seen: string;
+  /** Pictures to recover on. */
+  readonly images: string;
+  /** Of the teacher, made by whoever wants them. */
+  readonly logits: string;
   readonly heldOut: string;
   readonly test: string;
   readonly weights: string;
@@ -53,32 +59,16 @@ export async function fashion(settings: RecoverySettings): Promise<TaskFound | u
     return value;
   };
   const original = await add("original", teacher.file);
-  const reached = { ...(await ours(files, course, settings, add)) };
-  const python = pruningPython();
-  const peer = python ? theirs(python, files, course, settings) : undefined;
-  const peers = new Map<string, readonly number[]>();
-  for (const variant of peer?.variants ?? []) {
-    const what = `Torch-Pruning, ${variant.id}`;
-    const gone = 100 * (1 - variant.multiplications / peer!.multiplications);
-    rows.push({
-      task: "fashion",
-      what: `${what}, pruned (${gone.toFixed(1)} % of FLOPs)`,
-      measure,
-      value: variant.pruned,
-    });
-    const found: number[] = [];
-    for (const { id, seconds } of variant.recoveries) {
-      const file = join(folder, "peer", `${variant.id}-${id}.onnx`);
-      writeModel(file.replace(/\.onnx$/, ".npz"), variant, file);
-      found.push(await add(`${what}, recovered`, file, { steps: course.steps, seconds, seed: Number(id) }));
-    }
-    peers.set(variant.id, found);
-  }
+  const reached = settings.peerOnly ? {} : await ours(files, course, settings, add);
+  const peers = await theirs(files, course, settings, add, rows);
   if (settings.times) showTimes(files, all);
-  return {
-    result: { rows, goals: goalsOf(original, reached, peers) },
-    ...(peer && { versions: peer.versions }),
-  };
+  return { result: { rows, goals: goalsOf(original, reached, peers.reached) }, versions: peers.versions };
+}
+
+/** Top-1 of every seed, by the way, of those that took away what was asked. */
+interface Peers {
+  readonly reached: ReadonlyMap<string, readonly number[]>;
+  readonly versions: Readonly<Record<string, string>>;
 }
 
 function write(teacher: string, { train, test }: { readonly train: Pictures; readonly test: Pictures }): Files {
@@ -99,7 +89,7 @@ function write(teacher: string, { train, test }: { readonly train: Pictures; rea
   writeSamples(at("samples"), some);
   return {
     teacher,
-    seen: once(at("seen.npy"), () => encodeNpy(imagesOf(someOf(train, 0, seen)))),
+    images: once(at("seen.npy"), () => encodeNpy(imagesOf(someOf(train, 0, seen)))),
     heldOut: once(at("held-out.npy"), () => encodeNpy(imagesOf(someOf(train, seen, train.count - seen)))),
     test: once(at("test.npz"), () =>
       encodeNpz(
@@ -110,6 +100,7 @@ function write(teacher: string, { train, test }: { readonly train: Pictures; rea
       ),
     ),
     weights: at("weights.npz"),
+    logits: at(`logits-${createHash("sha256").update(readFileSync(teacher)).digest("hex").slice(0, 8)}.npy`),
     samples: at("samples"),
   };
 }
@@ -126,14 +117,14 @@ type Add = (what: string, file: string, more?: Partial<Row>) => Promise<number>;
 
 /** Top-1 of every seed: pruned by the same criterion as the peer, then recovered; and both by one command that sees data. */
 async function ours(
-  { teacher, seen, heldOut }: Files,
+  { teacher, images, heldOut }: Files,
   course: Course,
   { seeds, more, threads }: RecoverySettings,
   add: Add,
 ): Promise<Readonly<Record<string, readonly number[]>>> {
   const prune = ["--prune", `${removed}`, "--by", "flops", ...more];
   const distil = [
-    ...["--distill", "--data", seen, "--rows", "--held-out-data", heldOut, "--loss", "soft=1"],
+    ...["--distill", "--data", images, "--rows", "--held-out-data", heldOut, "--loss", "soft=1"],
     ...["--steps", `${course.steps}`, "--batch", `${course.batch}`, "--rate", `${course.rate}`],
     ...[
       "--warm-up",
@@ -168,33 +159,54 @@ async function ours(
   return found;
 }
 
-/** What Torch-Pruning makes of it, kept for the next call with the same settings. */
-function theirs(python: string, files: Files, course: Course, settings: RecoverySettings): PeerResult {
-  const recoveries = (variant: string) =>
-    settings.seeds.map((seed) => ({
-      id: `${seed}`,
-      order: orderFile(course, seed),
-      to: join(folder, "peer", `${variant}-${seed}.npz`),
-    }));
-  const variant = (scope: "global" | "local", round: number) => {
-    const id = `${scope}, ${round ? `in steps of ${round}` : "any width"}`;
-    return { id, scope, round, recoveries: recoveries(id) };
-  };
-  const job = {
-    ...course,
-    weights: files.weights,
-    images: files.seen,
-    test: files.test,
-    removed,
-    variants: [variant("global", 0), variant("global", 8), variant("local", 0), variant("local", 8)],
-  };
-  const record = join(folder, "peer.json");
-  const kept = existsSync(record)
-    ? (JSON.parse(readFileSync(record, "utf8")) as { job: unknown; result: PeerResult })
-    : undefined;
-  if (kept && !settings.fresh && JSON.stringify(kept.job) === JSON.stringify(job)) return kept.result;
-  const result = runPeer(python, job);
-  writeFileSync(record, JSON.stringify({ job, result }));
+/** How Torch-Pruning ranks channels, and to which widths it keeps them. */
+const ways = [
+  { id: "global, in steps of 8", scope: "global", round: 8 },
+  { id: "global, any width", scope: "global", round: 0 },
+  { id: "local, any width", scope: "local", round: 0 },
+  { id: "local, in steps of 8", scope: "local", round: 8 },
+] as const;
+
+/** What Torch-Pruning makes of it; what was found with the same settings before is not done again. */
+async function theirs(files: Files, course: Course, settings: RecoverySettings, add: Add, rows: Row[]): Promise<Peers> {
+  const python = pruningPython();
+  if (!python) return { reached: new Map(), versions: {} };
+  const reached = new Map<string, number[]>();
+  let versions = {};
+  for (const seed of settings.seeds) {
+    for (const { id, scope, round } of ways) {
+      const to = join(folder, "peer", `${scope}-${round}-${course.steps}-${course.rate}-${seed}.npz`);
+      const { teacher: _, ...given } = files;
+      const job = { ...course, ...given, removed, scope, round, order: orderFile(course, seed), to };
+      const result = kept(to.replace(/npz$/, "json"), job, settings.fresh, () => runPeer(python, job));
+      versions = result.versions;
+      const what = `Torch-Pruning, ${id}`;
+      if (seed === settings.seeds[0]) {
+        const gone = `${(100 * result.removed).toFixed(1)} % of FLOPs`;
+        rows.push({ task: "fashion", what: `${what}, pruned (${gone})`, measure, value: result.pruned });
+        console.log(`  ${what}, pruned (${gone}): ${result.pruned.toFixed(2)} %`);
+      }
+      const file = to.replace(/npz$/, "onnx");
+      writeModel(to, result, file);
+      const { seconds } = result;
+      const value = await add(`${what}, recovered`, file, { steps: course.steps, seconds, seed });
+      if (Math.abs(value - result.recovered) > 0.03) console.log(`  ${what}: ${result.recovered} % in PyTorch`);
+      if (result.removed >= leastRemoved) reached.set(id, [...(reached.get(id) ?? []), value]);
+    }
+  }
+  return { reached, versions };
+}
+
+/** The result of a job, from its record where that is of the same job. */
+function kept(record: string, job: PeerJob, fresh: boolean, run: () => PeerResult): PeerResult {
+  // wherever the work folder is
+  const of = JSON.stringify(job).replaceAll(work, "");
+  if (!fresh && existsSync(record)) {
+    const found = JSON.parse(readFileSync(record, "utf8")) as { readonly job: string; readonly result: PeerResult };
+    if (found.job === of) return found.result;
+  }
+  const result = run();
+  writeFileSync(record, JSON.stringify({ job: of, result }));
   return result;
 }
 

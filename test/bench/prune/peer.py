@@ -1,10 +1,10 @@
 """Torch-Pruning on the Fashion-MNIST teacher, and recovery in PyTorch as the product does it: peer.py JOB, a JSON object.
 
 weights: .npz of the teacher's initializers (conv1.weight ... fc2.bias; dense layers as [in, out]); images: .npy [N, 1, 28,
-28]; test: .npz with images and labels; removed: share of the multiplications to take away; variants: objects of id, scope
-(global, local), round (channels are kept in multiples of it, 0 for any) and recoveries: objects of id, order (.npy of the
-samples in turn) and to (.npz that is written); beside that steps, batch, rate, warmUp, weightDecay, clipNorm, temperature,
-threads. Prints a JSON object: accuracies in per cent, sizes, seconds.
+28]; logits: .npy, written where it is not there; test: .npz with images and labels; removed: share of the multiplications
+to take away; scope: global or local; round: channels are kept in multiples of it, 0 for any; order: .npy of the samples
+in turn; to: .npz that is written; beside that steps, batch, rate, warmUp, weightDecay, clipNorm, temperature, threads.
+Prints a JSON object: accuracies in per cent, sizes, seconds.
 """
 import copy
 import json
@@ -83,13 +83,10 @@ def pruned(teacher, ratio, scope, round_to):
 
 
 def pruned_to(teacher, removed, scope, round_to):
-    """The least ratio of channels that takes away that share of the multiplications."""
-    allowed = (1 - removed) * teacher.multiplications()
-    for step in range(1, 200):
-        model = pruned(teacher, step / 200, scope, round_to)
-        if model.multiplications() <= allowed:
-            return model, step / 200
-    sys.exit(f"no ratio takes away {removed} of the multiplications")
+    """The ratio of channels that takes away what is nearest to that share of the multiplications."""
+    aim = (1 - removed) * teacher.multiplications()
+    tried = [(pruned(teacher, step / 200, scope, round_to), step / 200) for step in range(1, 160)]
+    return min(tried, key=lambda one: abs(one[0].multiplications() - aim))
 
 
 def batched(model, images, rows=500):
@@ -139,36 +136,24 @@ def main(job):
     teacher = Net({name: torch.from_numpy(array.copy()) for name, array in numpy.load(job["weights"]).items()})
     test = {name: torch.from_numpy(array) for name, array in numpy.load(job["test"]).items()}
     images = torch.from_numpy(numpy.load(job["images"]))
-    counted = pruning.utils.count_ops_and_params(copy.deepcopy(teacher), torch.zeros(1, 1, side, side))[0]
+    if not Path(job["logits"]).exists():
+        numpy.save(job["logits"], batched(teacher, images).numpy())
+    logits = torch.from_numpy(numpy.load(job["logits"]))
+    model, ratio = pruned_to(teacher, job["removed"], job["scope"], job["round"])
+    order = torch.from_numpy(numpy.load(job["order"]).astype(numpy.int64))
+    found, seconds = recover(model, job, images, logits, order)
+    numpy.savez(job["to"], **found.weights())
     result = {
         "versions": {"PyTorch": torch.__version__, "Torch-Pruning": version("torch-pruning")},
         "original": accuracy(teacher, test),
-        "multiplications": teacher.multiplications(),
-        "multiplicationsByPeer": counted,
-        "variants": [],
+        "ratio": ratio,
+        "channels": [conv.out_channels for conv in model.convs],
+        "hidden": model.fc1.out_features,
+        "removed": 1 - model.multiplications() / teacher.multiplications(),
+        "pruned": accuracy(model, test),
+        "recovered": accuracy(found, test),
+        "seconds": seconds,
     }
-    logits = batched(teacher, images)
-    for variant in job["variants"]:
-        model, ratio = pruned_to(teacher, job["removed"], variant["scope"], variant["round"])
-        one = {
-            "id": variant["id"],
-            "ratio": ratio,
-            "channels": [conv.out_channels for conv in model.convs],
-            "hidden": model.fc1.out_features,
-            "parameters": sum(parameter.numel() for parameter in model.parameters()),
-            "multiplications": model.multiplications(),
-            "pruned": accuracy(model, test),
-            "recoveries": [],
-        }
-        result["variants"].append(one)
-        for recovery in variant["recoveries"]:
-            order = torch.from_numpy(numpy.load(recovery["order"]).astype(numpy.int64))
-            found, seconds = recover(model, job, images, logits, order)
-            top = accuracy(found, test)
-            one["recoveries"].append({"id": recovery["id"], "recovered": top, "seconds": seconds})
-            Path(recovery["to"]).parent.mkdir(parents=True, exist_ok=True)
-            numpy.savez(recovery["to"], **found.weights())
-            print(f"  {variant['id']}, {recovery['id']}: {one['pruned']:.2f} % -> {top:.2f} %", file=sys.stderr, flush=True)
     print(json.dumps(result))
 
 

@@ -22,32 +22,28 @@ export interface Course {
 export interface PeerJob extends Course {
   readonly weights: string;
   readonly images: string;
+  readonly logits: string;
   readonly test: string;
   readonly removed: number;
-  readonly variants: readonly {
-    readonly id: string;
-    readonly scope: "global" | "local";
-    readonly round: number;
-    readonly recoveries: readonly { readonly id: string; readonly order: string; readonly to: string }[];
-  }[];
+  readonly scope: "global" | "local";
+  readonly round: number;
+  readonly order: string;
+  readonly to: string;
 }
 
 /** What peer.py prints; accuracies in per cent. */
 export interface PeerResult {
   readonly versions: Readonly<Record<string, string>>;
   readonly original: number;
-  readonly multiplications: number;
-  readonly variants: readonly {
-    readonly id: string;
-    /** Of channels. */
-    readonly ratio: number;
-    readonly channels: readonly number[];
-    readonly hidden: number;
-    readonly parameters: number;
-    readonly multiplications: number;
-    readonly pruned: number;
-    readonly recoveries: readonly { readonly id: string; readonly recovered: number; readonly seconds: number }[];
-  }[];
+  /** Of channels. */
+  readonly ratio: number;
+  readonly channels: readonly number[];
+  readonly hidden: number;
+  /** Share of the multiplications. */
+  readonly removed: number;
+  readonly pruned: number;
+  readonly recovered: number;
+  readonly seconds: number;
 }
 
 export function runPeer(python: string, job: PeerJob): PeerResult {
@@ -67,11 +63,7 @@ export function writeWeights(model: string, file: string): void {
 }
 
 /** Writes what the peer made of it as a model like the teacher. */
-export function writeModel(
-  weightsFile: string,
-  { channels, hidden }: PeerResult["variants"][number],
-  file: string,
-): void {
+export function writeModel(weightsFile: string, { channels, hidden }: PeerResult, file: string): void {
   const weights = decodeNpz(new Uint8Array(readFileSync(weightsFile)), weightsFile);
   const model = fashionCnn({ channels, hidden }, 1);
   model.graph!.initializer = model.graph!.initializer.map((one) => {

@@ -1,0 +1,232 @@
+import { basename } from "node:path";
+import type { Host, Options } from "../cli.js";
+import type { Session } from "../engine/session.js";
+import type { ModelProto } from "../formats/onnx.js";
+import type { Selection } from "../prune/settings.js";
+import type {
+  PrunePlanResult,
+  PruneResult,
+  PruneSettings,
+  PruneVerification,
+  Recovery,
+  Sparsity,
+  Stage,
+} from "../render/prune-result.js";
+import type { DistillResult } from "../render/training-result.js";
+import { describeFile } from "./compress-describe.js";
+import type { Staging } from "./files.js";
+import { type ModelFile, readModelFile } from "./model-files.js";
+import { applyPlan } from "./prune-apply.js";
+import { describePruned, type PrunedModel } from "./prune-describe.js";
+import { exactnessOf } from "./prune-exactness.js";
+import { dropLayers } from "./prune-layers.js";
+import { pruneSettings } from "./prune-options.js";
+import { planPruning, withProgress } from "./prune-plan.js";
+import { type QuantizedStage, quantizePruned } from "./prune-quantize.js";
+import { openRecoverer } from "./prune-recover.js";
+import { openPruneSamples } from "./prune-samples.js";
+import { originalStage, type Scale, type Weighed, weigh } from "./prune-stages.js";
+import { openSubject } from "./prune-subject.js";
+import type { Scratch } from "./scratch.js";
+import { fileOf } from "./training-describe.js";
+import { modelBytes, writeModelFile } from "./write-model.js";
+
+/** Where a pruning takes place. */
+export interface Place {
+  readonly source: ModelFile;
+  readonly staging: Staging;
+  readonly scratch: Scratch;
+  readonly original: Session;
+  readonly output: string;
+  /** Of the data file beside the output. */
+  readonly dataName: string | null;
+  readonly isPlan: boolean;
+}
+
+/** What came of it. */
+export type Done =
+  | { readonly kind: "plan"; readonly result: PrunePlanResult }
+  | { readonly kind: "stopped" }
+  | {
+      readonly kind: "result";
+      readonly result: PruneResult;
+      readonly files: readonly string[];
+      /** Whether the files may be published. */
+      readonly isWanted: boolean;
+      /** Drops what was kept to go on from. */
+      close(): void;
+    };
+
+/** Larger models are not run a second time with zeros, for the memory that would take. */
+const largestExact = 1e9;
+
+/** From this size on new weights wait in a file. */
+const largeBytes = 1 << 26;
+
+/**
+ * Prunes a model in one or several rounds, each followed by recovery where that is asked for, then quantizes what came of
+ * it. Files are left in the staging folder.
+ */
+export async function pruneModel(host: Host, options: Options, place: Place): Promise<Done> {
+  const { source, staging, scratch, original, output } = place;
+  const { readExternal } = scratch;
+  const settings = pruneSettings(options, options["data"] !== undefined);
+  const whole = await fileOf(source);
+  const samples = await openPruneSamples(host, options, source.model, original);
+  const sample = await samples.looks.read(0);
+  const scale: Scale = { samples, original, options };
+  const [recovers, quantizes] = [options["distill"] === true, options["int8"] === true || options["int4"] === true];
+  const last = settings.steps - 1;
+  const nameOf = (round: number, stage: "pruned" | "recovered") => {
+    const isFinal = round === last && !quantizes && (stage === "recovered" || !recovers);
+    return isFinal ? basename(output) : `${stage}-${round + 1}.onnx`;
+  };
+  const recoverer = recovers ? openRecoverer(host, options, source.path, output, staging, settings.steps) : undefined;
+  const dropped = await withProgress(host, "measuring layers", "trials", (update) =>
+    dropLayers(options, { ...source, readExternal }, samples, update),
+  );
+  const before = dropped
+    ? (await openSubject({ path: source.path, model: dropped.whole, readExternal }, options, sample)).costs.whole
+    : undefined;
+  const store = source.bytes > largeBytes ? scratch.put : undefined;
+  const rounds: PrunedModel[] = [];
+  const recoveries: DistillResult[] = [];
+  const warnings: string[] = [];
+  const notes: string[] = [];
+  let sparsity: Sparsity | null = null;
+  let model: ModelProto = dropped?.model ?? source.model;
+  let exactness: PruneVerification["exactness"] = null;
+  let pruned: Weighed | undefined;
+  let final: Weighed | undefined;
+  let current: { readonly name: string; readonly files: readonly string[] } = { name: "", files: [] };
+  for (const [round, ratio] of ratiosOf(settings).entries()) {
+    const startedMs = performance.now();
+    const subject = await openSubject({ path: source.path, model, readExternal }, options, sample);
+    const planned = await planPruning(host, options, subject, { ...settings, ratio }, samples, original);
+    const latest = { subject, planned };
+    if (round === 0) warnings.push(...unmatchedNames(settings, planned.selection));
+    rounds.push(latest);
+    const made = await applyPlan(options, subject, planned, samples, { store, isLast: round === last });
+    const shared = {
+      settings,
+      samples,
+      sample,
+      first: rounds[0]!,
+      latest,
+      dropped,
+      before,
+      whole,
+      sparsity: made.sparsity,
+    };
+    if (place.isPlan) {
+      const after = modelBytes(made.model, null);
+      const result = describePruned(host, place, { ...shared, after, notes: made.notes, warnings });
+      return { kind: "plan", result: { schema: "deepseek/prune-plan@1", ...result } };
+    }
+    notes.push(...made.notes);
+    sparsity = made.sparsity;
+    if (options["verify"] !== false && source.bytes <= largestExact) {
+      const { removed } = planned.selection;
+      exactness = await exactnessOf(subject.structure, removed, made.sliced, readExternal, sample, samples.outputs);
+    }
+    const name = nameOf(round, "pruned");
+    const dataName = place.dataName === null ? null : `${name}.data`;
+    const written = writeModelFile(staging.pathOf(name), made.model, dataName, readExternal, { label: output });
+    current = { name, files: written.files };
+    const { parameters, flops } = planned.selection.after;
+    pruned = await weigh(scale, staging.pathOf(name), {
+      ...{ stage: "pruned", parameters, bytes: written.bytes, flops },
+      seconds: (performance.now() - startedMs) / 1000,
+    });
+    final = pruned;
+    if (!recoverer) continue;
+    const recovered = await recoverer.recover(round, name, nameOf(round, "recovered"));
+    if (!recovered) return { kind: "stopped" };
+    recoveries.push(recovered.result);
+    warnings.push(...recovered.result.warnings);
+    current = { name: nameOf(round, "recovered"), files: recovered.files };
+    final = await weigh(scale, staging.pathOf(current.name), {
+      ...{ stage: "recovered", parameters, bytes: recovered.result.output.bytes, flops },
+      seconds: recovered.result.training.seconds,
+    });
+    if (round < last) model = readModelFile(host, staging.pathOf(current.name)).model;
+  }
+  const latest = rounds.at(-1)!;
+  const described = describePruned(host, place, {
+    ...{ settings, samples, sample, first: rounds[0]!, latest, dropped, before, whole },
+    ...{ sparsity, notes },
+    after: pruned!.stage.bytes,
+    warnings: [],
+  });
+  const stages: Stage[] = [
+    originalStage(scale, {
+      ...{ parameters: described.parameters.before, flops: described.flops.before },
+      ...{ bytes: source.bytes, seconds: null },
+    }),
+    pruned!.stage,
+    ...(final === pruned ? [] : [final!.stage]),
+  ];
+  let quantized: QuantizedStage | undefined;
+  if (quantizes) {
+    const startedMs = performance.now();
+    quantized = await quantizePruned(host, options, staging, current.name, output, place.dataName);
+    current = { name: basename(output), files: quantized.files };
+    warnings.push(...quantized.warnings);
+    final = await weigh(scale, staging.pathOf(current.name), {
+      ...{
+        stage: "quantized",
+        parameters: pruned!.stage.parameters,
+        bytes: quantized.bytes,
+        flops: pruned!.stage.flops,
+      },
+      seconds: (performance.now() - startedMs) / 1000,
+    });
+    stages.push(final.stage);
+  }
+  const most = options["maxDrop"] as number | undefined;
+  const tooMuch = most !== undefined && final!.drop.value > most;
+  const missed = final!.broken || tooMuch || quantized?.missed === true;
+  const files = await Promise.all(current.files.map((name) => describeFile(name, staging.pathOf(name), undefined)));
+  return {
+    kind: "result",
+    files: current.files,
+    // what took long to train is kept, whatever it lost
+    isWanted: !missed || (recovers && quantized?.missed !== true),
+    close: () => recoverer?.close(),
+    result: {
+      schema: "deepseek/prune@1",
+      ...described,
+      warnings: [...new Set(warnings)],
+      latency: latest.planned.latency,
+      verification: { exactness, agreement: pruned!.agreement, drop: pruned!.drop, speed: pruned!.stage.speed },
+      stages,
+      metric: samples.gauge.metric,
+      recovery: recoveryOf(recoveries),
+      quantization: quantized?.summary ?? null,
+      output: { path: output, bytes: files.reduce((sum, { bytes }) => sum + bytes, 0), files },
+      kept: final!.stage.stage,
+      missed,
+    },
+  };
+}
+
+function ratiosOf({ ratio, steps }: PruneSettings): readonly number[] {
+  if (steps === 1) return [ratio];
+  // each round takes the same share of what is left
+  return Array.from({ length: steps }, () => 1 - (1 - ratio) ** (1 / steps));
+}
+
+/** Names that the user gave and nothing has. */
+function unmatchedNames(settings: PruneSettings, { unmatched }: Selection): readonly string[] {
+  return unmatched.map(({ of, at }) => {
+    const given = of === "limits" ? `--limit ${settings.limits[at]!.pattern}=...` : `--${of} ${settings[of][at]}`;
+    return `without effect: ${given}: no group of channels has a tensor or node of such a name`;
+  });
+}
+
+function recoveryOf(results: readonly DistillResult[]): Recovery | null {
+  const [first] = results;
+  if (!first) return null;
+  const { settings, losses } = first;
+  return { words: "the original teaches", settings, losses, courses: results.map(({ training }) => training) };
+}

@@ -1,0 +1,178 @@
+import type { RatioVerdict } from "../bench/compare/verdict.js";
+import type { Host, Options } from "../cli.js";
+import type { Session } from "../engine/session.js";
+import { openSession } from "../engine/session.js";
+import { encodeModel, type ModelProto } from "../formats/onnx.js";
+import { type Moments, measureActivations } from "../prune/activations.js";
+import { dataScores } from "../prune/data-scores.js";
+import { weightScores } from "../prune/importance.js";
+import { searchLatency } from "../prune/latency.js";
+import { rows } from "../prune/rows/index.js";
+import { selectChannels } from "../prune/select.js";
+import { measureSensitivity } from "../prune/sensitivity.js";
+import type { DamageCurve, Limits, Measure, Scores, Selection } from "../prune/settings.js";
+import { sliceModel } from "../prune/slice.js";
+import { taylorScores } from "../prune/taylor.js";
+import type { LatencySearch, PruneSettings } from "../render/prune-result.js";
+import { compareSpeed } from "./compress-speed.js";
+import { startProgress } from "./progress.js";
+import { dataCriteria, limitsOf } from "./prune-options.js";
+import type { PruneSamples } from "./prune-samples.js";
+import type { Subject } from "./prune-subject.js";
+
+/** Which channels go, and how that was found. */
+export interface Planned {
+  readonly selection: Selection;
+  readonly curves: readonly DamageCurve[];
+  readonly latency: LatencySearch | null;
+  /** What samples showed of the values that sums run over; undefined without samples. */
+  readonly moments: Moments | undefined;
+  readonly notes: readonly string[];
+}
+
+/** Time that measuring the damage of single groups may take, and one look at a candidate's speed, in seconds. */
+const [sensitivitySeconds, lookSeconds] = [120, 1.5];
+
+/** Decides which channels go. Throws a UserError where the settings cannot be kept. */
+export async function planPruning(
+  host: Host,
+  options: Options,
+  subject: Subject,
+  settings: PruneSettings,
+  samples: PruneSamples,
+  original: Session,
+): Promise<Planned> {
+  const { structure, groups, costs } = subject;
+  if (settings.ratio === 0) {
+    const planned = groups.groups.map((group) => ({ group, removed: [], why: "nothing was asked for" }));
+    const selection = {
+      ...{ structure, groups: planned, frozen: groups.frozen, removed: new Set<number>() },
+      ...{ before: costs.whole, after: costs.whole, unmatched: [] },
+    };
+    return { selection, curves: [], latency: null, moments: undefined, notes: [] };
+  }
+  const { scores, moments, notes } = await scoresOf(host, options, subject, settings, samples);
+  const limits = limitsOf(settings);
+  const curves = settings.spread === "sensitivity" ? await curvesOf(host, subject, scores, limits, samples) : [];
+  const select = (by: Measure, ratio: number): Selection =>
+    selectChannels(structure, groups, costs, { by, ratio, spread: settings.spread, scores, curves, limits });
+  if (settings.by !== "latency") {
+    return { selection: select(settings.by, settings.ratio), curves, latency: null, moments, notes };
+  }
+  const { selection, latency } = await byLatency(host, subject, settings.ratio, samples, original, (ratio) =>
+    select("flops", ratio),
+  );
+  return { selection, curves, latency, moments, notes };
+}
+
+/** The model without what was selected; nothing is compensated. */
+export function sliced({ structure }: Subject, { removed }: Pick<Selection, "removed">): ModelProto {
+  return sliceModel(structure, removed, rows, undefined);
+}
+
+async function scoresOf(
+  host: Host,
+  options: Options,
+  { structure, groups: { groups } }: Subject,
+  { criterion, reduction, seed }: PruneSettings,
+  { looks, data, outputs }: PruneSamples,
+): Promise<{ readonly scores: Scores; readonly moments: Moments | undefined; readonly notes: readonly string[] }> {
+  const compensates = options["compensate"] !== false;
+  const needsMoments = data !== null && (compensates || (dataCriteria.has(criterion) && criterion !== "taylor"));
+  const moments = needsMoments
+    ? await withProgress(host, "watching the model on samples", "runs", (onProgress) =>
+        measureActivations(structure, looks, { onProgress }),
+      )
+    : undefined;
+  if (criterion === "taylor") {
+    const scores = await withProgress(host, "following gradients", "runs", (onProgress) =>
+      taylorScores(structure, groups, looks, { name: "the model", outputs, seed, onProgress }),
+    );
+    return { scores, moments, notes: [] };
+  }
+  if (criterion === "wanda" || criterion === "flap" || criterion === "mean") {
+    return { scores: dataScores(structure, groups, moments!, { criterion, reduction }), moments, notes: [] };
+  }
+  return { ...weightScores(structure, groups, { criterion, reduction, seed }), moments };
+}
+
+/** What each group alone does to the outputs when some of it goes. */
+async function curvesOf(
+  host: Host,
+  { structure, groups: { groups } }: Subject,
+  scores: Scores,
+  limits: Limits,
+  { lookGauge }: PruneSamples,
+): Promise<readonly DamageCurve[]> {
+  const end = performance.now() + sensitivitySeconds * 1000;
+  return withProgress(host, "measuring each group alone", "trials", (update) =>
+    measureSensitivity(
+      structure,
+      groups,
+      scores,
+      rows,
+      async (model) => {
+        const session = await openSession(encodeModel(model, structure.readExternal));
+        try {
+          return (await lookGauge.evaluate(session.run)).drop.value;
+        } finally {
+          await session.close();
+        }
+      },
+      {
+        limits,
+        mayGoOn: () => performance.now() < end,
+        onMeasure: ({ done, total }) => update(done, total),
+      },
+    ),
+  );
+}
+
+/** The selection whose time on this machine is what is wanted. */
+async function byLatency(
+  host: Host,
+  subject: Subject,
+  wanted: number,
+  { looks }: PruneSamples,
+  original: Session,
+  select: (ratio: number) => Selection,
+): Promise<{ readonly selection: Selection; readonly latency: LatencySearch }> {
+  const sample = await looks.read(0);
+  const verdicts = new Map<Selection, RatioVerdict>();
+  return withProgress(host, "measuring time", "trials", async (update) => {
+    const { selection, trace } = await searchLatency({
+      wanted,
+      select,
+      async measure(tried: Selection) {
+        const session = await openSession(encodeModel(sliced(subject, tried), subject.structure.readExternal));
+        try {
+          const verdict = await compareSpeed(original.run, session.run, sample, lookSeconds);
+          verdicts.set(tried, verdict);
+          update(verdicts.size, mostTrials);
+          return verdict.ratio ?? 1;
+        } finally {
+          await session.close();
+        }
+      },
+    });
+    return { selection, latency: { wanted, reached: verdicts.get(selection)!, tries: trace } };
+  });
+}
+
+/** Trials that a search takes at most. */
+const mostTrials = 8;
+
+/** Shows progress while something is done. */
+export async function withProgress<T>(
+  host: Host,
+  label: string,
+  unit: string,
+  work: (update: (done: number, total: number) => void) => Promise<T>,
+): Promise<T> {
+  const progress = startProgress(host, label, unit);
+  try {
+    return await work(progress.update);
+  } finally {
+    progress.stop();
+  }
+}

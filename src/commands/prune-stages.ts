@@ -1,0 +1,53 @@
+import type { Options } from "../cli.js";
+import type { Session } from "../engine/session.js";
+import { openSession } from "../engine/session.js";
+import { isBroken } from "../evaluate/agreement.js";
+import { type Drop, dropOfAgreement } from "../evaluate/drop.js";
+import type { PruneVerification, Stage } from "../render/prune-result.js";
+import { compareSpeed } from "./compress-speed.js";
+import type { PruneSamples } from "./prune-samples.js";
+
+/** What holds the file of each stage against the original. */
+export interface Scale {
+  readonly samples: PruneSamples;
+  readonly original: Session;
+  readonly options: Options;
+}
+
+/** What is known of a stage's file without running it. */
+type Known = Pick<Stage, "stage" | "parameters" | "bytes" | "flops" | "seconds">;
+
+/** A stage, and all that was seen of it. */
+export interface Weighed {
+  readonly stage: Stage;
+  readonly agreement: NonNullable<PruneVerification["agreement"]>;
+  readonly drop: Drop;
+  /** Whether outputs are missing, of another shape, or not finite. */
+  readonly broken: boolean;
+}
+
+/** The row of the original itself. */
+export function originalStage({ samples }: Scale, known: Omit<Known, "stage">): Stage {
+  return { stage: "original", ...known, ...samples.gauge.row(undefined), speed: null };
+}
+
+/** Runs the file of a stage on the held-out samples (or made-up ones), and compares its speed. */
+export async function weigh({ samples, original, options }: Scale, path: string, known: Known): Promise<Weighed> {
+  const session = await openSession(path);
+  try {
+    const evaluation = await samples.gauge.evaluate(session.run);
+    const { agreement, drop } = evaluation;
+    const seconds = options["speedSeconds"] as number;
+    const speed =
+      seconds > 0 ? await compareSpeed(original.run, session.run, await samples.looks.read(0), seconds) : null;
+    return {
+      stage: { ...known, ...samples.gauge.row(evaluation), speed },
+      agreement,
+      // how far outputs are apart is no loss in points
+      drop: drop.kind === "divergence" ? dropOfAgreement(agreement) : { ...drop, kind: drop.kind },
+      broken: isBroken(agreement),
+    };
+  } finally {
+    await session.close();
+  }
+}

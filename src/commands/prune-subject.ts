@@ -1,0 +1,60 @@
+import type { Options } from "../cli.js";
+import type { Batch } from "../data/batch.js";
+import { UserError } from "../errors.js";
+import type { ModelProto, ReadExternal } from "../formats/onnx.js";
+import { checkGraphs } from "../graph/check.js";
+import { cloneModel } from "../graph/clone.js";
+import { fuseNormalisations } from "../graph/fuse-normalisations.js";
+import { normalise } from "../graph/normalise/index.js";
+import { raiseOpset } from "../graph/opset.js";
+import { analyseModel } from "../prune/analyse.js";
+import { type CostModel, createCostModel } from "../prune/costs.js";
+import { type Groups, groupChannels } from "../prune/groups.js";
+import type { Structure } from "../prune/structure.js";
+import { formatNumberOf } from "../render/quantities.js";
+import { refuseQuantized } from "./compress-refusals.js";
+import type { ModelFile } from "./model-files.js";
+
+/** A model that is to lose channels, and which could go. */
+export interface Subject {
+  readonly structure: Structure;
+  readonly groups: Groups;
+  readonly costs: CostModel;
+  /** What brought the file into the form that is pruned, one line each. */
+  readonly notes: readonly string[];
+}
+
+/** Makes a model ready: changes `source.model`. The shapes of one sample decide what is counted. */
+export async function openSubject(
+  { path, model, readExternal }: Pick<ModelFile, "path" | "model" | "readExternal">,
+  options: Options,
+  sample: Batch,
+): Promise<Subject> {
+  checkGraphs(model, path);
+  refuseQuantized(path, model);
+  const { passes } = normalise(model, readExternal, {
+    constantInputs: options["freezeInputs"] ? "freeze" : "keep",
+    // scales of normalisations are there to be looked at
+    leave: options["criterion"] === "bn" ? ["affine"] : [],
+  });
+  raiseOpset(model, path, 13, readExternal);
+  const { fused, model: whole } = withFused(model, path, readExternal);
+  const structure = await analyseModel(whole, sample, readExternal);
+  const notes = passes.map(({ words }) => words);
+  if (fused > 0) notes.push(`${formatNumberOf(fused, "hand-written normalisation")} became one node each`);
+  return { structure, groups: groupChannels(structure), costs: createCostModel(structure), notes };
+}
+
+/** Hand-written normalisations as one node each, where the model can be raised to the opset that has it. */
+function withFused(model: ModelProto, path: string, readExternal: ReadExternal) {
+  const copy = cloneModel(model);
+  const fused = fuseNormalisations(copy, readExternal);
+  if (fused === 0) return { fused, model };
+  try {
+    raiseOpset(copy, path, 17, readExternal);
+    return { fused, model: copy };
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    return { fused: 0, model };
+  }
+}
