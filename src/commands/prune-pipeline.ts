@@ -163,6 +163,8 @@ export async function pruneModel(host: Host, options: Options, place: Place): Pr
   const most = options["maxDrop"] as number | undefined;
   const tooMuch = most !== undefined && final!.drop.value > most;
   const missed = final!.broken || tooMuch || quantized?.missed === true;
+  // what took long to train is kept, whatever it lost
+  const isWanted = !missed || (recovers && quantized?.missed !== true);
   const latest = rounds.at(-1)!;
   const described = describePruned(host, place, {
     ...{ settings, samples, sample, first: rounds[0]!, latest, dropped, whole },
@@ -174,8 +176,7 @@ export async function pruneModel(host: Host, options: Options, place: Place): Pr
   return {
     kind: "result",
     files: current.files,
-    // what took long to train is kept, whatever it lost
-    isWanted: !missed || (recovers && quantized?.missed !== true),
+    isWanted,
     close: () => recoverer?.close(),
     result: {
       schema: "deepseek/prune@1",
@@ -188,6 +189,7 @@ export async function pruneModel(host: Host, options: Options, place: Place): Pr
       quantization: quantized?.summary ?? null,
       output: { path: output, bytes: files.reduce((sum, { bytes }) => sum + bytes, 0), files },
       kept: final!.stage.stage,
+      written: isWanted,
       missed,
     },
   };
