@@ -8,11 +8,11 @@ import type { Removed } from "../prune/plan.js";
 import { reestimate } from "../prune/re-estimate.js";
 import { rows } from "../prune/rows/index.js";
 import { sliceModel } from "../prune/slice.js";
-import { sparsify } from "../prune/sparsity.js";
+import { type SparsityPattern, sparsify } from "../prune/sparsity.js";
 import type { Structure } from "../prune/structure.js";
+import { globOf } from "../quantize/choose.js";
 import type { Sparsity } from "../render/prune-result.js";
 import { formatNumberOf } from "../render/quantities.js";
-import type { SparsityWanted } from "./prune-options.js";
 import { type Planned, withProgress } from "./prune-plan.js";
 import type { PruneSamples } from "./prune-samples.js";
 import type { Subject } from "./prune-subject.js";
@@ -42,10 +42,12 @@ export async function applyPlan(
     samples.data !== null && moments && removed.size > 0 && options["compensate"] !== false
       ? await compensated(host, structure, removed, moments, sliced, samples, store)
       : { model: sliced, notes: [] };
-  const wanted = options["sparsity"] as SparsityWanted | undefined;
-  if (wanted === undefined || !isLast) return { sliced, ...made, sparsity: null };
-  const thin = sparsify(made.model, wanted, structure.readExternal);
-  return { sliced, model: thin.model, sparsity: thin.sparsity, notes: made.notes };
+  const pattern = options["sparsity"] as SparsityPattern | undefined;
+  if (pattern === undefined || !isLast) return { sliced, ...made, sparsity: null };
+  const keep = ((options["keep"] as readonly string[] | undefined) ?? []).map(globOf);
+  const { model, tensors, elements, zeros } = sparsify(made.model, pattern, keep, structure.readExternal, store);
+  const words = pattern.kind === "blocks" ? `${pattern.keep}:${pattern.of}` : "unstructured";
+  return { sliced, model, notes: made.notes, sparsity: { pattern: words, zeros: zeros / elements, tensors } };
 }
 
 /** Time that re-estimating may take, in seconds. */
