@@ -87,7 +87,7 @@ async function compensated(
   for (const one of found) {
     const session = await openSession(encodeModel(one.model, structure.readExternal));
     try {
-      const { value } = (await lookGauge.evaluate(session.run)).drop;
+      const { value } = (await (await lookGauge()).evaluate(session.run)).drop;
       if (value < least) [best, least] = [one, value];
     } finally {
       await session.close();

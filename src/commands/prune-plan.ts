@@ -40,7 +40,7 @@ export async function planPruning(
   subject: Subject,
   settings: PruneSettings,
   samples: PruneSamples,
-  original: Session,
+  original: () => Promise<Session>,
 ): Promise<Planned> {
   const { structure, groups, costs } = subject;
   if (settings.ratio === 0) {
@@ -85,8 +85,9 @@ async function scoresOf(
       )
     : undefined;
   if (criterion === "taylor") {
+    const values = await outputs();
     const scores = await withProgress(host, "following gradients", "runs", (onProgress) =>
-      taylorScores(structure, groups, looks, { name: "the model", outputs, seed, onProgress }),
+      taylorScores(structure, groups, looks, { name: "the model", outputs: values, seed, onProgress }),
     );
     return { scores, moments, notes: [] };
   }
@@ -105,6 +106,7 @@ async function curvesOf(
   { lookGauge }: PruneSamples,
 ): Promise<readonly DamageCurve[]> {
   const end = performance.now() + sensitivitySeconds * 1000;
+  const gauge = await lookGauge();
   return withProgress(host, "measuring each group alone", "trials", (update) =>
     measureSensitivity(
       structure,
@@ -114,7 +116,7 @@ async function curvesOf(
       async (model) => {
         const session = await openSession(encodeModel(model, structure.readExternal));
         try {
-          return (await lookGauge.evaluate(session.run)).drop.value;
+          return (await gauge.evaluate(session.run)).drop.value;
         } finally {
           await session.close();
         }
@@ -134,10 +136,11 @@ async function byLatency(
   subject: Subject,
   wanted: number,
   { looks }: PruneSamples,
-  original: Session,
+  original: () => Promise<Session>,
   select: (ratio: number) => Selection,
 ): Promise<{ readonly selection: Selection; readonly latency: LatencySearch }> {
   const sample = await looks.read(0);
+  const whole = await original();
   const verdicts = new Map<Selection, RatioVerdict>();
   return withProgress(host, "measuring time", "trials", async (update) => {
     const { selection, trace } = await searchLatency({
@@ -146,7 +149,7 @@ async function byLatency(
       async measure(tried: Selection) {
         const session = await openSession(encodeModel(sliced(subject, tried), subject.structure.readExternal));
         try {
-          const verdict = await compareSpeed(original.run, session.run, sample, lookSeconds);
+          const verdict = await compareSpeed(whole.run, session.run, sample, lookSeconds);
           verdicts.set(tried, verdict);
           update(verdicts.size, mostTrials);
           return verdict.ratio ?? 1;
