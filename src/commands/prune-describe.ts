@@ -16,7 +16,7 @@ import type { Subject } from "./prune-subject.js";
 import { versionsOf } from "./training-describe.js";
 
 /** The groups as reports show them. */
-export function describeGroups(
+function describeGroups(
   structure: Structure,
   { groups }: Pick<Selection, "groups">,
   curves: readonly DamageCurve[],
@@ -77,7 +77,7 @@ function readersOf({ view }: Structure): ReadonlyMap<TensorProto, readonly strin
 const floats: ReadonlySet<string> = new Set(["float32", "float16", "bfloat16", "float64"]);
 
 /** What keeps weights, summed by cause: only weights of which no index at all could go count as held. */
-export function describeFrozen(structure: Structure, frozen: readonly FrozenAxis[]): readonly FrozenCause[] {
+function describeFrozen(structure: Structure, frozen: readonly FrozenAxis[]): readonly FrozenCause[] {
   const { tensors, labels } = structure;
   const causes = new Map<string, { -readonly [K in keyof FrozenCause]: FrozenCause[K] } & { tensors: string[] }>();
   const counted = new Set<string>();

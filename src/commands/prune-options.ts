@@ -1,6 +1,7 @@
 import { InvalidArgumentError, Option } from "commander";
 import type { Options } from "../cli.js";
 import type { Criterion, Limits, Reduction, Spread } from "../prune/settings.js";
+import type { SparsityPattern } from "../prune/sparsity.js";
 import { globOf } from "../quantize/choose.js";
 import type { PruneSettings } from "../render/prune-result.js";
 import { repeated, share, whole } from "./option-values.js";
@@ -84,16 +85,11 @@ function limit(text: string, earlier: readonly GivenLimit[] = []): readonly Give
   return [...earlier, { pattern: at < 0 ? null : text.slice(0, at), share: share(text.slice(at + 1)) }];
 }
 
-/** How zeros are spread: so many of each `of`, or a share of all. */
-export type SparsityWanted =
-  | { readonly kind: "n:m"; readonly keep: number; readonly of: number }
-  | { readonly kind: "share"; readonly share: number };
-
-function sparsity(text: string): SparsityWanted {
+function sparsity(text: string): SparsityPattern {
   const found = /^(\d+):(\d+)$/.exec(text.trim());
-  if (!found) return { kind: "share", share: share(text) };
+  if (!found) return { kind: "smallest", share: share(text), over: "model" };
   const [keep, of] = [Number(found[1]), Number(found[2])];
-  if (keep >= 1 && keep < of && of <= 64) return { kind: "n:m", keep, of };
+  if (keep >= 1 && keep < of && of <= 64) return { kind: "blocks", keep, of };
   throw new InvalidArgumentError("It must be a share such as 50%, or n:m with n below m, such as 2:4.");
 }
 

@@ -316,9 +316,9 @@ describe("compress --distill", () => {
     ["no student", ["--teacher", "teacher.onnx"], /--distill: say who learns: --student <file>/],
     ["two students", [...pair, "--student-layers", "2"], /--distill: give one student/],
     [
-      "a narrower student",
-      ["--teacher", "teacher.onnx", "--student-width", "0.5"],
-      /--student-width: waits for structured pruning; --student-params/,
+      "a student too narrow",
+      ["--teacher", "teacher.onnx", "--student-width", "0.01"],
+      /--student-width 0\.01: to narrow it by as much: at most 0\.\d+ of the channels can go/,
     ],
     ["no teacher", ["--student", "student.onnx"], /--distill: name the model that teaches with --teacher/],
     ["two teachers", ["other.onnx", ...pair], /other\.onnx and --teacher teacher\.onnx: give the teacher once/],
