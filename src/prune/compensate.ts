@@ -1,99 +1,124 @@
-import { openSession } from "../engine/session.js";
-import { encodeModel, type ModelProto, type ReadExternal } from "../formats/onnx.js";
+import { type ModelProto, readTensor } from "../formats/onnx.js";
+import { cloneModel } from "../graph/clone.js";
+import { floatAttribute, intsAttribute } from "../graph/node.js";
 import type { StoreBytes } from "../graph/stored.js";
 import { numbersOf } from "../tensor/numbers.js";
-import type { Moments, Samples } from "./activations.js";
-import { createCostModel } from "./costs.js";
-import { compensateMeans } from "./lost-means.js";
+import { elementCount } from "../tensor/tensor.js";
+import type { AxisMoments, Moments } from "./activations.js";
+import { type AffineEditor, type AffineLayer, createAffineEditor } from "./affine-layers.js";
 import type { Removed } from "./plan.js";
-import { countStages, reestimate } from "./re-estimate.js";
-import type { Structure } from "./structure.js";
+import type { Contraction, StatisticsAxis } from "./row.js";
+import { operatorOf, type Structure } from "./structure.js";
 
-export interface CompensateSettings {
-  readonly samples: Samples;
-  readonly store?: StoreBytes | undefined;
-  readonly threads?: number;
-  /** Called as re-estimating goes on. */
-  onProgress?(done: number, total: number): void;
+/** A pruned model that makes up for what its removed channels did, and how many of its nodes do. */
+export interface Compensated {
+  readonly model: ModelProto;
+  /** Products and convolutions that got the mean of what is gone as their bias. */
+  readonly biases: number;
+  /** Normalisations whose scale was brought to that of before. */
+  readonly scales: number;
 }
 
-/** FLOPs that re-estimating may take: about a minute or two of one core. More samples than that allows are not read. */
-const mostFlops = 3e12;
-const mostSamples = 16;
-
 /**
- * Makes up for removed channels without training: with their means alone, or by bringing the mean and spread of every layer
- * back as well, whichever leaves less noise in the outputs on the samples; neither where both leave more. Large models get
- * the means alone. The same for the same samples, whatever the machine.
+ * Gives back what is known beforehand of removed channels. Products and convolutions get the mean of what they no longer
+ * sum, b += W[:, removed] mean(x[removed]) (FLAP, An et al. 2023); where a convolution pads with zeros that is too much at
+ * the edges, and for strides of a ConvTranspose it is the mean over positions. Normalisations over channels get a scale
+ * by how their statistics change: the mean square (RMS), or the variance that the moments tell of (layers: that of
+ * means and variances of channels, as if channels had nothing to do with each other).
  *
  * `moments` are those of the model before; `pruned` is a slice of it and stays as it is.
  */
-export async function compensate(
+export function compensateMeans(
   structure: Structure,
   removed: Removed,
   moments: Moments,
   pruned: ModelProto,
-  { samples, store, threads = 1, onProgress }: CompensateSettings,
-): Promise<{ readonly model: ModelProto; readonly notes: readonly string[] }> {
-  const means = compensateMeans(structure, removed, moments, pruned, store);
-  const candidates = [
-    { model: pruned, words: "nothing that biases or scales make up for: they stay as they are" },
-    {
-      model: means.model,
-      words: `biases of ${means.biases} layers hold the mean of what is gone${means.scales > 0 ? `, scales of ${means.scales} normalisations are mended` : ""}`,
-    },
-  ];
-  const stages = countStages(structure, pruned);
-  const flops = (createCostModel(structure).whole.flops * stages) / 2;
-  const count = Math.min(samples.count, mostSamples, Math.floor(mostFlops / Math.max(1, flops)));
-  const few: Samples = { count, read: (at) => samples.read(at) };
-  if (count > 0) {
-    const settings = { threads, ...(onProgress ? { onProgress } : {}) };
-    const { model, layers } = await reestimate(structure, removed, means.model, few, store, settings);
-    candidates.push({ model, words: `mean and spread of ${layers} layers were brought back to what they were` });
+  store: StoreBytes | undefined,
+): Compensated {
+  const model = cloneModel(pruned);
+  const editor = createAffineEditor(model, structure.readExternal, store);
+  const layers = new Map(editor.layers.map((layer) => [layer.made, layer]));
+  let [biases, scales] = [0, 0];
+  for (const contraction of structure.contractions) {
+    const layer = layers.get(contraction.node.output[0]!);
+    if (layer && addMeans(structure, removed, moments, contraction, editor, layer)) biases += 1;
   }
-  let best: { readonly noise: number; readonly at: number } | undefined;
-  for (const [at, { model }] of candidates.entries()) {
-    const noise = await outputNoise(structure.model, model, samples, structure.readExternal, threads);
-    if (!best || noise < best.noise) best = { noise, at };
+  for (const found of structure.statistics) {
+    const layer = layers.get(found.node.output[0]!);
+    if (layer && keepScale(structure, removed, moments, found, editor, layer)) scales += 1;
   }
-  const chosen = candidates[best!.at]!;
-  return { model: chosen.model, notes: [chosen.words] };
+  return { model, biases, scales };
 }
 
-/** Mean over the floating-point outputs of noise over signal; Infinity where something is no number. */
-async function outputNoise(
-  model: ModelProto,
-  changed: ModelProto,
-  samples: Samples,
-  readExternal: ReadExternal,
-  threads: number,
-): Promise<number> {
-  const sums = new Map<string, { noise: number; signal: number }>();
-  const [before, after] = [
-    await openSession(encodeModel(model, readExternal), { threads }),
-    await openSession(encodeModel(changed, readExternal), { threads }),
-  ];
-  try {
-    for (let sample = 0; sample < Math.min(samples.count, mostSamples); sample++) {
-      const feeds = await samples.read(sample);
-      const [wanted, found] = [await before.run(feeds), await after.run(feeds)];
-      for (const [name, tensor] of wanted) {
-        if (!tensor.dtype.startsWith("float")) continue;
-        const [a, b] = [numbersOf(tensor), numbersOf(found.get(name)!)];
-        const sum = sums.get(name) ?? { noise: 0, signal: 0 };
-        sums.set(name, sum);
-        for (let at = 0; at < a.length; at++) {
-          sum.noise += (a[at]! - b[at]!) ** 2;
-          sum.signal += a[at]! ** 2;
-        }
-      }
+/** Adds to a layer's bias what the mean of its removed inputs gave it. */
+function addMeans(
+  { labels, tensors, readExternal }: Structure,
+  removed: Removed,
+  moments: Moments,
+  { node, weight, value, labels: axis }: Contraction,
+  editor: AffineEditor,
+  layer: AffineLayer,
+): boolean {
+  const seen = value?.input === 0 && weight ? moments.of(value.name, value.axis) : undefined;
+  if (!weight || !seen || !layer.canShift) return false;
+  const gone = [...axis.keys()].filter((at) => removed.has(labels.find(axis[at]!)));
+  if (gone.length === 0) return false;
+  const { shape, ...rest } = readTensor(weight.tensor, readExternal);
+  const numbers = numbersOf({ shape, ...rest });
+  const out = 1 - weight.axis;
+  // the weight as [axis 0, axis 1, kernel]
+  const kernel = elementCount(shape.slice(2));
+  const strides = [shape[1]! * kernel, kernel];
+  const outAxis = tensors.get(weight.tensor)![out];
+  const kept = Array.from({ length: shape[out]! }, (_, at) => at).filter(
+    (at) => !outAxis || !removed.has(labels.find(outAxis[at]!)),
+  );
+  if (kept.length !== layer.size) return false;
+  const factor = operatorOf(node) === "Gemm" ? floatAttribute(node, "alpha", 1) : shareOfKernel(node);
+  const shift = Float64Array.from(kept, (to) => {
+    let sum = 0;
+    for (const from of gone) {
+      const start = to * strides[out]! + from * strides[weight.axis]!;
+      let taps = 0;
+      for (let k = 0; k < kernel; k++) taps += numbers[start + k]!;
+      sum += taps * seen.mean[from]!;
     }
-  } finally {
-    await before.close();
-    await after.close();
-  }
-  const shares = [...sums.values()].map(({ noise, signal }) => (signal > 0 ? noise / signal : noise));
-  const mean = shares.reduce((sum, share) => sum + share, 0) / Math.max(1, shares.length);
-  return Number.isFinite(mean) ? mean : Number.POSITIVE_INFINITY;
+    return sum * factor;
+  });
+  editor.change(layer, undefined, shift);
+  return true;
+}
+
+/** How much of its kernel a transposed convolution uses at a position, in the mean. */
+function shareOfKernel(node: Contraction["node"]): number {
+  if (operatorOf(node) !== "ConvTranspose") return 1;
+  return (intsAttribute(node, "strides") ?? []).reduce((share, stride) => share / Number(stride), 1);
+}
+
+/** Brings the output of a normalisation back to the scale it had with all channels. */
+function keepScale(
+  { labels }: Structure,
+  removed: Removed,
+  moments: Moments,
+  { node, axis, labels: own }: StatisticsAxis,
+  editor: AffineEditor,
+  layer: AffineLayer,
+): boolean {
+  const seen = moments.of(node.input[0]!, axis);
+  const kept = [...own.keys()].filter((at) => !removed.has(labels.find(own[at]!)));
+  if (!seen || !layer.canScale || kept.length === own.length || kept.length !== layer.size) return false;
+  const spread = operatorOf(node) === "LayerNormalization" ? variance : meanSquare;
+  const [before, after] = [spread(seen, [...own.keys()]), spread(seen, kept)];
+  if (!(before > 0 && after > 0)) return false;
+  editor.change(layer, new Float64Array(kept.length).fill(Math.sqrt(after / before)), undefined);
+  return true;
+}
+
+function meanSquare({ meanSquare: squares }: AxisMoments, indices: readonly number[]): number {
+  return indices.reduce((sum, at) => sum + squares[at]!, 0) / indices.length;
+}
+
+function variance(seen: AxisMoments, indices: readonly number[]): number {
+  const mean = indices.reduce((sum, at) => sum + seen.mean[at]!, 0) / indices.length;
+  return meanSquare(seen, indices) - mean ** 2;
 }

@@ -84,12 +84,6 @@ export async function reestimate(
   return { model, layers };
 }
 
-/** How many times `reestimate` runs through the samples, or a part of the model on the way. */
-export function countStages({ readExternal }: Structure, pruned: ModelProto): number {
-  const { layers } = createAffineEditor(pruned, readExternal, undefined);
-  return stagesOf(pruned, layers).length;
-}
-
 /** What brings the moments of now to those of before. */
 function correction(layer: AffineLayer, before: AxisMoments, now: AxisMoments, kept: readonly number[]) {
   const scaled = layer.canScale && before.positions >= leastPositions;

@@ -17,28 +17,18 @@ import { operatorOf } from "./structure.js";
 
 /**
  * Which weights become zero: of each `of` in a row along the axis that is summed over all but the largest `keep` (2:4), or
- * the smallest `share` of all there are, over the whole model or in every tensor.
+ * the smallest `share` of all, over the whole model or in every tensor.
  */
 export type SparsityPattern =
-  | { readonly kind: "n:m"; readonly keep: number; readonly of: number }
-  | { readonly kind: "share"; readonly share: number; readonly over?: "model" | "tensor" };
+  | { readonly kind: "blocks"; readonly keep: number; readonly of: number }
+  | { readonly kind: "smallest"; readonly share: number; readonly over: "model" | "tensor" };
 
-export interface SparsifySettings {
-  /** Weights that stay, by their names. */
-  readonly keep?: readonly RegExp[];
-  readonly store?: StoreBytes | undefined;
-}
-
-/** A model with zeros, and how many. */
 export interface Sparse {
   readonly model: ModelProto;
-  readonly sparsity: {
-    /** `2:4`, or `unstructured`. */
-    readonly pattern: string;
-    /** Zeros among the elements of the weights it was done to, 0 to 1. */
-    readonly zeros: number;
-    readonly tensors: number;
-  };
+  /** Tensors looked at, their elements, and those of them that are zero now. */
+  readonly tensors: number;
+  readonly elements: number;
+  readonly zeros: number;
 }
 
 /** A weight of a product or convolution. */
@@ -58,20 +48,21 @@ const floats: ReadonlySet<string> = new Set(["float32", "float16", "float64"]);
 export function sparsify(
   model: ModelProto,
   pattern: SparsityPattern,
+  keep: readonly RegExp[],
   readExternal: ReadExternal,
-  { keep = [], store }: SparsifySettings = {},
+  store: StoreBytes | undefined,
 ): Sparse {
   const result = cloneModel(model);
   const all = weightsOf(result).filter(({ tensor }) => !keep.some((one) => tensor.name.search(one) >= 0));
   const read = ({ tensor }: Weight) => readFloats(tensor, readExternal);
-  const weights = pattern.kind === "n:m" ? all.filter((one) => one.tensor.dims[one.axis]! >= pattern.of) : all;
+  const weights = pattern.kind === "blocks" ? all.filter((one) => one.tensor.dims[one.axis]! >= pattern.of) : all;
   const replaced = new Map<TensorProto, TensorProto>();
   let [elements, zeros] = [0, 0];
   const common =
-    pattern.kind === "share" && pattern.over !== "tensor" ? createCut(weights, read, pattern.share) : undefined;
+    pattern.kind === "smallest" && pattern.over === "model" ? createCut(weights, read, pattern.share) : undefined;
   for (const weight of weights) {
     const { shape, data } = read(weight);
-    if (pattern.kind === "n:m") zeroInBlocks(data, shape, weight.axis, pattern.keep, pattern.of);
+    if (pattern.kind === "blocks") zeroInBlocks(data, shape, weight.axis, pattern.keep, pattern.of);
     else (common ?? createCut([weight], () => ({ shape, data }), pattern.share))(data);
     elements += data.length;
     for (const value of data) if (value === 0) zeros += 1;
@@ -80,9 +71,7 @@ export function sparsify(
   for (const graph of graphsOf(result.graph!)) {
     graph.initializer = graph.initializer.map((tensor) => replaced.get(tensor) ?? tensor);
   }
-  const name = pattern.kind === "n:m" ? `${pattern.keep}:${pattern.of}` : "unstructured";
-  const sparsity = { pattern: name, zeros: elements === 0 ? 0 : zeros / elements, tensors: weights.length };
-  return { model: result, sparsity };
+  return { model: result, tensors: weights.length, elements, zeros };
 }
 
 /** Each stored weight once, by the first node that multiplies with it. */

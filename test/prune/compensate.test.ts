@@ -4,8 +4,7 @@ import { type ModelProto, makeTensor, type NodeProto, type TensorProto } from ".
 import { checkGraphs } from "../../src/graph/check.js";
 import { makeNode } from "../../src/graph/node.js";
 import { measureActivations, measureAxes } from "../../src/prune/activations.js";
-import { compensate } from "../../src/prune/compensate.js";
-import { compensateMeans } from "../../src/prune/lost-means.js";
+import { compensateMeans } from "../../src/prune/compensate.js";
 import { reestimate } from "../../src/prune/re-estimate.js";
 import { rows } from "../../src/prune/rows/index.js";
 import { sliceModel } from "../../src/prune/slice.js";
@@ -209,27 +208,4 @@ describe("re-estimating", () => {
     const { layers } = await reestimate(structure, removed, pruned, listed(batches), undefined, { mayGoOn });
     expect(layers).toBe(1);
   });
-});
-
-test("what leaves least noise is taken, and said", async () => {
-  const batches: readonly Batch[] = [1, 2, 3].map((seed) => new Map([["x", noise([1, 3, 8, 8], seed)]]));
-  const model = convolutions();
-  const { structure, groups } = await analysed(model, batches[0]!);
-  const removed = new Set(groups.flatMap(({ channels }) => channels.slice(0, 2).map(({ label }) => label)));
-  const pruned = sliceModel(structure, removed, rows, undefined);
-  const moments = await measureActivations(structure, listed(batches));
-  const made = await compensate(structure, removed, moments, pruned, { samples: listed(batches) });
-  expect(made.notes).toHaveLength(1);
-  const wanted = await runModel(model, batches[1]!);
-  const noiseOf = async (of: ModelProto) => {
-    const [a, b] = [wanted.get("y")!.data, (await runModel(of, batches[1]!)).get("y")!.data] as [
-      Float32Array,
-      Float32Array,
-    ];
-    return a.reduce((sum, value, at) => sum + (value - b[at]!) ** 2, 0);
-  };
-  expect(await noiseOf(made.model)).toBeLessThan(0.8 * (await noiseOf(pruned)));
-  // nothing removed: nothing to make up for
-  const whole = await compensate(structure, new Set(), moments, model, { samples: listed(batches) });
-  expect(whole.model).toBe(model);
 });
