@@ -48,7 +48,7 @@ function judged(harness: Harness, isConvolutional: boolean): RealModel {
       try {
         const prepared = await harness.prepare(session.run, harness.quickCount ? { count: harness.quickCount } : {});
         if (!prepared) return undefined;
-        writeSamples(folder, sameSizes(prepared.heldOut));
+        writeSamples(folder, sameSizes([...prepared.heldOut, ...prepared.calibration]));
       } finally {
         await session.close();
       }

@@ -25,7 +25,7 @@ export interface ModelRow {
   /** Time of a run over that of the original, and its 95 % interval. */
   readonly time?: number;
   readonly timeInterval?: readonly [number, number];
-  /** Of the whole command, without checks and times. */
+  /** Of reading, planning, slicing and writing, without checks and times. */
   readonly cost?: Cost;
   readonly error?: string;
 }
@@ -168,7 +168,7 @@ function frozenTable(rows: readonly ModelRow[]): string {
 
 function costTable(rows: readonly ModelRow[]): string {
   return table(
-    ["model", "channels gone", "command, s", "CPU, s", "peak memory", "over the file"],
+    ["model", "channels gone", "plan and slice, s", "CPU, s", "peak memory", "over the file"],
     rows.flatMap(({ model, ratio, cost, bytes }) => {
       if (!cost || !bytes) return [];
       const { wallSeconds, cpuSeconds, peakBytes } = cost;
@@ -217,7 +217,7 @@ const big = 100e6;
 const seconds = 5;
 const copies = 2;
 
-/** Of the whole command, which also starts and reads and writes the file. */
+/** Start of the program, reading and writing are counted as well. */
 function costGoals({ model, ratio, cost, bytes }: ModelRow): readonly Goal[] {
   if (!cost || !bytes || bytes[0] < big) return [];
   const task = `${model}, ${percent(ratio, 0)}`;
