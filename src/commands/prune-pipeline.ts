@@ -106,7 +106,7 @@ export async function pruneModel(host: Host, options: Options, place: Place): Pr
     const latest = { subject, planned };
     if (round === 0) warnings.push(...unmatchedNames(settings, planned.selection));
     rounds.push(latest);
-    const made = await applyPlan(options, subject, planned, samples, { store, isLast: round === last });
+    const made = await applyPlan(host, options, subject, planned, samples, { store, isLast: round === last });
     const shared = {
       settings,
       samples,
@@ -186,12 +186,13 @@ export async function pruneModel(host: Host, options: Options, place: Place): Pr
   const most = options["maxDrop"] as number | undefined;
   const tooMuch = most !== undefined && final!.drop.value > most;
   const missed = final!.broken || tooMuch || quantized?.missed === true;
+  // what took long to train is kept, whatever it lost
+  const isWanted = !missed || (recovers && quantized?.missed !== true);
   const files = await Promise.all(current.files.map((name) => describeFile(name, staging.pathOf(name), undefined)));
   return {
     kind: "result",
     files: current.files,
-    // what took long to train is kept, whatever it lost
-    isWanted: !missed || (recovers && quantized?.missed !== true),
+    isWanted,
     close: () => recoverer?.close(),
     result: {
       schema: "deepseek/prune@1",
@@ -205,6 +206,7 @@ export async function pruneModel(host: Host, options: Options, place: Place): Pr
       quantization: quantized?.summary ?? null,
       output: { path: output, bytes: files.reduce((sum, { bytes }) => sum + bytes, 0), files },
       kept: final!.stage.stage,
+      written: isWanted,
       missed,
     },
   };

@@ -1,14 +1,10 @@
 import type { ModelProto, ReadExternal } from "../formats/onnx.js";
 import { viewModel } from "../graph/scope.js";
-import type { Tensor } from "../tensor/tensor.js";
-import { createCostModel } from "./costs.js";
+import { elementCount, type Tensor } from "../tensor/tensor.js";
 import type { Rows } from "./row.js";
 import { rows as usualRows } from "./rows/index.js";
 import { findForms } from "./shapes.js";
 import { followAxes, type Structure } from "./structure.js";
-
-/** The first way of reading (whole heads) is left for one with this much more of the parameters prunable. */
-const worthIt = 0.02;
 
 /**
  * What can be removed from a model for inputs of these shapes. The model must be as normalisation leaves it. Nodes that can
@@ -24,15 +20,32 @@ export async function analyseModel(
   const forms = await findForms(model, view, feeds, readExternal);
   const read = (readings: ReadonlyMap<string, number>) => {
     const { structure, options } = followAxes(model, forms, view, rows, readExternal, readings);
-    const { prunable, whole } = createCostModel(structure);
-    return { structure, options, prunable, readings, more: worthIt * whole.parameters };
+    return { structure, options, freedom: freedomOf(structure), readings };
   };
   let best = read(new Map());
   for (const [signature, count] of best.options) {
     for (let way = 1; way < count; way++) {
       const other = read(new Map([...best.readings, [signature, way]]));
-      if (other.prunable > best.prunable + best.more) best = other;
+      if (other.freedom > best.freedom) best = other;
     }
   }
   return best.structure;
+}
+
+/**
+ * How much of the axes of weights can go, in elements. Tables that only sums and factors read do not count: whole heads
+ * are read before what is inside them, where both leave the same of the weights.
+ */
+function freedomOf({ contractions, tensors, labels }: Structure): number {
+  const weights = new Set(contractions.flatMap(({ weight }) => weight?.tensor ?? []));
+  let freedom = 0;
+  for (const weight of weights) {
+    const elements = elementCount(weight.dims.map(Number));
+    for (const axis of tensors.get(weight)!) {
+      if (!axis) continue;
+      const free = axis.reduce((count, label) => count + (labels.frozenBy(label) ? 0 : 1), 0);
+      freedom += (elements * free) / axis.length;
+    }
+  }
+  return freedom;
 }

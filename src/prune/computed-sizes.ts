@@ -5,16 +5,18 @@ import type { ModelView, Scope } from "../graph/scope.js";
 import { elementCount, type Tensor } from "../tensor/tensor.js";
 import type { Axis } from "./labels.js";
 import type { AxedValue } from "./row.js";
+import type { ValueForm } from "./shapes.js";
 
 /** What one element of a computed vector of sizes is made of. */
 export type SizeSource =
   | { readonly from: "constant"; readonly value: number }
   /** How long an axis of some value is; `fixed` where no other inputs make it longer. */
   | { readonly from: "axis"; readonly axis: Axis; readonly size: number; readonly fixed: boolean }
-  | { readonly from: Arithmetic; readonly of: readonly [SizeSource, SizeSource] }
+  | { readonly from: Arithmetic; readonly of: readonly SizeSource[] }
   | { readonly from: "elsewhere" };
 
-type Arithmetic = "Add" | "Sub" | "Mul" | "Div";
+/** `Quotient` is a division of integers. */
+type Arithmetic = "Add" | "Sub" | "Mul" | "Div" | "Quotient" | "Mod" | "Equal" | "Where" | "Floor";
 
 /** A new value of an element: a number, or so many times what it was. */
 export type NewSize = number | { readonly times: number; readonly over: number };
@@ -24,14 +26,14 @@ export interface SizeContext {
   readonly view: ModelView;
   axedValue(scope: Scope, name: string): AxedValue | undefined;
   /** Of a value that may not have been looked at yet. */
-  shape(scope: Scope, name: string): readonly number[] | undefined;
+  form(scope: Scope, name: string): ValueForm | undefined;
   constant(scope: Scope, name: string | undefined): Tensor | undefined;
   fixed(axis: Axis): boolean;
 }
 
 /** Elements of inputs: the input's number, and the place in it. */
 type Place = readonly [input: number, at: number];
-type Step = { readonly take: Place } | { readonly operator: Arithmetic; readonly of: readonly [Place, Place] };
+type Step = { readonly take: Place } | { readonly operator: Arithmetic; readonly of: readonly Place[] };
 
 const passing: ReadonlySet<string> = new Set([
   "Unsqueeze",
@@ -42,7 +44,7 @@ const passing: ReadonlySet<string> = new Set([
   "Reshape",
   "Flatten",
 ]);
-const arithmetic: ReadonlySet<string> = new Set(["Add", "Sub", "Mul", "Div"]);
+const arithmetic: ReadonlySet<string> = new Set(["Add", "Sub", "Mul", "Div", "Mod", "Equal", "Where"]);
 /** Longer ways from a shape to a size are not followed. */
 const deepest = 40;
 
@@ -50,7 +52,7 @@ const deepest = 40;
 function stepsOf(context: SizeContext, scope: Scope, node: NodeProto): readonly Step[] | undefined {
   if (!isStandard(node)) return undefined;
   const lengthOf = (name: string | undefined): number | undefined => {
-    const shape = name ? context.shape(scope, name) : undefined;
+    const shape = name ? context.form(scope, name)?.shape : undefined;
     return shape && shape.length <= 1 ? elementCount(shape) : undefined;
   };
   const length = lengthOf(node.output[0]);
@@ -62,20 +64,23 @@ function stepsOf(context: SizeContext, scope: Scope, node: NodeProto): readonly 
     if (lengths.includes(undefined)) return undefined;
     return lengths.flatMap((count, input) => Array.from({ length: count! }, (_, at) => take(input, at)));
   }
+  const whole = !context.form(scope, node.input[0]!)?.dtype.startsWith("float");
   if (passing.has(operator)) {
-    return length === lengths[0] ? Array.from({ length }, (_, at) => take(0, at)) : undefined;
+    if (length !== lengths[0]) return undefined;
+    const rounds = !whole && (operator === "Floor" || !context.form(scope, node.output[0]!)!.dtype.startsWith("float"));
+    return Array.from({ length }, (_, at) => (rounds ? { operator: "Floor", of: [[0, at]] } : take(0, at)));
   }
   if (arithmetic.has(operator)) {
-    if (lengths[1] === undefined) return undefined;
-    const place = (input: number, at: number): Place => [input, lengths[input] === 1 ? 0 : at];
+    if (lengths.includes(undefined)) return undefined;
+    const does = operator === "Div" && whole ? "Quotient" : (operator as Arithmetic);
     return Array.from({ length }, (_, at) => ({
-      operator: operator as Arithmetic,
-      of: [place(0, at), place(1, at)],
+      operator: does,
+      of: lengths.map((count, input): Place => [input, count === 1 ? 0 : at]),
     }));
   }
   const numbers = (input: number) => {
-    const found = context.constant(scope, node.input[input]);
-    return found && Array.from(found.data as BigInt64Array, Number);
+    const sources = node.input[input] ? sizeSources(context, scope, node.input[input], 1) : undefined;
+    return sources && leavesOf(...sources).every(({ from }) => from === "constant") ? valuesOf(sources) : undefined;
   };
   if (operator === "Gather") {
     return numbers(1)?.map((index) => take(0, index < 0 ? index + lengths[0]! : index));
@@ -119,7 +124,7 @@ export function sizeSources(
 ): readonly SizeSource[] | undefined {
   const stored = context.constant(scope, name);
   if (stored) return Array.from(stored.data as BigInt64Array, (value) => ({ from: "constant", value: Number(value) }));
-  const shape = context.shape(scope, name);
+  const shape = context.form(scope, name)?.shape;
   if (!shape || shape.length > 1) return undefined;
   const unknown = Array.from({ length: elementCount(shape) }, () => ({ from: "elsewhere" as const }));
   const found = producerOf(scope, name);
@@ -134,6 +139,11 @@ export function sizeSources(
       return { from: "axis", axis, size: value.shape[first + at]!, fixed: context.fixed(axis) };
     });
   }
+  if (isStandard(node) && node.opType === "ConstantOfShape") {
+    const value = node.attribute.find((attribute) => attribute.name === "value")?.t;
+    const filler = value ? Number(readTensor(value, nothingElsewhere).data[0]) : 0;
+    return unknown.map(() => ({ from: "constant", value: filler }));
+  }
   const steps = stepsOf(context, own, node);
   if (!steps) return unknown;
   const inputs = new Map<number, readonly SizeSource[] | undefined>();
@@ -141,9 +151,7 @@ export function sizeSources(
     if (!inputs.has(input)) inputs.set(input, sizeSources(context, own, node.input[input]!, depth + 1));
     return inputs.get(input)?.[place] ?? { from: "elsewhere" };
   };
-  return steps.map((step) =>
-    "take" in step ? at(step.take) : { from: step.operator, of: [at(step.of[0]), at(step.of[1])] },
-  );
+  return steps.map((step) => ("take" in step ? at(step.take) : { from: step.operator, of: step.of.map(at) }));
 }
 
 /** The first axis that a Shape tells of. */
@@ -152,9 +160,21 @@ export function shapeStart(node: NodeProto, rank: number): number {
   return Math.min(Math.max(start < 0 ? start + rank : start, 0), rank);
 }
 
-/** All that a size depends on. */
-export function leavesOf(source: SizeSource): readonly SizeSource[] {
-  return "of" in source ? source.of.flatMap(leavesOf) : [source];
+/** All that sizes depend on. */
+export function leavesOf(...sources: readonly SizeSource[]): readonly SizeSource[] {
+  return sources.flatMap((source) => ("of" in source ? leavesOf(...source.of) : [source]));
+}
+
+/** The sizes as they were. */
+function valuesOf(sources: readonly SizeSource[]): readonly number[] {
+  return sources.map((source) => evaluateSize(source, (_, size) => size)!);
+}
+
+/** The sizes as they were, where no other inputs of the model change them. */
+export function fixedSizes(sources: readonly SizeSource[] | undefined): readonly number[] | undefined {
+  const fixed =
+    sources && leavesOf(...sources).every((leaf) => leaf.from === "constant" || (leaf.from === "axis" && leaf.fixed));
+  return fixed ? valuesOf(sources) : undefined;
 }
 
 /** The size for these lengths of axes; undefined where it comes from elsewhere. */
@@ -162,11 +182,27 @@ export function evaluateSize(source: SizeSource, sizeOf: (axis: Axis, size: numb
   if (source.from === "constant") return source.value;
   if (source.from === "axis") return sizeOf(source.axis, source.size);
   if (source.from === "elsewhere") return undefined;
-  const [a, b] = source.of.map((side) => evaluateSize(side, sizeOf));
-  if (a === undefined || b === undefined) return undefined;
-  if (source.from === "Add") return a + b;
-  if (source.from === "Sub") return a - b;
-  return source.from === "Mul" ? a * b : a / b;
+  const [a, b, c] = source.of.map((side) => evaluateSize(side, sizeOf));
+  if (a === undefined) return undefined;
+  if (source.from === "Floor") return Math.floor(a);
+  if (source.from === "Where") return a ? b : c;
+  if (b === undefined) return undefined;
+  switch (source.from) {
+    case "Add":
+      return a + b;
+    case "Sub":
+      return a - b;
+    case "Mul":
+      return a * b;
+    case "Div":
+      return a / b;
+    case "Quotient":
+      return Math.trunc(a / b);
+    case "Mod":
+      return ((a % b) + b) % b;
+    case "Equal":
+      return Number(a === b);
+  }
 }
 
 /**
@@ -184,6 +220,7 @@ export function endsInSizes(
   return context.view.usesOf(scope, name).every(({ node, input, scope: own }) => {
     if (!isStandard(node)) return false;
     if (input === 1 && (node.opType === "Reshape" || node.opType === "Expand")) return true;
+    if (node.opType === "Slice" && (input === 1 || input === 2)) return true;
     // how many axes there are
     if (node.opType === "Shape" || node.opType === "Size") return true;
     // the size of an axis of its own input

@@ -14,7 +14,8 @@ import type { Structure } from "./structure.js";
  * scores go; how many is a matter of the spread. All spreads put the steps of all groups (from one width that the limits
  * allow to the next) into one order, of which as much is taken as the target needs:
  * - `uniform`: by the share of the group that is gone after half the step;
- * - `global`: by the mean score of the channels that the step takes;
+ * - `global`: by the mean score of the channels that the step takes. What they cost is left out: scores over cost, or over
+ *   what is left of their group (LAMP, Lee et al., ICLR 2021), did less damage on some real models and more on others;
  * - `sensitivity`: by damage for cost saved, along the lower convex hull of each group's measured curve.
  * What a step that is too large leaves of the target is filled by the next ones that fit.
  *

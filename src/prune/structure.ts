@@ -104,10 +104,10 @@ export function followAxes(
   const sizeContext: SizeContext = {
     view,
     axedValue,
-    shape(scope, name) {
+    form(scope, name) {
       for (let at: Scope | null = scope; at; at = at.parent) {
         const form = forms.get(at)?.get(name);
-        if (form) return form.shape;
+        if (form) return form;
       }
       return undefined;
     },

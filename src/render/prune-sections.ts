@@ -30,7 +30,7 @@ export function cutGroups(groups: readonly PrunedGroup[]): readonly PrunedGroup[
     .sort((a, b) => lost(b) - lost(a) || share(b) - share(a));
 }
 
-/** How many groups stay whole, by why: `3 by --keep, 2 by --limit`. */
+/** How many groups stay whole, by why: `3 x --keep; 2 x --limit`. */
 function wholeWords(groups: readonly PrunedGroup[]): string {
   const counts = new Map<string, number>();
   for (const { channels, why } of groups) {
@@ -39,9 +39,9 @@ function wholeWords(groups: readonly PrunedGroup[]): string {
   const sorted = [...counts].sort(([, a], [, b]) => b - a);
   const others = sorted.slice(reasonsShown).reduce((sum, [, count]) => sum + count, 0);
   return [
-    ...sorted.slice(0, reasonsShown).map(([why, count]) => `${formatCount(count)} (${why || "no reason given"})`),
-    ...(others > 0 ? [`${formatCount(others)} for other reasons`] : []),
-  ].join(", ");
+    ...sorted.slice(0, reasonsShown).map(([why, count]) => `${formatCount(count)} x ${why || "no reason given"}`),
+    ...(others > 0 ? [`${formatCount(others)} x other reasons`] : []),
+  ].join("; ");
 }
 
 /** Groups and causes that a terminal shows. */

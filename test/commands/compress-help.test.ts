@@ -25,8 +25,8 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 test("the help puts all but the first options under headings, and is the same on every machine", async () => {
   const { stdout } = await runCommand(compressCommand, ["--help"]);
   const first = stdout.slice(stdout.indexOf("Options:"), stdout.indexOf("Samples and accuracy:"));
-  expect(first.match(/^ +(-\w, )?--[\w-]+/gm)!.map((name) => name.trim())).toEqual(
-    "--int8,--int4,--qat,--distill,-o, --output,--recipe,--dry-run,--force,--format,--json,--report,-h, --help".split(
+  expect(first.match(/^ {2}(-\w, )?--[\w-]+/gm)!.map((name) => name.trim())).toEqual(
+    "--int8,--int4,--qat,--prune,--distill,-o, --output,--recipe,--dry-run,--force,--format,--json,--report,-h, --help".split(
       /,(?! )/,
     ),
   );

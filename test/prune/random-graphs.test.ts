@@ -5,6 +5,7 @@ import { encodeModel } from "../../src/formats/onnx.js";
 import { rows } from "../../src/prune/rows/index.js";
 import { operatorOf, type Structure } from "../../src/prune/structure.js";
 import { pruneHalf } from "./prune-half.js";
+import { attentionBlocks } from "./random-attention.js";
 import { elementwiseBlocks, productBlocks } from "./random-blocks.js";
 import { type Block, type RandomGraph, randomGraph } from "./random-graphs.js";
 import { normalisationBlocks, poolingBlocks, reductionBlocks } from "./random-norms.js";
@@ -14,6 +15,7 @@ const blocks: Readonly<Record<string, Block>> = {
   ...elementwiseBlocks,
   ...normalisationBlocks,
   ...placeBlocks,
+  ...attentionBlocks,
   ...poolingBlocks,
   ...productBlocks,
   ...reductionBlocks,
@@ -25,7 +27,7 @@ const elsewhere = ["LRN", "Upsample"];
 
 /** Operators that need an opset for which onnxruntime lacks others. */
 const [late, lacking] = [
-  ["RMSNormalization", "Swish"],
+  ["Attention", "RMSNormalization", "RotaryEmbedding", "Swish", "com.microsoft:RotaryEmbedding"],
   ["GlobalLpPool", "MaxRoiPool", "RoiAlign"],
 ];
 

@@ -51,7 +51,10 @@ export const normalisationBlocks: Record<string, Block> = {
     return op(b, "LRN", b.image(flow), { size: 3 });
   },
   LpNormalization: pictures((b, flow) => b.node("LpNormalization", [flow.name], { axis: 2 })),
-  MeanVarianceNormalization: pictures((b, flow) => b.node("MeanVarianceNormalization", [flow.name])),
+  // of channels that are no constants, for which onnxruntime finds no number
+  MeanVarianceNormalization: pictures((b, flow) =>
+    b.node("MeanVarianceNormalization", [b.project(flow, channelsOf(flow)).name]),
+  ),
   LayerNormalization: lines((b, flow) => b.node("LayerNormalization", [flow.name, ...affine(b, flow)], { axis: -1 })),
   SimplifiedLayerNormalization: lines((b, flow) =>
     b.node("SimplifiedLayerNormalization", [flow.name, b.scale([channelsOf(flow)])], { axis: -1 }),

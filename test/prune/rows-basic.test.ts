@@ -226,7 +226,7 @@ test.each<[string, Case, string]>([
   ],
   [
     "TopK of channels",
-    { nodes: [makeNode("TopK", "it", ["a", "k"], ["b", ""], { axis: 1 })], initializers: [ints("k", [9])], to: 9 },
+    { nodes: [makeNode("TopK", "it", ["a", "k"], ["b", "at"], { axis: 1 })], initializers: [ints("k", [9])], to: 9 },
     "uses every index of it",
   ],
   [

@@ -8,6 +8,7 @@ import { createCostModel } from "../../src/prune/costs.js";
 import { createGoneShare } from "../../src/prune/group-costs.js";
 import type { Groups } from "../../src/prune/groups.js";
 import { weightScores } from "../../src/prune/importance.js";
+import { OutOfReach } from "../../src/prune/refusals.js";
 import { damageAt, selectChannels } from "../../src/prune/select.js";
 import type { Limits, Measure, Selection, SelectSettings, Spread } from "../../src/prune/settings.js";
 import type { Structure } from "../../src/prune/structure.js";
@@ -292,6 +293,10 @@ describe("selecting channels", () => {
             return select(subject, { ratio: wanted, by, spread, limits });
           } catch (error) {
             expect(error).toBeInstanceOf(UserError);
+            // what it says can be had can be had
+            if (error instanceof OutOfReach && error.nearest > 0 && error.nearest < 1) {
+              select(subject, { ratio: error.nearest, by, spread, limits });
+            }
             return (error as Error).message;
           }
         };
@@ -311,7 +316,7 @@ describe("selecting channels", () => {
         const more = run(Math.min(0.99, ratio * 1.3));
         if (typeof more !== "string") expect(goneOf(more, by)).toBeGreaterThanOrEqual(gone - 0.005);
       }),
-      { numRuns: 60 },
+      { numRuns: 50 },
     );
   });
 });

@@ -1,6 +1,6 @@
 import { intAttribute, intsAttribute, removeAttributes, setAttribute, stringAttribute } from "../../graph/node.js";
 import { elementCount, type Tensor } from "../../tensor/tensor.js";
-import { shapeStart } from "../computed-sizes.js";
+import { evaluateSize, fixedSizes, leavesOf, shapeStart } from "../computed-sizes.js";
 import type { Axis } from "../labels.js";
 import { type AxedValue, type NodeAt, NotFollowed, type Row, type Rows } from "../row.js";
 import { int64Vector } from "./reshape.js";
@@ -107,12 +107,12 @@ interface Cut {
 
 /** What a Slice takes of each axis that it names; undefined where that is computed. */
 function cutsOf(
-  at: Pick<NodeAt, "constant" | "node" | "input">,
+  at: Pick<NodeAt, "sizes" | "constant" | "node" | "input">,
   shape: readonly number[],
 ): readonly (Cut | { readonly place: number; readonly indices: "computed" })[] {
   const given = (index: number) => {
     const found = at.constant(index);
-    return found && numbersOf(found);
+    return found ? numbersOf(found) : fixedSizes(at.sizes(index));
   };
   const [starts, ends] = [given(1), given(2)];
   const steps = at.node.input[4] ? given(4) : starts?.map(() => 1);
@@ -142,6 +142,7 @@ const slice: Row = {
     const { axes, shape } = at.required(0);
     const result = [...axes];
     const cuts = cutsOf(at, shape);
+    for (const input of [1, 2]) freezeOpen(at, input);
     for (const cut of cuts) {
       const axis = axes[cut.place]!;
       if (!axis || cut.indices === undefined) continue;
@@ -157,8 +158,14 @@ const slice: Row = {
     const { node, input, kept, setInput } = at;
     const { axes, shape } = input(0)!;
     const cuts = cutsOf(at, shape);
-    const [starts, ends] = [at.constant(1), at.constant(2)].map((tensor) => (tensor ? [...numbersOf(tensor)] : []));
-    let changed = false;
+    const [starts, ends] = [1, 2].map((index) => {
+      const found = at.constant(index);
+      return [...(found ? numbersOf(found) : (fixedSizes(at.sizes(index)) ?? []))];
+    });
+    // places that are made of lengths that changed
+    let changed = [1, 2].some((index) =>
+      at.sizes(index)?.some((source) => evaluateSize(source, at.sizeOf) !== evaluateSize(source, (_, size) => size)),
+    );
     for (const [index, cut] of cuts.entries()) {
       const left = kept(axes[cut.place]!);
       if (!left || cut.indices === "computed") continue;
@@ -182,6 +189,14 @@ const slice: Row = {
     if (node.input[4]) setInput(4, int64Vector(numbersOf(at.constant(4)!)));
   },
 };
+
+/** Freezes the axes that open places depend on, together with what the model is given. */
+function freezeOpen(at: NodeAt, input: number): void {
+  const sources = at.sizes(input) ?? [];
+  if (fixedSizes(sources)) return;
+  for (const leaf of leavesOf(...sources))
+    if (leaf.from === "axis") at.freeze(leaf.axis, "cuts at places that are computed");
+}
 
 /** Where indices lie among those that are left; those that are gone are left out. */
 function positionsOf(indices: readonly number[], left: readonly number[]): readonly number[] {
