@@ -12,7 +12,8 @@ import type { Axis } from "./labels.js";
 import { setComputedSize } from "./mend-sizes.js";
 import type { Removed } from "./plan.js";
 import type { MendAt, Rows } from "./row.js";
-import { operatorOf, type Structure, smallConstant } from "./structure.js";
+import { smallConstant } from "./stored-tensors.js";
+import { operatorOf, type Structure } from "./structure.js";
 
 /** The model without what is removed, in a copy; tensors that stay whole are shared with it. */
 export function sliceModel(
