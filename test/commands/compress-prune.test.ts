@@ -110,7 +110,20 @@ describe("compress --prune", () => {
         "--labels",
         "labels.txt",
       ],
-      ...["--steps", "200", "--rate", "0.002", "--max-drop", "100%", "-o", "small.onnx", "--json"],
+      ...[
+        "--no-compensate",
+        "--spread",
+        "uniform",
+        "--steps",
+        "300",
+        "--rate",
+        "0.003",
+        "--max-drop",
+        "100%",
+        "-o",
+        "small.onnx",
+        "--json",
+      ],
     );
     expect(code).toBe(0);
     const { stages, recovery, quantization, kept, output } = resultOf(stdout);
