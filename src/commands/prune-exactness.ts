@@ -2,6 +2,7 @@ import type { Batch } from "../data/batch.js";
 import { valuesModel } from "../distill/damage.js";
 import type { ModelOutput } from "../distill/outputs.js";
 import { openSession, type Session } from "../engine/session.js";
+import { UserError } from "../errors.js";
 import type { ModelProto, ReadExternal } from "../formats/onnx.js";
 import type { Removed } from "../prune/plan.js";
 import { rows } from "../prune/rows/index.js";
@@ -10,10 +11,13 @@ import { zeroedModel } from "../prune/zeroed.js";
 import type { PruneVerification } from "../render/prune-result.js";
 import { numbersOf } from "../tensor/numbers.js";
 
+/** Rounding, even that of half precision, stays below: models that are further apart compute something else. */
+const farthest = 0.05;
+
 /**
  * How far a pruned model is from the model with the same channels zeroed, which is computed without any slicing: the largest
- * difference of any output (logits where it is their softmax) on a sample, and that over the output's largest number. Throws an Error where the pruned model
- * cannot be run: then slicing is wrong.
+ * difference of any output (logits where it is their softmax) on a sample, and that over the output's largest number.
+ * Throws a UserError where the pruned model cannot be run, or computes something else: then slicing is wrong.
  */
 export async function exactnessOf(
   structure: Structure,
@@ -35,22 +39,34 @@ export async function exactnessOf(
     }
   };
   const wanted = await run(zeroedModel(structure, removed, rows));
-  const found = await run(pruned);
+  const found = await run(pruned).catch((error: unknown) => {
+    if (!(error instanceof UserError)) throw error;
+    throw wrong(`cannot be run (${error.message})`);
+  });
   let [maxAbs, relative] = [0, 0];
   for (const [name, tensor] of wanted) {
     if (!tensor.dtype.startsWith("float")) continue;
     const [p, q] = [numbersOf(tensor), numbersOf(found.get(name)!)];
-    if (p.length !== q.length) throw new Error(`output ${name} of the pruned model has another shape`);
+    if (p.length !== q.length) throw wrong(`puts out ${name} in another shape`);
     let [difference, largest] = [0, 0];
     for (let at = 0; at < p.length; at++) {
       const apart = Math.abs(p[at]! - q[at]!);
       // both not a number, or the same infinity
       if (Object.is(p[at], q[at])) continue;
-      if (!(apart <= difference)) difference = apart;
+      difference = Math.max(difference, Number.isNaN(apart) ? Number.POSITIVE_INFINITY : apart);
       if (Math.abs(p[at]!) > largest) largest = Math.abs(p[at]!);
     }
     maxAbs = Math.max(maxAbs, difference);
     relative = Math.max(relative, difference / Math.max(largest, 1e-30));
   }
+  if (Math.min(maxAbs, relative) > farthest) {
+    throw wrong(`differs from the original with the same channels zeroed by ${relative.toPrecision(2)} of its outputs`);
+  }
   return { maxAbs, relative };
+}
+
+/** What nobody should see: some operator was followed in a way that does not hold for this model. */
+function wrong(what: string): UserError {
+  const remedy = "leave its odd layers out with --keep; this is a mistake of deepseek, please report it";
+  return new UserError(`the pruned model ${what}, so it is not written: ${remedy}`);
 }
