@@ -2,6 +2,7 @@ import type { RatioVerdict } from "../bench/compare/verdict.js";
 import type { Host, Options } from "../cli.js";
 import type { Session } from "../engine/session.js";
 import { openSession } from "../engine/session.js";
+import { UserError } from "../errors.js";
 import { encodeModel, type ModelProto } from "../formats/onnx.js";
 import { type Moments, measureActivations } from "../prune/activations.js";
 import { dataScores } from "../prune/data-scores.js";
@@ -17,7 +18,7 @@ import type { LatencySearch, PruneSettings } from "../render/prune-result.js";
 import { compareSpeed } from "./compress-speed.js";
 import { startProgress } from "./progress.js";
 import { dataCriteria, limitsOf } from "./prune-options.js";
-import type { PruneSamples } from "./prune-samples.js";
+import { mostJudges, type PruneSamples } from "./prune-samples.js";
 import type { Subject } from "./prune-subject.js";
 
 /** Which channels go, and how that was found. */
@@ -30,8 +31,11 @@ export interface Planned {
   readonly notes: readonly string[];
 }
 
-/** Time that measuring the damage of single groups may take, and one look at a candidate's speed, in seconds. */
-const [sensitivitySeconds, lookSeconds] = [120, 1.5];
+/** Operations that measuring the damage of single groups may take: minutes. A limit in time would give other plans. */
+const mostOperations = 6e12;
+
+/** Time of one look at a candidate's speed, in seconds. */
+const lookSeconds = 1.5;
 
 /** Decides which channels go. Throws a UserError where the settings cannot be kept. */
 export async function planPruning(
@@ -86,10 +90,18 @@ async function scoresOf(
     : undefined;
   if (criterion === "taylor") {
     const values = await outputs();
-    const scores = await withProgress(host, "following gradients", "runs", (onProgress) =>
-      taylorScores(structure, groups, looks, { name: "the model", outputs: values, seed, onProgress }),
-    );
-    return { scores, moments, notes: [] };
+    try {
+      const scores = await withProgress(host, "following gradients", "runs", (onProgress) =>
+        taylorScores(structure, groups, looks, { name: "the model", outputs: values, seed, onProgress }),
+      );
+      return { scores, moments, notes: [] };
+    } catch (error) {
+      if (!(error instanceof UserError) || options["criterion"] !== undefined) throw error;
+      // the next best that needs no gradients
+      const found = moments ?? (await measureActivations(structure, looks));
+      const scores = dataScores(structure, groups, found, { criterion: "mean", reduction });
+      return { scores, moments, notes: [`judged by activations (mean), for want of gradients: ${error.message}`] };
+    }
   }
   if (criterion === "wanda" || criterion === "flap" || criterion === "mean") {
     return { scores: dataScores(structure, groups, moments!, { criterion, reduction }), moments, notes: [] };
@@ -100,13 +112,14 @@ async function scoresOf(
 /** What each group alone does to the outputs when some of it goes. */
 async function curvesOf(
   host: Host,
-  { structure, groups: { groups } }: Subject,
+  { structure, groups: { groups }, costs }: Subject,
   scores: Scores,
   limits: Limits,
-  { lookGauge }: PruneSamples,
+  { looks, lookGauge }: PruneSamples,
 ): Promise<readonly DamageCurve[]> {
-  const end = performance.now() + sensitivitySeconds * 1000;
   const gauge = await lookGauge();
+  const tries = Math.floor(mostOperations / (costs.whole.flops * Math.min(mostJudges, looks.count)));
+  let tried = 0;
   return withProgress(host, "measuring each group alone", "trials", (update) =>
     measureSensitivity(
       structure,
@@ -123,7 +136,7 @@ async function curvesOf(
       },
       {
         limits,
-        mayGoOn: () => performance.now() < end,
+        mayGoOn: () => tried++ < Math.max(tries, groups.length),
         onMeasure: ({ done, total }) => update(done, total),
       },
     ),

@@ -24,8 +24,11 @@ export interface PruneSamples {
   outputs(): Promise<readonly ModelOutput[]>;
 }
 
-/** Samples that criteria look at, and those that each trial of a group is judged by. */
-const [mostLooks, mostJudges] = [128, 32];
+/** Samples that criteria look at. */
+const mostLooks = 128;
+
+/** The first of them, by which trials are judged. */
+export const mostJudges = 32;
 
 /** Opens the samples of --data, or makes some up. Throws a UserError where shapes are not known. */
 export async function openPruneSamples(
