@@ -62,11 +62,6 @@ export type Done =
 /** Larger models are not run a second time with zeros, for the memory that would take. */
 const largestExact = 1e9;
 
-/** More than rounding explains. */
-const mostInexact = 1e-3;
-const inexact =
-  "the pruned model does not compute what the original with the same channels zeroed does; please report this model";
-
 /** From this size on new weights wait in a file. */
 const largeBytes = 1 << 26;
 
@@ -139,7 +134,6 @@ export async function pruneModel(host: Host, options: Options, place: Place): Pr
       const { removed } = planned.selection;
       exactness = await exactnessOf(subject.structure, removed, made.sliced, readExternal, sample);
     }
-    if (exactness !== null && exactness.relative > mostInexact) warnings.push(inexact);
     const name = nameOf(round, "pruned");
     const dataName = place.dataName === null ? null : `${name}.data`;
     const written = writeModelFile(staging.pathOf(name), made.model, dataName, readExternal, { label: output });

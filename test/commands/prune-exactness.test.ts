@@ -1,0 +1,33 @@
+import { expect, test } from "@jest/globals";
+import { exactnessOf } from "../../src/commands/prune-exactness.js";
+import type { ModelOutput } from "../../src/distill/outputs.js";
+import { makeNode } from "../../src/graph/node.js";
+import { rows } from "../../src/prune/rows/index.js";
+import { sliceModel } from "../../src/prune/slice.js";
+import type { Tensor } from "../../src/tensor/tensor.js";
+import { floats, makeModel } from "../onnx-model.js";
+import { nothingOutside, structureOf } from "../prune/structures.js";
+
+const model = makeModel({
+  inputs: [["x", "float32", [2, 4]]],
+  outputs: [["y", "float32", [2, 3]]],
+  nodes: [makeNode("MatMul", "in", ["x", "w"], ["h"]), makeNode("MatMul", "out", ["h", "v"], ["y"])],
+  initializers: [floats("w", [4, 16]), floats("v", [16, 3])],
+});
+const sample = new Map<string, Tensor>([
+  ["x", { dtype: "float32", shape: [2, 4], data: Float32Array.from({ length: 8 }, (_, at) => at + 1) }],
+]);
+const outputs: readonly ModelOutput[] = [{ name: "y", value: "y", kind: "values", axis: 1, shape: [2, 3] }];
+
+test("a pruned model that cannot be run or computes something else is refused", async () => {
+  const { structure, groups } = await structureOf(model, { x: [2, 4] });
+  const labels = groups[0]!.channels.map(({ label }) => label);
+  const [some, others] = [new Set(labels.slice(0, 8)), new Set(labels.slice(4, 12))];
+  const small = sliceModel(structure, some, rows, undefined);
+  const exactness = (removed: ReadonlySet<number>, pruned = small) =>
+    exactnessOf(structure, removed, pruned, nothingOutside, sample, outputs);
+  expect((await exactness(some)).relative).toBeLessThan(1e-5);
+  await expect(exactness(others)).rejects.toThrow(/differs from the original .* not written/);
+  small.graph!.initializer[0] = model.graph!.initializer[0]!;
+  await expect(exactness(some)).rejects.toThrow(/cannot be run .* not written/);
+});
