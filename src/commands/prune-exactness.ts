@@ -3,6 +3,7 @@ import { valuesModel } from "../distill/damage.js";
 import type { ModelOutput } from "../distill/outputs.js";
 import { openSession, type Session } from "../engine/session.js";
 import type { ModelProto, ReadExternal } from "../formats/onnx.js";
+import { isStandard } from "../graph/node.js";
 import type { Removed } from "../prune/plan.js";
 import { rows } from "../prune/rows/index.js";
 import type { Structure } from "../prune/structure.js";
@@ -12,8 +13,8 @@ import { numbersOf } from "../tensor/numbers.js";
 
 /**
  * How far a pruned model is from the model with the same channels zeroed, which is computed without any slicing: the largest
- * difference of any output (logits where it is their softmax) on a sample, and that over the output's largest number. Throws an Error where the pruned model
- * cannot be run: then slicing is wrong.
+ * difference of any output (logits where it is their softmax or sigmoid) on a sample, and that over the output's largest
+ * number. Throws an Error where the pruned model cannot be run: then slicing is wrong.
  */
 export async function exactnessOf(
   structure: Structure,
@@ -24,7 +25,7 @@ export async function exactnessOf(
   outputs: readonly ModelOutput[],
 ): Promise<NonNullable<PruneVerification["exactness"]>> {
   // a softmax or sigmoid at the end would hide differences, or blow them up
-  const values = outputs.map(({ value }) => value);
+  const values = outputs.map(({ value }) => beforeSigmoid(structure.model, value));
   const run = async (model: ModelProto) => {
     let session: Session | undefined;
     try {
@@ -53,4 +54,13 @@ export async function exactnessOf(
     relative = Math.max(relative, difference / Math.max(largest, 1e-30));
   }
   return { maxAbs, relative };
+}
+
+/** The input of the Sigmoid that makes a value, where another node makes that; the value itself where none does. */
+function beforeSigmoid({ graph }: ModelProto, value: string): string {
+  const makerOf = (name: string) => graph!.node.find(({ output }) => output.includes(name));
+  const maker = makerOf(value);
+  if (!maker || !isStandard(maker) || maker.opType !== "Sigmoid") return value;
+  const input = maker.input[0]!;
+  return makerOf(input) ? input : value;
 }
