@@ -1,10 +1,9 @@
 import type { Host } from "../cli.js";
-import type { DeclaredInput } from "../data/batch.js";
 import { imageShapes, noiseImage } from "../data/made-up-images.js";
 import { UserError } from "../errors.js";
 import type { ModelProto, ReadExternal } from "../formats/onnx.js";
+import { declaredInputs } from "../graph/declared-inputs.js";
 import { poolValues } from "../graph/expose.js";
-import { summarizeModel } from "../graph/summary.js";
 import { neededChannels } from "../quantize/bias-correction.js";
 import { meansOf, middleMeans } from "../quantize/channel-means.js";
 import type { InputChannels } from "../quantize/weight-error.js";
@@ -78,12 +77,4 @@ export async function madeUpChannels(
   } finally {
     progress.stop();
   }
-}
-
-function declaredInputs(model: ModelProto): readonly DeclaredInput[] {
-  return summarizeModel(model).inputs.map(({ name, type, shape }) => ({
-    name,
-    dtype: type as DeclaredInput["dtype"],
-    shape: shape ?? [],
-  }));
 }

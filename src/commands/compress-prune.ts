@@ -1,7 +1,7 @@
 import { tmpdir } from "node:os";
 import { basename, dirname, join, parse } from "node:path";
 import { type ExitCode, exitCode, type Host, type Options } from "../cli.js";
-import { openSession } from "../engine/session.js";
+import type { Session } from "../engine/session.js";
 import { UserError } from "../errors.js";
 import { absolute, checkOutput, fileSize, isSameFile, openStaging } from "./files.js";
 import { readModelFile } from "./model-files.js";
@@ -24,7 +24,11 @@ export async function runPrune(host: Host, path: string, options: Options): Prom
   // a plan must not need a place to write to beside the model
   const staging = openStaging(host, isPlan ? join(tmpdir(), basename(output)) : output);
   const scratch = openScratch(host, staging.pathOf("weights"), source.readExternal);
-  const original = await openSession(absolute(host, path));
+  let opened: Promise<Session> | undefined;
+  const original = (): Promise<Session> => {
+    opened ??= import("../engine/session.js").then(({ openSession }) => openSession(absolute(host, path)));
+    return opened;
+  };
   try {
     const { pruneModel } = await import("./prune-pipeline.js");
     const done = await pruneModel(host, options, {
@@ -48,7 +52,11 @@ export async function runPrune(host: Host, path: string, options: Options): Prom
     await writeResult(host, options, pruneForms(result));
     return result.missed ? exitCode.found : exitCode.ok;
   } finally {
-    await original.close();
+    // a model that could not be opened said so already
+    await opened?.then(
+      (session) => session.close(),
+      () => {},
+    );
     scratch.close();
     staging.discard();
   }

@@ -40,7 +40,7 @@ export async function applyPlan(
   const sliced = removed.size > 0 ? sliceModel(structure, removed, rows, store) : structure.model;
   const made =
     samples.data !== null && moments && removed.size > 0 && options["compensate"] !== false
-      ? await compensated(host, structure, removed, moments, sliced, samples, store)
+      ? await compensated(host, structure, removed, moments, sliced, samples, selection.after.flops, store)
       : { model: sliced, notes: [] };
   const pattern = options["sparsity"] as SparsityPattern | undefined;
   if (pattern === undefined || !isLast) return { sliced, ...made, sparsity: null };
@@ -50,8 +50,10 @@ export async function applyPlan(
   return { sliced, model, notes: made.notes, sparsity: { pattern: words, zeros: zeros / elements, tensors } };
 }
 
-/** Time that re-estimating may take, in seconds. */
-const longestSeconds = 60;
+/** Operations that re-estimating may take: about a minute. A limit in time would give other models on other machines. */
+const mostOperations = 2e12;
+/** Samples that it looks at. */
+const mostSamples = 32;
 
 /**
  * What is known beforehand of removed channels is given back, then the mean and spread of every layer are brought to what
@@ -64,12 +66,18 @@ async function compensated(
   moments: Moments,
   sliced: ModelProto,
   { looks, lookGauge }: PruneSamples,
+  flops: number,
   store: StoreBytes | undefined,
 ): Promise<{ readonly model: ModelProto; readonly notes: readonly string[] }> {
-  const end = performance.now() + longestSeconds * 1000;
+  // not those that judge, where there are others
+  const count = Math.min(mostSamples, looks.count);
+  const first = Math.max(0, Math.min(mostSamples, looks.count - count));
+  const fitted = { count, read: (at: number) => looks.read(first + at) };
+  const passes = Math.max(1, Math.floor(mostOperations / (flops * count)));
+  let passed = 0;
   const means = compensateMeans(structure, removed, moments, sliced, store);
   const spread = await withProgress(host, "bringing means and spreads back", "runs", (onProgress) =>
-    reestimate(structure, removed, means.model, looks, store, { mayGoOn: () => performance.now() < end, onProgress }),
+    reestimate(structure, removed, means.model, fitted, store, { mayGoOn: () => passed++ < passes, onProgress }),
   );
   const found = [
     { model: sliced, notes: [] },
@@ -87,7 +95,7 @@ async function compensated(
   for (const one of found) {
     const session = await openSession(encodeModel(one.model, structure.readExternal));
     try {
-      const { value } = (await lookGauge.evaluate(session.run)).drop;
+      const { value } = (await (await lookGauge()).evaluate(session.run)).drop;
       if (value < least) [best, least] = [one, value];
     } finally {
       await session.close();

@@ -123,6 +123,8 @@ export function describePruned(
     /** Bytes of the pruned file. */
     readonly after: number;
     readonly sparsity: Sparsity | null;
+    /** What curves measure, in words. */
+    readonly damage: string | null;
     readonly notes: readonly string[];
     readonly warnings: readonly string[];
   },
@@ -160,7 +162,7 @@ export function describePruned(
     },
     bytes: { before: place.source.bytes, after },
     groups: all,
-    damage: first.planned.curves.length > 0 ? samples.lookGauge.measure.name : null,
+    damage: first.planned.curves.length > 0 ? parts.damage : null,
     frozen: describeFrozen(structure, groups.frozen),
     layers: dropped?.layers ?? [],
     sparsity,

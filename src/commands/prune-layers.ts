@@ -33,7 +33,8 @@ export async function dropLayers(
   const samples = await Promise.all(
     Array.from({ length: Math.min(mostSamples, looks.count) }, (_, at) => looks.read(at)),
   );
-  const values = outputs.map(({ value }) => value);
+  const described = await outputs();
+  const values = described.map(({ value }) => value);
   const { layers } = await layersOf(whole, readExternal, samples[0]!, values);
   if (layers.length <= count) {
     const words =
@@ -43,7 +44,7 @@ export async function dropLayers(
     throw new UserError(`--drop-layers ${count}: ${path} ${words}`);
   }
   const plan = await planStudent({
-    ...{ model: whole, readExternal, name: path, outputs, samples },
+    ...{ model: whole, readExternal, name: path, outputs: described, samples },
     target: { kind: "layers", keep: layers.length - count },
     progress: (_, done, total) => progress(done, total),
   });

@@ -2,6 +2,7 @@ import { basename } from "node:path";
 import type { Host, Options } from "../cli.js";
 import type { Session } from "../engine/session.js";
 import type { ModelProto } from "../formats/onnx.js";
+import { declaredInputs } from "../graph/declared-inputs.js";
 import type { Selection } from "../prune/settings.js";
 import type {
   PrunePlanResult,
@@ -36,7 +37,8 @@ export interface Place {
   readonly source: ModelFile;
   readonly staging: Staging;
   readonly scratch: Scratch;
-  readonly original: Session;
+  /** The original, loaded when it is first asked for. */
+  readonly original: () => Promise<Session>;
   readonly output: string;
   /** Of the data file beside the output. */
   readonly dataName: string | null;
@@ -72,9 +74,9 @@ export async function pruneModel(host: Host, options: Options, place: Place): Pr
   const { readExternal } = scratch;
   const settings = pruneSettings(options, options["data"] !== undefined);
   const whole = await fileOf(source);
-  const samples = await openPruneSamples(host, options, source.model, original);
+  const samples = await openPruneSamples(host, options, source.model, declaredInputs(source.model), original);
   const sample = await samples.looks.read(0);
-  const scale: Scale = { samples, original, options };
+  const scale: Scale = { samples, original, options, verifies: options["verify"] !== false };
   const [recovers, quantizes] = [options["distill"] === true, options["int8"] === true || options["int4"] === true];
   const last = settings.steps - 1;
   const nameOf = (round: number, stage: "pruned" | "recovered") => {
@@ -94,6 +96,7 @@ export async function pruneModel(host: Host, options: Options, place: Place): Pr
   const warnings: string[] = [];
   const notes: string[] = [];
   let sparsity: Sparsity | null = null;
+  let damage: string | null = null;
   let model: ModelProto = dropped?.model ?? source.model;
   let exactness: PruneVerification["exactness"] = null;
   let pruned: Weighed | undefined;
@@ -104,6 +107,7 @@ export async function pruneModel(host: Host, options: Options, place: Place): Pr
     const subject = await openSubject({ path: source.path, model, readExternal }, options, sample);
     const planned = await planPruning(host, options, subject, { ...settings, ratio }, samples, original);
     const latest = { subject, planned };
+    if (planned.curves.length > 0) damage = (await samples.lookGauge()).measure.name;
     if (round === 0) warnings.push(...unmatchedNames(settings, planned.selection));
     rounds.push(latest);
     const made = await applyPlan(host, options, subject, planned, samples, { store, isLast: round === last });
@@ -117,6 +121,7 @@ export async function pruneModel(host: Host, options: Options, place: Place): Pr
       before,
       whole,
       sparsity: made.sparsity,
+      damage,
     };
     if (place.isPlan) {
       const after = modelBytes(made.model, null);
@@ -125,9 +130,10 @@ export async function pruneModel(host: Host, options: Options, place: Place): Pr
     }
     notes.push(...made.notes);
     sparsity = made.sparsity;
-    if (options["verify"] !== false && source.bytes <= largestExact) {
+    if (scale.verifies && source.bytes <= largestExact) {
       const { removed } = planned.selection;
-      exactness = await exactnessOf(subject.structure, removed, made.sliced, readExternal, sample, samples.outputs);
+      const outputs = await samples.outputs();
+      exactness = await exactnessOf(subject.structure, removed, made.sliced, readExternal, sample, outputs);
     }
     const name = nameOf(round, "pruned");
     const dataName = place.dataName === null ? null : `${name}.data`;
@@ -153,13 +159,13 @@ export async function pruneModel(host: Host, options: Options, place: Place): Pr
   }
   const latest = rounds.at(-1)!;
   const described = describePruned(host, place, {
-    ...{ settings, samples, sample, first: rounds[0]!, latest, dropped, before, whole },
+    ...{ settings, samples, sample, first: rounds[0]!, latest, dropped, before, whole, damage },
     ...{ sparsity, notes },
     after: pruned!.stage.bytes,
     warnings: [],
   });
   const stages: Stage[] = [
-    originalStage(scale, {
+    await originalStage(scale, {
       ...{ parameters: described.parameters.before, flops: described.flops.before },
       ...{ bytes: source.bytes, seconds: null },
     }),
@@ -184,7 +190,7 @@ export async function pruneModel(host: Host, options: Options, place: Place): Pr
     stages.push(final.stage);
   }
   const most = options["maxDrop"] as number | undefined;
-  const tooMuch = most !== undefined && final!.drop.value > most;
+  const tooMuch = most !== undefined && (final!.drop?.value ?? 0) > most;
   const missed = final!.broken || tooMuch || quantized?.missed === true;
   // what took long to train is kept, whatever it lost
   const isWanted = !missed || (recovers && quantized?.missed !== true);
@@ -201,7 +207,7 @@ export async function pruneModel(host: Host, options: Options, place: Place): Pr
       latency: latest.planned.latency,
       verification: { exactness, agreement: pruned!.agreement, drop: pruned!.drop, speed: pruned!.stage.speed },
       stages,
-      metric: samples.gauge.metric,
+      metric: scale.verifies ? (await samples.gauge()).metric : null,
       recovery: recoveryOf(recoveries),
       quantization: quantized?.summary ?? null,
       output: { path: output, bytes: files.reduce((sum, { bytes }) => sum + bytes, 0), files },

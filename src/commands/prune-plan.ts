@@ -2,6 +2,7 @@ import type { RatioVerdict } from "../bench/compare/verdict.js";
 import type { Host, Options } from "../cli.js";
 import type { Session } from "../engine/session.js";
 import { openSession } from "../engine/session.js";
+import { UserError } from "../errors.js";
 import { encodeModel, type ModelProto } from "../formats/onnx.js";
 import { type Moments, measureActivations } from "../prune/activations.js";
 import { dataScores } from "../prune/data-scores.js";
@@ -17,7 +18,7 @@ import type { LatencySearch, PruneSettings } from "../render/prune-result.js";
 import { compareSpeed } from "./compress-speed.js";
 import { startProgress } from "./progress.js";
 import { dataCriteria, limitsOf } from "./prune-options.js";
-import type { PruneSamples } from "./prune-samples.js";
+import { mostJudges, type PruneSamples } from "./prune-samples.js";
 import type { Subject } from "./prune-subject.js";
 
 /** Which channels go, and how that was found. */
@@ -30,8 +31,11 @@ export interface Planned {
   readonly notes: readonly string[];
 }
 
-/** Time that measuring the damage of single groups may take, and one look at a candidate's speed, in seconds. */
-const [sensitivitySeconds, lookSeconds] = [120, 1.5];
+/** Operations that measuring the damage of single groups may take: minutes. A limit in time would give other plans. */
+const mostOperations = 6e12;
+
+/** Time of one look at a candidate's speed, in seconds. */
+const lookSeconds = 1.5;
 
 /** Decides which channels go. Throws a UserError where the settings cannot be kept. */
 export async function planPruning(
@@ -40,7 +44,7 @@ export async function planPruning(
   subject: Subject,
   settings: PruneSettings,
   samples: PruneSamples,
-  original: Session,
+  original: () => Promise<Session>,
 ): Promise<Planned> {
   const { structure, groups, costs } = subject;
   if (settings.ratio === 0) {
@@ -85,10 +89,19 @@ async function scoresOf(
       )
     : undefined;
   if (criterion === "taylor") {
-    const scores = await withProgress(host, "following gradients", "runs", (onProgress) =>
-      taylorScores(structure, groups, looks, { name: "the model", outputs, seed, onProgress }),
-    );
-    return { scores, moments, notes: [] };
+    const values = await outputs();
+    try {
+      const scores = await withProgress(host, "following gradients", "runs", (onProgress) =>
+        taylorScores(structure, groups, looks, { name: "the model", outputs: values, seed, onProgress }),
+      );
+      return { scores, moments, notes: [] };
+    } catch (error) {
+      if (!(error instanceof UserError) || options["criterion"] !== undefined) throw error;
+      // the next best that needs no gradients
+      const found = moments ?? (await measureActivations(structure, looks));
+      const scores = dataScores(structure, groups, found, { criterion: "mean", reduction });
+      return { scores, moments, notes: [`judged by activations (mean), for want of gradients: ${error.message}`] };
+    }
   }
   if (criterion === "wanda" || criterion === "flap" || criterion === "mean") {
     return { scores: dataScores(structure, groups, moments!, { criterion, reduction }), moments, notes: [] };
@@ -99,12 +112,14 @@ async function scoresOf(
 /** What each group alone does to the outputs when some of it goes. */
 async function curvesOf(
   host: Host,
-  { structure, groups: { groups } }: Subject,
+  { structure, groups: { groups }, costs }: Subject,
   scores: Scores,
   limits: Limits,
-  { lookGauge }: PruneSamples,
+  { looks, lookGauge }: PruneSamples,
 ): Promise<readonly DamageCurve[]> {
-  const end = performance.now() + sensitivitySeconds * 1000;
+  const gauge = await lookGauge();
+  const tries = Math.floor(mostOperations / (costs.whole.flops * Math.min(mostJudges, looks.count)));
+  let tried = 0;
   return withProgress(host, "measuring each group alone", "trials", (update) =>
     measureSensitivity(
       structure,
@@ -114,14 +129,14 @@ async function curvesOf(
       async (model) => {
         const session = await openSession(encodeModel(model, structure.readExternal));
         try {
-          return (await lookGauge.evaluate(session.run)).drop.value;
+          return (await gauge.evaluate(session.run)).drop.value;
         } finally {
           await session.close();
         }
       },
       {
         limits,
-        mayGoOn: () => performance.now() < end,
+        mayGoOn: () => tried++ < Math.max(tries, groups.length),
         onMeasure: ({ done, total }) => update(done, total),
       },
     ),
@@ -134,10 +149,11 @@ async function byLatency(
   subject: Subject,
   wanted: number,
   { looks }: PruneSamples,
-  original: Session,
+  original: () => Promise<Session>,
   select: (ratio: number) => Selection,
 ): Promise<{ readonly selection: Selection; readonly latency: LatencySearch }> {
   const sample = await looks.read(0);
+  const whole = await original();
   const verdicts = new Map<Selection, RatioVerdict>();
   return withProgress(host, "measuring time", "trials", async (update) => {
     const { selection, trace } = await searchLatency({
@@ -146,7 +162,7 @@ async function byLatency(
       async measure(tried: Selection) {
         const session = await openSession(encodeModel(sliced(subject, tried), subject.structure.readExternal));
         try {
-          const verdict = await compareSpeed(original.run, session.run, sample, lookSeconds);
+          const verdict = await compareSpeed(whole.run, session.run, sample, lookSeconds);
           verdicts.set(tried, verdict);
           update(verdicts.size, mostTrials);
           return verdict.ratio ?? 1;

@@ -1,8 +1,10 @@
 import type { Host, Options } from "../cli.js";
+import type { DeclaredInput } from "../data/batch.js";
 import type { LabelledSamples } from "../data/labels.js";
 import { describeOutputs, floatShapes, type ModelOutput } from "../distill/outputs.js";
 import type { Session } from "../engine/session.js";
 import { UserError } from "../errors.js";
+import type { Metric } from "../evaluate/metric.js";
 import type { ModelProto } from "../formats/onnx.js";
 import type { PruneData } from "../render/prune-result.js";
 import { sampleSettings } from "./sample-options.js";
@@ -10,61 +12,71 @@ import { readSamples } from "./samples.js";
 import { type Gauge, openGauge } from "./training-measure.js";
 import { openSamples } from "./training-samples.js";
 
-/** What a pruning goes by. */
+/** What a pruning goes by. What runs the original is made when it is first asked for. */
 export interface PruneSamples {
   /** Some of those that may be learned from; made up where there are none. */
   readonly looks: LabelledSamples;
   readonly data: PruneData | null;
   /** Holds models against the original on the held-out samples. */
-  readonly gauge: Gauge;
+  gauge(): Promise<Gauge>;
   /** Holds models against it on the looks, by its outputs alone. */
-  readonly lookGauge: Gauge;
-  readonly outputs: readonly ModelOutput[];
+  lookGauge(): Promise<Gauge>;
+  outputs(): Promise<readonly ModelOutput[]>;
 }
 
-/** Samples that criteria look at, and those that each trial of a group is judged by. */
-const [mostLooks, mostJudges] = [128, 32];
+/** Samples that criteria look at. */
+const mostLooks = 128;
+
+/** The first of them, by which trials are judged. */
+export const mostJudges = 32;
 
 /** Opens the samples of --data, or makes some up. Throws a UserError where shapes are not known. */
 export async function openPruneSamples(
   host: Host,
   options: Options,
   model: ModelProto,
-  original: Session,
+  inputs: readonly DeclaredInput[],
+  original: () => Promise<Session>,
 ): Promise<PruneSamples> {
-  const { inputs, outputs } = original;
-  if (options["data"] !== undefined) {
-    const { training, heldOut, metric, source, note } = await openSamples(host, options, inputs, outputs);
-    const labelled = training.labels !== undefined;
-    const described = await outputsOf(model, original, training);
-    const looks = firstOf(training, mostLooks);
+  const names = model.graph!.output;
+  const parts = (looks: LabelledSamples, heldOut: LabelledSamples, metric: Metric | undefined) => {
+    const outputs = once(async () => {
+      const { run } = await original();
+      return describeOutputs(model, floatShapes(await run(await looks.read(0))), looks.labels);
+    });
+    const against = (samples: LabelledSamples, by: Metric | undefined) =>
+      once(async () => openGauge((await original()).run, inputs, samples, by, await outputs()));
     return {
       looks,
-      data: {
-        source,
-        samples: training.count + heldOut.count,
-        heldOut: heldOut.count,
-        labelled,
-        notes: [note, ...training.notes],
-      },
-      gauge: await openGauge(original.run, inputs, heldOut, metric, described),
-      lookGauge: await openGauge(original.run, inputs, firstOf(training, mostJudges), undefined, described),
-      outputs: described,
+      outputs,
+      gauge: against(heldOut, metric),
+      lookGauge: against(firstOf(looks, mostJudges), undefined),
     };
+  };
+  if (options["data"] !== undefined) {
+    const { training, heldOut, metric, source, note } = await openSamples(host, options, inputs, names);
+    const data = {
+      ...{ source, samples: training.count + heldOut.count, heldOut: heldOut.count },
+      ...{ labelled: training.labels !== undefined, notes: [note, ...training.notes] },
+    };
+    return { data, ...parts(firstOf(training, mostLooks), heldOut, metric) };
   }
   const settings = sampleSettings(options, { count: options["samples"] as number, seed: options["seed"] as number });
-  const made = await readSamples(host, undefined, inputs, settings, outputs).catch((error: unknown) => {
+  const made = await readSamples(host, undefined, inputs, settings, names).catch((error: unknown) => {
     if (!(error instanceof UserError)) throw error;
     throw new UserError(`${error.message}: pruning must know the sizes that a model works on`);
   });
   const looks: LabelledSamples = { ...made, labels: undefined };
-  const described = await outputsOf(model, original, looks);
-  const gauge = await openGauge(original.run, inputs, looks, undefined, described);
-  return { looks, data: null, gauge, lookGauge: gauge, outputs: described };
+  return { data: null, ...parts(looks, looks, undefined) };
 }
 
-async function outputsOf(model: ModelProto, { run }: Session, samples: LabelledSamples) {
-  return describeOutputs(model, floatShapes(await run(await samples.read(0))), samples.labels);
+/** Makes something when it is first asked for. */
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
 }
 
 function firstOf(samples: LabelledSamples, count: number): LabelledSamples {

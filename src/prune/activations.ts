@@ -54,7 +54,7 @@ export interface MeasureSettings {
 const floats: ReadonlySet<string> = new Set(["float32", "float16", "bfloat16", "float64"]);
 
 /** The axes that data can tell something of: those that sums and statistics run over, where something could go. */
-export function measuredAxes(structure: Structure): readonly ValueAxis[] {
+function measuredAxes(structure: Structure): readonly ValueAxis[] {
   const { contractions, statistics, labels, view } = structure;
   const main = new Set(view.root.graph.node);
   const found = new Map<string, ValueAxis>();

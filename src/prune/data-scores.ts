@@ -1,8 +1,8 @@
 import { type ReadExternal, readTensor, type TensorProto } from "../formats/onnx.js";
 import { numbersOf } from "../tensor/numbers.js";
-import { elementCount } from "../tensor/tensor.js";
 import type { AxisMoments, Moments } from "./activations.js";
 import type { ChannelGroup } from "./groups.js";
+import { sumsAlong } from "./importance.js";
 import type { DataCriterion, Reduction, Scores } from "./settings.js";
 import type { Structure } from "./structure.js";
 
@@ -94,42 +94,25 @@ function standardised(scores: Float64Array): Float64Array {
   return scores.map((score) => (deviation > 0 ? (score - mean) / deviation : 0));
 }
 
-const sums = new WeakMap<TensorProto, Map<number, SliceSums>>();
-
-/** Sums over a weight for each index of an axis. */
+/** Sums over a weight for each index of an axis; one tensor is read at a time. */
 function sliceSums(tensor: TensorProto, axis: number, readExternal: ReadExternal): SliceSums {
-  const known = sums.get(tensor) ?? new Map<number, SliceSums>();
-  sums.set(tensor, known);
-  const found = known.get(axis);
-  if (found) return found;
   const read = readTensor(tensor, readExternal);
-  const numbers = numbersOf(read);
-  const size = read.shape[axis]!;
-  const inner = elementCount(read.shape.slice(axis + 1));
-  const [abs, squares] = [new Float64Array(size), new Float64Array(size)];
-  for (let at = 0; at < numbers.length; ) {
-    const index = Math.floor(at / inner) % size;
-    for (const end = at + inner; at < end; at++) {
-      const value = numbers[at]!;
-      abs[index] = abs[index]! + Math.abs(value);
-      squares[index] = squares[index]! + value * value;
-    }
-  }
-  const made = { abs, squares };
-  known.set(axis, made);
-  return made;
+  const numbers = numbersOf(read) as Float32Array;
+  return {
+    abs: sumsAlong(numbers, read.shape, axis, true),
+    squares: sumsAlong(numbers, read.shape, axis, false),
+  };
 }
 
 /** Squares of each channel's weights, as parts of those of all channels on the same axis. */
 export function weightEnergies({ channels }: ChannelGroup, readExternal: ReadExternal): Float64Array {
   const energies = new Float64Array(channels.length);
   const first = channels[0]!.slices;
-  first.forEach((_, position) => {
-    const own = channels.map(({ slices }) => {
-      const { tensor, axis, indices } = slices[position]!;
-      const { squares } = sliceSums(tensor, axis, readExternal);
-      return indices.reduce((sum, index) => sum + squares[index]!, 0);
-    });
+  first.forEach(({ tensor, axis }, position) => {
+    const { squares } = sliceSums(tensor, axis, readExternal);
+    const own = channels.map(({ slices }) =>
+      slices[position]!.indices.reduce((sum, index) => sum + squares[index]!, 0),
+    );
     const all = own.reduce((sum, energy) => sum + energy, 0);
     own.forEach((energy, at) => {
       if (all > 0) energies[at] = energies[at]! + energy / all;

@@ -3,7 +3,7 @@ import type { Freeze } from "./labels.js";
 import type { Structure } from "./structure.js";
 
 /** Indices of one axis of a stored tensor that go with one channel. */
-export interface Slice {
+interface Slice {
   readonly tensor: TensorProto;
   readonly axis: number;
   /** Ascending. */
@@ -11,7 +11,7 @@ export interface Slice {
 }
 
 /** The smallest that can be removed: a channel, neuron, attention head, hidden unit. */
-export interface Channel {
+interface Channel {
   /** The label that stands for all of its indices. */
   readonly label: number;
   readonly slices: readonly Slice[];

@@ -3,7 +3,7 @@ import { OutOfReach } from "./refusals.js";
 import type { Selection } from "./settings.js";
 
 /** One selection that was measured. */
-export interface LatencyTry {
+interface LatencyTry {
   /** What it was asked for: a share of FLOPs, say. */
   readonly ratio: number;
   /** Time of a run over that of the original. */

@@ -7,11 +7,13 @@ import { type FreshName, freshNames } from "../graph/names.js";
 import type { Scope } from "../graph/scope.js";
 import { type StoreBytes, storedTensor } from "../graph/stored.js";
 import { elementCount, type Tensor, typedArrays } from "../tensor/tensor.js";
-import { evaluateSize, setComputedSize, sizeSources } from "./computed-sizes.js";
+import { evaluateSize, sizeSources } from "./computed-sizes.js";
 import type { Axis } from "./labels.js";
+import { setComputedSize } from "./mend-sizes.js";
 import type { Removed } from "./plan.js";
 import type { MendAt, Rows } from "./row.js";
-import { operatorOf, type Structure, smallConstant } from "./structure.js";
+import { smallConstant } from "./stored-tensors.js";
+import { operatorOf, type Structure } from "./structure.js";
 
 /** The model without what is removed, in a copy; tensors that stay whole are shared with it. */
 export function sliceModel(

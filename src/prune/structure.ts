@@ -1,14 +1,13 @@
 import type { ModelProto, NodeProto, ReadExternal, TensorProto } from "../formats/onnx.js";
-import { readTensor, tensorInfo } from "../formats/onnx.js";
-import { onnxType } from "../formats/onnx-types.js";
+import { tensorInfo } from "../formats/onnx.js";
 import { graphsIn, isStandard } from "../graph/node.js";
 import type { ModelView, Scope } from "../graph/scope.js";
-import type { Tensor } from "../tensor/tensor.js";
 import { endsInSizes, type SizeContext, sizeSources } from "./computed-sizes.js";
 import { type Axis, createLabels, type Freeze, type Labels } from "./labels.js";
 import { followInside, followNested, nestedOperators } from "./nested.js";
 import { type AxedValue, type Contraction, type NodeAt, NotFollowed, type Rows, type StatisticsAxis } from "./row.js";
 import { type Forms, inputsAreFixed } from "./shapes.js";
+import { canSlice, smallConstant } from "./stored-tensors.js";
 
 /** What can be removed together in a model. The model must not change while this is in use. */
 export interface Structure {
@@ -40,9 +39,6 @@ interface Found {
   /** Signatures that were asked for, and how many ways each has. */
   readonly options: ReadonlyMap<string, number>;
 }
-
-/** Constants of more elements are no shapes, axes or indices. */
-const smallElements = 65536;
 
 /** How a node is called in reports. */
 export function nodeName(node: NodeProto): string {
@@ -87,7 +83,7 @@ export function followAxes(
     if (tensor && !owner.inputs.has(name)) {
       const { shape } = tensorInfo(tensor);
       if (!tensors.has(tensor)) {
-        const axes = shape.map((size) => (size > 1 ? labels.fresh(size) : null));
+        const axes = shape.map((size) => (size > 1 && canSlice(tensor) ? labels.fresh(size) : null));
         for (const axis of axes) if (axis) vectors.add(axis);
         tensors.set(tensor, axes);
       }
@@ -282,18 +278,4 @@ export function followAxes(
     sizeContext,
   };
   return { structure, options };
-}
-
-/** The elements of a small stored constant that nobody outside can replace. */
-export function smallConstant(
-  view: ModelView,
-  scope: Scope,
-  name: string | undefined,
-  readExternal: ReadExternal,
-): Tensor | undefined {
-  const found = name ? view.initializerOf(scope, name) : undefined;
-  if (!found || found.scope.inputs.has(name!)) return undefined;
-  const { elements } = tensorInfo(found.tensor);
-  if (elements > smallElements || !onnxType(found.tensor.dataType)?.dtype) return undefined;
-  return readTensor(found.tensor, readExternal);
 }

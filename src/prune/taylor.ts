@@ -18,7 +18,7 @@ import type { Scores } from "./settings.js";
 import type { Structure } from "./structure.js";
 
 /** An output as its damage is counted; what distillation knows of outputs fits. */
-export interface TaylorOutput {
+interface TaylorOutput {
   /** The logits where there are some, else the output itself. */
   readonly value: string;
   /** `classes`: a distribution over `axis`. */

@@ -9,6 +9,9 @@ import {
 import { cloneModel } from "../graph/clone.js";
 import { freshNames } from "../graph/names.js";
 import { makeNode } from "../graph/node.js";
+import type { Scope } from "../graph/scope.js";
+import { isNumericDType, tensorOfNumbers } from "../tensor/numbers.js";
+import type { DType } from "../tensor/tensor.js";
 import type { Removed } from "./plan.js";
 import type { Rows } from "./row.js";
 import { operatorOf, type Structure } from "./structure.js";
@@ -18,7 +21,7 @@ import { operatorOf, type Structure } from "./structure.js";
  * over the others alone: what the pruned model must compute. Made without any slicing, to hold that against.
  */
 export function zeroedModel(structure: Structure, removed: Removed, rows: Rows): ModelProto {
-  const { model, labels, contractions, statistics, readExternal } = structure;
+  const { model, view, forms, labels, contractions, statistics, readExternal } = structure;
   const result = cloneModel(model);
   const copies = new Map<NodeProto, NodeProto>();
   const holders = new Map<NodeProto, { node: NodeProto[]; initializer: TensorProto[] }>();
@@ -31,9 +34,18 @@ export function zeroedModel(structure: Structure, removed: Removed, rows: Rows):
   });
   const fresh = freshNames(result);
   const isGone = (label: number) => removed.has(labels.find(label));
-  const maskOf = (axis: Int32Array, rank: number, position: number) => {
+  const maskOf = (axis: Int32Array, rank: number, position: number, dtype: DType) => {
     const shape = Array.from({ length: rank }, (_, at) => (at === position ? axis.length : 1));
-    return { dtype: "float32" as const, shape, data: Float32Array.from(axis, (label) => (isGone(label) ? 0 : 1)) };
+    let at = 0;
+    return tensorOfNumbers(isNumericDType(dtype) ? dtype : "float32", shape, () => (isGone(axis[at++]!) ? 0 : 1));
+  };
+  const scopes = new Map(view.scopes.flatMap((scope) => scope.graph.node.map((node) => [node, scope] as const)));
+  const dtypeOf = (node: NodeProto, name: string): DType => {
+    for (let at: Scope | null = scopes.get(node)!; at; at = at.parent) {
+      const form = forms.get(at)?.get(name);
+      if (form) return form.dtype;
+    }
+    return "float32";
   };
   const zeroed = new Map<TensorProto, TensorProto>();
   for (const { node, labels: axis, weight, value } of contractions) {
@@ -46,7 +58,7 @@ export function zeroedModel(structure: Structure, removed: Removed, rows: Rows):
       if (rank === undefined) throw new Error(`the rank of ${name} is not known`);
       const mask = fresh(`${name}_mask`);
       const masked = fresh(`${name}_masked`);
-      holder.initializer.push(makeTensor(mask, maskOf(axis, rank, value.axis)));
+      holder.initializer.push(makeTensor(mask, maskOf(axis, rank, value.axis, dtypeOf(node, value.name))));
       holder.node.splice(holder.node.indexOf(copy), 0, makeNode("Mul", "", [name, mask], [masked]));
       copy.input[value.input] = masked;
     } else if (weight) {

@@ -1,8 +1,7 @@
 import type { Batch, DeclaredInput } from "../data/batch.js";
 import { batchAxes } from "../data/feeds.js";
 import { RunError, UserError } from "../errors.js";
-import type { ModelProto } from "../formats/onnx.js";
-import { onnxType } from "../formats/onnx-types.js";
+import { declaredInputs } from "../graph/declared-inputs.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { createBatches } from "./batches.js";
 import { encodeBest, encodeCheckpoint, fingerprintOf, restoreCheckpoint } from "./checkpoint.js";
@@ -231,18 +230,4 @@ async function withAverages(
   } finally {
     restore(parameters, present);
   }
-}
-
-/** What a model is fed. */
-function declaredInputs({ graph }: ModelProto): readonly DeclaredInput[] {
-  const stored = new Set(graph!.initializer.map(({ name }) => name));
-  return graph!.input.flatMap(({ name, type }) => {
-    if (stored.has(name) || type?.value.case !== "tensorType") return [];
-    const { elemType, shape } = type.value.value;
-    const axes = (shape?.dim ?? []).map(({ value }) => {
-      if (value.case === "dimValue") return Number(value.value);
-      return value.case === "dimParam" && value.value !== "" ? value.value : null;
-    });
-    return { name, dtype: onnxType(elemType)?.dtype ?? "float32", shape: axes };
-  });
 }

@@ -1,4 +1,5 @@
 import type { ModelProto } from "../../src/formats/onnx.js";
+import { ints } from "../onnx-model.js";
 import { type Sketch, sketch } from "./sketch.js";
 
 /** Small networks with the ways of joining channels that well-known ones have. All end in 5 classes or maps. */
@@ -135,6 +136,30 @@ export const networks: Readonly<Record<string, () => ModelProto>> = {
       const reversed = s.op("Gather", [tail, s.ints([7, 6, 5, 4, 3, 2, 1, 0])], { axis: 1 });
       return classes(s, s.op("Relu", [s.conv("last", s.op("Concat", [even, reversed], { axis: 1 }), 16, 16)]), 16);
     }),
+  "halves cut where half of the length is computed": () => {
+    const s = sketch();
+    const both = s.linear("both", "x", 12, 64);
+    const half = s.op("Div", [s.op("Add", [s.size(both, -1), s.ints([1])]), s.ints([2])]);
+    const [from, to] = [s.op("Mul", [half, s.ints([1])]), s.op("Mul", [half, s.ints([2])])];
+    const gate = s.op("Slice", [both, s.ints([0]), from, s.ints([-1])]);
+    const product = s.op("Mul", [swish(s, gate), s.op("Slice", [both, from, to, s.ints([-1])])]);
+    return s.model([["x", "float32", ["b", 4, 12]]], [[s.linear("last", product, 32, 5), "float32", ["b", 4, 5]]]);
+  },
+  "channels repeated as far as a shape says": () => {
+    const s = sketch();
+    // what torch writes for expand(-1, 3, n, -1) of [b, 1, n, c]
+    const maps = s.op("Unsqueeze", [s.linear("in", "x", 12, 16), s.ints([1])]);
+    const wanted = s.op(
+      "Concat",
+      [s.ints([-1]), s.ints([3]), s.op("Unsqueeze", [s.size(maps, 2), s.ints([0])]), s.ints([-1])],
+      { axis: 0 },
+    );
+    const ones = s.op("ConstantOfShape", [s.ints([4])], { value: { tensor: ints("one", [1]) } });
+    const open = s.op("Equal", [wanted, s.op("Mul", [ones, s.ints([-1])])]);
+    const wide = s.op("Expand", [maps, s.op("Where", [open, ones, wanted])]);
+    const rows = s.op("Reshape", [wide, s.sizes([s.size("x", 0), -1, s.size(maps, 3)])]);
+    return s.model([["x", "float32", ["b", 4, 12]]], [[s.linear("last", rows, 16, 5), "float32", ["b", 12, 5]]]);
+  },
   "letters for products": () => {
     const s = sketch();
     const first = s.linear("in", "x", 12, 16);

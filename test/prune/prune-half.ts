@@ -13,7 +13,7 @@ import { zeroedModel } from "../../src/prune/zeroed.js";
 import type { Tensor } from "../../src/tensor/tensor.js";
 
 /** Must not be asked: the model holds its tensors. */
-export const nothingElsewhere: ReadExternal = () => {
+const nothingElsewhere: ReadExternal = () => {
   throw new Error("nothing lies elsewhere");
 };
 

@@ -35,7 +35,7 @@ export interface Sketch {
   model(inputs: readonly Value[], outputs: readonly Value[], opset?: number): ModelProto;
 }
 
-export interface Convolution {
+interface Convolution {
   readonly kernel?: number;
   readonly stride?: number;
   readonly group?: number;

@@ -1,6 +1,7 @@
 import type { Rows } from "../row.js";
 import { attentions } from "./attention.js";
 import { convolution } from "./convolution.js";
+import { cuttings } from "./cuts.js";
 import { einsums } from "./einsum.js";
 import { elementwise } from "./elementwise.js";
 import { matrix } from "./matrix.js";
@@ -15,6 +16,7 @@ import { reshapes } from "./reshape.js";
 export const rows: Rows = {
   ...attentions,
   ...convolution,
+  ...cuttings,
   ...einsums,
   ...elementwise,
   ...matrix,

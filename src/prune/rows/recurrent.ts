@@ -23,7 +23,8 @@ function recurrent(gates: number): Row {
     axes(at) {
       const [x, w, r] = [at.required(0), at.required(1), at.required(2)];
       const hidden = r.shape[2];
-      if (!hidden || x.shape.length !== 3 || w.shape[1] !== gates * hidden) {
+      if (x.shape.length !== 3) throw new NotFollowed("for these inputs of the model its own does not have three axes");
+      if (!hidden || w.shape[1] !== gates * hidden) {
         throw new NotFollowed("its weights do not have the shapes of its definition");
       }
       const batchFirst = intAttribute(at.node, "layout", 0) !== 0;

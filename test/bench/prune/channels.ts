@@ -1,6 +1,9 @@
 // Real models with a share of their channels gone, or made faster by a share of the time.
-import { statSync } from "node:fs";
-import { join } from "node:path";
+import { rmSync, statSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { buildSync } from "esbuild";
+import { costOf } from "../quantize/cost.js";
+import type { Cost } from "../quantize/result.js";
 import { type Comparison, compareTimes } from "../quantize/speed.js";
 import { compress, type Made } from "./command.js";
 import { work } from "./fetch.js";
@@ -16,6 +19,9 @@ export interface ModelSettings {
   readonly more: readonly string[];
 }
 
+/** The same share of every group, chosen by the weights; samples are for checks and times. */
+const plain = ["--spread", "uniform", "--criterion", "l2", "--no-compensate"];
+
 /** One row a ratio; undefined where the model or its samples cannot be had. */
 export async function byChannels(
   model: RealModel,
@@ -25,18 +31,9 @@ export async function byChannels(
   const [file, samples] = [model.file(), await model.samples()];
   if (!file || !samples) return undefined;
   const made = ratios.map((ratio) => {
-    // the same share of every group, chosen by the weights; the samples are for the check
-    const way = ["--scope", "uniform", "--criterion", "l2"];
-    const args = ["--prune", `${ratio}`, "--by", "channels", ...way, ...settings.more];
-    const pruned = compress(file, place(model, `channels-${ratio}`), [...args, "--data", samples], settings.asItIs);
-    // once more without checks, to say what the rest costs
-    const bare = compress(
-      file,
-      place(model, `bare-${ratio}`),
-      [...args, "--no-verify", "--speed-seconds", "0"],
-      settings.asItIs,
-    );
-    return { ratio, pruned, cost: bare.cost };
+    const args = ["--prune", `${ratio}`, "--by", "channels", "--data", samples, ...plain, ...settings.more];
+    const pruned = compress(file, place(model, `channels-${ratio}`), args, settings.asItIs);
+    return { ratio, pruned, cost: costOfPlan(file, ratio, samples, place(model, "plan-and-slice")) };
   });
   // big models one at a time: all that are compared are in memory at once
   const whole = made.filter(({ pruned }) => pruned.result);
@@ -48,9 +45,7 @@ export async function byChannels(
       times.set(group[at]!.ratio, found);
     }
   }
-  return made.map(({ ratio, pruned, cost }) =>
-    rowOf(model, file, ratio, { ...pruned, ...(cost && { cost }) }, times.get(ratio)),
-  );
+  return made.map(({ ratio, pruned, cost }) => rowOf(model, file, ratio, { ...pruned, cost }, times.get(ratio)));
 }
 
 /** Made faster by a share of the time, and timed again; undefined where the model or its samples cannot be had. */
@@ -61,10 +56,35 @@ export async function byLatency(
 ): Promise<ModelRow | undefined> {
   const [file, samples] = [model.file(), await model.samples()];
   if (!file || !samples) return undefined;
-  const args = ["--prune", `${share}`, "--by", "latency", "--data", samples, ...settings.more];
+  const args = ["--prune", `${share}`, "--by", "latency", "--data", samples, ...plain, ...settings.more];
   const made = compress(file, place(model, `latency-${share}`), args, settings.asItIs);
   const [found] = made.result ? compareTimes(file, [made.file], samples, { ...settings, slow: model.slow }) : [];
   return rowOf(model, file, share, made, found);
+}
+
+/** Of reading, planning, slicing and writing alone. */
+function costOfPlan(model: string, ratio: number, samples: string, output: string): Cost {
+  const bundled = join(work, "plan-and-slice.mjs");
+  const entry = resolve("test", "bench", "prune", "plan-and-slice.ts");
+  // without what translates TypeScript as it loads, which would count as memory of the pruning
+  buildSync({
+    entryPoints: [entry],
+    outfile: bundled,
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    packages: "external",
+  });
+  rmSync(output, { force: true });
+  const sample = join(samples, "000.npz");
+  const { cost, stdout, error } = costOf(
+    [process.execPath, bundled, model, `${ratio}`, sample, output],
+    work,
+    (code) => code === 0,
+  );
+  if (error) throw new Error(`plan-and-slice: ${error}`);
+  console.log(`  plan and slice, ms: ${stdout.trim()}`);
+  return cost;
 }
 
 function place({ id }: RealModel, name: string): string {

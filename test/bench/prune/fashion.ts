@@ -14,7 +14,7 @@ import { fashionAccuracy } from "../train/judge.js";
 import type { Goal, Row } from "../train/result.js";
 import { fashionTeacherFile } from "../train/tasks/fashion.js";
 import { weightsOf } from "../train/weights.js";
-import { compress, type Made } from "./command.js";
+import { compress } from "./command.js";
 import { pruningPython, work } from "./fetch.js";
 import { type Course, type PeerJob, type PeerResult, runPeer, writeModel, writeWeights } from "./peer.js";
 import type { RecoverySettings, TaskFound } from "./tasks.js";
@@ -115,16 +115,23 @@ function courseOf({ steps, rate, quick, threads }: RecoverySettings): Course {
 
 type Add = (what: string, file: string, more?: Partial<Row>) => Promise<number>;
 
-/** Top-1 of every seed: pruned by the same criterion as the peer, then recovered; and both by one command that sees data. */
+/** How channels are chosen: by the peer's criterion, each group losing the same share or all in one ranking; as usual. */
+const ourWays = [
+  { id: "l2, uniform", args: ["--criterion", "l2", "--spread", "uniform"], data: false },
+  { id: "l2, global", args: ["--criterion", "l2", "--spread", "global"], data: false },
+  { id: "by data", args: [], data: true },
+] as const;
+
+/** Top-1 of every seed, by the way. */
 async function ours(
   { teacher, images, heldOut }: Files,
   course: Course,
   { seeds, more, threads }: RecoverySettings,
   add: Add,
 ): Promise<Readonly<Record<string, readonly number[]>>> {
-  const prune = ["--prune", `${removed}`, "--by", "flops", ...more];
+  const data = ["--data", images, "--rows", "--held-out-data", heldOut];
   const distil = [
-    ...["--distill", "--data", images, "--rows", "--held-out-data", heldOut, "--loss", "soft=1"],
+    ...["--distill", ...data, "--loss", "soft=1", "--temperature", `${course.temperature}`],
     ...["--steps", `${course.steps}`, "--batch", `${course.batch}`, "--rate", `${course.rate}`],
     ...[
       "--warm-up",
@@ -135,26 +142,31 @@ async function ours(
       `${course.clipNorm}`,
     ],
     // measured once: what is written is the last step, as the peer does it
-    ...["--temperature", `${course.temperature}`, "--evaluate-every", `${course.steps}`, "--threads", `${threads}`],
+    ...["--evaluate-every", `${course.steps}`, "--threads", `${threads}`],
   ];
-  const at = (name: string) => join(folder, "ours", `${name}.onnx`);
-  const checked = (made: Made) => {
+  const make = (name: string, args: readonly string[]) => {
+    const made = compress(teacher, join(folder, "ours", `${name}.onnx`), args);
     if (made.error !== undefined) throw new Error(`deepseek compress: ${made.error}`);
     return made;
   };
-  const pruned = checked(compress(teacher, at("l2"), [...prune, "--criterion", "l2"]));
-  const { flops } = pruned.result!;
-  const gone = flops ? ` (${(100 * (1 - flops.after / flops.before)).toFixed(1)} % of FLOPs)` : "";
-  await add(`ours, l2, pruned${gone}`, pruned.file);
-  const found: Record<"l2" | "with data", number[]> = { l2: [], "with data": [] };
-  for (const seed of seeds) {
-    const run = (what: "l2" | "with data", name: string, args: readonly string[]) => {
-      const made = checked(compress(teacher, at(`${name}-${seed}`), [...args, ...distil, "--seed", `${seed}`]));
-      const seconds = made.cost!.wallSeconds;
-      return add(`ours, ${what}, recovered`, made.file, { steps: course.steps, seconds, seed });
-    };
-    found.l2.push(await run("l2", "l2-recovered", ["--student", pruned.file]));
-    found["with data"].push(await run("with data", "one-command", prune));
+  const found: Record<string, readonly number[]> = {};
+  for (const way of ourWays) {
+    const prune = ["--prune", `${removed}`, "--by", "flops", ...way.args, ...more];
+    const pruned = make(way.id, way.data ? [...prune, ...data] : prune);
+    const { flops } = pruned.result!;
+    const gone = flops ? ` (${(100 * (1 - flops.after / flops.before)).toFixed(1)} % of FLOPs)` : "";
+    await add(`ours, ${way.id}, pruned${gone}`, pruned.file);
+    for (const seed of seeds) {
+      // the file that the peer would have made, or all by one command
+      const what = way.data ? prune : ["--student", pruned.file];
+      const { file, cost } = make(`${way.id}-${seed}`, [...what, ...distil, "--seed", `${seed}`]);
+      const reached = await add(`ours, ${way.id}, recovered`, file, {
+        steps: course.steps,
+        seconds: cost!.wallSeconds,
+        seed,
+      });
+      found[way.id] = [...(found[way.id] ?? []), reached];
+    }
   }
   return found;
 }

@@ -48,7 +48,7 @@ function judged(harness: Harness, isConvolutional: boolean): RealModel {
       try {
         const prepared = await harness.prepare(session.run, harness.quickCount ? { count: harness.quickCount } : {});
         if (!prepared) return undefined;
-        writeSamples(folder, sameSizes(prepared.heldOut));
+        writeSamples(folder, sameSizes([...prepared.heldOut, ...prepared.calibration]));
       } finally {
         await session.close();
       }
@@ -57,10 +57,15 @@ function judged(harness: Harness, isConvolutional: boolean): RealModel {
   };
 }
 
-/** Those as large as the first. */
+/** Those of the sizes that most have. */
 function sameSizes(batches: readonly Batch[]): readonly Batch[] {
-  const sizesOf = (batch: Batch) => [...batch.values()].map(({ shape }) => shape.join("x")).join(" ");
-  return batches.filter((batch) => sizesOf(batch) === sizesOf(batches[0]!)).slice(0, most);
+  const bySizes = new Map<string, readonly Batch[]>();
+  for (const batch of batches) {
+    const sizes = [...batch.values()].map(({ shape }) => shape.join("x")).join(" ");
+    bySizes.set(sizes, [...(bySizes.get(sizes) ?? []), batch]);
+  }
+  const [largest] = [...bySizes.values()].sort((a, b) => b.length - a.length);
+  return largest!.slice(0, most);
 }
 
 /** A model of openWakeWord on noise; under CC BY-NC-SA 4.0: it is fetched to be measured. */

@@ -34,7 +34,7 @@ export async function ocr(settings: RecoverySettings): Promise<TaskFound | undef
     return made;
   };
   const original = await add("original", ocrRecognition);
-  await add("pruned", make("pruned", []).file);
+  await add("pruned", make("pruned", ["--data", data]).file);
   const after: number[] = [];
   for (const seed of settings.seeds) {
     const { file, cost } = make(`recovered-${seed}`, [

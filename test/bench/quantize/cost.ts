@@ -28,6 +28,6 @@ export function costOf(argv: readonly string[], folder: string, made: (code: num
   const { stdout } = done;
   if (made(done.status ?? -1)) return { cost, stdout };
   const all = done.stderr.trim().split("\n");
-  const said = all.find((line) => line.startsWith("error:")) ?? all.at(-1) ?? "";
+  const said = all.find((line) => /^(error|\w*Error\b.*):/.test(line)) ?? all.at(-1) ?? "";
   return { cost, stdout, error: said.replaceAll(folder, "").slice(0, 300) || `exit code ${done.status}` };
 }
