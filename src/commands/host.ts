@@ -35,9 +35,11 @@ function processHost(): Host {
     if (waiting.length === 0) process.exit(exitCode.interrupted);
     void Promise.allSettled(waiting).then(() => process.exit(exitCode.interrupted));
   };
-  const listen = (method: "on" | "off") => {
-    process[method]("SIGINT", interrupt);
-    process[method]("SIGTERM", interrupt);
+  let listening = false;
+  const listen = (wanted: boolean) => {
+    if (listening === wanted) return;
+    listening = wanted;
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process[wanted ? "on" : "off"](signal, interrupt);
   };
   const manifest = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
     version: string;
@@ -50,18 +52,13 @@ function processHost(): Host {
     stdin: { isTerminal: process.stdin.isTTY === true, read: () => readFileSync(0) },
     version: manifest.version,
     onInterrupt(undo) {
-      if (undos.length === 0) {
-        listen("off");
-        listen("on");
-      }
+      listen(true);
       undos.push(undo);
       return () => {
         const at = undos.indexOf(undo);
         if (at >= 0) undos.splice(at, 1);
-        // a signal that came during synchronous work is delivered first
-        setImmediate(() => {
-          if (undos.length === 0) listen("off");
-        });
+        // a signal that came during synchronous work is delivered first, in the next turn of the event loop
+        setImmediate(() => setImmediate(() => listen(undos.length > 0)));
       };
     },
   };
