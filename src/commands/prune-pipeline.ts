@@ -235,5 +235,5 @@ function recoveryOf(results: readonly DistillResult[]): Recovery | null {
   const [first] = results;
   if (!first) return null;
   const { settings, losses } = first;
-  return { words: "the original teaches", settings, losses, courses: results.map(({ training }) => training) };
+  return { words: "the original as teacher", settings, losses, courses: results.map(({ training }) => training) };
 }

@@ -54,6 +54,9 @@ export function refusePruning(options: Options): void {
   if (given("pruneRounds") && options["pruneRounds"] !== 1 && !options["distill"]) {
     throw new UserError("--prune-rounds: prunes and recovers in turn: add --distill");
   }
+  if (given("maxDrop") && options["verify"] === false) {
+    throw new UserError("--max-drop and --no-verify: choose one; a loss shows only where the result is checked");
+  }
   if (given("by") && !given("prune")) throw new UserError("--by: says what --prune is a share of: give --prune");
   if (options["by"] === "latency" && ((options["pruneRounds"] as number | undefined) ?? 1) > 1) {
     throw new UserError("--by latency and --prune-rounds: choose one; the time is searched for once");

@@ -64,7 +64,8 @@ export async function openPruneSamples(
   const settings = sampleSettings(options, { count: options["samples"] as number, seed: options["seed"] as number });
   const made = await readSamples(host, undefined, inputs, settings, names).catch((error: unknown) => {
     if (!(error instanceof UserError)) throw error;
-    throw new UserError(`${error.message}: pruning must know the sizes that a model works on`);
+    const open = error.message.includes("has dynamic axes");
+    throw open ? new UserError(`${error.message}: pruning must know the sizes that a model works on`) : error;
   });
   const looks: LabelledSamples = { ...made, labels: undefined };
   return { data: null, ...parts(looks, looks, undefined) };
