@@ -132,12 +132,12 @@ interface Reached {
 async function ours(
   { teacher, images, heldOut }: Files,
   course: Course,
-  { seeds, more, threads }: RecoverySettings,
+  { seeds, more, threads, asItIs }: RecoverySettings,
   add: Add,
 ): Promise<Readonly<Record<string, Reached>>> {
-  const data = ["--data", images, "--rows", "--held-out-data", heldOut];
+  const data = ["--data", images, "--rows"];
   const distil = [
-    ...["--distill", ...data, "--loss", "soft=1", "--temperature", `${course.temperature}`],
+    ...["--distill", ...data, "--held-out-data", heldOut, "--loss", "soft=1", "--temperature", `${course.temperature}`],
     ...["--steps", `${course.steps}`, "--batch", `${course.batch}`, "--rate", `${course.rate}`],
     ...["--warm-up", `${course.warmUp}`, "--weight-decay", `${course.weightDecay}`],
     ...["--clip-norm", `${course.clipNorm}`, "--threads", `${threads}`],
@@ -145,7 +145,7 @@ async function ours(
     ...["--evaluate-every", `${course.steps}`],
   ];
   const make = (name: string, args: readonly string[]) => {
-    const made = compress(teacher, join(folder, "ours", `${name}.onnx`), args);
+    const made = compress(teacher, join(folder, "ours", `${name}.onnx`), args, asItIs);
     if (made.error !== undefined) throw new Error(`deepseek compress: ${made.error}`);
     return made;
   };
