@@ -108,7 +108,7 @@ export async function pruneModel(host: Host, options: Options, place: Place): Pr
     const planned = await planPruning(host, options, subject, { ...settings, ratio }, samples, original);
     const latest = { subject, planned };
     if (planned.curves.length > 0) damage = (await samples.lookGauge()).measure.name;
-    if (round === 0) warnings.push(...unmatchedNames(settings, planned.selection));
+    if (round === 0) warnings.push(...unmatchedNames(settings, planned.selection), ...idleWords(planned.idle));
     rounds.push(latest);
     const made = await applyPlan(host, options, subject, planned, samples, { store, isLast: round === last });
     const shared = {
@@ -221,6 +221,13 @@ function ratiosOf({ ratio, steps }: PruneSettings): readonly number[] {
   if (steps === 1) return [ratio];
   // each round takes the same share of what is left
   return Array.from({ length: steps }, () => 1 - (1 - ratio) ** (1 / steps));
+}
+
+/** Groups that samples say nothing of. */
+function idleWords(names: readonly string[]): readonly string[] {
+  if (names.length === 0) return [];
+  const listed = [...names.slice(0, 3), ...(names.length > 3 ? [`${names.length - 3} more`] : [])].join(", ");
+  return [`no sample of --data runs through ${listed}: they stay whole; give samples that do, or --spread uniform`];
 }
 
 /** Names that the user gave and nothing has. */
