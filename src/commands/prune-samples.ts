@@ -54,9 +54,11 @@ export async function openPruneSamples(
     };
   };
   if (options["data"] !== undefined) {
-    const { training, heldOut, metric, source, note } = await openSamples(host, options, inputs, names);
+    const { training, heldOut, metric, count, source, note } = await openSamples(
+      ...([host, options, inputs, names, options["distill"] === true] as const),
+    );
     const data = {
-      ...{ source, samples: training.count + heldOut.count, heldOut: heldOut.count },
+      ...{ source, samples: count, heldOut: heldOut.count },
       ...{ labelled: training.labels !== undefined, notes: [note, ...training.notes] },
     };
     return { data, ...parts(firstOf(training, mostLooks), heldOut, metric) };

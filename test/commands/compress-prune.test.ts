@@ -211,6 +211,19 @@ describe("compress --prune", () => {
     expect(stderr).toMatch(/warning: .*nothing\*/);
   });
 
+  test("one sample is looked at and measured on; samples of their own can be held out", async () => {
+    write("one.npz", rowsFile(1, 3));
+    const one = await run("--prune", "0.3", "mlp.onnx", "--data", "one.npz", "--rows", "-o", "one.onnx", "--json");
+    expect(one.code).toBe(0);
+    expect(resultOf(one.stdout).data).toMatchObject({ samples: 1, heldOut: 1 });
+    const other = await run(
+      ...["--prune", "0.3", "mlp.onnx", "--data", "rows.npz", "--rows", "--held-out-data", "one.npz"],
+      ...["-o", "other.onnx", "--json"],
+    );
+    expect(other.code).toBe(0);
+    expect(resultOf(other.stdout).data).toMatchObject({ samples: 401, heldOut: 1 });
+  });
+
   test("layers can be left out before channels go", async () => {
     const { code, stdout } = await run(
       ...["--drop-layers", "2", "deep.onnx", "--data", "rows.npz", "--rows", "-o", "shallow.onnx", "--json"],
