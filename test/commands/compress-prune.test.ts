@@ -13,7 +13,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { compressCommand } from "../../src/commands/compress.js";
 import { openSession } from "../../src/engine/session.js";
-import { decodeModel, encodeModel } from "../../src/formats/onnx.js";
+import { decodeModel, encodeModel, makeTensor } from "../../src/formats/onnx.js";
 import { makeNode } from "../../src/graph/node.js";
 import type { PrunePlanResult, PruneResult } from "../../src/render/prune-result.js";
 import type { DistillResult } from "../../src/render/training-result.js";
@@ -32,6 +32,7 @@ beforeAll(() => {
   write("narrow.onnx", encodeModel(classifier(8, 1, 9)));
   write("image.onnx", encodeModel(image()));
   write("branching.onnx", encodeModel(branching()));
+  write("quantized.onnx", encodeModel(quantized()));
   write("held.onnx", encodeModel(held()));
   write("rows.npz", rowsFile(400, 7));
   write("labels.txt", Array.from({ length: 400 }, (_, at) => `${at % 4}\n`).join(""));
@@ -83,6 +84,25 @@ function branching() {
       floats(`${kind}2`, [64, 4], wave(256, at + 2)),
       ...(at === 0 ? [floats("zero", [], [0])] : []),
     ]),
+  });
+}
+
+/** Weights of 8 bits. */
+function quantized() {
+  const data = Int8Array.from({ length: 8192 }, (_, at) => (at % 19) - 9);
+  return makeModel({
+    inputs: [["x", "float32", [1, 64]]],
+    outputs: [["y", "float32", [1, 4]]],
+    nodes: [
+      makeNode("DequantizeLinear", "", ["q", "scale"], ["w"]),
+      makeNode("MatMul", "", ["x", "w"], ["h"]),
+      makeNode("MatMul", "", ["h", "v"], ["y"]),
+    ],
+    initializers: [
+      makeTensor("q", { dtype: "int8", shape: [64, 128], data }),
+      floats("scale", [], [0.1]),
+      floats("v", [128, 4], wave(512, 2)),
+    ],
   });
 }
 
@@ -287,6 +307,7 @@ describe("compress --prune", () => {
   test.each([
     ["held.onnx", /--prune 0\.3: nothing in this model can be pruned: held by MatMul .*, graph output/],
     ["narrow.onnx", /already no wider than --round 8/],
+    ["quantized.onnx", /quantized already .*; prune the float model that it was made of/],
   ])("says why nothing of %s can go", async (model, message) => {
     const { code, stderr } = await run("--prune", "0.3", model, "-o", "never.onnx");
     expect(stderr).toMatch(message);
