@@ -227,7 +227,7 @@ function ratiosOf({ ratio, steps }: PruneSettings): readonly number[] {
 function idleWords(names: readonly string[]): readonly string[] {
   if (names.length === 0) return [];
   const listed = [...names.slice(0, 3), ...(names.length > 3 ? [`${names.length - 3} more`] : [])].join(", ");
-  return [`no sample of --data runs through ${listed}: they stay whole; give samples that do, or --spread uniform`];
+  return [`no sample of --data changes without ${listed}, so they stay whole: give samples that need them, or --spread uniform`];
 }
 
 /** Names that the user gave and nothing has. */

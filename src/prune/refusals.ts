@@ -77,7 +77,7 @@ export function tooMuch(
     ...(binding.has("limit") ? [`a --limit over ${limit}`] : []),
     ...(binding.has("round") && round > 1 ? [`a smaller --round than ${round}`] : []),
     ...(binding.has("min-channels") ? [`a smaller --min-channels than ${minChannels}`] : []),
-    ...(binding.has("unmeasured") ? ["--spread uniform for groups that no sample runs through"] : []),
+    ...(binding.has("unmeasured") ? ["--spread uniform for groups that no sample needs"] : []),
     ...(binding.has("hidden") && !hidden ? ["--hidden"] : []),
     ...(binding.has("keep") && keep.length > 0 ? ["less to --keep"] : []),
     ...(binding.has("only") && only.length > 0 ? ["more in --only"] : []),

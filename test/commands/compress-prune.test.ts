@@ -324,9 +324,9 @@ describe("compress --prune", () => {
       ["a1", 32],
       ["b1", 64],
     ]);
-    expect(stderr).toContain("warning: no sample of --data runs through b1: they stay whole");
+    expect(stderr).toContain("warning: no sample of --data changes without b1, so they stay whole");
     const more = await run("--prune", "0.6", ...data);
-    expect(more.stderr).toMatch(/--prune 0\.6: at most .* --spread uniform for groups that no sample runs through/);
+    expect(more.stderr).toMatch(/--prune 0\.6: at most .* --spread uniform for groups that no sample needs/);
     expect(more.code).toBe(2);
   });
 
