@@ -109,7 +109,7 @@ export async function pruneModel(host: Host, options: Options, place: Place): Pr
     const planned = await planPruning(host, options, subject, { ...settings, ratio }, samples, original);
     const latest = { subject, planned };
     if (planned.curves.length > 0) damage = (await samples.lookGauge()).measure.name;
-    if (round === 0) warnings.push(...unmatchedNames(settings, planned.selection));
+    if (round === 0) warnings.push(...unmatchedNames(settings, planned.selection), ...idleWords(planned.idle));
     rounds.push(latest);
     const made = await applyPlan(host, options, subject, planned, samples, { store, isLast: round === last });
     const shared = {
@@ -234,6 +234,15 @@ function advice(hasData: boolean, recovers: boolean, { drop }: Weighed): readonl
   if (recovers || drop === null || drop.value < muchLost) return [];
   return [
     `the outputs are not what they were (${drop.name}: ${formatPercent(drop.value)}); --distill brings accuracy back`,
+  ];
+}
+
+/** Groups that samples say nothing of. */
+function idleWords(names: readonly string[]): readonly string[] {
+  if (names.length === 0) return [];
+  const listed = [...names.slice(0, 3), ...(names.length > 3 ? [`${names.length - 3} more`] : [])].join(", ");
+  return [
+    `no sample of --data changes without ${listed}, so they stay whole: give samples that need them, or --spread uniform`,
   ];
 }
 

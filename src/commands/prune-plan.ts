@@ -25,6 +25,8 @@ import type { Subject } from "./prune-subject.js";
 export interface Planned {
   readonly selection: Selection;
   readonly curves: readonly DamageCurve[];
+  /** Names of groups that samples say nothing of. */
+  readonly idle: readonly string[];
   readonly latency: LatencySearch | null;
   /** What samples showed of the values that sums run over; undefined without samples. */
   readonly moments: Moments | undefined;
@@ -56,24 +58,29 @@ export async function planPruning(
       ...{ structure, groups: planned, frozen: groups.frozen, removed: new Set<number>() },
       ...{ before: costs.whole, after: costs.whole, unmatched: [] },
     };
-    return { selection, curves: [], latency: null, moments: undefined, notes: [] };
+    return { selection, curves: [], idle: [], latency: null, moments: undefined, notes: [] };
   }
   const { scores, moments, notes } = await scoresOf(host, options, subject, settings, samples);
   const limits = limitsOf(settings);
-  const curves = settings.spread === "sensitivity" ? await curvesOf(host, subject, scores, limits, samples) : [];
+  const { curves, idle } =
+    settings.spread === "sensitivity"
+      ? await curvesOf(host, subject, scores, limits, samples)
+      : { curves: [], idle: new Set<number>() };
+  const shown = curves.map((curve) => (idle.has(curve.group) ? { ...curve, points: [] } : curve));
+  const names = groups.groups.flatMap(({ index, name }) => (idle.has(index) ? [name] : []));
   const select = (by: Measure, ratio: number): Selection =>
-    selectChannels(structure, groups, costs, { by, ratio, spread: settings.spread, scores, curves, limits });
+    selectChannels(structure, groups, costs, { by, ratio, spread: settings.spread, scores, curves: shown, limits });
   if (settings.by !== "latency") {
-    return { selection: select(settings.by, settings.ratio), curves, latency: null, moments, notes };
+    return { selection: select(settings.by, settings.ratio), curves, idle: names, latency: null, moments, notes };
   }
   const { selection, latency } = await byLatency(host, subject, settings.ratio, samples, original, (ratio) =>
     select("flops", ratio),
   );
-  return { selection, curves, latency, moments, notes };
+  return { selection, curves, idle: names, latency, moments, notes };
 }
 
 /** The model without what was selected; nothing is compensated. */
-export function sliced({ structure }: Subject, { removed }: Pick<Selection, "removed">): ModelProto {
+export function sliced({ structure }: Pick<Subject, "structure">, { removed }: Pick<Selection, "removed">): ModelProto {
   return sliceModel(structure, removed, rows, undefined);
 }
 
@@ -113,38 +120,44 @@ async function scoresOf(
   return { ...weightScores(structure, groups, { criterion, reduction, seed }), moments };
 }
 
-/** What each group alone does to the outputs when some of it goes. */
+/**
+ * What each group alone does to the outputs when some of it goes; `idle` are groups that no sample runs through (a branch
+ * for other inputs, say): without all but one of their channels nothing changes either, so that samples say nothing of which may go.
+ */
 async function curvesOf(
   host: Host,
   { structure, groups: { groups }, costs }: Subject,
   scores: Scores,
   limits: Limits,
   { looks, lookGauge }: PruneSamples,
-): Promise<readonly DamageCurve[]> {
+): Promise<{ readonly curves: readonly DamageCurve[]; readonly idle: ReadonlySet<number> }> {
   const gauge = await lookGauge();
   const tries = Math.floor(mostOperations / (costs.whole.flops * Math.min(mostJudges, looks.count)));
   let tried = 0;
-  return withProgress(host, "measuring each group alone", "trials", (update) =>
-    measureSensitivity(
-      structure,
-      groups,
-      scores,
-      rows,
-      async (model) => {
-        const session = await openSession(encodeModel(model, structure.readExternal));
-        try {
-          return (await gauge.evaluate(session.run)).drop.value;
-        } finally {
-          await session.close();
-        }
-      },
-      {
-        limits,
-        mayGoOn: () => tried++ < Math.max(tries, groups.length),
-        onMeasure: ({ done, total }) => update(done, total),
-      },
-    ),
-  );
+  const damageOf = async (model: ModelProto): Promise<number> => {
+    const session = await openSession(encodeModel(model, structure.readExternal));
+    try {
+      return (await gauge.evaluate(session.run)).drop.value;
+    } finally {
+      await session.close();
+    }
+  };
+  return withProgress(host, "measuring each group alone", "trials", async (update) => {
+    const curves = await measureSensitivity(structure, groups, scores, rows, damageOf, {
+      limits,
+      mayGoOn: () => tried++ < Math.max(tries, groups.length),
+      onMeasure: ({ done, total }) => update(done, total),
+    });
+    const idle = new Set<number>();
+    for (const { group, points } of curves) {
+      if (points.some(({ damage }) => damage !== 0)) continue;
+      const own = scores[group]!;
+      const best = own.indexOf(own.reduce((most, score) => Math.max(most, score), Number.NEGATIVE_INFINITY));
+      const removed = new Set(groups[group]!.channels.flatMap(({ label }, at) => (at === best ? [] : [label])));
+      if ((await damageOf(sliced({ structure }, { removed }))) === 0) idle.add(group);
+    }
+    return { curves, idle };
+  });
 }
 
 /** The selection whose time on this machine is what is wanted. */

@@ -31,7 +31,7 @@ export async function openSubject(
   sample: Batch,
 ): Promise<Subject> {
   checkGraphs(model, path);
-  refuseQuantized(path, model);
+  refuseQuantized(path, model, "prune the float model that it was made of, and quantize that with --int8");
   const { passes } = normalise(model, readExternal, {
     constantInputs: options["freezeInputs"] ? "freeze" : "keep",
     // scales of normalisations are there to be looked at

@@ -13,12 +13,12 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { compressCommand } from "../../src/commands/compress.js";
 import { openSession } from "../../src/engine/session.js";
-import { decodeModel, encodeModel } from "../../src/formats/onnx.js";
+import { decodeModel, encodeModel, makeTensor } from "../../src/formats/onnx.js";
 import { makeNode } from "../../src/graph/node.js";
 import type { PrunePlanResult, PruneResult } from "../../src/render/prune-result.js";
 import type { DistillResult } from "../../src/render/training-result.js";
 import { runCommand } from "../host.js";
-import { floats, makeModel } from "../onnx-model.js";
+import { floats, makeGraph, makeModel, withGraphs } from "../onnx-model.js";
 import { classifier, rowsFile } from "../training-models.js";
 
 let folder: string;
@@ -31,6 +31,8 @@ beforeAll(() => {
   write("deep.onnx", encodeModel(classifier(16, 6, 9)));
   write("narrow.onnx", encodeModel(classifier(8, 1, 9)));
   write("image.onnx", encodeModel(image()));
+  write("branching.onnx", encodeModel(branching()));
+  write("quantized.onnx", encodeModel(quantized()));
   write("held.onnx", encodeModel(held()));
   write("rows.npz", rowsFile(400, 7));
   write("labels.txt", Array.from({ length: 400 }, (_, at) => `${at % 4}\n`).join(""));
@@ -56,6 +58,50 @@ function image() {
       floats("b0", [32], wave(32, 2)),
       floats("w1", [32, 32, 3, 3], wave(32 * 32 * 9, 3)),
       floats("w2", [4, 32, 3, 3], wave(4 * 32 * 9, 4)),
+    ],
+  });
+}
+
+/** x through two layers of one branch or of another; sums of squares never take the second. */
+function branching() {
+  const layers = (kind: string) => [
+    makeNode("MatMul", `${kind}1`, ["x", `${kind}1`], [`${kind}h`]),
+    makeNode("Relu", "", [`${kind}h`], [`${kind}r`]),
+    makeNode("MatMul", `${kind}2`, [`${kind}r`, `${kind}2`], [`${kind}y`]),
+  ];
+  const branch = (kind: string) =>
+    makeGraph({ outputs: [[`${kind}y`, "float32", ["n", 4]]], nodes: layers(kind), initializers: [] });
+  return makeModel({
+    inputs: [["x", "float32", ["n", 8]]],
+    outputs: [["y", "float32", ["n", 4]]],
+    nodes: [
+      makeNode("ReduceSumSquare", "sum", ["x"], ["s"], { keepdims: 0 }),
+      makeNode("Greater", "taken", ["s", "zero"], ["c"]),
+      withGraphs(makeNode("If", "if", ["c"], ["y"]), { then_branch: branch("a"), else_branch: branch("b") }),
+    ],
+    initializers: ["a", "b"].flatMap((kind, at) => [
+      floats(`${kind}1`, [8, 64], wave(512, at)),
+      floats(`${kind}2`, [64, 4], wave(256, at + 2)),
+      ...(at === 0 ? [floats("zero", [], [0])] : []),
+    ]),
+  });
+}
+
+/** Weights of 8 bits. */
+function quantized() {
+  const data = Int8Array.from({ length: 8192 }, (_, at) => (at % 19) - 9);
+  return makeModel({
+    inputs: [["x", "float32", [1, 64]]],
+    outputs: [["y", "float32", [1, 4]]],
+    nodes: [
+      makeNode("DequantizeLinear", "", ["q", "scale"], ["w"]),
+      makeNode("MatMul", "", ["x", "w"], ["h"]),
+      makeNode("MatMul", "", ["h", "v"], ["y"]),
+    ],
+    initializers: [
+      makeTensor("q", { dtype: "int8", shape: [64, 128], data }),
+      floats("scale", [], [0.1]),
+      floats("v", [128, 4], wave(512, 2)),
     ],
   });
 }
@@ -261,11 +307,27 @@ describe("compress --prune", () => {
   test.each([
     ["held.onnx", /--prune 0\.3: nothing in this model can be pruned: held by MatMul .*, graph output/],
     ["narrow.onnx", /already no wider than --round 8/],
+    ["quantized.onnx", /quantized already .*; prune the float model that it was made of/],
   ])("says why nothing of %s can go", async (model, message) => {
     const { code, stderr } = await run("--prune", "0.3", model, "-o", "never.onnx");
     expect(stderr).toMatch(message);
     expect(code).toBe(2);
     expect(existsSync(join(folder, "never.onnx"))).toBe(false);
+  });
+
+  test("what no sample runs through stays whole, and is told", async () => {
+    const data = ["branching.onnx", "--data", "rows.npz", "--rows", "-o", "branched.onnx", "--json"];
+    const { code, stdout, stderr } = await run("--prune", "0.25", ...data);
+    expect(code).toBe(0);
+    const left = resultOf(stdout).groups.map(({ name, channels }) => [name, channels.after]);
+    expect(left).toEqual([
+      ["a1", 32],
+      ["b1", 64],
+    ]);
+    expect(stderr).toContain("warning: no sample of --data changes without b1, so they stay whole");
+    const more = await run("--prune", "0.6", ...data);
+    expect(more.stderr).toMatch(/--prune 0\.6: at most .* --spread uniform for groups that no sample needs/);
+    expect(more.code).toBe(2);
   });
 
   test("a checkpoint of an earlier run is not overwritten; that is said before any work", async () => {
