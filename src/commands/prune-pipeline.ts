@@ -132,8 +132,7 @@ export async function pruneModel(host: Host, options: Options, place: Place): Pr
     sparsity = made.sparsity;
     if (scale.verifies && source.bytes <= largestExact) {
       const { removed } = planned.selection;
-      const outputs = await samples.outputs();
-      exactness = await exactnessOf(subject.structure, removed, made.sliced, readExternal, sample, outputs);
+      exactness = await exactnessOf(subject.structure, removed, made.sliced, readExternal, sample);
     }
     const name = nameOf(round, "pruned");
     const dataName = place.dataName === null ? null : `${name}.data`;
@@ -236,5 +235,5 @@ function recoveryOf(results: readonly DistillResult[]): Recovery | null {
   const [first] = results;
   if (!first) return null;
   const { settings, losses } = first;
-  return { words: "the original teaches", settings, losses, courses: results.map(({ training }) => training) };
+  return { words: "the original as teacher", settings, losses, courses: results.map(({ training }) => training) };
 }

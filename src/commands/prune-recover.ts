@@ -4,7 +4,7 @@ import { UserError } from "../errors.js";
 import type { DistillResult } from "../render/training-result.js";
 import type { Staging } from "./files.js";
 import type { Job } from "./training-job.js";
-import { dropCheckpoints, hasCheckpoint } from "./training-keep.js";
+import { dropCheckpoints, earlierRun, hasCheckpoint } from "./training-keep.js";
 import { runInThread } from "./training-thread.js";
 
 /** Brings accuracy back: the original teaches what is left of it. */
@@ -32,6 +32,13 @@ export function openRecoverer(
   const folderOf = (round: number) => (rounds === 1 ? home : join(home, `round-${round + 1}`));
   if (options["resume"] === true && !hasCheckpoint(host, folderOf(0))) {
     throw new UserError(`--resume: ${home} holds no checkpoint; leave --resume out to start`);
+  }
+  // training would say the same, but only after pruning has taken its time
+  if (options["resume"] !== true && options["force"] !== true) {
+    const there = Array.from({ length: rounds }, (_, round) => folderOf(round)).find((each) =>
+      hasCheckpoint(host, each),
+    );
+    if (there) throw new UserError(earlierRun(there));
   }
   const done: string[] = [];
   return {

@@ -12,6 +12,9 @@ const students: ReadonlySet<string> = new Set([
   ...["--teacher", "--student", "--student-layers", "--student-params", "--student-width"],
 ]);
 
+/** Which samples are measured on, trained or not. */
+const heldOut: ReadonlySet<string> = new Set(["--held-out", "--held-out-data", "--held-out-labels"]);
+
 /** Options that pruning looks at though quantizing does, too. */
 const alsoOfPruning: ReadonlySet<string> = new Set(["--shape", "--samples", "--no-verify", "--freeze-inputs"]);
 
@@ -21,6 +24,7 @@ export function reasonWhilePruning(long: string, options: Options): string | und
   if (ofPruning.includes(long) || alsoOfPruning.has(long)) return undefined;
   if (["--prune", "--int8", "--int4"].includes(long)) return undefined;
   if (students.has(long)) return "leave it out with --prune: the original teaches what is left of it";
+  if (heldOut.has(long)) return options["data"] === undefined ? "is for --data" : undefined;
   if (ofDistillation.includes(long) || ofTraining.includes(long)) {
     return distill ? undefined : "is for recovery after pruning: add --distill";
   }
@@ -54,9 +58,12 @@ export function refusePruning(options: Options): void {
   if (given("pruneRounds") && options["pruneRounds"] !== 1 && !options["distill"]) {
     throw new UserError("--prune-rounds: prunes and recovers in turn: add --distill");
   }
+  if (given("maxDrop") && options["verify"] === false) {
+    throw new UserError("--max-drop and --no-verify: choose one; a loss shows only where the result is checked");
+  }
   if (given("by") && !given("prune")) throw new UserError("--by: says what --prune is a share of: give --prune");
   if (options["by"] === "latency" && ((options["pruneRounds"] as number | undefined) ?? 1) > 1) {
     throw new UserError("--by latency and --prune-rounds: choose one; the time is searched for once");
   }
-  if (options["distill"]) refuseTraining(options);
+  refuseTraining(options);
 }

@@ -54,9 +54,11 @@ export async function openPruneSamples(
     };
   };
   if (options["data"] !== undefined) {
-    const { training, heldOut, metric, source, note } = await openSamples(host, options, inputs, names);
+    const { training, heldOut, metric, count, source, note } = await openSamples(
+      ...([host, options, inputs, names, options["distill"] === true] as const),
+    );
     const data = {
-      ...{ source, samples: training.count + heldOut.count, heldOut: heldOut.count },
+      ...{ source, samples: count, heldOut: heldOut.count },
       ...{ labelled: training.labels !== undefined, notes: [note, ...training.notes] },
     };
     return { data, ...parts(firstOf(training, mostLooks), heldOut, metric) };
@@ -64,7 +66,8 @@ export async function openPruneSamples(
   const settings = sampleSettings(options, { count: options["samples"] as number, seed: options["seed"] as number });
   const made = await readSamples(host, undefined, inputs, settings, names).catch((error: unknown) => {
     if (!(error instanceof UserError)) throw error;
-    throw new UserError(`${error.message}: pruning must know the sizes that a model works on`);
+    const open = error.message.includes("has dynamic axes");
+    throw open ? new UserError(`${error.message}: pruning must know the sizes that a model works on`) : error;
   });
   const looks: LabelledSamples = { ...made, labels: undefined };
   return { data: null, ...parts(looks, looks, undefined) };

@@ -42,6 +42,10 @@ export function hasCheckpoint(host: Host, folder: string): boolean {
   return existsSync(join(absolute(host, folder), names.last));
 }
 
+/** What is said of a checkpoint that nobody asked to go on from. */
+export const earlierRun = (folder: string): string =>
+  `${folder}: holds the checkpoint of an earlier run; --resume goes on from it, --force starts anew`;
+
 /**
  * Opens the folder of a run. `run` says what it is of, by what each part is called in words: a checkpoint of another run
  * is not taken. The folder comes with the first checkpoint: there is nothing to go on from in an empty one. With `logFile`
@@ -58,9 +62,7 @@ export function openKeeper(
   const there = hasCheckpoint(host, folder);
   if (how.resume && !there) throw new UserError(`--resume: ${folder} holds no checkpoint; leave --resume out to start`);
   if (!how.resume && there && !how.force) {
-    throw new UserError(
-      `${folder}: holds the checkpoint of an earlier run; --resume goes on from it, --force starts anew`,
-    );
+    throw new UserError(earlierRun(folder));
   }
   const earlier = how.resume ? readRun(host, join(folder, names.run)) : undefined;
   for (const [what, value] of Object.entries(run)) {

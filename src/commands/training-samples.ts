@@ -13,6 +13,8 @@ import { readLabels, readSamples } from "./samples.js";
 export interface TrainingSamples {
   readonly training: LabelledSamples;
   readonly heldOut: LabelledSamples;
+  /** Of both together. */
+  readonly count: number;
   readonly source: string;
   /** How samples were parted, in words. */
   readonly note: string;
@@ -22,12 +24,16 @@ export interface TrainingSamples {
 /** Share of --data that is held out. */
 const usualShare = 0.1;
 
-/** Reads the samples of --data and --held-out-data for a model of these inputs. */
+/**
+ * Reads the samples of --data and --held-out-data for a model of these inputs. A single sample is refused where it is to be
+ * trained on; otherwise it is measured on, too.
+ */
 export async function openSamples(
   host: Host,
   options: Options,
   inputs: readonly DeclaredInput[],
   outputs: readonly { readonly name: string }[],
+  trains = true,
 ): Promise<TrainingSamples> {
   const seed = options["seed"] as number;
   const settings = sampleSettings(options, { count: 1, seed });
@@ -46,13 +52,14 @@ export async function openSamples(
     return {
       training: labelled(all.samples, all.labels),
       heldOut: labelled(other.samples, other.labels),
+      count: all.samples.count + other.samples.count,
       source: all.samples.source,
       note: `measured on ${other.samples.count} samples of ${other.samples.source}`,
       metric,
     };
   }
   const { count } = all.samples;
-  if (count < 2) {
+  if (count < 2 && trains) {
     throw new UserError(`--data ${text("data")}: holds one sample; training needs more, some of them to measure on`);
   }
   const share = (options["heldOut"] as number | undefined) ?? usualShare;
@@ -61,8 +68,12 @@ export async function openSamples(
   return {
     training: labelled(training, labelsOf(training.indices)),
     heldOut: labelled(heldOut, labelsOf(heldOut.indices)),
+    count,
     source: all.samples.source,
-    note: `${training.count} of ${count} samples to learn from, ${heldOut.count} held out, parted with seed ${seed}`,
+    note:
+      count === 1
+        ? "1 sample, looked at and measured on"
+        : `${training.count} of ${count} samples to learn from, ${heldOut.count} held out, parted with seed ${seed}`,
     metric,
   };
 }

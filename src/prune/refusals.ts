@@ -43,12 +43,19 @@ const reasons = {
   one: () => "a single channel",
 } as const satisfies Readonly<Record<Bound, (limits: Limits) => string>>;
 
-/** There are groups, but the limits keep all of them. */
-export function nothingAllowed(ratio: number, allowances: readonly Allowance[], limits: Limits): UserError {
+/** There are groups, but the limits keep all of them; `named` tells whether --only names any. */
+export function nothingAllowed(
+  ratio: number,
+  allowances: readonly Allowance[],
+  limits: Limits,
+  named: boolean,
+): UserError {
   const counts = new Map<Bound, number>();
   for (const { bound } of allowances) counts.set(bound, (counts.get(bound) ?? 0) + 1);
   const parts = [...counts].sort(([, a], [, b]) => b - a);
-  const listed = parts.map(([bound, count]) => `${count} (${reasons[bound](limits)})`).join(", ");
+  const words = (bound: Bound) =>
+    bound === "only" && !named ? "no tensor or node of them has a name that --only gives" : reasons[bound](limits);
+  const listed = parts.map(([bound, count]) => `${count} (${words(bound)})`).join(", ");
   const narrow = parts.every(([bound]) => bound === "round" || bound === "min-channels");
   const remedy = narrow ? "; --round 1 --min-channels 1 allow any width" : "";
   const groups = allowances.length === 1 ? "the one group of channels" : `all ${allowances.length} groups of channels`;

@@ -39,7 +39,10 @@ export function selectChannels(
   const gone = createGoneShare(structure, groups, costs, by);
   const allowed = withCurves(allowances, settings);
   const steps = stepsOf(allowed, orders, gone, { ...settings, scores });
-  if (steps.length === 0) throw nothingAllowed(ratio, allowances, limits);
+  if (steps.length === 0) {
+    const named = limits.only.length > unmatched.filter(({ of }) => of === "only").length;
+    throw nothingAllowed(ratio, allowances, limits, named);
+  }
   const taken = takeSteps(
     steps,
     allowed.map(({ levels }) => levels),

@@ -134,6 +134,16 @@ export function followAxes(
     return null;
   };
 
+  /** The axes of one value as lists of their own (x xT has the same labels twice): what becomes of each is looked at. */
+  const apart = (axes: readonly Axis[]): readonly Axis[] =>
+    axes.map((axis, position) => {
+      if (!axis || axes.indexOf(axis) === position) return axis;
+      const again = axis.slice();
+      vectors.add(again);
+      if (stretched.has(axis)) stretched.add(again);
+      return again;
+    });
+
   const visitNode = (scope: Scope, node: NodeProto): void => {
     const own = values.get(scope)!;
     for (const name of node.output)
@@ -242,10 +252,8 @@ export function followAxes(
           axes.length === form.shape.length &&
           axes.every((axis, position) => axis === null || axis.length === form.shape[position]);
         if (!fits) throw new NotFollowed("its shapes are not those that its definition says");
-        own.set(
-          name,
-          axes.map((axis) => settled(axis, cause("leaves an axis of one"))),
-        );
+        const settledAxes = axes.map((axis) => settled(axis, cause("leaves an axis of one")));
+        own.set(name, apart(settledAxes));
       });
     } catch (error) {
       if (!(error instanceof NotFollowed)) throw error;

@@ -170,7 +170,7 @@ export interface Stage extends Pick<ModelScore, "metric" | "agreement" | "speed"
 
 /** How training brought accuracy back. */
 export interface Recovery {
-  /** In words: `the original teaches`, `labels`. */
+  /** In words: `the original as teacher`, `labels`. */
   readonly words: string;
   readonly settings: TrainingSettings;
   readonly losses: readonly LossPart[];

@@ -160,7 +160,8 @@ export function frozenSection({ frozen, parameters }: PruneResult | PrunePlanRes
 export function stageSection({ stages, metric, data, kept, written }: PruneResult, all = false): Section {
   const classes = stages.some(({ agreement }) => agreement !== null && agreement.topOne !== null);
   const timed = stages.some(({ speed }) => speed !== null);
-  const noise = all || !classes;
+  const compared = timed || stages.some(({ agreement, metric: value }) => agreement !== null || value !== null);
+  const noise = compared && (all || !classes);
   const counted = stages.some(({ flops }) => flops !== null);
   const [original] = stages;
   const size = (bytes: number) =>
@@ -196,6 +197,9 @@ export function stageSection({ stages, metric, data, kept, written }: PruneResul
       ...(timed ? [speed?.ratio ? speed.ratio.toFixed(2) : "-"] : []),
       seconds === null ? "-" : formatDuration(seconds),
     ]),
-    note: `${written ? "* written" : "Nothing was written"}. Against the original, on ${samples}; CPU time as a share of its own.`,
+    note: [
+      written ? "Written: *." : "Nothing was written.",
+      ...(compared ? [`Against the original, on ${samples}${timed ? "; CPU time as a share of its own" : ""}.`] : []),
+    ].join(" "),
   };
 }

@@ -97,8 +97,8 @@ function scoreWords({ stages, metric }: PruneResult): readonly string[] {
   return words.length > 0 ? [`${metric ? metric.name : "agreement with the original"}: ${words.join(", ")}`] : [];
 }
 
-function exactWords({ verification }: PruneResult): readonly string[] {
-  if (!verification?.exactness) return [];
+function exactWords({ verification, channels }: PruneResult): readonly string[] {
+  if (!verification?.exactness || channels.after === channels.before) return [];
   const { maxAbs, relative } = verification.exactness;
   return [
     `exact: before recovery, outputs differ from those of the original with the same channels zeroed by at most ${tiny(relative)} of the largest (${tiny(maxAbs)})`,

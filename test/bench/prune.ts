@@ -1,10 +1,10 @@
 // Real models pruned by the built `deepseek compress --prune`, and accuracy after recovery beside Torch-Pruning: `npm run
 // bench:prune`. Needs a network for models, data and the peer, and GNU time. `-- --only channels,latency,fashion,ocr` for
-// some parts, `--models rec,cls` for some models, `--ratios 0.3,0.5`, `--kept` to time the files there are, `--no-times`,
-// `--seeds 1,2,3`, `--steps 1000` and `--rate 1e-3` of recovery, `--threads 2`, `--fresh` to run the peer again, `--peer`
-// to run it alone, `--with "--scope uniform"` for more options of the command, `--quick` for few steps and rounds (that it
-// runs, not what it comes to). With the last three nothing is kept, else results add up in bench-work/prune.json and
-// prune.md. Times count on a machine that does nothing else.
+// some parts, `--models rec,cls` for some models, `--ratios 0.3,0.5`, `--kept` to measure the files there are,
+// `--no-times`, `--seeds 1,2,3`, `--steps 1000` and `--rate 1e-3` of recovery, `--threads 2`, `--fresh` to run the peer
+// again, `--peer` to run it alone, `--with "--spread global"` for more options of the command, `--quick` for few steps
+// and rounds (that it runs, not what it comes to). With the last three nothing is kept, else results add up in
+// bench-work/prune.json and prune.md. Times count on a machine that does nothing else.
 import { byChannels, byLatency, type ModelSettings } from "./prune/channels.js";
 import { fashion } from "./prune/fashion.js";
 import { realModels } from "./prune/models.js";
@@ -47,6 +47,7 @@ const ofTasks: RecoverySettings = {
   steps: one("--steps"),
   rate: one("--rate"),
   times: !flag("--no-times"),
+  asItIs: flag("--kept"),
   peerOnly: flag("--peer"),
   more,
 };

@@ -1,4 +1,13 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
@@ -176,6 +185,19 @@ describe("compress --prune", () => {
     expect(stderr).toMatch(/warning: .*nothing\*/);
   });
 
+  test("one sample is looked at and measured on; samples of their own can be held out", async () => {
+    write("one.npz", rowsFile(1, 3));
+    const one = await run("--prune", "0.3", "mlp.onnx", "--data", "one.npz", "--rows", "-o", "one.onnx", "--json");
+    expect(one.code).toBe(0);
+    expect(resultOf(one.stdout).data).toMatchObject({ samples: 1, heldOut: 1 });
+    const other = await run(
+      ...["--prune", "0.3", "mlp.onnx", "--data", "rows.npz", "--rows", "--held-out-data", "one.npz"],
+      ...["-o", "other.onnx", "--json"],
+    );
+    expect(other.code).toBe(0);
+    expect(resultOf(other.stdout).data).toMatchObject({ samples: 401, heldOut: 1 });
+  });
+
   test("layers can be left out before channels go", async () => {
     const { code, stdout } = await run(
       ...["--drop-layers", "2", "deep.onnx", "--data", "rows.npz", "--rows", "-o", "shallow.onnx", "--json"],
@@ -226,6 +248,8 @@ describe("compress --prune", () => {
     [["--prune", "0.3", "--block", "32"], /--block: is for quantizing after pruning/],
     [["--int8", "--round", "4"], /--round: is for --prune/],
     [["--prune", "0.3", "--data", "labels.txt"], /labels\.txt/],
+    [["--prune", "0.3", "--no-verify", "--max-drop", "1%"], /--max-drop and --no-verify: choose one/],
+    [["--prune", "0.3", "--only", "nobody*"], /no tensor or node of them has a name that --only gives/],
   ])("refuses %s", async (argv, message) => {
     const before = readdirSync(folder);
     const { code, stderr } = await run(...argv, "mlp.onnx", "-o", "never.onnx");
@@ -242,6 +266,17 @@ describe("compress --prune", () => {
     expect(stderr).toMatch(message);
     expect(code).toBe(2);
     expect(existsSync(join(folder, "never.onnx"))).toBe(false);
+  });
+
+  test("a checkpoint of an earlier run is not overwritten; that is said before any work", async () => {
+    mkdirSync(join(folder, "old.onnx.training"));
+    write("old.onnx.training/last.safetensors", "kept");
+    const argv = ["--prune", "0.5", "mlp.onnx", "--distill", "--data", "rows.npz", "--rows", "-o", "old.onnx"];
+    const { code, stderr } = await runCommand(compressCommand, argv, folder);
+    expect(stderr).toMatch(/^error: old\.onnx\.training: holds the checkpoint of an earlier run; --resume goes on/);
+    expect(code).toBe(2);
+    expect(readFileSync(join(folder, "old.onnx.training/last.safetensors"), "utf8")).toBe("kept");
+    rmSync(join(folder, "old.onnx.training"), { recursive: true });
   });
 
   test("what is pruned can be pruned again, and runs", async () => {

@@ -287,3 +287,39 @@ test("statistics run over what is left, and say so", async () => {
   expect(storedShape(small, "g")).toEqual([4]);
   expect(error).toBeLessThan(1e-5);
 });
+
+test.each<[string, Parameters<typeof makeNode>[4]]>([
+  ["Softmax", { axis: 1 }],
+  ["Softmax", { axis: 2 }],
+  ["ReduceMax", { axes: [1], keepdims: 1 }],
+  ["ReduceMean", { axes: [2], keepdims: 1 }],
+])("%s over one axis of x xT, whose axes are the same channels, keeps them: %j", async (opType, attributes) => {
+  const { groups, error } = await pruneHalf(
+    imageModel({
+      opset: 17,
+      nodes: [
+        makeNode("Reshape", "flat", ["a", "to"], ["q"]),
+        makeNode("Transpose", "turn", ["q"], ["t"], { perm: [0, 2, 1] }),
+        makeNode("MatMul", "gram", ["q", "t"], ["g"]),
+        makeNode(opType, "it", ["g"], ["r"], attributes),
+        makeNode("Mul", "use", ["g", "r"], ["m"]),
+        makeNode("MatMul", "back", ["m", "q"], ["o"]),
+        makeNode("Reshape", "image", ["o", "from"], ["b"]),
+      ],
+      initializers: [ints("to", [1, 16, 16]), ints("from", [1, 16, 4, 4])],
+    }),
+  );
+  expect(groups.groups).toEqual([]);
+  expect(error).toBe(0);
+});
+
+test("a sum that a fused convolution adds keeps the channels that it has", async () => {
+  const nodes = [makeNode("Relu", "r", ["a"], ["a2"]), makeNode("FusedConv", "it", ["a2", "k", "c", "z"], ["b"])];
+  nodes[1]!.domain = "com.microsoft";
+  const model = imageModel({ nodes, initializers: [floats("k", [16, 16, 1, 1]), floats("c", [16])] });
+  model.graph!.input.push(
+    makeModel({ inputs: [["z", "float32", [1, 16, 4, 4]]], outputs: [], nodes: [] }).graph!.input[0]!,
+  );
+  const { groups } = await pruneHalf(model);
+  expect(groups.groups.map(({ name }) => name)).toEqual(["w"]);
+});

@@ -109,9 +109,15 @@ const headCount = (at: NodeAt, name: string): number => {
   return heads;
 };
 
+/** Refuses a node with inputs that came later than those that are followed (a sink for each head, for one). */
+function atMost(at: NodeAt, inputs: number): void {
+  if (at.node.input.slice(inputs).some(Boolean)) throw new NotFollowed("it has inputs that are not followed");
+}
+
 /** Opset 23: Q, K, V, mask, past keys, past values. */
 const attention: Row = {
   axes(at) {
+    atMost(at, 6);
     const [query, key] = [at.required(0), at.required(1)];
     const heads = query.shape.length === 4 ? query.shape[1]! : headCount(at, "q_num_heads");
     const groups = key.shape.length === 4 ? key.shape[1]! : headCount(at, "kv_num_heads");
@@ -123,6 +129,7 @@ const attention: Row = {
 /** Queries, keys, values, bias of all three, mask, bias of scores, past keys, past values. */
 const multiHeadAttention: Row = {
   axes(at) {
+    atMost(at, 8);
     const heads = headCount(at, "num_heads");
     const query = at.required(0);
     if (query.shape.length !== 3) {
@@ -157,6 +164,7 @@ function tieBiases(at: NodeAt, bias: AxedValue, parts: readonly AxedValue[], hea
 /** Queries (or all three packed), keys, values, past keys, past values, lengths and tables of positions, bias of scores. */
 const groupQueryAttention: Row = {
   axes(at) {
+    atMost(at, 11);
     const layout = { heads: headCount(at, "num_heads"), groups: headCount(at, "kv_num_heads") };
     if (at.input(1)) return attend(at, layout, { bias: 10, past: [3, 4] });
     const { heads, groups } = layout;
@@ -178,6 +186,7 @@ const groupQueryAttention: Row = {
 /** With its projections: X [batch, length, channels], W [channels, queries keys values], bias, mask, past, bias of scores. */
 const projectingAttention: Row = {
   axes(at) {
+    atMost(at, 7);
     const heads = headCount(at, "num_heads");
     const [x, w, bias, past] = [at.required(0), at.required(1), at.input(2), at.input(4)];
     at.contracts({ input: 0, axis: 2 }, { input: 1, axis: 0 });

@@ -90,7 +90,8 @@ const fusedConv: Row = {
     const [axes] = conv.axes(at) as [(Int32Array | null)[]];
     const sum = at.input(3);
     sum?.axes.forEach((axis, position) => {
-      if (axis && position < 2) at.unify(axes[position]!, axis);
+      // a sum does not broadcast
+      if (position < 2) at.unify(axes[position]!, axis);
     });
     return [axes];
   },

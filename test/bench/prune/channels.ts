@@ -107,7 +107,7 @@ function rowOf(
     bytes: [statSync(file).size, statSync(pruned).size],
     prunable: parameters.prunable / parameters.before,
     parameters: [parameters.before, parameters.after],
-    ...(flops && { flops: [flops.before, flops.after] as const }),
+    flops: [flops.before, flops.after],
     frozen,
     ...(verification?.exactness && { exactness: verification.exactness }),
     ...(time !== null && { time }),

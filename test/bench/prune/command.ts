@@ -10,7 +10,7 @@ interface Pruned {
   readonly model: { readonly bytes: number };
   readonly output: { readonly bytes: number } | null;
   readonly parameters: { readonly before: number; readonly after: number; readonly prunable: number };
-  readonly flops: { readonly before: number; readonly after: number } | null;
+  readonly flops: { readonly before: number; readonly after: number };
   readonly frozen: readonly Frozen[];
   readonly verification: { readonly exactness: Exactness | null } | null;
 }

@@ -29,7 +29,7 @@ export async function ocr(settings: RecoverySettings): Promise<TaskFound | undef
   const make = (name: string, args: readonly string[]) => {
     const file = join(work, "ocr", `${name}.onnx`);
     const prune = ["--prune", `${removed}`, "--by", "params", ...settings.more];
-    const made = compress(ocrRecognition, file, [...prune, ...args]);
+    const made = compress(ocrRecognition, file, [...prune, ...args], settings.asItIs);
     if (made.error !== undefined) throw new Error(`deepseek compress: ${made.error}`);
     return made;
   };

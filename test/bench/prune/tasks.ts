@@ -8,6 +8,8 @@ export interface RecoverySettings extends TaskSettings {
   /** The learning rate, where not the usual one. */
   readonly rate: number | undefined;
   readonly times: boolean;
+  /** Takes the files of this package that there are, whatever they were made with. */
+  readonly asItIs: boolean;
   /** Leaves this package out. */
   readonly peerOnly: boolean;
   /** Options of the command beside those given by the task. */
