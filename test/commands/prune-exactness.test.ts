@@ -29,3 +29,38 @@ test("a pruned model that cannot be run or computes something else is refused", 
   small.graph!.initializer[0] = model.graph!.initializer[0]!;
   await expect(exactness(some)).rejects.toThrow(/cannot be run .* not written/);
 });
+
+test("probabilities near zero neither blow rounding up nor hide a fault", async () => {
+  const wave = (size: number, seed: number) => Array.from({ length: size }, (_, at) => Math.sin(seed + at * 1.7));
+  const bias = (value: number) => floats("b", [6], Array<number>(6).fill(value));
+  const unlikely = makeModel({
+    inputs: [["x", "float32", [4, 8]]],
+    outputs: [["p", "float32", [4, 6]]],
+    nodes: [
+      makeNode("MatMul", "up", ["x", "w"], ["a"]),
+      makeNode("Tanh", "", ["a"], ["h"]),
+      makeNode("Gemm", "down", ["h", "v", "b"], ["logits"]),
+      makeNode("Sigmoid", "", ["logits"], ["p"]),
+    ],
+    initializers: [
+      bias(-14),
+      floats("w", [8, 512], wave(8 * 512, 1)),
+      // many terms, so that leaving some out rounds differently
+      floats(
+        "v",
+        [512, 6],
+        wave(512 * 6, 3).map((value) => value / 16),
+      ),
+    ],
+  });
+  const { structure, groups } = await structureOf(unlikely, { x: [4, 8] });
+  const removed = new Set(groups[0]!.channels.filter((_, at) => at % 3 > 0).map(({ label }) => label));
+  const small = sliceModel(structure, removed, rows, undefined);
+  const input = new Map<string, Tensor>([
+    ["x", { dtype: "float32", shape: [4, 8], data: Float32Array.from(wave(32, 5)) }],
+  ]);
+  const exactness = () => exactnessOf(structure, removed, small, nothingOutside, input);
+  expect((await exactness())!.relative).toBeLessThan(1e-6);
+  small.graph!.initializer[0] = bias(-13.9);
+  expect((await exactness())!.relative).toBeGreaterThan(1e-3);
+});

@@ -147,15 +147,16 @@ export function randomGraph(blocks: readonly Block[], seed: number): RandomGraph
   let flow = b.project({ name: "x", shape: given }, 8);
   pool.push(flow);
   for (const block of blocks) {
-    // large ones are made smaller, others taken from anywhere
-    if (channelsOf(flow) > 32) flow = b.project(flow, 8);
+    // taken from anywhere at times; wide ones are made narrow, narrow ones wide, large ones small
+    if (pick(4) === 0) flow = pool[pick(pool.length)]!;
+    if (channelsOf(flow) > 32 || channelsOf(flow) < 4) flow = b.project(flow, 8);
     if (isImage(flow) && flow.shape[2]! * flow.shape[3]! > 150) {
       const [batch, channels] = flow.shape as [number, number];
       const smaller = b.node("AveragePool", [flow.name], { kernel_shape: [2, 2], strides: [2, 2], ceil_mode: 0 });
       const [height, width] = [Math.floor(flow.shape[2]! / 2), Math.floor(flow.shape[3]! / 2)];
       flow = { name: smaller, shape: [batch, channels, height, width] };
     }
-    flow = block(b, pick(4) === 0 ? pool[pick(pool.length)]! : flow);
+    flow = block(b, flow);
     pool.push(flow);
   }
   const read = new Set(nodes.flatMap(({ input }) => input));

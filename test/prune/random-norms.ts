@@ -53,7 +53,7 @@ export const normalisationBlocks: Record<string, Block> = {
   LpNormalization: pictures((b, flow) => b.node("LpNormalization", [flow.name], { axis: 2 })),
   // of channels that are no constants, for which onnxruntime finds no number
   MeanVarianceNormalization: pictures((b, flow) =>
-    b.node("MeanVarianceNormalization", [b.project(flow, channelsOf(flow)).name]),
+    b.node("MeanVarianceNormalization", [b.node("Add", [flow.name, b.weight(flow.shape)])]),
   ),
   LayerNormalization: lines((b, flow) => b.node("LayerNormalization", [flow.name, ...affine(b, flow)], { axis: -1 })),
   SimplifiedLayerNormalization: lines((b, flow) =>
