@@ -13,6 +13,7 @@ import type {
   Sparsity,
   Stage,
 } from "../render/prune-result.js";
+import { formatPercent } from "../render/quantities.js";
 import type { DistillResult } from "../render/training-result.js";
 import { describeFile } from "./compress-describe.js";
 import type { Staging } from "./files.js";
@@ -188,6 +189,7 @@ export async function pruneModel(host: Host, options: Options, place: Place): Pr
     });
     stages.push(final.stage);
   }
+  if (settings.ratio > 0) warnings.push(...advice(samples.data !== null, recovers, pruned!));
   const most = options["maxDrop"] as number | undefined;
   const tooMuch = most !== undefined && (final!.drop?.value ?? 0) > most;
   const missed = final!.broken || tooMuch || quantized?.missed === true;
@@ -227,7 +229,21 @@ function ratiosOf({ ratio, steps }: PruneSettings): readonly number[] {
 function idleWords(names: readonly string[]): readonly string[] {
   if (names.length === 0) return [];
   const listed = [...names.slice(0, 3), ...(names.length > 3 ? [`${names.length - 3} more`] : [])].join(", ");
-  return [`no sample of --data changes without ${listed}, so they stay whole: give samples that need them, or --spread uniform`];
+  return [
+    `no sample of --data changes without ${listed}, so they stay whole: give samples that need them, or --spread uniform`,
+  ];
+}
+
+/** Losses from which on outputs are not what they were. */
+const muchLost = 0.05;
+
+/** What would make the result better. */
+function advice(hasData: boolean, recovers: boolean, { drop }: Weighed): readonly string[] {
+  if (!hasData) return ["channels were chosen by their weights alone; samples in --data choose far better"];
+  if (recovers || drop === null || drop.value < muchLost) return [];
+  return [
+    `the outputs are not what they were (${drop.name}: ${formatPercent(drop.value)}); --distill brings accuracy back`,
+  ];
 }
 
 /** Names that the user gave and nothing has. */

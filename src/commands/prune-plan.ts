@@ -36,6 +36,9 @@ export interface Planned {
 /** Operations that measuring the damage of single groups may take: minutes. A limit in time would give other plans. */
 const mostOperations = 6e12;
 
+/** Samples that gradients are taken on where a run is dear, and the FLOPs from which it is. */
+const [fewSamples, dearFlops] = [32, 2e8];
+
 /** Time of one look at a candidate's speed, in seconds. */
 const lookSeconds = 1.5;
 
@@ -84,7 +87,7 @@ export function sliced({ structure }: Pick<Subject, "structure">, { removed }: P
 async function scoresOf(
   host: Host,
   options: Options,
-  { structure, groups: { groups } }: Subject,
+  { structure, groups: { groups }, costs }: Subject,
   { criterion, reduction, seed }: PruneSettings,
   { looks, data, outputs }: PruneSamples,
 ): Promise<{ readonly scores: Scores; readonly moments: Moments | undefined; readonly notes: readonly string[] }> {
@@ -97,9 +100,10 @@ async function scoresOf(
     : undefined;
   if (criterion === "taylor") {
     const values = await outputs();
+    const seen = costs.whole.flops > dearFlops ? { ...looks, count: Math.min(fewSamples, looks.count) } : looks;
     try {
       const scores = await withProgress(host, "following gradients", "runs", (onProgress) =>
-        taylorScores(structure, groups, looks, { name: "the model", outputs: values, seed, onProgress }),
+        taylorScores(structure, groups, seen, { name: "the model", outputs: values, seed, onProgress }),
       );
       return { scores, moments, notes: [] };
     } catch (error) {
