@@ -65,7 +65,7 @@ export function pruneOptions(): Option[] {
     new Option("--hidden", "prune the hidden dimension of transformers, too, that several normalisations run over"),
     new Option(
       "--drop-layers <n>",
-      "leave out the n layers whose absence does the least damage, before --prune",
+      "leave out the n layers whose absence does the least damage; --prune then takes its share of the rest",
     ).argParser(whole(1)),
     new Option("--prune-rounds <n>", "prune and recover (--distill) in so many rounds (default: 1)").argParser(
       whole(1, 100),

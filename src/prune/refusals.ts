@@ -19,10 +19,11 @@ export class OutOfReach extends UserError {
 /** No axis of the model is free: tells what holds most of the weights. */
 export function nothingPrunable(ratio: number, frozen: readonly FrozenAxis[]): UserError {
   const reasons = new Map<string, number>();
-  for (const { tensor, cause } of frozen) {
+  for (const { tensor, axis, cause } of frozen) {
     const { type, elements } = tensorInfo(tensor);
-    if (!type.includes("float")) continue;
     const { operator, why } = cause;
+    // places of a kernel are no channels
+    if (!type.includes("float") || (axis >= 2 && operator.startsWith("Conv"))) continue;
     // the ends of a model say it all in their name
     const key = operator.startsWith("graph ") ? operator : `${operator} (${why})`;
     reasons.set(key, (reasons.get(key) ?? 0) + elements);

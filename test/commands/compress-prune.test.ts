@@ -33,6 +33,7 @@ beforeAll(() => {
   write("image.onnx", encodeModel(image()));
   write("branching.onnx", encodeModel(branching()));
   write("quantized.onnx", encodeModel(quantized()));
+  write("kernels.onnx", encodeModel(kernels()));
   write("held.onnx", encodeModel(held()));
   write("rows.npz", rowsFile(400, 7));
   write("labels.txt", Array.from({ length: 400 }, (_, at) => `${at % 4}\n`).join(""));
@@ -103,6 +104,16 @@ function quantized() {
       floats("scale", [], [0.1]),
       floats("v", [128, 4], wave(512, 2)),
     ],
+  });
+}
+
+/** The largest channel of a convolution. */
+function kernels() {
+  return makeModel({
+    inputs: [["x", "float32", [1, 3, 8, 8]]],
+    outputs: [["y", "int64", [1, 1, 6, 6]]],
+    nodes: [makeNode("Conv", "", ["x", "w"], ["c"]), makeNode("ArgMax", "", ["c"], ["y"], { axis: 1 })],
+    initializers: [floats("w", [32, 3, 3, 3], wave(864, 1))],
   });
 }
 
@@ -307,6 +318,7 @@ describe("compress --prune", () => {
   test.each([
     ["held.onnx", /--prune 0\.3: nothing in this model can be pruned: held by MatMul .*, graph output/],
     ["narrow.onnx", /already no wider than --round 8/],
+    ["kernels.onnx", /held by ArgMax \(uses every index of it\), Conv \(joins axes of which one stays\)$/m],
     ["quantized.onnx", /quantized already .*; prune the float model that it was made of/],
   ])("says why nothing of %s can go", async (model, message) => {
     const { code, stderr } = await run("--prune", "0.3", model, "-o", "never.onnx");
