@@ -53,9 +53,12 @@ function run(
   return new Promise((resolve) => child.once("close", (code) => resolve({ code, stdout, stderr })));
 }
 
+/** What is said wherever there is no data. */
+const hint = "warning: channels were chosen by their weights alone; samples in --data choose far better\n";
+
 async function succeeds<Result = PruneResult>(argv: readonly string[]): Promise<Result> {
   const { code, stdout, stderr } = await run([...argv, "--json"]);
-  expect([code, stderr]).toEqual([0, expect.not.stringMatching(/error|warning/)]);
+  expect([code, stderr.replace(hint, "")]).toEqual([0, expect.not.stringMatching(/error|warning/)]);
   return JSON.parse(stdout) as Result;
 }
 
