@@ -5,13 +5,18 @@ import fc from "fast-check";
 import { exactnessOf } from "../../src/commands/prune-exactness.js";
 import { openSubject } from "../../src/commands/prune-subject.js";
 import type { Batch } from "../../src/data/batch.js";
+import { uniform } from "../../src/data/random.js";
 import { syntheticBatches } from "../../src/data/synthetic.js";
+import { valuesModel } from "../../src/distill/damage.js";
 import { openSession } from "../../src/engine/session.js";
-import { decodeModel } from "../../src/formats/onnx.js";
+import { decodeModel, type ModelProto } from "../../src/formats/onnx.js";
+import { comparableValues } from "../../src/prune/comparable.js";
 import { weightScores } from "../../src/prune/importance.js";
 import { rows } from "../../src/prune/rows/index.js";
 import { selectChannels } from "../../src/prune/select.js";
 import { sliceModel } from "../../src/prune/slice.js";
+import { zeroedModel } from "../../src/prune/zeroed.js";
+import { numbersOf } from "../../src/tensor/numbers.js";
 import { checkGraph, recipes } from "../prune/random-checks.js";
 
 /* What is pruned computes what the whole does with zeros in its place: models that others trained, many random graphs. */
@@ -37,6 +42,31 @@ const shapes: Readonly<Record<string, readonly [readonly number[], readonly numb
 const readExternal = () => {
   throw new Error("nothing lies elsewhere");
 };
+
+/** How far the results of a model move, over the largest, when its inputs lose their last bit. */
+async function roundingOf(model: ModelProto, sample: Batch): Promise<number> {
+  const next = uniform(1);
+  const turned = new Map(
+    [...sample].map(([name, tensor]) => {
+      const data = Float32Array.from(numbersOf(tensor), (value) => value * (1 + (next() - 0.5) * 2 ** -22));
+      return [name, { ...tensor, dtype: "float32" as const, data }];
+    }),
+  );
+  const session = await openSession(valuesModel(model, comparableValues(model), readExternal));
+  const [wanted, found] = [await session.run(sample), await session.run(turned)];
+  await session.close();
+  let most = 0;
+  for (const [name, tensor] of wanted) {
+    const [p, q] = [numbersOf(tensor), numbersOf(found.get(name)!)];
+    let [apart, largest] = [0, 0];
+    for (let at = 0; at < p.length; at++) {
+      apart = Math.max(apart, Math.abs(p[at]! - q[at]!));
+      largest = Math.max(largest, Math.abs(p[at]!));
+    }
+    most = Math.max(most, apart / largest);
+  }
+  return most;
+}
 
 const models = readdirSync(assets).filter((name) => name.endsWith(".onnx"));
 
@@ -69,7 +99,9 @@ describe.each(models)("%s", (name) => {
     const small = sliceModel(structure, removed, rows, undefined);
     for (const sample of samples) {
       const exactness = await exactnessOf(structure, removed, small, readExternal, sample);
-      expect(exactness!.relative).toBeLessThan(1e-5);
+      // what is left by chance may be all but constant: normalised, it shows the rounding of every layer
+      const noise = exactness!.relative < 1e-5 ? 0 : await roundingOf(zeroedModel(structure, removed, rows), sample);
+      expect(exactness!.relative).toBeLessThan(Math.min(1e-3, Math.max(1e-5, 20 * noise)));
     }
   });
 });
