@@ -118,15 +118,29 @@ function recoveryWords({ recovery }: PruneResult): readonly string[] {
     last?.ended ?? "done"
   ];
   return [
-    `recovered by ${words}: ${formatNumberOf(steps, "step")} of ${settings.batchSize * settings.accumulate} samples${rounds} in ${formatDuration(seconds)}${why}`,
+    `recovered with ${words}: ${formatNumberOf(steps, "step")} of ${settings.batchSize * settings.accumulate} samples${rounds} in ${formatDuration(seconds)}${why}`,
     ...lossWords({ curve: courses.flatMap(({ curve }) => curve) }),
   ];
 }
 
+/** How tensors are stored, by the name of the scheme. */
+const stored: Readonly<Record<string, string>> = {
+  half: "as float16",
+  left: "as they were",
+  unpack: "as 8-bit integers, unpacked at load",
+  qdq: "as integers that the runtime turns back (QDQ)",
+  nbits: "in MatMulNBits",
+  gather: "as rows of 8-bit integers",
+  dynamic: "in 8-bit products",
+  static: "in 8-bit products with calibrated activations",
+};
+
 function quantizedWords({ schemes, takenBack }: NonNullable<PruneResult["quantization"]>): string {
-  const counts = schemes.map(({ scheme, tensors }) => `${formatNumberOf(tensors, "tensor")} ${scheme}`);
+  const counts = schemes.map(
+    ({ scheme, tensors }) => `${formatNumberOf(tensors, "tensor")} ${stored[scheme] ?? scheme}`,
+  );
   const back = takenBack > 0 ? [`${formatCount(takenBack)} taken back to keep --max-drop`] : [];
-  return [...counts, ...back].join(", ");
+  return [...counts, ...back].join("; ");
 }
 
 /** Settings, data and shapes, which plan and result both tell. */
@@ -139,7 +153,7 @@ function shared({ settings, data, shapes, notes }: PruneResult | PrunePlanResult
         ]
       : []),
     `shapes: ${shapes.map(({ input, shape }) => `${input} ${shape.join("x") || "scalar"}`).join(", ")}`,
-    ...(notes.length > 0 ? [`prepared: ${notes.join("; ")}`] : []),
+    ...(notes.length > 0 ? [`on the way: ${notes.join("; ")}`] : []),
   ];
 }
 
