@@ -42,7 +42,7 @@ export async function ocr(settings: RecoverySettings): Promise<TaskFound | undef
       ...["--seed", `${seed}`, "--threads", `${settings.threads}`],
       ...(settings.rate === undefined ? [] : ["--rate", `${settings.rate}`]),
     ]);
-    after.push(await add("recovered", file, { steps, seconds: cost!.wallSeconds, seed }));
+    after.push(await add("recovered", file, { steps, ...(cost ? { seconds: cost.wallSeconds } : {}), seed }));
   }
   const fewer = 100 * (1 - rows.at(-1)!.weights! / rows[0]!.weights!);
   const goals: readonly Goal[] = [
