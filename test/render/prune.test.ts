@@ -94,7 +94,9 @@ describe("on a terminal", () => {
       300,
     );
     expect(words).toContain("400 steps of 32 samples in 2 rounds in 20 min; --time ended it");
-    expect(words).toContain("quantized: 31 tensors as integers that the runtime turns back (QDQ); 2 taken back to keep --max-drop");
+    expect(words).toContain(
+      "quantized: 31 tensors as integers that the runtime turns back (QDQ); 2 taken back to keep --max-drop",
+    );
     expect(words).toContain("2:4: 50.0 % zeros in 3 tensors, which changes neither size nor speed on onnxruntime");
   });
 
