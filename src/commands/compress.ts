@@ -254,7 +254,9 @@ async function compress(host: Host, path: string | undefined, options: Options):
   }
   if (path === undefined) throw new UserError("name the model to compress: an .onnx file");
   const said = ["int8", "int4", "dynamic", "static", "scheme"].some((option) => options[option] !== undefined);
-  if (!said) throw new UserError("say how to compress: --int8, --int4 or --prune <share>");
+  if (!said) {
+    throw new UserError(`say how to compress: --int8${options["qat"] ? " or --int4" : ", --int4 or --prune <share>"}`);
+  }
   if (options["int8"] && options["int4"]) throw new UserError("--int8 and --int4: choose one");
   if (options["int4Convolutions"] && !options["int4"]) throw new UserError("--int4-convolutions: is for --int4");
   if (options["verify"] === false && (options["data"] || options["shape"])) {
