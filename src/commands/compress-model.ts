@@ -15,7 +15,7 @@ import { type Candidate, makeCandidate, type Workshop } from "./compress-candida
 import type { Check } from "./compress-check.js";
 import { describeRun } from "./compress-describe.js";
 import { checkWork, refuseNotFinite, refuseQuantized } from "./compress-refusals.js";
-import { settingsOf } from "./compress-settings.js";
+import { maxDropOf, settingsOf } from "./compress-settings.js";
 import { withoutEffect } from "./compress-unused.js";
 import type { Hasher } from "./file-hash.js";
 import { checkOutput, type Staging } from "./files.js";
@@ -157,7 +157,7 @@ export async function quantizeModel(
         candidate = await makeCandidate(workshop, milder, name, dataName);
         return verify(host, optimized, candidate, held, speedSeconds);
       };
-      const maxDrop = options["maxDrop"] as number;
+      const maxDrop = maxDropOf(options);
       const seconds = options["searchSeconds"] as number;
       let checked = await verify(host, optimized, candidate, check, speedSeconds);
       if (gated && checked.drop.value > maxDrop && workshop.activations) {

@@ -2,8 +2,7 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join, parse } from "node:path";
 import { type ExitCode, exitCode, type Host, type Options } from "../cli.js";
 import type { Session } from "../engine/session.js";
-import { UserError } from "../errors.js";
-import { absolute, checkOutput, fileSize, isSameFile, openStaging } from "./files.js";
+import { absolute, checkNewOutput, checkOutput, fileSize, openStaging } from "./files.js";
 import { readModelFile } from "./model-files.js";
 import { checkReports, warn, withPage, writeResult } from "./output.js";
 import { openScratch } from "./scratch.js";
@@ -15,10 +14,7 @@ export async function runPrune(host: Host, path: string, options: Options): Prom
   const output = outputPath(path, options);
   const isPlan = options["dryRun"] === true;
   if (!isPlan) {
-    if (isSameFile(host, path, output)) {
-      throw new UserError(`${output}: is the input itself, which is never changed; give -o another name`);
-    }
-    checkOutput(host, output, options["force"] === true);
+    checkNewOutput(host, path, output, options["force"] === true);
   }
   const source = readModelFile(host, path);
   // a plan must not need a place to write to beside the model

@@ -5,7 +5,7 @@ import { isBroken } from "../evaluate/agreement.js";
 import { compressForms } from "../render/compress.js";
 import { largeHash, quantizeModel } from "./compress-model.js";
 import { type Hasher, openHasher } from "./file-hash.js";
-import { absolute, checkOutput, fileSize, isSameFile, openStaging } from "./files.js";
+import { absolute, checkNewOutput, checkOutput, fileSize, isSameFile, openStaging } from "./files.js";
 import { type ModelFile, readModelFile } from "./model-files.js";
 import { checkReports, warn, withPage, writeResult } from "./output.js";
 
@@ -24,10 +24,7 @@ async function run(host: Host, path: string, options: Options, hasher: Hasher): 
   const output = outputPath(path, options);
   const dryRun = options["dryRun"] === true;
   if (!dryRun) {
-    if (isSameFile(host, path, output)) {
-      throw new UserError(`${output}: is the input itself, which is never changed; give -o another name`);
-    }
-    checkOutput(host, output, options["force"] === true);
+    checkNewOutput(host, path, output, options["force"] === true);
   }
   // for the report; a large file is hashed beside all that follows (the loading of modules would suffer)
   if (fileSize(host, path, "model") > largeHash) hasher.start(absolute(host, path));

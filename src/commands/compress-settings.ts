@@ -105,3 +105,11 @@ function overridesOf(options: Options): readonly Override[] {
     throw new UserError(`--tensor ${text}: write it as <pattern>=<scheme>; schemes: ${tensorSchemes.join(", ")}`);
   });
 }
+
+/** Loss by quantizing that is allowed where nobody says. */
+const usualDrop = 0.02;
+
+/** The loss by quantizing that --max-drop allows. */
+export function maxDropOf(options: Options): number {
+  return (options["maxDrop"] as number | undefined) ?? usualDrop;
+}

@@ -216,9 +216,6 @@ export const compressCommand: CommandSpec = {
   },
 };
 
-/** Loss by quantizing that --max-drop allows where nobody says. */
-export const usualDrop = 0.02;
-
 function blockSize(text: string): number {
   const size = Number(text);
   if ([16, 32, 64, 128, 256].includes(size)) return size;
@@ -267,12 +264,11 @@ async function compress(host: Host, path: string | undefined, options: Options):
       throw new UserError(`--${name}: give the samples it is for with --data`);
     }
   }
-  const asked = { ...options, maxDrop: options["maxDrop"] ?? usualDrop };
   if (options["qat"]) {
     refuseContradictions(options);
     const { runTraining } = await import("./compress-training.js");
-    return runTraining(host, "qat", path, asked);
+    return runTraining(host, "qat", path, options);
   }
   const { runCompress } = await import("./compress-run.js");
-  return runCompress(host, path, asked);
+  return runCompress(host, path, options);
 }

@@ -104,6 +104,14 @@ export function checkOutput(host: Host, path: string, force: boolean): void {
   }
 }
 
+/** Refuses an output of a command that is its own input, or that cannot be written. */
+export function checkNewOutput(host: Host, input: string, output: string, force: boolean): void {
+  if (isSameFile(host, input, output)) {
+    throw new UserError(`${output}: is the input itself, which is never changed; give -o another name`);
+  }
+  checkOutput(host, output, force);
+}
+
 function temporaryName(target: string): string {
   return join(dirname(target), `.deepseek-${process.pid}-${process.hrtime.bigint()}.tmp`);
 }

@@ -115,3 +115,18 @@ function describe(done: number, total: number, unit: string, seconds: number): s
   const left = Math.ceil((total - done) / rate);
   return `${count} (${rate >= 10 ? rate.toFixed(0) : rate.toFixed(1)}/s, ${left} s left)`;
 }
+
+/** Shows progress while something is done. */
+export async function withProgress<T>(
+  host: Host,
+  label: string,
+  unit: string,
+  work: (update: (done: number, total: number) => void) => Promise<T>,
+): Promise<T> {
+  const progress = startProgress(host, label, unit);
+  try {
+    return await work(progress.update);
+  } finally {
+    progress.stop();
+  }
+}

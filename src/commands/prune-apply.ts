@@ -1,6 +1,5 @@
 import type { Host, Options } from "../cli.js";
-import { openSession } from "../engine/session.js";
-import { encodeModel, type ModelProto } from "../formats/onnx.js";
+import type { ModelProto } from "../formats/onnx.js";
 import type { StoreBytes } from "../graph/stored.js";
 import type { Moments } from "../prune/activations.js";
 import { compensateMeans } from "../prune/compensate.js";
@@ -13,8 +12,9 @@ import type { Structure } from "../prune/structure.js";
 import { globOf } from "../quantize/choose.js";
 import type { Sparsity } from "../render/prune-result.js";
 import { formatNumberOf } from "../render/quantities.js";
-import { type Planned, withProgress } from "./prune-plan.js";
-import type { PruneSamples } from "./prune-samples.js";
+import { withProgress } from "./progress.js";
+import type { Planned } from "./prune-plan.js";
+import { damageOn, type PruneSamples } from "./prune-samples.js";
 import type { Subject } from "./prune-subject.js";
 
 /** A plan carried out. */
@@ -93,13 +93,8 @@ async function compensated(
   let best = found[0]!;
   let least = Number.POSITIVE_INFINITY;
   for (const one of found) {
-    const session = await openSession(encodeModel(one.model, structure.readExternal));
-    try {
-      const { value } = (await (await lookGauge()).evaluate(session.run)).drop;
-      if (value < least) [best, least] = [one, value];
-    } finally {
-      await session.close();
-    }
+    const damage = await damageOn(lookGauge, one.model, structure.readExternal);
+    if (damage < least) [best, least] = [one, damage];
   }
   return best;
 }

@@ -1,8 +1,10 @@
 import type { Host } from "../cli.js";
 import type { Batch } from "../data/batch.js";
 import { type TensorProto, tensorInfo } from "../formats/onnx.js";
+import { floatTypes } from "../formats/onnx-types.js";
 import type { Cost } from "../prune/costs.js";
 import type { ChannelGroup, FrozenAxis } from "../prune/groups.js";
+import { readersOf } from "../prune/readers.js";
 import type { DamageCurve, Selection } from "../prune/settings.js";
 import type { Structure } from "../prune/structure.js";
 import { nodeName, operatorOf } from "../prune/structure.js";
@@ -32,7 +34,13 @@ function describeGroups(
     return {
       name,
       tensors: tensors.map((tensor) => tensor.name),
-      operators: [...new Set(tensors.flatMap((tensor) => readers.get(tensor) ?? []))],
+      operators: [
+        ...new Set(
+          tensors.flatMap((tensor) =>
+            (readers.get(tensor) ?? []).map(({ node }) => `${nodeName(node)} (${operatorOf(node)})`),
+          ),
+        ),
+      ],
       channels: { before: channels.length, after: channels.length - removed.length },
       width: widthOf(group),
       normalisations,
@@ -57,25 +65,6 @@ function elementsWithout({ tensors, labels }: Structure, tensor: TensorProto, go
   }, 1);
 }
 
-/** Names of the nodes that read a tensor. */
-function readersOf({ view }: Structure): ReadonlyMap<TensorProto, readonly string[]> {
-  const readers = new Map<TensorProto, string[]>();
-  for (const scope of view.scopes) {
-    for (const node of scope.graph.node) {
-      for (const name of node.input) {
-        const found = name ? view.initializerOf(scope, name) : undefined;
-        if (!found) continue;
-        const list = readers.get(found.tensor) ?? [];
-        readers.set(found.tensor, list);
-        list.push(`${nodeName(node)} (${operatorOf(node)})`);
-      }
-    }
-  }
-  return readers;
-}
-
-const floats: ReadonlySet<string> = new Set(["float32", "float16", "bfloat16", "float64"]);
-
 /** What keeps weights, summed by cause: only weights of which no index at all could go count as held. */
 function describeFrozen(structure: Structure, frozen: readonly FrozenAxis[]): readonly FrozenCause[] {
   const { tensors, labels } = structure;
@@ -83,7 +72,7 @@ function describeFrozen(structure: Structure, frozen: readonly FrozenAxis[]): re
   const counted = new Set<string>();
   for (const { tensor, axis, cause } of frozen) {
     const { type, elements } = tensorInfo(tensor);
-    if (!floats.has(type)) continue;
+    if (!floatTypes.has(type)) continue;
     const key = `${cause.operator}\0${cause.node}\0${cause.why}`;
     const known = causes.get(key) ?? { ...cause, tensors: [] as string[], parameters: 0 };
     causes.set(key, known);

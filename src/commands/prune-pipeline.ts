@@ -18,12 +18,13 @@ import type { DistillResult } from "../render/training-result.js";
 import { describeFile } from "./compress-describe.js";
 import type { Staging } from "./files.js";
 import { type ModelFile, readModelFile } from "./model-files.js";
+import { withProgress } from "./progress.js";
 import { applyPlan } from "./prune-apply.js";
 import { describePruned, type PrunedModel } from "./prune-describe.js";
 import { exactnessOf } from "./prune-exactness.js";
 import { dropLayers } from "./prune-layers.js";
 import { pruneSettings } from "./prune-options.js";
-import { planPruning, withProgress } from "./prune-plan.js";
+import { planPruning } from "./prune-plan.js";
 import { type QuantizedStage, quantizePruned } from "./prune-quantize.js";
 import { openRecoverer } from "./prune-recover.js";
 import { openPruneSamples } from "./prune-samples.js";
@@ -91,6 +92,7 @@ export async function pruneModel(host: Host, options: Options, place: Place): Pr
   const before = dropped
     ? (await openSubject({ path: source.path, model: dropped.whole, readExternal }, options, sample)).costs.whole
     : undefined;
+  const common = { settings, samples, sample, dropped, before, whole };
   const store = source.bytes > largeBytes ? scratch.put : undefined;
   const rounds: PrunedModel[] = [];
   const recoveries: DistillResult[] = [];
@@ -112,18 +114,7 @@ export async function pruneModel(host: Host, options: Options, place: Place): Pr
     if (round === 0) warnings.push(...unmatchedNames(settings, planned.selection), ...idleWords(planned.idle));
     rounds.push(latest);
     const made = await applyPlan(host, options, subject, planned, samples, { store, isLast: round === last });
-    const shared = {
-      settings,
-      samples,
-      sample,
-      first: rounds[0]!,
-      latest,
-      dropped,
-      before,
-      whole,
-      sparsity: made.sparsity,
-      damage,
-    };
+    const shared = { ...common, first: rounds[0]!, latest, sparsity: made.sparsity, damage };
     if (place.isPlan) {
       const after = modelBytes(made.model, null);
       const result = describePruned(host, place, { ...shared, after, notes: made.notes, warnings });
@@ -159,8 +150,7 @@ export async function pruneModel(host: Host, options: Options, place: Place): Pr
   }
   const latest = rounds.at(-1)!;
   const described = describePruned(host, place, {
-    ...{ settings, samples, sample, first: rounds[0]!, latest, dropped, before, whole, damage },
-    ...{ sparsity, notes },
+    ...{ ...common, first: rounds[0]!, latest, damage, sparsity, notes },
     after: pruned!.stage.bytes,
     warnings: [],
   });

@@ -7,7 +7,7 @@ import { encodeModel, type ModelProto } from "../formats/onnx.js";
 import { type Moments, measureActivations } from "../prune/activations.js";
 import { dataScores } from "../prune/data-scores.js";
 import { weightScores } from "../prune/importance.js";
-import { searchLatency } from "../prune/latency.js";
+import { mostTries, searchLatency } from "../prune/latency.js";
 import { rows } from "../prune/rows/index.js";
 import { selectChannels } from "../prune/select.js";
 import { measureSensitivity } from "../prune/sensitivity.js";
@@ -16,9 +16,9 @@ import { sliceModel } from "../prune/slice.js";
 import { taylorScores } from "../prune/taylor.js";
 import type { LatencySearch, PruneSettings } from "../render/prune-result.js";
 import { compareSpeed } from "./compress-speed.js";
-import { startProgress } from "./progress.js";
+import { withProgress } from "./progress.js";
 import { dataCriteria, limitsOf } from "./prune-options.js";
-import { mostJudges, type PruneSamples } from "./prune-samples.js";
+import { damageOn, mostJudges, type PruneSamples } from "./prune-samples.js";
 import type { Subject } from "./prune-subject.js";
 
 /** Which channels go, and how that was found. */
@@ -131,17 +131,9 @@ async function curvesOf(
   limits: Limits,
   { looks, lookGauge }: PruneSamples,
 ): Promise<{ readonly curves: readonly DamageCurve[]; readonly idle: ReadonlySet<number> }> {
-  const gauge = await lookGauge();
   const tries = Math.floor(mostOperations / (costs.whole.flops * Math.min(mostJudges, looks.count)));
   let tried = 0;
-  const damageOf = async (model: ModelProto): Promise<number> => {
-    const session = await openSession(encodeModel(model, structure.readExternal));
-    try {
-      return (await gauge.evaluate(session.run)).drop.value;
-    } finally {
-      await session.close();
-    }
-  };
+  const damageOf = (model: ModelProto) => damageOn(lookGauge, model, structure.readExternal);
   return withProgress(host, "measuring each group alone", "trials", async (update) => {
     const curves = await measureSensitivity(structure, groups, scores, rows, damageOf, {
       limits,
@@ -181,7 +173,7 @@ async function byLatency(
         try {
           const verdict = await compareSpeed(whole.run, session.run, sample, lookSeconds);
           verdicts.set(tried, verdict);
-          update(verdicts.size, mostTrials);
+          update(verdicts.size, mostTries);
           return verdict.ratio ?? 1;
         } finally {
           await session.close();
@@ -190,22 +182,4 @@ async function byLatency(
     });
     return { selection, latency: { wanted, reached: verdicts.get(selection)!, tries: trace } };
   });
-}
-
-/** Trials that a search takes at most. */
-const mostTrials = 8;
-
-/** Shows progress while something is done. */
-export async function withProgress<T>(
-  host: Host,
-  label: string,
-  unit: string,
-  work: (update: (done: number, total: number) => void) => Promise<T>,
-): Promise<T> {
-  const progress = startProgress(host, label, unit);
-  try {
-    return await work(progress.update);
-  } finally {
-    progress.stop();
-  }
 }

@@ -15,9 +15,6 @@ export interface QuantizedStage {
   readonly missed: boolean;
 }
 
-/** Loss by quantizing that --max-drop allows where nobody says. */
-const usualDrop = 0.02;
-
 /** Quantizes the staged model `from`; the result is staged under the name of `output`. */
 export async function quantizePruned(
   host: Host,
@@ -30,7 +27,7 @@ export async function quantizePruned(
   const hasher = openHasher();
   try {
     const source = readModelFile(host, staging.pathOf(from));
-    const asked = { ...options, dryRun: false, speedSeconds: 0, maxDrop: options["maxDrop"] ?? usualDrop };
+    const asked = { ...options, dryRun: false, speedSeconds: 0 };
     const done = await quantizeModel(host, source, asked, { output, dataName, staging, hasher });
     if ("estimatedBytes" in done) throw new Error("a plan was made of what is to be quantized");
     const { result, files, missed } = done;

@@ -2,10 +2,10 @@ import type { Host, Options } from "../cli.js";
 import type { DeclaredInput } from "../data/batch.js";
 import type { LabelledSamples } from "../data/labels.js";
 import { describeOutputs, floatShapes, type ModelOutput } from "../distill/outputs.js";
-import type { Session } from "../engine/session.js";
+import { openSession, type Session } from "../engine/session.js";
 import { UserError } from "../errors.js";
 import type { Metric } from "../evaluate/metric.js";
-import type { ModelProto } from "../formats/onnx.js";
+import { encodeModel, type ModelProto, type ReadExternal } from "../formats/onnx.js";
 import type { PruneData } from "../render/prune-result.js";
 import { sampleSettings } from "./sample-options.js";
 import { readSamples } from "./samples.js";
@@ -71,6 +71,21 @@ export async function openPruneSamples(
   });
   const looks: LabelledSamples = { ...made, labels: undefined };
   return { data: null, ...parts(looks, looks, undefined) };
+}
+
+/** What a changed model loses on the looks, by its outputs alone. */
+export async function damageOn(
+  lookGauge: PruneSamples["lookGauge"],
+  model: ModelProto,
+  readExternal: ReadExternal,
+): Promise<number> {
+  const gauge = await lookGauge();
+  const session = await openSession(encodeModel(model, readExternal));
+  try {
+    return (await gauge.evaluate(session.run)).drop.value;
+  } finally {
+    await session.close();
+  }
 }
 
 /** Makes something when it is first asked for. */

@@ -25,7 +25,7 @@ import { makeCandidate, planCandidate, shortenWherePaying, type Workshop } from 
 import type { Check } from "./compress-check.js";
 import { prepareWorkshop } from "./compress-prepare.js";
 import { checkWork, refuseNotFinite, refuseQuantized } from "./compress-refusals.js";
-import { settingsOf } from "./compress-settings.js";
+import { maxDropOf, settingsOf } from "./compress-settings.js";
 import { absolute, stagingAt } from "./files.js";
 import { readModelFile } from "./model-files.js";
 import { lossOf } from "./qat-loss.js";
@@ -214,7 +214,7 @@ export async function qatJob(host: Host, job: Job, link: Link): Promise<Outcome>
       { model: "rounded", parameters, bytes: rounded.bytes, ...gauge.row(before), speed: null },
       { model: "trained", parameters, bytes: written.bytes, ...gauge.row(after), speed },
     ];
-    const most = options["maxDrop"] as number;
+    const most = maxDropOf(options);
     const tooMuch = final.drop.value > most;
     return {
       kind: "result",

@@ -1,5 +1,6 @@
 import type { GraphProto, ModelProto } from "../formats/onnx.js";
 import { cloneModel } from "../graph/clone.js";
+import { neededNames } from "../graph/needed.js";
 import { graphsIn } from "../graph/node.js";
 import { unusedPass } from "../graph/normalise/unused.js";
 
@@ -42,21 +43,11 @@ function rename(graph: GraphProto, source: (name: string) => string): void {
 /** Drops the nodes of the main graph that no output needs, and what was stored for them. Changes `model`. */
 function dropUnused(model: ModelProto): void {
   const graph = model.graph!;
-  const needed = new Set(graph.output.map(({ name }) => name));
-  const need = (inner: GraphProto) => {
-    for (const node of inner.node) {
-      for (const name of node.input) needed.add(name);
-      for (const nested of graphsIn(node)) need(nested);
-    }
-    for (const { name } of inner.output) needed.add(name);
-  };
-  const kept = graph.node.toReversed().filter((node) => {
-    if (!node.output.some((name) => needed.has(name))) return false;
-    for (const name of node.input) needed.add(name);
-    for (const nested of graphsIn(node)) need(nested);
-    return true;
-  });
-  graph.node = kept.reverse();
+  const needed = neededNames(
+    graph.node,
+    graph.output.map(({ name }) => name),
+  );
+  graph.node = graph.node.filter(({ output }) => output.some((name) => needed.has(name)));
   unusedPass.run(model, {
     readExternal: () => {
       throw new Error("no tensor is read to drop others");

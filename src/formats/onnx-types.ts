@@ -43,6 +43,9 @@ const types: readonly OnnxType[] = [
   { code: 26, name: "int2", bits: 2 },
 ];
 
+/** Element types of numbers that weights are computed with, by name. */
+export const floatTypes: ReadonlySet<string> = new Set(["float32", "float16", "bfloat16", "float64"]);
+
 const byCode = new Map(types.map((type) => [type.code, type]));
 const byDType = new Map(types.flatMap((type) => (type.dtype ? [[type.dtype, type] as const] : [])));
 

@@ -10,10 +10,12 @@ import {
   type ReadExternal,
   type TensorProto,
 } from "../formats/onnx.js";
-import { onnxTypeOf } from "../formats/onnx-types.js";
+import { floatTypes, onnxTypeOf } from "../formats/onnx-types.js";
 import { shallowCopy } from "../graph/clone.js";
 import { type FreshName, freshNames } from "../graph/names.js";
-import { graphsIn, makeNode } from "../graph/node.js";
+import { neededNames } from "../graph/needed.js";
+import { makeNode } from "../graph/node.js";
+import { defaultOpset } from "../graph/opset.js";
 import { elementCount, type Tensor } from "../tensor/tensor.js";
 import type { Structure } from "./structure.js";
 
@@ -51,8 +53,6 @@ export interface MeasureSettings {
   onProgress?(done: number, total: number): void;
 }
 
-const floats: ReadonlySet<string> = new Set(["float32", "float16", "bfloat16", "float64"]);
-
 /** The axes that data can tell something of: those that sums and statistics run over, where something could go. */
 function measuredAxes(structure: Structure): readonly ValueAxis[] {
   const { contractions, statistics, labels, view } = structure;
@@ -77,7 +77,7 @@ export async function measureActivations(
   const sizes = structure.forms.get(structure.view.root)!;
   const ranks = new Map([...sizes].map(([name, { shape }]) => [name, shape.length]));
   const bytes = new Map([...sizes].map(([name, { shape }]) => [name, 4 * elementCount(shape)]));
-  const usable = measuredAxes(structure).filter(({ value }) => floats.has(sizes.get(value)?.dtype ?? ""));
+  const usable = measuredAxes(structure).filter(({ value }) => floatTypes.has(sizes.get(value)?.dtype ?? ""));
   return measureAxes(structure.model, usable, { ranks, bytes }, samples, structure.readExternal, settings);
 }
 
@@ -154,7 +154,7 @@ function watchAxes(
 ): { readonly model: ModelProto; readonly watched: readonly Watched[] } {
   const graph = model.graph!;
   const fresh = freshNames(model);
-  const opset = Number(model.opsetImport.find(({ domain }) => domain === "" || domain === "ai.onnx")?.version ?? 0n);
+  const opset = defaultOpset(model);
   const initializer: TensorProto[] = [...graph.initializer];
   const behind = new Map<string, NodeProto[]>();
   const watched = axes.map(({ value, axis }): Watched => {
@@ -174,7 +174,7 @@ function watchAxes(
   const output = watched.flatMap(({ mean, variance, meanAbs, size }) =>
     [mean, variance, meanAbs, size].map((name) => create(ValueInfoProtoSchema, { name })),
   );
-  const needed = neededFor(
+  const needed = neededNames(
     node,
     output.map(({ name }) => name),
   );
@@ -184,20 +184,6 @@ function watchAxes(
     output,
   });
   return { model: Object.assign(shallowCopy(model), { graph: watching }), watched };
-}
-
-/** Names that these values are made of, themselves included. */
-function neededFor(nodes: readonly NodeProto[], values: readonly string[]): ReadonlySet<string> {
-  const needed = new Set(values);
-  const read = (node: NodeProto): void => {
-    for (const name of node.input) needed.add(name);
-    for (const graph of graphsIn(node)) {
-      for (const { name } of graph.output) needed.add(name);
-      graph.node.forEach(read);
-    }
-  };
-  for (const node of [...nodes].reverse()) if (node.output.some((name) => needed.has(name))) read(node);
-  return needed;
 }
 
 function reductions(value: string, axes: readonly number[], opset: number, fresh: FreshName, stored: TensorProto[]) {

@@ -1,4 +1,5 @@
 import { tensorInfo } from "../formats/onnx.js";
+import { floatTypes } from "../formats/onnx-types.js";
 import { intAttribute } from "../graph/node.js";
 import type { Removed } from "./plan.js";
 import type { AxedValue } from "./row.js";
@@ -31,8 +32,6 @@ export interface CostModel {
   without(removed: Removed): Cost;
 }
 
-const floats: ReadonlySet<string> = new Set(["float32", "float16", "bfloat16", "float64"]);
-
 /** Finds the terms once; asking for a cost then takes the time of counting labels. */
 export function createCostModel(structure: Structure): CostModel {
   const { tensors, labels, vectors } = structure;
@@ -40,7 +39,7 @@ export function createCostModel(structure: Structure): CostModel {
   let prunable = 0;
   for (const [tensor, axes] of tensors) {
     const { shape, type, elements } = tensorInfo(tensor);
-    if (!floats.has(type)) continue;
+    if (!floatTypes.has(type)) continue;
     parameters.push(termOf(shape.map((size, at) => axes[at] ?? size)));
     const fixed = axes.reduce((count, axis, at) => {
       const frozen = axis ? axis.reduce((n, label) => n + (labels.frozenBy(label) ? 1 : 0), 0) : shape[at]!;

@@ -1,5 +1,6 @@
 import { uniform } from "../data/random.js";
 import { readTensor, type TensorProto, tensorInfo } from "../formats/onnx.js";
+import { floatTypes } from "../formats/onnx-types.js";
 import { numbersOf } from "../tensor/numbers.js";
 import { elementCount } from "../tensor/tensor.js";
 import type { ChannelGroup } from "./groups.js";
@@ -19,8 +20,6 @@ export interface WeightScores {
   /** What a reader of the result should know of them. */
   readonly notes: readonly string[];
 }
-
-const floats: ReadonlySet<string> = new Set(["float32", "float16", "bfloat16", "float64"]);
 
 /** Normalisations with one scale a channel, and which input that is. */
 const scaleInputs: Readonly<Record<string, number>> = {
@@ -60,7 +59,7 @@ export function weightScores(
   const without: string[] = [];
   for (const group of groups) {
     const own = [...new Set(group.axes.map(({ tensor }) => tensor))].filter((tensor) =>
-      floats.has(tensorInfo(tensor).type),
+      floatTypes.has(tensorInfo(tensor).type),
     );
     const scaled = own.filter((tensor) => scales.has(tensor));
     const broad = own.filter((tensor) => weights.has(tensor) || isBroad(tensor, group));

@@ -34,7 +34,8 @@ interface Tried extends LatencyTry {
 
 /** A time this near to the goal (a share of the original's) ends the search. */
 const closeEnough = 0.01;
-const mostTries = 8;
+/** Measurements that a search takes at most. */
+export const mostTries = 8;
 /** A result further than this from the goal is none. */
 const tooFar = 0.05;
 /** So many halvings of the ratios between two tries find a width that was not tried, where there is one. */

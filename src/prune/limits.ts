@@ -1,5 +1,6 @@
 import type { TensorProto } from "../formats/onnx.js";
 import type { ChannelGroup } from "./groups.js";
+import { readersOf } from "./readers.js";
 import { convolutionWeights, type Width, widthOf } from "./rounding.js";
 import type { Limits, Selection } from "./settings.js";
 import { nodeName, type Structure } from "./structure.js";
@@ -71,18 +72,14 @@ function levelsOf(
 }
 
 /** The names of each stored tensor and of the nodes that read it. */
-function namesOf({ view, tensors }: Structure): ReadonlyMap<TensorProto, ReadonlySet<string>> {
-  const names = new Map<TensorProto, Set<string>>();
-  for (const tensor of tensors.keys()) names.set(tensor, new Set([tensor.name]));
-  for (const scope of view.scopes) {
-    for (const node of scope.graph.node) {
-      for (const input of node.input) {
-        const stored = input ? view.initializerOf(scope, input) : undefined;
-        if (stored) names.get(stored.tensor)?.add(nodeName(node));
-      }
-    }
-  }
-  return names;
+function namesOf(structure: Structure): ReadonlyMap<TensorProto, ReadonlySet<string>> {
+  const readers = readersOf(structure);
+  return new Map(
+    [...structure.tensors.keys()].map((tensor) => [
+      tensor,
+      new Set([tensor.name, ...(readers.get(tensor) ?? []).map(({ node }) => nodeName(node))]),
+    ]),
+  );
 }
 
 function matches(pattern: RegExp, names: ReadonlySet<string>): boolean {

@@ -1,5 +1,6 @@
-import type { TensorProto } from "../formats/onnx.js";
+import type { NodeProto, TensorProto } from "../formats/onnx.js";
 import type { ChannelGroup } from "./groups.js";
+import { readersOf } from "./readers.js";
 import { operatorOf, type Structure } from "./structure.js";
 
 /** How the channels of a group make up the length of an axis. */
@@ -11,16 +12,10 @@ export interface Width {
 }
 
 /** Weights of convolutions, whose kernels are the ones that odd widths make slow. */
-export function convolutionWeights({ view }: Structure): ReadonlySet<TensorProto> {
-  const found = new Set<TensorProto>();
-  for (const scope of view.scopes) {
-    for (const node of scope.graph.node) {
-      if (!/^Conv(Transpose)?$/.test(operatorOf(node))) continue;
-      const weight = view.initializerOf(scope, node.input[1] ?? "");
-      if (weight) found.add(weight.tensor);
-    }
-  }
-  return found;
+export function convolutionWeights(structure: Structure): ReadonlySet<TensorProto> {
+  const isWeight = ({ node, input }: { readonly node: NodeProto; readonly input: number }) =>
+    input === 1 && /^Conv(Transpose)?$/.test(operatorOf(node));
+  return new Set([...readersOf(structure)].flatMap(([tensor, readers]) => (readers.some(isWeight) ? [tensor] : [])));
 }
 
 /**

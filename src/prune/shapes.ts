@@ -2,6 +2,7 @@ import type { GraphProto, ModelProto, NodeProto, ReadExternal, TensorProto } fro
 import { readTensor, tensorInfo } from "../formats/onnx.js";
 import { onnxType } from "../formats/onnx-types.js";
 import { graphsIn, intAttribute, isStandard } from "../graph/node.js";
+import { defaultOpset } from "../graph/opset.js";
 import type { ModelView, Scope } from "../graph/scope.js";
 import type { DType, Tensor } from "../tensor/tensor.js";
 import { bodyPorts, graphAttribute } from "./bodies.js";
@@ -44,7 +45,7 @@ export async function findForms(
     view.scopes.map((scope) => [scope, { forms: storedForms(scope), values: new Map() }]),
   );
   for (const [name, { dtype, shape }] of feeds) known.get(view.root)!.forms.set(name, { dtype, shape });
-  const opset = Number(model.opsetImport.find(({ domain }) => domain === "" || domain === "ai.onnx")?.version ?? 0n);
+  const opset = defaultOpset(model);
   const learn = (scope: Scope) => learnScope({ model, opset, known, readExternal }, scope);
   await learn(view.root);
   const own = known.get(view.root)!;

@@ -2,12 +2,12 @@ import { create } from "@bufbuild/protobuf";
 import { TensorShapeProto_DimensionSchema } from "onnx-buf";
 import { graphsOf, type ModelProto, type NodeProto, readTensor, type TensorProto } from "../formats/onnx.js";
 import { onnxType } from "../formats/onnx-types.js";
-import { cloneModel } from "../graph/clone.js";
 import { type FreshName, freshNames } from "../graph/names.js";
 import type { Scope } from "../graph/scope.js";
 import { type StoreBytes, storedTensor } from "../graph/stored.js";
 import { elementCount, type Tensor, typedArrays } from "../tensor/tensor.js";
 import { evaluateSize, sizeSources } from "./computed-sizes.js";
+import { copyOf, type ModelCopy } from "./copies.js";
 import type { Axis } from "./labels.js";
 import { setComputedSize } from "./mend-sizes.js";
 import type { Removed } from "./plan.js";
@@ -23,8 +23,8 @@ export function sliceModel(
   store: StoreBytes | undefined,
 ): ModelProto {
   const { model, view, labels, tensors, readExternal } = structure;
-  const result = cloneModel(model);
-  const copies = copiesOf(model, result);
+  const copies = copyOf(model);
+  const result = copies.model;
   const keptOf = new Map<Int32Array, readonly number[] | null>();
   const kept = (axis: Axis): readonly number[] | null => {
     if (!axis) return null;
@@ -58,28 +58,11 @@ export function sliceModel(
   return result;
 }
 
-/** What stands for each node and graph of a model in its copy. */
-interface Copies {
-  readonly nodes: ReadonlyMap<NodeProto, NodeProto>;
-  readonly graphs: ReadonlyMap<Scope["graph"], Scope["graph"]>;
-}
-
-function copiesOf(model: ModelProto, copy: ModelProto): Copies {
-  const [from, to] = [model, copy].map(({ graph }) => [...graphsOf(graph!)]) as [Scope["graph"][], Scope["graph"][]];
-  const nodes = new Map<NodeProto, NodeProto>();
-  const graphs = new Map<Scope["graph"], Scope["graph"]>();
-  from.forEach((graph, at) => {
-    graphs.set(graph, to[at]!);
-    graph.node.forEach((node, position) => void nodes.set(node, to[at]!.node[position]!));
-  });
-  return { nodes, graphs };
-}
-
 function mendingOf(
   structure: Structure,
   scope: Scope,
   before: NodeProto,
-  { nodes, graphs }: Copies,
+  { nodes, graphs }: ModelCopy,
   kept: (axis: Axis) => readonly number[] | null,
   fresh: FreshName,
 ): MendAt {
@@ -127,7 +110,7 @@ function mendingOf(
 function mendStated(
   { axedValue }: Structure,
   scope: Scope,
-  { graphs }: Copies,
+  { graphs }: ModelCopy,
   kept: (axis: Axis) => readonly number[] | null,
 ): void {
   const { valueInfo, input, output } = graphs.get(scope.graph)!;

@@ -1,6 +1,7 @@
 import type { ModelProto, NodeProto, ReadExternal, TensorProto } from "../formats/onnx.js";
 import { tensorInfo } from "../formats/onnx.js";
 import { graphsIn, isStandard } from "../graph/node.js";
+import { defaultOpset } from "../graph/opset.js";
 import type { ModelView, Scope } from "../graph/scope.js";
 import { endsInSizes, type SizeContext, sizeSources } from "./computed-sizes.js";
 import { type Axis, createLabels, type Freeze, type Labels } from "./labels.js";
@@ -67,7 +68,7 @@ export function followAxes(
   const vectors = new Set<Int32Array>();
   const ranks = new Map<NodeProto, readonly number[]>();
   const options = new Map<string, number>();
-  const opset = Number(model.opsetImport.find(({ domain }) => domain === "" || domain === "ai.onnx")?.version ?? 0n);
+  const opset = defaultOpset(model);
 
   /** The scope that owns a name, seen from another. */
   const ownerOf = (scope: Scope, name: string): Scope | undefined => {

@@ -1,17 +1,9 @@
-import {
-  graphsOf,
-  type ModelProto,
-  makeTensor,
-  type NodeProto,
-  readTensor,
-  type TensorProto,
-} from "../formats/onnx.js";
-import { cloneModel } from "../graph/clone.js";
+import { type ModelProto, makeTensor, type NodeProto, readTensor, type TensorProto } from "../formats/onnx.js";
 import { freshNames } from "../graph/names.js";
 import { makeNode } from "../graph/node.js";
-import type { Scope } from "../graph/scope.js";
 import { isNumericDType, tensorOfNumbers } from "../tensor/numbers.js";
 import type { DType } from "../tensor/tensor.js";
+import { copyOf } from "./copies.js";
 import type { Removed } from "./plan.js";
 import type { Rows } from "./row.js";
 import { operatorOf, type Structure } from "./structure.js";
@@ -21,17 +13,10 @@ import { operatorOf, type Structure } from "./structure.js";
  * over the others alone: what the pruned model must compute. Made without any slicing, to hold that against.
  */
 export function zeroedModel(structure: Structure, removed: Removed, rows: Rows): ModelProto {
-  const { model, view, forms, labels, contractions, statistics, readExternal } = structure;
-  const result = cloneModel(model);
-  const copies = new Map<NodeProto, NodeProto>();
-  const holders = new Map<NodeProto, { node: NodeProto[]; initializer: TensorProto[] }>();
-  const copiesOfGraphs = [...graphsOf(result.graph!)];
-  [...graphsOf(model.graph!)].forEach((graph, at) => {
-    graph.node.forEach((node, position) => {
-      copies.set(node, copiesOfGraphs[at]!.node[position]!);
-      holders.set(node, copiesOfGraphs[at]!);
-    });
-  });
+  const { model, view, sizeContext, labels, contractions, statistics, readExternal } = structure;
+  const { model: result, nodes: copies, graphs } = copyOf(model);
+  const scopes = new Map(view.scopes.flatMap((scope) => scope.graph.node.map((node) => [node, scope] as const)));
+  const holderOf = (node: NodeProto) => graphs.get(scopes.get(node)!.graph)!;
   const fresh = freshNames(result);
   const isGone = (label: number) => removed.has(labels.find(label));
   const maskOf = (axis: Int32Array, rank: number, position: number, dtype: DType) => {
@@ -39,18 +24,12 @@ export function zeroedModel(structure: Structure, removed: Removed, rows: Rows):
     let at = 0;
     return tensorOfNumbers(isNumericDType(dtype) ? dtype : "float32", shape, () => (isGone(axis[at++]!) ? 0 : 1));
   };
-  const scopes = new Map(view.scopes.flatMap((scope) => scope.graph.node.map((node) => [node, scope] as const)));
-  const dtypeOf = (node: NodeProto, name: string): DType => {
-    for (let at: Scope | null = scopes.get(node)!; at; at = at.parent) {
-      const form = forms.get(at)?.get(name);
-      if (form) return form.dtype;
-    }
-    return "float32";
-  };
+  const dtypeOf = (node: NodeProto, name: string): DType =>
+    sizeContext.form(scopes.get(node)!, name)?.dtype ?? "float32";
   const zeroed = new Map<TensorProto, TensorProto>();
   for (const { node, labels: axis, weight, value } of contractions) {
     if (![...axis].some(isGone)) continue;
-    const holder = holders.get(node)!;
+    const holder = holderOf(node);
     const copy = copies.get(node)!;
     if (value) {
       const name = copy.input[value.input]!;
@@ -71,14 +50,14 @@ export function zeroedModel(structure: Structure, removed: Removed, rows: Rows):
       zeroed.set(weight.tensor, makeTensor(weight.tensor.name, { dtype, shape, data: rest }));
     }
   }
-  for (const graph of copiesOfGraphs) {
+  for (const graph of graphs.values()) {
     graph.initializer = graph.initializer.map((tensor) => zeroed.get(tensor) ?? tensor);
   }
   for (const found of statistics) {
     if (![...found.labels].some(isGone)) continue;
     const masked = rows[operatorOf(found.node)]?.masked;
     if (!masked) throw new Error(`${operatorOf(found.node)} has statistics, but no masked form`);
-    const holder = holders.get(found.node)!;
+    const holder = holderOf(found.node);
     const copy = copies.get(found.node)!;
     const kept = [...found.labels.keys()].filter((at) => !isGone(found.labels[at]!));
     const parts = masked({
