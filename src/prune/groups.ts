@@ -1,6 +1,6 @@
 import type { TensorProto } from "../formats/onnx.js";
 import type { Freeze } from "./labels.js";
-import type { Structure } from "./structure.js";
+import { operatorOf, type Structure } from "./structure.js";
 
 /** Indices of one axis of a stored tensor that go with one channel. */
 interface Slice {
@@ -26,7 +26,7 @@ export interface ChannelGroup {
   readonly channels: readonly Channel[];
   /** The axes of stored tensors that get shorter, with the indices a channel has there. */
   readonly axes: readonly { readonly tensor: TensorProto; readonly axis: number; readonly width: number }[];
-  /** Whether statistics of normalisations run over these channels, and how many. */
+  /** How many statistics of normalisations, and means, run over these channels. */
   readonly normalisations: number;
 }
 
@@ -44,7 +44,7 @@ export interface Groups {
 }
 
 /** Sorts what can be removed into groups. */
-export function groupChannels({ labels, tensors, vectors, statistics }: Structure): Groups {
+export function groupChannels({ labels, tensors, vectors, contractions, statistics }: Structure): Groups {
   // the axes a label lies on: channels on the same ones are alike
   const vectorIds = new Map<number, number[]>();
   let id = 0;
@@ -89,7 +89,9 @@ export function groupChannels({ labels, tensors, vectors, statistics }: Structur
     else byKey.set(key, [channel]);
   }
   const normalised = new Map<number, number>();
-  for (const { labels: axis } of statistics) {
+  // written by hand, a normalisation begins with a mean
+  const means = contractions.filter(({ node }) => operatorOf(node) === "ReduceMean");
+  for (const { labels: axis } of [...statistics, ...means]) {
     for (const root of new Set([...axis].map((label) => labels.find(label)))) {
       normalised.set(root, (normalised.get(root) ?? 0) + 1);
     }

@@ -1,10 +1,19 @@
 import { create } from "@bufbuild/protobuf";
 import { TensorShapeProto_DimensionSchema } from "onnx-buf";
-import { graphsOf, type ModelProto, type NodeProto, readTensor, type TensorProto } from "../formats/onnx.js";
+import {
+  graphsOf,
+  type ModelProto,
+  makeTensor,
+  type NodeProto,
+  readTensor,
+  type TensorProto,
+} from "../formats/onnx.js";
 import { onnxType } from "../formats/onnx-types.js";
 import { type FreshName, freshNames } from "../graph/names.js";
+import { makeNode } from "../graph/node.js";
 import type { Scope } from "../graph/scope.js";
 import { type StoreBytes, storedTensor } from "../graph/stored.js";
+import { isNumericDType, tensorOfNumbers } from "../tensor/numbers.js";
 import { elementCount, type Tensor, typedArrays } from "../tensor/tensor.js";
 import { evaluateSize, sizeSources } from "./computed-sizes.js";
 import { copyOf, type ModelCopy } from "./copies.js";
@@ -86,6 +95,22 @@ function mendingOf(
     kept,
     sizeOf,
     setInput,
+    scaleOutput(at, factor) {
+      const name = node.output[at]!;
+      const dtype = structure.sizeContext.form(scope, name)?.dtype ?? "float32";
+      if (!isNumericDType(dtype)) throw new Error(`"${name}" holds no numbers`);
+      const graph = graphs.get(scope.graph)!;
+      const stored = fresh(`${name}_share`);
+      graph.initializer.push(
+        makeTensor(
+          stored,
+          tensorOfNumbers(dtype, [], () => factor),
+        ),
+      );
+      node.output[at] = fresh(`${name}_whole`);
+      const scaled = makeNode("Mul", fresh(`${name}_scaled`), [node.output[at], stored], [name]);
+      graph.node.splice(graph.node.indexOf(node) + 1, 0, scaled);
+    },
     sizes: sizesAt,
     setComputedSize(input, at, size) {
       const source = sizesAt(input)?.[at];

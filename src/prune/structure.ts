@@ -185,6 +185,7 @@ export function followAxes(
         if (!value) throw new NotFollowed("an input is missing");
         return value;
       },
+      dtype: (index) => sizeContext.form(scope, node.input[index] ?? "")?.dtype,
       outputShape(index) {
         const name = node.output[index] ?? "";
         const form = forms.get(scope)?.get(name);
