@@ -24,7 +24,7 @@ import { describePruned, type PrunedModel } from "./prune-describe.js";
 import { exactnessOf } from "./prune-exactness.js";
 import { dropLayers } from "./prune-layers.js";
 import { pruneSettings } from "./prune-options.js";
-import { planPruning } from "./prune-plan.js";
+import { type Planned, planPruning } from "./prune-plan.js";
 import { type QuantizedStage, quantizePruned } from "./prune-quantize.js";
 import { openRecoverer } from "./prune-recover.js";
 import { openPruneSamples } from "./prune-samples.js";
@@ -79,7 +79,8 @@ export async function pruneModel(host: Host, options: Options, place: Place): Pr
   const samples = await openPruneSamples(host, options, source.model, declaredInputs(source.model), original);
   const sample = await samples.looks.read(0);
   const scale: Scale = { samples, original, options, verifies: options["verify"] !== false };
-  const [recovers, quantizes] = [options["distill"] === true, options["int8"] === true || options["int4"] === true];
+  const quantizes = options["int8"] === true || options["int4"] === true;
+  let recovers = options["distill"] === true;
   const last = settings.steps - 1;
   const nameOf = (round: number, stage: "pruned" | "recovered") => {
     const isFinal = round === last && !quantizes && (stage === "recovered" || !recovers);
@@ -110,6 +111,10 @@ export async function pruneModel(host: Host, options: Options, place: Place): Pr
     const subject = await openSubject({ path: source.path, model, readExternal }, options, sample);
     const planned = await planPruning(host, options, subject, { ...settings, ratio }, samples, original);
     const latest = { subject, planned };
+    if (recovers && isUntouched(options, planned) && !dropped) {
+      recovers = false;
+      warnings.push("without effect: --distill: no channel went, so there is nothing to recover");
+    }
     if (planned.curves.length > 0) damage = (await samples.lookGauge()).measure.name;
     if (round === 0) warnings.push(...unmatchedNames(settings, planned.selection), ...idleWords(planned.idle));
     rounds.push(latest);
@@ -136,7 +141,7 @@ export async function pruneModel(host: Host, options: Options, place: Place): Pr
       seconds: (performance.now() - startedMs) / 1000,
     });
     final = pruned;
-    if (!recoverer) continue;
+    if (!recoverer || !recovers) continue;
     const recovered = await recoverer.recover(round, name, nameOf(round, "recovered"));
     if (!recovered) return { kind: "stopped" };
     recoveries.push(recovered.result);
@@ -179,7 +184,7 @@ export async function pruneModel(host: Host, options: Options, place: Place): Pr
     });
     stages.push(final.stage);
   }
-  if (settings.ratio > 0) warnings.push(...advice(samples.data !== null, recovers, pruned!));
+  if (latest.planned.selection.removed.size > 0) warnings.push(...advice(samples.data !== null, recovers, pruned!));
   const most = options["maxDrop"] as number | undefined;
   const tooMuch = most !== undefined && (final!.drop?.value ?? 0) > most;
   const missed = final!.broken || tooMuch || quantized?.missed === true;
@@ -207,6 +212,11 @@ export async function pruneModel(host: Host, options: Options, place: Place): Pr
       missed,
     },
   };
+}
+
+/** Whether the file as it was prepared was fast enough, and nothing else is done to its weights. */
+function isUntouched(options: Options, { latency, selection }: Planned): boolean {
+  return latency !== null && selection.removed.size === 0 && options["sparsity"] === undefined;
 }
 
 function ratiosOf({ ratio, steps }: PruneSettings): readonly number[] {
