@@ -9,6 +9,7 @@ import { followInside, followNested, nestedOperators } from "./nested.js";
 import { type AxedValue, type Contraction, type NodeAt, NotFollowed, type Rows, type StatisticsAxis } from "./row.js";
 import { type Forms, inputsAreFixed } from "./shapes.js";
 import { canSlice, smallConstant } from "./stored-tensors.js";
+import { unknownShape } from "./unknown-shapes.js";
 
 /** What can be removed together in a model. The model must not change while this is in use. */
 export interface Structure {
@@ -46,6 +47,9 @@ export function nodeName(node: NodeProto): string {
   return node.name || node.output.find(Boolean) || node.opType;
 }
 
+/** Why a weight that is an input as well stays. */
+const replaceable = "callers may replace the weight; --freeze-inputs takes it for a constant";
+
 /** The key of a row. */
 export function operatorOf(node: NodeProto): string {
   return isStandard(node) ? node.opType : `${node.domain}:${node.opType}`;
@@ -81,14 +85,18 @@ export function followAxes(
     const owner = ownerOf(scope, name);
     if (!owner) return undefined;
     const tensor = owner.initializers.get(name);
-    if (tensor && !owner.inputs.has(name)) {
+    if (tensor) {
       const { shape } = tensorInfo(tensor);
+      const isInput = owner.inputs.has(name);
       if (!tensors.has(tensor)) {
         const axes = shape.map((size) => (size > 1 && canSlice(tensor) ? labels.fresh(size) : null));
-        for (const axis of axes) if (axis) vectors.add(axis);
+        for (const axis of axes) {
+          if (axis) vectors.add(axis);
+          if (isInput) labels.freeze(axis, { operator: "graph input", node: name, why: replaceable });
+        }
         tensors.set(tensor, axes);
       }
-      return { name, shape, axes: tensors.get(tensor)!, tensor };
+      return { name, shape, axes: tensors.get(tensor)!, tensor: isInput ? undefined : tensor };
     }
     const form = forms.get(owner)?.get(name);
     if (!form) return undefined;
@@ -177,7 +185,7 @@ export function followAxes(
         const name = node.input[index];
         if (!name) return undefined;
         const value = axedValue(scope, name);
-        if (!value) throw new NotFollowed(`the shape of its input "${name}" is not known`);
+        if (!value) throw new NotFollowed(unknownShape(scope, name));
         return value;
       },
       required(index) {
