@@ -36,8 +36,9 @@ const rules: Readonly<Record<DataScoreSettings["criterion"], Rule>> = {
  * Scores by what was seen of the values that consumers of a channel take in. A consumer's scores are divided by their mean
  * over it before consumers are put together: each counts alike, whatever the scale of its output. What a channel is worth
  * then compares across groups as it does in its group: `flap` takes scores as distances from the group's mean in its
- * standard deviations (AL-AM of FLAP), the others as parts of the group's mean. The least of all is moved to 0 for `flap`.
- * A group of which nothing was seen is scored by the squares of its weights.
+ * standard deviations (AL-AM of FLAP), the others as parts of the group's mean; all over the number of channels, for a part
+ * of a wide group is worth what the same part of a narrow one is. The least of all is moved to 0 for `flap`. A group of
+ * which nothing was seen is scored by the squares of its weights.
  */
 export function dataScores(
   structure: Structure,
@@ -68,10 +69,11 @@ export function dataScores(
       ? weightEnergies(groups[group]!, readExternal)
       : Float64Array.from(lists, (list) => reduced(list, reduction)),
   );
-  if (criterion !== "flap") return scores.map(overMean);
+  const parts = (list: Float64Array) => list.map((score) => score / list.length);
+  if (criterion !== "flap") return scores.map(overMean).map(parts);
   const standard = scores.map(standardised);
   const least = standard.reduce((min, list) => list.reduce((a, b) => Math.min(a, b), min), 0);
-  return standard.map((list) => list.map((score) => score - least));
+  return standard.map((list) => parts(list.map((score) => score - least)));
 }
 
 /** One score of several; 0 of none. */

@@ -37,9 +37,9 @@ const scaleInputs: Readonly<Record<string, number>> = {
  * Scores channels by their stored weights: sums of |w| (`l1`) or w squared (`l2`) of what goes with a channel, over the
  * mean of such sums on that axis of that tensor, so that every tensor speaks with one voice whatever its size and scale
  * (as Torch-Pruning's GroupMagnitudeImportance with `normalizer="mean"`). Then the mean, largest or sum over the group's
- * tensors; a tensor counts once, even where the group lies on several of its axes. Mean 1 in each tensor makes the scores
- * of groups comparable: 0.2 is a channel with a fifth of the usual weight wherever it stands. What a channel costs is no
- * part of it: see `selectChannels`.
+ * tensors; a tensor counts once, even where the group lies on several of its axes. That over the number of channels is
+ * the part that a channel has of its layer, and what makes the scores of groups comparable: losing a tenth of a wide layer
+ * does about as much as losing a tenth of a narrow one. What a channel costs is no part of it: see `selectChannels`.
  *
  * Biases and other vectors count only where a group has nothing else. `bn` takes |scale| of the normalisations on a group
  * (Liu et al., "Network slimming", ICCV 2017), `l2` where there are none. Each tensor is read once, one at a time.
@@ -51,7 +51,10 @@ export function weightScores(
 ): WeightScores {
   if (criterion === "random") {
     const next = uniform(seed);
-    return { scores: groups.map(({ channels }) => Float64Array.from(channels, () => next())), notes: [] };
+    return {
+      scores: groups.map(({ channels }) => Float64Array.from(channels, () => next() / channels.length)),
+      notes: [],
+    };
   }
   const scales = criterion === "bn" ? scaleTensors(structure) : new Set<TensorProto>();
   const weights = new Set(structure.contractions.flatMap(({ weight }) => (weight ? [weight.tensor] : [])));
@@ -82,8 +85,9 @@ export function weightScores(
   }
   const scores = [...found.values()].map(({ scores: own, tensors }) => {
     // weights that tell nothing make all channels alike
-    if (tensors === 0) return own.fill(1);
-    return reduction === "mean" ? own.map((score) => score / tensors) : own;
+    if (tensors === 0) return own.fill(1 / own.length);
+    const whole = own.length * (reduction === "mean" ? tensors : 1);
+    return own.map((score) => score / whole);
   });
   return { scores, notes: notesOf(without, groups.length) };
 }

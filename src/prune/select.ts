@@ -13,10 +13,10 @@ import type { Structure } from "./structure.js";
  * Chooses channels so that `ratio` of the cost goes, as nearly as the limits allow. In every group those of the lowest
  * scores go; how many is a matter of the spread. All spreads put the steps of all groups (from one width that the limits
  * allow to the next) into one order, of which as much is taken as the target needs:
- * - `uniform`: by the share of the group that is gone after half the step;
- * - `global`: by the mean score of the channels that the step takes. What they cost is left out: scores over cost, or over
- *   what is left of their group (LAMP, Lee et al., ICLR 2021), did less damage on some real models and more on others;
- * - `sensitivity`: by damage for cost saved, along the lower convex hull of each group's measured curve.
+ * - `uniform`: by the share of the group that is gone after half the step, then as `global`;
+ * - `global`: by scores for cost saved, along the lower convex hull of the sums of each group's scores, so that a channel
+ *   that saves little must be worth little to go. Scores alone took whole layers away that cost next to nothing;
+ * - `sensitivity`: by damage for cost saved, along the same of each group's measured curve.
  * What a step that is too large leaves of the target is filled by the next ones that fit.
  *
  * Throws a UserError for a ratio that is none, one that the limits do not allow (with the largest that they do), and where
@@ -62,7 +62,7 @@ export function selectChannels(
 }
 
 /** How far from the target its own order is worth more; damage was measured with care. */
-const tolerance = { uniform: 0.003, global: 0.005, sensitivity: 0.01 } as const;
+const tolerance = { uniform: 0.003, global: 0.003, sensitivity: 0.01 } as const;
 
 const compare = (a: number, b: number): number => (a < b ? -1 : a > b ? 1 : 0);
 
@@ -90,47 +90,58 @@ function stepsOf(
 ): readonly Step[] {
   const byGroup = new Map(curves.map((curve) => [curve.group, curve]));
   const steps = allowances.flatMap(({ group, levels }, at) => {
+    if (levels.length === 1) return [];
     const count = group.channels.length;
-    const meanScore = (level: number): number => {
-      const chunk = orders[at]!.subarray(levels[level - 1], levels[level]);
-      return chunk.reduce((sum, channel) => sum + scores[at]![channel]!, 0) / chunk.length;
-    };
-    const later = levels.slice(1).map((_, before) => before + 1);
-    if (spread === "sensitivity") {
-      if (later.length === 0) return [];
-      const keys = damagePerCost(levels, at, allowances.length, count, byGroup.get(group.index)!, gone);
-      return later.map((level) => ({ group: at, level, key: keys[level - 1]!, score: meanScore(level) }));
-    }
-    return later.map((level) => {
-      const score = meanScore(level);
-      const middle = (levels[level - 1]! + levels[level]!) / 2 / count;
-      return { group: at, level, key: spread === "global" ? score : middle, score };
-    });
+    const sums = sumsOf(orders[at]!, scores[at]!);
+    const keysOf = (damage: (removed: number) => number) => perCost(levels, at, allowances.length, damage, gone);
+    const worth = keysOf((removed) => sums[removed]!);
+    const keys = {
+      uniform: () => levels.slice(1).map((level, before) => (levels[before]! + level) / 2 / count),
+      global: () => worth,
+      sensitivity: () => {
+        const curve = byGroup.get(group.index)!;
+        return keysOf((removed) => damageAt(curve, removed / count));
+      },
+    }[spread]();
+    return keys.map((key, before) => ({ group: at, level: before + 1, key, worth: worth[before]! }));
   });
   return steps.sort(
-    (a, b) => compare(a.key, b.key) || compare(a.score, b.score) || a.group - b.group || a.level - b.level,
+    (a, b) => compare(a.key, b.key) || compare(a.worth, b.worth) || a.group - b.group || a.level - b.level,
   );
 }
 
-/** For each step of a group the damage it adds for what it saves; steps that pay only together have one value. */
-function damagePerCost(
+/** Sums of the lowest scores, by how many there are. */
+function sumsOf(order: Uint32Array, scores: Float64Array): Float64Array {
+  const sums = new Float64Array(order.length + 1);
+  order.forEach((channel, at) => {
+    sums[at + 1] = sums[at]! + scores[channel]!;
+  });
+  return sums;
+}
+
+/**
+ * For each step of a group the damage it adds for what it saves; steps that pay only together have one value. `damage` is
+ * that of removing so many channels.
+ */
+function perCost(
   levels: readonly number[],
   at: number,
   groups: number,
-  count: number,
-  curve: DamageCurve,
+  damage: (removed: number) => number,
   gone: GoneShare,
 ): readonly number[] {
   const removed = new Float64Array(groups);
   const places = levels.map((level) => {
     removed[at] = level;
-    return { saved: gone(removed), damage: damageAt(curve, level / count) };
+    return { saved: gone(removed), damage: damage(level) };
   });
   // the lower convex hull, as runs of steps whose slopes ascend
   const runs: { steps: number; damage: number; saved: number }[] = [];
   for (let level = 1; level < places.length; level++) {
     const [before, here] = [places[level - 1]!, places[level]!];
-    let run = { steps: 1, damage: Math.max(0, here.damage - before.damage), saved: here.saved - before.saved };
+    // beyond what is no number there is nothing worse
+    const rise = before.damage === Number.POSITIVE_INFINITY ? before.damage : here.damage - before.damage;
+    let run = { steps: 1, damage: Math.max(0, rise), saved: here.saved - before.saved };
     for (let last = runs.at(-1); last && slope(last) >= slope(run); last = runs.at(-1)) {
       runs.pop();
       run = {
@@ -178,7 +189,7 @@ const bounds = {
 
 const chosen = {
   uniform: ["the same share of every group", "its share is less than a step of its width"],
-  global: ["the lowest scores of all groups", "its scores are higher than others'"],
+  global: ["the lowest scores of all groups for what they save", "others have lower scores for what they save"],
   sensitivity: ["least damage for what it saves", "others do less damage for what they save"],
 } as const;
 

@@ -10,8 +10,8 @@ export type Criterion = WeightCriterion | DataCriterion;
 export type Reduction = "mean" | "max" | "sum";
 
 /**
- * What each channel is worth, by the index of its group and its place in it; at least 0. Scores of different groups can be
- * compared.
+ * What each channel is worth, by the index of its group and its place in it; at least 0. Sums over channels of different
+ * groups can be compared: damage, or parts of what a group is worth.
  */
 export type Scores = readonly Float64Array[];
 

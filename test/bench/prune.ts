@@ -2,10 +2,12 @@
 // bench:prune`. Needs a network for models, data and the peer, and GNU time. `-- --only channels,latency,fashion,ocr` for
 // some parts, `--models rec,cls` for some models, `--ratios 0.3,0.5`, `--kept` to measure the files there are,
 // `--no-times`, `--seeds 1,2,3`, `--steps 1000` and `--rate 1e-3` of recovery, `--threads 2`, `--fresh` to run the peer
-// again, `--peer` to run it alone, `--with "--spread global"` for more options of the command, `--quick` for few steps
+// again, `--peer` to run it alone, `--only fashion --curve` for accuracy over steps of recovery (parts of it by --ways,
+// --ratios, --recoveries, --budgets, --seeds: what was found is kept), `--with "--spread global"` for more options of the command, `--quick` for few steps
 // and rounds (that it runs, not what it comes to). With the last three nothing is kept, else results add up in
 // bench-work/prune.json and prune.md. Times count on a machine that does nothing else.
 import { byChannels, byLatency, type ModelSettings } from "./prune/channels.js";
+import { type CurveSettings, curve } from "./prune/curve.js";
 import { fashion } from "./prune/fashion.js";
 import { realModels } from "./prune/models.js";
 import { ocr } from "./prune/ocr.js";
@@ -14,7 +16,7 @@ import type { RecoverySettings, TaskFound } from "./prune/tasks.js";
 import { listed } from "./train/keep.js";
 
 const tasks: Readonly<Record<string, (settings: RecoverySettings) => Promise<TaskFound | undefined>>> = {
-  fashion,
+  fashion: (settings) => (flag("--curve") ? curve(settings, ofCurve) : fashion(settings)),
   ocr,
 };
 const parts = ["channels", "latency", ...Object.keys(tasks)];
@@ -51,6 +53,12 @@ const ofTasks: RecoverySettings = {
   peerOnly: flag("--peer"),
   more,
 };
+const ofCurve: CurveSettings = {
+  ways: listed("--ways"),
+  ratios: listed("--ratios")?.map(Number),
+  recoveries: listed("--recoveries"),
+  budgets: listed("--budgets")?.map(Number),
+};
 
 const shown: Found[] = [];
 const done = (found: Found) => {
@@ -83,7 +91,8 @@ for (const model of only.includes("latency") ? models.filter(({ isConvolutional 
 for (const [id, task] of Object.entries(tasks).filter(([name]) => only.includes(name))) {
   await attempt(id, async () => {
     const found = await task(ofTasks);
-    return found && { tasks: { [id]: found.result }, ...(found.versions && { versions: found.versions }) };
+    const name = id === "fashion" && flag("--curve") ? "fashion-curve" : id;
+    return found && { tasks: { [name]: found.result }, ...(found.versions && { versions: found.versions }) };
   });
 }
 console.log(

@@ -24,8 +24,9 @@ const scoresOf = async (model = neurons(), criterion: WeightCriterion = "l2", re
   const { structure, groups } = await structureOf(model, { x: [1, 2] });
   return weightScores(structure, groups, { criterion, reduction, seed: 3 });
 };
+/** As parts of the mean of the group. */
 const rounded = (scores: readonly Float64Array[]) =>
-  scores.map((own) => Array.from(own, (score) => Math.round(score * 1000) / 1000));
+  scores.map((own) => Array.from(own, (score) => Math.round(own.length * score * 1000) / 1000));
 
 describe("scores by weights", () => {
   // w: columns hold 2, 4, 6 (|w|) or 2, 8, 18 (squares); v: rows hold 2, 2, 2 or 2, 2, 4; the bias has no say
@@ -37,7 +38,7 @@ describe("scores by weights", () => {
   ])("%s, %s of the tensors", async (criterion, reduction, expected) => {
     const { scores } = await scoresOf(neurons(), criterion, reduction);
     expect(scores).toHaveLength(1);
-    expected.forEach((score, at) => void expect(scores[0]![at]).toBeCloseTo(score, 12));
+    expected.forEach((score, at) => void expect(scores[0]![at]).toBeCloseTo(score / 3, 12));
   });
 
   test("do not depend on how large a layer's weights are", async () => {
@@ -104,7 +105,7 @@ describe("scores by weights", () => {
     expect(by(1)).not.toEqual(by(2));
   });
 
-  test("of weights that tell nothing are all 1", async () => {
+  test("of weights that tell nothing are alike", async () => {
     const zeros = new Array(6).fill(0);
     expect(rounded((await scoresOf(neurons(zeros, zeros))).scores)).toEqual([[1, 1, 1]]);
     const broken = [Number.NaN, 1, 2, Number.POSITIVE_INFINITY, 0, 0];

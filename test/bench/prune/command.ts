@@ -1,9 +1,9 @@
 // The built program, as users run it.
+import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { costOf, type Ended } from "../quantize/cost.js";
 import type { Cost } from "../quantize/result.js";
-import { work } from "./fetch.js";
 
 /** The parts of the result of `deepseek compress --prune --json` that are read here. */
 interface Pruned {
@@ -33,6 +33,7 @@ export interface Exactness {
 export interface Made {
   readonly file: string;
   readonly result?: Pruned;
+  /** Where GNU time is there. */
   readonly cost?: Cost;
   readonly error?: string;
 }
@@ -46,14 +47,24 @@ export function compress(model: string, file: string, args: readonly string[], a
   if (asItIs && existsSync(file) && existsSync(record)) return JSON.parse(readFileSync(record, "utf8")) as Made;
   mkdirSync(dirname(file), { recursive: true });
   rmSync(file, { force: true });
-  const argv = [process.execPath, resolve("bin", "deepseek.js"), "compress", model, ...args, "--json", "-o", file];
-  const ended = costOf(argv, work, (code) => code <= 1 && existsSync(file));
-  const made: Made = { file, cost: ended.cost, ...said(ended) };
+  const program = [process.execPath, resolve("bin", "deepseek.js")] as const;
+  const argv = [...program, "compress", model, ...args, "--json", "-o", file] as const;
+  const ended = run(argv, dirname(file), (code) => code <= 1 && existsSync(file));
+  const made: Made = { file, ...(ended.cost && { cost: ended.cost }), ...said(ended) };
   writeFileSync(record, JSON.stringify(made));
   return made;
 }
 
-function said({ stdout, error }: Ended): { readonly result: Pruned } | { readonly error: string } {
+type Run = Pick<Ended, "stdout" | "error"> & Partial<Pick<Ended, "cost">>;
+
+function run(argv: readonly [string, ...string[]], folder: string, made: (code: number) => boolean): Run {
+  if (existsSync("/usr/bin/time")) return costOf(argv, folder, made);
+  const [program, ...rest] = argv;
+  const { status, stdout, stderr } = spawnSync(program, rest, { encoding: "utf8", maxBuffer: 2 ** 28 });
+  return made(status ?? -1) ? { stdout } : { stdout, error: stderr.trim().split("\n").at(-1) || `exit code ${status}` };
+}
+
+function said({ stdout, error }: Run): { readonly result: Pruned } | { readonly error: string } {
   if (error !== undefined) return { error };
   try {
     return { result: JSON.parse(stdout) as Pruned };

@@ -1,43 +1,23 @@
 // Fashion-MNIST: half of the FLOPs of the teacher gone, and what recovery brings back; Torch-Pruning with the same
 // criterion, as many FLOPs gone and the same recovery: steps, samples in the same order, optimizer, rates and targets.
-import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { encodeNpy } from "../../../src/formats/npy.js";
-import { encodeNpz } from "../../../src/formats/npz.js";
-import type { Tensor } from "../../../src/tensor/tensor.js";
-import { shuffled } from "../../../src/train/batches.js";
-import { writeSamples } from "../quantize/samples.js";
 import { compareTimes } from "../quantize/speed.js";
-import { type Pictures, readFashion, side, someOf } from "../train/fashion.js";
+import { readFashion } from "../train/fashion.js";
 import { fashionAccuracy } from "../train/judge.js";
 import type { Goal, Row } from "../train/result.js";
 import { fashionTeacherFile } from "../train/tasks/fashion.js";
 import { weightsOf } from "../train/weights.js";
 import { compress } from "./command.js";
+import { type FashionFiles, folder, writeFashion, writeOrder } from "./fashion-files.js";
 import { pruningPython, work } from "./fetch.js";
-import { type Course, type PeerJob, type PeerResult, runPeer, writeModel, writeWeights } from "./peer.js";
+import { type Course, type PeerJob, type PeerResult, runPeer, writeModel } from "./peer.js";
 import type { RecoverySettings, TaskFound } from "./tasks.js";
 
 const removed = 0.5;
 /** Less than this is no comparison: rounding may keep the peer from what was asked. */
 const leastRemoved = 0.48;
-/** Pictures to recover on; those behind them are the held-out samples, which the command wants. */
-const seen = 59_000;
 const measure = "top-1";
-const folder = join(work, "fashion");
-
-interface Files {
-  readonly teacher: string;
-  /** Pictures to recover on. */
-  readonly images: string;
-  /** Of the teacher, made by whoever wants them. */
-  readonly logits: string;
-  readonly heldOut: string;
-  readonly test: string;
-  readonly weights: string;
-  readonly samples: string;
-}
 
 /** Half of the FLOPs gone and recovered, ours and theirs; undefined where Fashion-MNIST cannot be had. */
 export async function fashion(settings: RecoverySettings): Promise<TaskFound | undefined> {
@@ -45,7 +25,7 @@ export async function fashion(settings: RecoverySettings): Promise<TaskFound | u
   if (!data) return undefined;
   // the teacher of the training benchmark, whatever is tried here
   const teacher = await fashionTeacherFile(data.train, { ...settings, quick: false, fresh: false });
-  const files = write(teacher.file, data);
+  const files = writeFashion(teacher.file, data);
   const course = courseOf(settings);
   const judge = fashionAccuracy(data.test);
   const rows: Row[] = [];
@@ -69,40 +49,6 @@ export async function fashion(settings: RecoverySettings): Promise<TaskFound | u
 interface Peers {
   readonly reached: ReadonlyMap<string, readonly number[]>;
   readonly versions: Readonly<Record<string, string>>;
-}
-
-function write(teacher: string, { train, test }: { readonly train: Pictures; readonly test: Pictures }): Files {
-  mkdirSync(join(folder, "peer"), { recursive: true });
-  const at = (name: string) => join(folder, name);
-  const imagesOf = ({ count, images }: Pictures): Tensor => ({
-    dtype: "float32",
-    shape: [count, 1, side, side],
-    data: images.slice(),
-  });
-  const once = (file: string, bytes: () => Uint8Array) => {
-    if (!existsSync(file)) writeFileSync(file, bytes());
-    return file;
-  };
-  writeWeights(teacher, at("weights.npz"));
-  const labels: Tensor = { dtype: "int64", shape: [test.count], data: BigInt64Array.from(test.labels, BigInt) };
-  const some = Array.from({ length: 4 }, (_, index) => new Map([["x", imagesOf(someOf(test, index, 1))]]));
-  writeSamples(at("samples"), some);
-  return {
-    teacher,
-    images: once(at("seen.npy"), () => encodeNpy(imagesOf(someOf(train, 0, seen)))),
-    heldOut: once(at("held-out.npy"), () => encodeNpy(imagesOf(someOf(train, seen, train.count - seen)))),
-    test: once(at("test.npz"), () =>
-      encodeNpz(
-        new Map([
-          ["images", imagesOf(test)],
-          ["labels", labels],
-        ]),
-      ),
-    ),
-    weights: at("weights.npz"),
-    logits: at(`logits-${createHash("sha256").update(readFileSync(teacher)).digest("hex").slice(0, 8)}.npy`),
-    samples: at("samples"),
-  };
 }
 
 function courseOf({ steps, rate, quick, threads }: RecoverySettings): Course {
@@ -130,7 +76,7 @@ interface Reached {
 
 /** What this package makes of it, by the way. */
 async function ours(
-  { teacher, images, heldOut }: Files,
+  { teacher, images, heldOut }: FashionFiles,
   course: Course,
   { seeds, more, threads, asItIs }: RecoverySettings,
   add: Add,
@@ -182,7 +128,13 @@ const ways = [
 ] as const;
 
 /** What Torch-Pruning makes of it; what was found with the same settings before is not done again. */
-async function theirs(files: Files, course: Course, settings: RecoverySettings, add: Add, rows: Row[]): Promise<Peers> {
+async function theirs(
+  files: FashionFiles,
+  course: Course,
+  settings: RecoverySettings,
+  add: Add,
+  rows: Row[],
+): Promise<Peers> {
   const python = pruningPython();
   if (!python) return { reached: new Map(), versions: {} };
   const reached = new Map<string, number[]>();
@@ -190,8 +142,9 @@ async function theirs(files: Files, course: Course, settings: RecoverySettings, 
   for (const seed of settings.seeds) {
     for (const { id, scope, round } of ways) {
       const to = join(folder, "peer", `${scope}-${round}-${course.steps}-${course.rate}-${seed}.npz`);
-      const { teacher: _, ...given } = files;
-      const job = { ...course, ...given, removed, scope, round, order: orderFile(course, seed), to };
+      const { teacher: _, labels: __, heldOutLabels: ___, ...given } = files;
+      const order = writeOrder(join(folder, `order-${seed}.npy`), course, seed);
+      const job = { ...course, ...given, removed, scope, round, order, to };
       const result = kept(to.replace(/npz$/, "json"), job, settings.fresh, () => runPeer(python, job));
       versions = result.versions;
       const what = `Torch-Pruning, ${id}`;
@@ -224,20 +177,8 @@ function kept(record: string, job: PeerJob, fresh: boolean, run: () => PeerResul
   return result;
 }
 
-/** The samples in the order in which the product takes them. */
-function orderFile({ steps, batch }: Course, seed: number): string {
-  const order = new Int32Array(steps * batch);
-  for (let start = 0; start < order.length; start += seen) {
-    const epoch = shuffled(seen, seed, start / seen);
-    order.set(epoch.subarray(0, Math.min(seen, order.length - start)), start);
-  }
-  const file = join(folder, `order-${seed}.npy`);
-  writeFileSync(file, encodeNpy({ dtype: "int32", shape: [order.length], data: order }));
-  return file;
-}
-
 /** Times of the files against the original, one picture a run. */
-function showTimes(files: Files, all: readonly { readonly what: string; readonly file: string }[]): void {
+function showTimes(files: FashionFiles, all: readonly { readonly what: string; readonly file: string }[]): void {
   const others = all.slice(1);
   const found = compareTimes(
     files.teacher,

@@ -1,10 +1,10 @@
-// Where everything of `npm run bench:prune` lies, and its peer.
+// Where everything of `npm run bench:prune` lies (the variable BENCH_PRUNE names another folder), and its peer.
 import { spawnSync } from "node:child_process";
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { missing } from "../quantize/fetch.js";
 import { torchPython } from "../train/fetch.js";
 
-export const work = resolve("bench-work", "prune");
+export const work = resolve(process.env["BENCH_PRUNE"] ?? join("bench-work", "prune"));
 
 /** The Python of the training benchmark with Torch-Pruning beside PyTorch. */
 export function pruningPython(): string | undefined {

@@ -29,6 +29,9 @@ export interface PeerJob extends Course {
   readonly round: number;
   readonly order: string;
   readonly to: string;
+  readonly recovery?: "teacher" | "labels" | "own";
+  readonly classes?: string;
+  readonly courses?: readonly (Pick<Course, "steps" | "warmUp"> & { readonly to: string })[];
 }
 
 /** What peer.py prints; accuracies in per cent. */
@@ -42,8 +45,11 @@ export interface PeerResult {
   /** Share of the multiplications. */
   readonly removed: number;
   readonly pruned: number;
+  /** Of the last course. */
   readonly recovered: number;
+  /** Of all. */
   readonly seconds: number;
+  readonly courses: readonly { readonly steps: number; readonly recovered: number; readonly seconds: number }[];
 }
 
 export function runPeer(python: string, job: PeerJob): PeerResult {
@@ -53,13 +59,13 @@ export function runPeer(python: string, job: PeerJob): PeerResult {
   return JSON.parse(done.stdout.trim().split("\n").at(-1)!) as PeerResult;
 }
 
-/** Writes the weights of the teacher for the peer, by name. */
-export function writeWeights(model: string, file: string): void {
+/** The weights of the teacher for the peer, by name: an .npz file. */
+export function weightsOf(model: string): Uint8Array {
   const { graph } = decodeModel(new Uint8Array(readFileSync(model)), model);
   const noFiles = (): never => {
     throw new Error(`${model} is one file`);
   };
-  writeFileSync(file, encodeNpz(new Map(graph!.initializer.map((one) => [one.name, readTensor(one, noFiles)]))));
+  return encodeNpz(new Map(graph!.initializer.map((one) => [one.name, readTensor(one, noFiles)])));
 }
 
 /** Writes what the peer made of it as a model like the teacher. */

@@ -28,8 +28,13 @@ export function fashionFolder(): string | undefined {
   return existsSync(folder) ? folder : missing("dataset-fashion-mnist holds no Fashion-MNIST");
 }
 
-/** A Python with PyTorch, in a virtual environment of its own: 0.5 to 5 GB, as the wheel for Linux brings CUDA along. */
+/**
+ * A Python with PyTorch: the one that the variable BENCH_PYTHON names, else in a virtual environment of its own, 0.5 to 5 GB,
+ * as the wheel for Linux brings CUDA along.
+ */
 export function torchPython(): string | undefined {
+  const given = process.env["BENCH_PYTHON"];
+  if (given !== undefined) return given;
   const folder = join(work, "python");
   const program = join(folder, "bin", "python");
   const ready = join(folder, "ready");

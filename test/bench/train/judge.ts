@@ -11,26 +11,33 @@ import { longest, type Mail, paddedMails } from "./spam.js";
 /** Per cent of a file's samples that it classifies rightly. */
 type Judge = (file: string) => Promise<number>;
 
-async function accuracy(
-  file: string,
-  batches: Iterable<{ readonly batch: Batch; readonly labels: ArrayLike<number> }>,
-) {
+type Labelled = Iterable<{ readonly batch: Batch; readonly labels: ArrayLike<number> }>;
+
+/** 1 for each sample that a file classifies rightly, 0 for others. */
+async function rightOnes(file: string, batches: Labelled): Promise<Uint8Array> {
   const session = await openSession(file);
-  let right = 0;
-  let count = 0;
+  const right: number[] = [];
   try {
     for (const { batch, labels } of batches) {
       const logits = (await session.run(batch)).get(session.outputs[0]!.name)!;
       const classes = logits.shape.at(-1)!;
       for (let row = 0; row < labels.length; row++) {
-        if (largest(logits.data as Float32Array, row * classes, classes) === labels[row]) right++;
+        right.push(largest(logits.data as Float32Array, row * classes, classes) === labels[row] ? 1 : 0);
       }
-      count += labels.length;
     }
   } finally {
     await session.close();
   }
-  return (100 * right) / count;
+  return Uint8Array.from(right);
+}
+
+async function accuracy(file: string, batches: Labelled): Promise<number> {
+  return shareOf(await rightOnes(file, batches));
+}
+
+/** Ones, in per cent. */
+export function shareOf(right: Uint8Array): number {
+  return (100 * right.reduce((sum, one) => sum + one, 0)) / right.length;
 }
 
 function largest(values: Float32Array, start: number, count: number): number {
@@ -41,8 +48,14 @@ function largest(values: Float32Array, start: number, count: number): number {
 
 /** Top-1 accuracy on pictures, in per cent. */
 export const fashionAccuracy =
-  ({ count, images, labels }: Pictures): Judge =>
-  (file) => {
+  (pictures: Pictures): Judge =>
+  async (file) =>
+    shareOf(await fashionRight(pictures)(file));
+
+/** Which pictures a file classifies rightly. */
+export const fashionRight =
+  ({ count, images, labels }: Pictures) =>
+  (file: string): Promise<Uint8Array> => {
     function* batches() {
       const rows = 250;
       for (let start = 0; start < count; start += rows) {
@@ -52,7 +65,7 @@ export const fashionAccuracy =
         yield { batch: new Map([["x", x]]), labels: labels.subarray(start, start + n) };
       }
     }
-    return accuracy(file, batches());
+    return rightOnes(file, batches());
   };
 
 /** Accuracy on mails, in per cent. */
