@@ -9,14 +9,15 @@ import type { Objective } from "../../src/train/objective.js";
 import { bindShapes, prepareModel, type TrainableModel } from "../../src/train/prepare.js";
 import { compileStep, writeStep } from "../../src/train/step.js";
 import { modelOf, runBound, runModel, worstDifference } from "./bound-model.js";
+import { type PreciseError, preciseErrors } from "./precise-check.js";
 
 type Tensors = ReadonlyMap<string, Tensor>;
 
 export interface GradientCheck {
-  /** Tensors that train, those the loss reaches, their elements. */
+  /** Tensors that train, their elements, and the names of those the loss reaches. */
   readonly parameters: number;
-  readonly reached: number;
   readonly elements: number;
+  readonly reached: readonly string[];
   /** Nodes of the step, those of the forward part. */
   readonly forward: number;
   readonly backward: number;
@@ -24,6 +25,8 @@ export interface GradientCheck {
   readonly forwardError: number;
   /** By tensor, of the length of its gradient against differences along it. */
   readonly errors: readonly { readonly name: string; readonly error: number }[];
+  /** The same in float64, where asked for. */
+  readonly precise: readonly PreciseError[];
   readonly notes: readonly string[];
 }
 
@@ -32,6 +35,8 @@ export interface CheckSettings {
   readonly tensors?: number;
   /** With "train" the outputs are others than the file's, and not compared. */
   readonly batchNorm?: "frozen" | "train";
+  /** In which precision differences are taken; default float32 alone. */
+  readonly precision?: "float32" | "float64" | "both";
 }
 
 const none = () => {
@@ -50,7 +55,7 @@ export async function checkGradients(
   name: string,
   model: ModelProto,
   feeds: Tensors,
-  { tensors = Number.POSITIVE_INFINITY, batchNorm = "frozen" }: CheckSettings = {},
+  { tensors = Number.POSITIVE_INFINITY, batchNorm = "frozen", precision = "float32" }: CheckSettings = {},
 ): Promise<GradientCheck> {
   const trainable = prepareModel(model, none, { name, frozen: [], batchNorm });
   const graph = await bindShapes(trainable, feeds);
@@ -69,32 +74,36 @@ export async function checkGradients(
     },
   };
   const parameters = [...trainable.parameters.values()].filter(({ kind }) => kind !== "statistic");
-  const { model: step, unreached } = writeStep(graph, objective, parameters, new Map());
+  const step = writeStep(graph, objective, parameters, new Map());
   const compiled = await compileStep(graph, objective, parameters, feeds, { threads: 1 });
   const { gradients } = await compiled.run(feeds);
   await compiled.close();
   const loss = await lossOf(graph, trainable, weights, feeds);
   const names = [...gradients.keys()];
   const every = Math.max(1, Math.ceil(names.length / tensors));
+  const looked = names.filter((_, at) => at % every === 0);
   const errors = [];
-  for (const [at, tensor] of names.entries()) {
-    if (at % every !== 0) continue;
+  for (const tensor of precision === "float64" ? [] : looked) {
     errors.push({
       name: tensor,
       error: await errorAlong(trainable.parameters.get(tensor)!.data, gradients.get(tensor)!, loss.run),
     });
   }
   await loss.close();
+  const fed = new Map(feeds);
+  for (const { name: port, shape, data } of parameters) fed.set(port, { dtype: "float32", shape, data });
+  const precise = precision === "float32" ? [] : await preciseErrors(step, fed, gradients, looked);
   const forward = new Set(graph.nodes.flatMap(({ output }) => output));
-  const kept = step.graph!.node.filter(({ output }) => output.some((value) => forward.has(value))).length;
+  const kept = step.model.graph!.node.filter(({ output }) => output.some((value) => forward.has(value))).length;
   return {
     parameters: parameters.length,
-    reached: parameters.length - unreached.length,
     elements: parameters.reduce((sum, { data }) => sum + data.length, 0),
+    reached: names,
     forward: kept,
-    backward: step.graph!.node.length - kept,
+    backward: step.model.graph!.node.length - kept,
     forwardError,
     errors,
+    precise,
     notes: [...trainable.notes, ...(graph.notes ?? [])],
   };
 }
