@@ -9,7 +9,7 @@ import type { Objective } from "../../src/train/objective.js";
 import { bindShapes, prepareModel, type TrainableModel } from "../../src/train/prepare.js";
 import { compileStep, writeStep } from "../../src/train/step.js";
 import { modelOf, runBound, runModel, worstDifference } from "./bound-model.js";
-import { type PreciseError, preciseErrors } from "./precise-check.js";
+import { type GradientError, type Kept, preciseErrors } from "./precise-check.js";
 
 type Tensors = ReadonlyMap<string, Tensor>;
 
@@ -24,9 +24,9 @@ export interface GradientCheck {
   /** Of outputs against the file's. */
   readonly forwardError: number;
   /** By tensor, of the length of its gradient against differences along it. */
-  readonly errors: readonly { readonly name: string; readonly error: number }[];
+  readonly errors: readonly GradientError[];
   /** The same in float64, where asked for. */
-  readonly precise: readonly PreciseError[];
+  readonly precise: readonly GradientError[];
   readonly notes: readonly string[];
 }
 
@@ -37,6 +37,8 @@ export interface CheckSettings {
   readonly batchNorm?: "frozen" | "train";
   /** In which precision differences are taken; default float32 alone. */
   readonly precision?: "float32" | "float64" | "both";
+  /** Tensors that were looked at before. */
+  readonly kept?: Kept;
 }
 
 const none = () => {
@@ -55,7 +57,7 @@ export async function checkGradients(
   name: string,
   model: ModelProto,
   feeds: Tensors,
-  { tensors = Number.POSITIVE_INFINITY, batchNorm = "frozen", precision = "float32" }: CheckSettings = {},
+  { tensors = Number.POSITIVE_INFINITY, batchNorm = "frozen", precision = "float32", kept }: CheckSettings = {},
 ): Promise<GradientCheck> {
   const trainable = prepareModel(model, none, { name, frozen: [], batchNorm });
   const graph = await bindShapes(trainable, feeds);
@@ -82,25 +84,26 @@ export async function checkGradients(
   const names = [...gradients.keys()];
   const every = Math.max(1, Math.ceil(names.length / tensors));
   const looked = names.filter((_, at) => at % every === 0);
-  const errors = [];
+  const errors: GradientError[] = [];
   for (const tensor of precision === "float64" ? [] : looked) {
-    errors.push({
-      name: tensor,
-      error: await errorAlong(trainable.parameters.get(tensor)!.data, gradients.get(tensor)!, loss.run),
-    });
+    const before = kept?.find("float32", tensor);
+    const along = () => errorAlong(trainable.parameters.get(tensor)!.data, gradients.get(tensor)!, loss.run);
+    const found = before ?? { name: tensor, ...(await along()) };
+    if (!before) kept?.add("float32", found);
+    errors.push(found);
   }
   await loss.close();
   const fed = new Map(feeds);
   for (const { name: port, shape, data } of parameters) fed.set(port, { dtype: "float32", shape, data });
-  const precise = precision === "float32" ? [] : await preciseErrors(step, fed, gradients, looked);
+  const precise = precision === "float32" ? [] : await preciseErrors(step, fed, gradients, looked, kept);
   const forward = new Set(graph.nodes.flatMap(({ output }) => output));
-  const kept = step.model.graph!.node.filter(({ output }) => output.some((value) => forward.has(value))).length;
+  const ahead = step.model.graph!.node.filter(({ output }) => output.some((value) => forward.has(value))).length;
   return {
     parameters: parameters.length,
     elements: parameters.reduce((sum, { data }) => sum + data.length, 0),
     reached: names,
-    forward: kept,
-    backward: step.model.graph!.node.length - kept,
+    forward: ahead,
+    backward: step.model.graph!.node.length - ahead,
     forwardError,
     errors,
     precise,
@@ -147,13 +150,13 @@ async function lossOf(graph: TrainingGraph, model: TrainableModel, weights: read
   };
 }
 
-async function errorAlong(data: Float32Array, gradient: Float32Array, loss: () => Promise<number>): Promise<number> {
+async function errorAlong(data: Float32Array, gradient: Float32Array, loss: () => Promise<number>) {
   const length = norm(gradient);
+  let best = { length, error: Number.POSITIVE_INFINITY, share: 0 };
   // a bias before a Softmax, for example, has none
-  if (length < 1e-6) return 0;
+  if (length < 1e-6) return { ...best, error: 0 };
   const before = data.slice();
   const size = norm(before) || 1e-2 * Math.sqrt(data.length);
-  let best = Number.POSITIVE_INFINITY;
   for (const share of shares) {
     const step = share * size;
     const at = async (sign: number) => {
@@ -161,8 +164,9 @@ async function errorAlong(data: Float32Array, gradient: Float32Array, loss: () =
       return loss();
     };
     const slope = ((await at(1)) - (await at(-1))) / (2 * step);
-    best = Math.min(best, Math.abs(slope - length) / length);
-    if (best < 2e-4) break;
+    const error = Math.abs(slope - length) / length;
+    if (error < best.error) best = { length, error, share };
+    if (best.error < 2e-4) break;
   }
   data.set(before);
   return best;

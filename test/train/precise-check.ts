@@ -7,17 +7,23 @@ import { ancestors } from "../../src/train/fold.js";
 import type { StepGraph } from "../../src/train/step.js";
 import { inDoublePrecision, widened } from "./double-precision.js";
 
-/** A tensor's gradient in float64. */
-export interface PreciseError {
+/** The gradient of a tensor against differences along it. */
+export interface GradientError {
   readonly name: string;
   /** Of the gradient; 0 where nothing flows with these inputs. */
   readonly length: number;
-  /** Of its length, against differences along it, in float64. */
+  /** What they differ by, as a share of the length. */
   readonly error: number;
-  /** How far the float32 gradient is from it, as a share of its length. */
-  readonly single: number;
   /** The step whose difference was nearest, as a share of the weight's length. */
   readonly share: number;
+  /** In float64: how far the float32 gradient is from this one, as a share of the length. */
+  readonly single?: number;
+}
+
+/** Where results are kept from one run to the next. */
+export interface Kept {
+  find(precision: "float32" | "float64", name: string): GradientError | undefined;
+  add(precision: "float32" | "float64", found: GradientError): void;
 }
 
 /** Steps along the gradient, as shares of the length of the weight: short enough to meet hardly a kink. */
@@ -37,7 +43,8 @@ export async function preciseErrors(
   fed: ReadonlyMap<string, Tensor>,
   single: ReadonlyMap<string, Float32Array>,
   names: readonly string[],
-): Promise<readonly PreciseError[]> {
+  kept: Kept | undefined,
+): Promise<readonly GradientError[]> {
   const feeds = new Map([...step.ports].map(([port, name]) => [port, fed.get(name)!]));
   const model = await inDoublePrecision(step.model, feeds);
   const wide = new Map([...feeds].map(([name, tensor]) => [name, widened(tensor)]));
@@ -48,11 +55,18 @@ export async function preciseErrors(
   const forward = await openSession(encodeModel(onlyLoss(model, step.loss)), doubleSession);
   const given = new Map(forward.inputs.map(({ name }) => [name, wide.get(name)!]));
   const loss = async () => numbersOf((await forward.run(given)).get(step.loss)!)[0]!;
-  const errors: PreciseError[] = [];
+  const errors: GradientError[] = [];
   for (const name of names) {
+    const before = kept?.find("float64", name);
+    if (before) {
+      errors.push(before);
+      continue;
+    }
     const gradient = gradients.get(step.gradients.get(name)!)!.data as Float64Array;
     const found = await errorAlong(wide.get(name)!.data as Float64Array, gradient, loss);
-    errors.push({ name, length: norm(gradient), ...found, single: distance(single.get(name)!, gradient) });
+    const error = { name, length: norm(gradient), ...found, single: distance(single.get(name)!, gradient) };
+    kept?.add("float64", error);
+    errors.push(error);
   }
   await forward.close();
   return errors;
