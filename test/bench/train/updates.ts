@@ -1,13 +1,15 @@
 // Where the update of weights is done: `npx tsx test/bench/train/updates.ts [model ...] [--threads 1|2] [--rounds n]
 // [--seconds n]`. The package's way (gradients fetched, AdamW by SIMD kernels) beside the same arithmetic in the graph of the
 // step (arrays returned, or written in place), over one flat vector of weights, and as a Loop of steps in one run. All in
-// one process, in turn, from the same weights; the losses of the first steps are compared before anything is timed.
+// one process, in turn, from the same weights; the losses of the first steps are compared before anything is timed. Batches
+// are joined from samples as training does it; with --ready they are there before, so that the step alone is timed.
 import { parseArgs } from "node:util";
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import type { Batch } from "../../../src/data/batch.js";
 import { distillationObjective } from "../../../src/distill/objective.js";
 import { encodeModel, type ModelProto } from "../../../src/formats/onnx.js";
 import { elementCount, type Tensor } from "../../../src/tensor/tensor.js";
+import { createBatches } from "../../../src/train/batches.js";
 import { blockSize } from "../../../src/train/block-size.js";
 import { denormalsAsZero, flushDenormals } from "../../../src/train/denormals.js";
 import type { Parameter } from "../../../src/train/graph.js";
@@ -27,6 +29,7 @@ const { values: options, positionals } = parseArgs({
     threads: { type: "string", default: "1" },
     rounds: { type: "string", default: "7" },
     seconds: { type: "string", default: "0.3" },
+    ready: { type: "boolean", default: false },
   },
 });
 const threads = Number(options.threads);
@@ -76,10 +79,10 @@ async function open(model: ModelProto): Promise<InferenceSession> {
 
 const toOrt = ({ dtype, shape, data }: Tensor) => new OrtTensor(dtype as "float32", data as Float32Array, shape);
 
-/** A way to train: does `turns` steps with the batches in order, and says their losses. */
+/** A way to train: does a step with each of `turns` batches, and says their losses. */
 interface Way {
   readonly name: string;
-  run(): Promise<readonly number[]>;
+  run(batches: readonly Batch[]): Promise<readonly number[]>;
   /** The weights, one after another. */
   weights(): Float32Array;
   close(): Promise<void>;
@@ -105,23 +108,21 @@ function optimizerOf(parameters: readonly Parameter[]) {
 }
 
 /** Gradients fetched, tensors made once, the package's optimizer: what its own way could save at most. */
-async function fetching(name: string, step: Trained, batches: readonly Batch[]): Promise<Way> {
+async function fetching(name: string, step: Trained): Promise<Way> {
   const session = await open(step.model);
   const parameters = copied(step.tensors.map(({ parameter }) => parameter));
   const optimizer = optimizerOf(parameters);
   const fixed = Object.fromEntries(
     step.tensors.map(({ port }, at) => [port, toOrt({ dtype: "float32", ...parameters[at]! })]),
   );
-  const feeds = batches.map((batch) => ({
-    ...fixed,
-    ...Object.fromEntries([...step.fed].map(([port, from]) => [port, toOrt(batch.get(from)!)])),
-  }));
   const wanted = [step.loss, ...new Set(step.tensors.map(({ gradient }) => gradient))];
   return {
     name,
-    async run() {
+    async run(batches) {
       const losses: number[] = [];
-      for (const feed of feeds) {
+      for (const batch of batches) {
+        const feed = { ...fixed };
+        for (const [port, from] of step.fed) feed[port] = toOrt(batch.get(from)!);
         const results = await session.run(feed, wanted);
         const gradients = new Map<string, Float32Array>();
         for (const [at, { gradient }] of step.tensors.entries()) {
@@ -139,21 +140,20 @@ async function fetching(name: string, step: Trained, batches: readonly Batch[]):
 }
 
 /** The update in the graph, a run for each step; `alias` writes where it reads. */
-async function updating(name: string, step: Trained, batches: readonly Batch[], alias: boolean): Promise<Way> {
+async function updating(name: string, step: Trained, alias: boolean): Promise<Way> {
   const update = withUpdate(step, { ...adamw, clipNorm: settings.clipNorm });
   const session = await open(update.model);
   const feed = startOf(update);
-  const fed = batches.map((batch) => [...step.fed].map(([port, from]) => [port, toOrt(batch.get(from)!)] as const));
   const wanted = [update.loss, update.norm, ...update.states.map(({ out }) => out)];
   const places: Record<string, OrtTensor | null> = { [update.loss]: null, [update.norm]: null };
   if (alias) for (const { into, out } of update.states) places[out] = feed[into]!;
   let done = 0;
   return {
     name,
-    async run() {
+    async run(batches) {
       const losses: number[] = [];
-      for (const batch of fed) {
-        for (const [port, tensor] of batch) feed[port] = tensor;
+      for (const batch of batches) {
+        for (const [port, from] of step.fed) feed[port] = toOrt(batch.get(from)!);
         done += 1;
         feed[update.numbers] = new OrtTensor("float32", Float32Array.from(numbersAt(done)), [3]);
         const results = await (alias ? session.run(feed, places) : session.run(feed, wanted));
@@ -167,8 +167,8 @@ async function updating(name: string, step: Trained, batches: readonly Batch[], 
   };
 }
 
-/** All batches in one run; they are joined anew each time, as batches of a real training are not there before. */
-async function looping(name: string, step: Trained, batches: readonly Batch[]): Promise<Way> {
+/** All batches in one run. */
+async function looping(name: string, step: Trained): Promise<Way> {
   const update = looped(withUpdate(step, { ...adamw, clipNorm: settings.clipNorm }), step.fed.keys(), turns);
   const session = await open(update.model);
   const feed = startOf(update);
@@ -177,7 +177,7 @@ async function looping(name: string, step: Trained, batches: readonly Batch[]): 
   let done = 0;
   return {
     name,
-    async run() {
+    async run(batches) {
       for (const [port, from] of step.fed) {
         const { dtype, shape, data } = batches[0]!.get(from)!;
         const all = new (data.constructor as Float32ArrayConstructor)(turns * data.length);
@@ -209,7 +209,32 @@ function weightsIn({ states }: GraphUpdate, feed: Readonly<Record<string, OrtTen
   return joined(states.filter(({ start }) => start).map(({ into }) => feed[into]!.data as Float32Array));
 }
 
-async function waysFor([{ model: authored }, data]: readonly [Authored, TimedBatches]): Promise<readonly Way[]> {
+/** The samples of batches, and where the batches of training come from. */
+async function sourceOf({ x, labels }: TimedBatches): Promise<() => Promise<readonly Batch[]>> {
+  const rows = turns * x.shape[1]!;
+  const row = ({ dtype, shape, data }: Tensor, at: number): Tensor => {
+    const size = data.length / rows;
+    return { dtype, shape: [1, ...shape.slice(2)], data: (data as Float32Array).slice(at * size, (at + 1) * size) };
+  };
+  const samples = Array.from({ length: rows }, (_, at): Batch => {
+    return new Map([
+      ["x", row(x, at)],
+      ["label", row(labels, at)],
+    ]);
+  });
+  const source = await createBatches(
+    { count: rows, source: "samples", read: async (at) => samples[at]!, nameOf: (at) => `sample ${at}` },
+    [{ name: "x", dtype: "float32", shape: ["batch", ...x.shape.slice(2)] }],
+    { batchSize: x.shape[1]!, seed: 1 },
+  );
+  return async () => {
+    const batches: Batch[] = [];
+    for (let at = 0; at < turns; at++) batches.push(await source.next());
+    return batches;
+  };
+}
+
+async function waysFor(authored: ModelProto, [first]: readonly Batch[]): Promise<readonly Way[]> {
   const noFiles = (): never => {
     throw new Error("the model is one file");
   };
@@ -219,27 +244,17 @@ async function waysFor([{ model: authored }, data]: readonly [Authored, TimedBat
     [],
     hardLoss,
   );
-  const part = ({ dtype, shape, data }: Tensor, at: number): Tensor => {
-    const size = data.length / turns;
-    return { dtype, shape: shape.slice(1), data: (data as Float32Array).slice(at * size, (at + 1) * size) };
-  };
-  const batches = Array.from({ length: turns }, (_, at): Batch => {
-    return new Map([
-      ["x", part(data.x, at)],
-      ["label", part(data.labels, at)],
-    ]);
-  });
-  const graph = await bindShapes(model, new Map([["x", batches[0]!.get("x")!]]));
+  const graph = await bindShapes(model, new Map([["x", first!.get("x")!]]));
   const start = [...model.parameters.values()];
-  const extras = new Map([["label", batches[0]!.get("label")!]]);
+  const extras = new Map([["label", first!.get("label")!]]);
   const written = writeStep(graph, objective, start, extras, [], await blockSize());
   const step = trainedOf(written, model.parameters);
   const own = copied(start);
-  const compiled = await compileStep(graph, objective, own, batches[0]!, { threads });
+  const compiled = await compileStep(graph, objective, own, first!, { threads });
   const optimizer = optimizerOf(own);
   const present: Way = {
     name: "present",
-    async run() {
+    async run(batches) {
       const losses: number[] = [];
       for (const batch of batches) {
         const result = await compiled.run(batch);
@@ -255,14 +270,14 @@ async function waysFor([{ model: authored }, data]: readonly [Authored, TimedBat
   const flat = flattened(step);
   return [
     present,
-    await fetching("present, tensors made once", step, batches),
-    await fetching("present, flat", flat, batches),
-    await updating("graph, returned", step, batches, false),
-    await updating("graph, in place", step, batches, true),
-    await updating("graph, flat, returned", flat, batches, false),
-    await updating("graph, flat, in place", flat, batches, true),
-    await looping(`Loop of ${turns}`, step, batches),
-    await looping(`Loop of ${turns}, flat`, flat, batches),
+    await fetching("present, tensors made once", step),
+    await fetching("present, flat", flat),
+    await updating("graph, returned", step, false),
+    await updating("graph, in place", step, true),
+    await updating("graph, flat, returned", flat, false),
+    await updating("graph, flat, in place", flat, true),
+    await looping(`Loop of ${turns}`, step),
+    await looping(`Loop of ${turns}, flat`, flat),
   ];
 }
 
@@ -273,11 +288,14 @@ const chosen = Object.keys(tasks).filter(
   (name) => positionals.length === 0 || positionals.some((one) => name.includes(one)),
 );
 for (const name of chosen) {
-  const ways = await waysFor(tasks[name]!());
-  const first = await ways[0]!.run();
+  const [{ model }, data] = tasks[name]!();
+  const next = await sourceOf(data);
+  const ready = await next();
+  const ways = await waysFor(model, ready);
+  const first = await ways[0]!.run(ready);
   const found: number[] = [0];
   for (const way of ways.slice(1)) {
-    const losses = await way.run();
+    const losses = await way.run(ready);
     found.push(Math.max(...losses.map((loss, at) => Math.abs(loss - first[at]!) / first[at]!)));
   }
   const times = ways.map(() => [] as number[]);
@@ -287,7 +305,7 @@ for (const name of chosen) {
       const end = started + 1000 * Number(options.seconds);
       let steps = 0;
       while (performance.now() < end) {
-        await way.run();
+        await way.run(options.ready ? ready : await next());
         steps += turns;
       }
       times[at]!.push((1000 * (performance.now() - started)) / steps);
