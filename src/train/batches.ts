@@ -5,6 +5,7 @@ import { UserError } from "../errors.js";
 import { castTensor } from "../tensor/cast.js";
 import { formatShape, type Tensor } from "../tensor/tensor.js";
 import { paddingOf } from "./padding.js";
+import { shapesOf } from "./steps.js";
 import type { TrainingData } from "./task.js";
 
 /** Where in the samples training is; all of it goes into a checkpoint. */
@@ -58,7 +59,7 @@ export async function createBatches(
   let room = settings.cacheBytes ?? 512 * 2 ** 20;
   const read = async (at: number): Promise<Keyed> => {
     const sample = pad(await readRaw(at));
-    const key = [...sample].map(([name, { dtype, shape }]) => `${name}:${dtype}:${shape.join("x")}`).join(" ");
+    const key = shapesOf(sample);
     const bytes = [...sample.values()].reduce((sum, { data }) => sum + ((data as Float32Array).byteLength ?? 0), 0);
     if (bytes <= room) {
       cache.set(at, { sample, key });
