@@ -4,12 +4,14 @@ import { RunError, UserError } from "../errors.js";
 import { declaredInputs } from "../graph/declared-inputs.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { createBatches } from "./batches.js";
+import { type CompiledBundle, canBundle, compileBundle, mostTogether } from "./bundle.js";
 import { encodeBest, encodeCheckpoint, fingerprintOf, restoreCheckpoint } from "./checkpoint.js";
 import type { Parameter, TrainingGraph } from "./graph.js";
 import { createOptimizer, type Optimizer } from "./optimizer.js";
 import { bindShapes, type RunningStatistics } from "./prepare.js";
 import { rateAt } from "./schedule.js";
-import { createSteps } from "./steps.js";
+import { type CompiledStep, openStep, writeStepFor } from "./step.js";
+import { createSteps, shapesOf } from "./steps.js";
 import type { Score, TrainingOutcome, TrainingTask } from "./task.js";
 
 /** How a model becomes graphs: what it is fed, the graph for the shapes of a batch, and statistics that batches move. */
@@ -44,19 +46,22 @@ export async function trainWith(binding: Binding, task: TrainingTask): Promise<T
   // a model that takes one row at a time makes up for it by as many runs
   const single = batchAxes(binding.inputs).size === 0;
   const perStep = settings.accumulate * (single ? Math.min(settings.batchSize, task.data.count) : 1);
-  const optimizer = createOptimizer(all, { ...settings, accumulate: perStep });
+  const updates = { ...settings, accumulate: perStep };
+  const optimizer = createOptimizer(all, updates);
   const fingerprint = fingerprintOf(task, all);
   let { position, best, waited, loss } = resume
     ? restoreCheckpoint(resume, fingerprint, all, optimizer)
     : { position: undefined, best: undefined, waited: 0, loss: Number.NaN };
   const batches = await createBatches(task.data, binding.inputs, settings, position);
+  const { threads } = settings;
+  const statistics = binding.statistics.flatMap((one) => [one.batchMean, one.batchVariance]);
+  const isTiny = !task.beforeStep && canBundle(all, updates);
   const compiled = createSteps(
     (batch) => binding.bind(new Map([...batch].filter(([name]) => inputs.has(name)))),
-    objective,
-    trained,
-    {
-      threads: settings.threads,
-      statistics: binding.statistics.flatMap((one) => [one.batchMean, one.batchVariance]),
+    async (graph, batch): Promise<CompiledStep | CompiledBundle> => {
+      const step = await writeStepFor(graph, objective, trained, batch, { statistics });
+      const bundle = isTiny && !graph.fixed ? await compileBundle(step, all, batch, optimizer, updates) : undefined;
+      return bundle ?? openStep(step, all, batch, threads);
     },
   );
   const stepFor = async (batch: Batch) => {
@@ -75,22 +80,24 @@ export async function trainWith(binding: Binding, task: TrainingTask): Promise<T
       `step ${step}: ${what}, so training stops; a lower learning rate, a longer warm-up or a clipping norm may help`,
     );
   };
+  const refuseLoss = async (batch: Batch, found: number) => {
+    await refuseNotFinite(task.data, inputs, batch, optimizer.steps + 1);
+    refuse(`the loss is ${found}`);
+  };
+  const rateOf = (step: number) => rateAt(settings.schedule, step, steps);
   let idle = 0;
-  const runStep = async () => {
+  const runStep = async (nextBatch: () => Promise<Batch>) => {
     const before = optimizer.steps;
     let rows = 0;
-    const rate = rateAt(settings.schedule, optimizer.steps, steps);
+    const rate = rateOf(optimizer.steps);
     let [sum, weight] = [0, 0];
     const terms: Record<string, number> = {};
     const moves: (() => void)[] = [];
     for (let at = 0; at < perStep; at++) {
-      const batch = await batches.next();
+      const batch = await nextBatch();
       rows += batch.values().next().value?.shape[0] ?? 1;
-      const result = await (await stepFor(batch)).run(batch);
-      if (!Number.isFinite(result.loss)) {
-        await refuseNotFinite(task.data, inputs, batch, optimizer.steps + 1);
-        refuse(`the loss is ${result.loss}`);
-      }
+      const result = await ((await stepFor(batch)) as CompiledStep).run(batch);
+      if (!Number.isFinite(result.loss)) await refuseLoss(batch, result.loss);
       optimizer.add(result.gradients, result.weight);
       sum += result.loss * result.weight;
       weight += result.weight;
@@ -120,6 +127,37 @@ export async function trainWith(binding: Binding, task: TrainingTask): Promise<T
     }
     return moved;
   };
+  /** Steps up to the next one after which something else is due: those of the same shapes in one run. */
+  const runTogether = async () => {
+    const before = optimizer.steps;
+    const dues = [evaluateEvery, checkpointEvery].filter((every) => every > 0).map((every) => every - (before % every));
+    const drawn: Batch[] = [];
+    for (let left = Math.min(mostTogether, steps - before, ...dues); left > 0; left--) drawn.push(await batches.next());
+    while (drawn.length > 0) {
+      const [first] = drawn;
+      const step = await stepFor(first!);
+      if (!("runAll" in step)) {
+        await runStep(async () => drawn.shift()!);
+        continue;
+      }
+      const shapes = shapesOf(first!);
+      const other = drawn.findIndex((batch) => shapesOf(batch) !== shapes);
+      const together = drawn.splice(0, other < 0 ? drawn.length : other);
+      const done = optimizer.steps;
+      const rates = together.map((_, at) => rateOf(done + at));
+      const results = await step.runAll(together, rates);
+      for (const [at, result] of results.entries()) {
+        const { gradientNorm } = result;
+        if (!Number.isFinite(result.loss)) await refuseLoss(together[at]!, result.loss);
+        if (!Number.isFinite(gradientNorm)) refuse(`the gradient is ${gradientNorm}`);
+        loss = result.loss;
+        const terms = Object.fromEntries(result.terms);
+        hooks.log({ kind: "step", step: done + at + 1, loss, terms, rate: rates[at]!, gradientNorm });
+        hooks.progress(done + at + 1, steps, loss);
+      }
+    }
+    return optimizer.steps > before;
+  };
   const evaluate = async (evaluation: () => Promise<Score>) => {
     await withAverages(all, optimizer, async () => {
       const score = await evaluation();
@@ -144,7 +182,7 @@ export async function trainWith(binding: Binding, task: TrainingTask): Promise<T
   try {
     while (!ended) {
       task.beforeStep?.(optimizer.steps);
-      const moved = await runStep();
+      const moved = await (isTiny ? runTogether() : runStep(batches.next));
       const done = optimizer.steps;
       const evaluates = moved && task.evaluate && (done % evaluateEvery === 0 || done === steps);
       const keeps = moved && ((checkpointEvery > 0 && done % checkpointEvery === 0) || done === steps);

@@ -181,6 +181,19 @@ export interface StepSettings {
   readonly statistics?: readonly string[];
 }
 
+/** Writes the step for batches of the shapes of `sample`. */
+export async function writeStepFor(
+  graph: TrainingGraph,
+  objective: Objective,
+  parameters: readonly Parameter[],
+  sample: Batch,
+  { statistics = [] }: Pick<StepSettings, "statistics">,
+): Promise<StepGraph> {
+  const inputs = new Set(graph.inputs.map(({ name }) => name));
+  const extras = new Map([...sample].filter(([name]) => !inputs.has(name)));
+  return writeStep(graph, objective, parameters, extras, statistics, await blockSize());
+}
+
 /** A training step for batches of the shapes of `sample`, ready to run. */
 export async function compileStep(
   graph: TrainingGraph,
@@ -189,35 +202,42 @@ export async function compileStep(
   sample: Batch,
   settings: StepSettings,
 ): Promise<CompiledStep> {
-  const inputs = new Set(graph.inputs.map(({ name }) => name));
-  const extras = new Map([...sample].filter(([name]) => !inputs.has(name)));
-  const step = writeStep(graph, objective, parameters, extras, settings.statistics, await blockSize());
-  const session = await openSession(encodeModel(step.model), {
-    threads: settings.threads,
-    config: {
-      ...denormalsAsZero,
-      // threads that wait for each other's parts of thousands of short nodes are woken too slowly; none spins between runs
-      ...(settings.threads > 1 ? { "session.intra_op.allow_spinning": "1", "session.force_spinning_stop": "1" } : {}),
-    },
-    // memory that is reused as it becomes free stays in the cache, and the first run has taken what it needs already
-    memoryPattern: false,
-  });
-  const all = new Map([...parameters, ...objective.parameters].map((one) => [one.name, one]));
+  const step = await writeStepFor(graph, objective, parameters, sample, settings);
+  return openStep(step, [...parameters, ...objective.parameters], sample, settings.threads);
+}
+
+/** Opens a step that is written; `parameters` are the objective's, too. */
+export async function openStep(
+  step: StepGraph,
+  parameters: readonly Parameter[],
+  sample: Batch,
+  threads: number,
+): Promise<CompiledStep> {
+  const all = new Map(parameters.map((one) => [one.name, one]));
   const fixed = new Map<string, Tensor>();
   const varying: (readonly [port: string, name: string])[] = [];
   for (const [port, name] of step.ports) {
     const parameter = all.get(name);
-    const fromBatch = inputs.has(name) || extras.has(name);
-    if (parameter && !fromBatch) fixed.set(port, { dtype: "float32", shape: parameter.shape, data: parameter.data });
+    if (parameter && !sample.has(name))
+      fixed.set(port, { dtype: "float32", shape: parameter.shape, data: parameter.data });
     else varying.push([port, name]);
   }
+  const session = await openSession(encodeModel(step.model), {
+    threads,
+    config: {
+      ...denormalsAsZero,
+      // threads that wait for each other's parts of thousands of short nodes are woken too slowly; none spins between runs
+      ...(threads > 1 ? { "session.intra_op.allow_spinning": "1", "session.force_spinning_stop": "1" } : {}),
+    },
+    // memory that is reused as it becomes free stays in the cache, and the first run has taken what it needs already
+    memoryPattern: false,
+    fixed,
+  });
   const rows = sample.values().next().value?.shape[0] ?? 1;
   return {
     unreached: step.unreached,
     async run(batch) {
-      const feeds = new Map(fixed);
-      for (const [port, name] of varying) feeds.set(port, batch.get(name)!);
-      const results = await session.run(feeds);
+      const results = await session.run(new Map(varying.map(([port, name]) => [port, batch.get(name)!])));
       const floats = (name: string) => results.get(name)!.data as Float32Array;
       const read = (names: ReadonlyMap<string, string>) =>
         new Map([...names].map(([name, value]) => [name, floats(value)]));
