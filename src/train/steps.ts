@@ -11,8 +11,8 @@ const mostOpen = 4;
 export interface StepSource {
   /** The step for batches like this one; compiled the first time. */
   stepFor(batch: Batch): Promise<CompiledStep>;
-  /** Parameters that no step so far reaches. */
-  unreached(): readonly string[];
+  /** Parameters that no step so far reaches; undefined where there was none. */
+  unreached(): readonly string[] | undefined;
   close(): Promise<void>;
 }
 
@@ -51,7 +51,7 @@ export function createSteps(
       open.set(key, entry);
       return entry.step;
     },
-    unreached: () => [...(unreached ?? [])],
+    unreached: () => unreached && [...unreached],
     async close() {
       for (const { step } of open.values()) await step.close();
       open.clear();
