@@ -43,7 +43,7 @@ import {
 } from "./training-describe.js";
 import { type NamedRun, namedFailure } from "./training-failures.js";
 import type { Job, Link, Outcome } from "./training-job.js";
-import { metricFor, noGain, openGauge, speedOf, warningsOf } from "./training-measure.js";
+import { isWorse, metricFor, noGain, openGauge, speedOf, warningsOf } from "./training-measure.js";
 import { frozenPatterns, identityOf, trainingSettings } from "./training-options.js";
 import { openSamples, type TrainingSamples } from "./training-samples.js";
 import { type WrittenModel, writeModelFile } from "./write-model.js";
@@ -161,7 +161,7 @@ export async function qatJob(host: Host, job: Job, link: Link): Promise<Outcome>
       activations: qat.twin.activations.length,
     };
     const metric = metricFor(samples.metric, outputs);
-    const gauge = await openGauge(original.run, original.inputs, heldOut, metric);
+    const gauge = await openGauge(original.run, original.inputs, heldOut, metric, outputs, "answers");
     const work: Work = {
       model: qat.model,
       objective: qat.objective,
@@ -200,13 +200,13 @@ export async function qatJob(host: Host, job: Job, link: Link): Promise<Outcome>
     const own = await openSession(path, { threads });
     const after = await gauge.evaluate(own.run);
     await own.close();
-    const isWorse = after.drop.value > before.drop.value;
-    if (isWorse) {
+    const harmed = isWorse(after, before);
+    if (harmed) {
       staging.remove(written.files);
       written = await makeCandidate(prepared.workshop, new Map(), name, dataName);
     }
-    const tensors = isWorse ? rounded.tensors : exported.tensors;
-    const final = isWorse ? before : after;
+    const tensors = harmed ? rounded.tensors : exported.tensors;
+    const final = harmed ? before : after;
     const speed = await speedOf(absolute(host, job.model), path, first, options);
     const parameters = floatElements(source.model);
     const scores: readonly ModelScore[] = [
@@ -227,7 +227,7 @@ export async function qatJob(host: Host, job: Job, link: Link): Promise<Outcome>
         warnings: [
           ...told,
           ...warningsOf(final.agreement, trained.course),
-          ...(isWorse ? [noGain("the model that was only rounded")] : []),
+          ...(harmed ? [noGain("the model that was only rounded")] : []),
           ...(tooMuch
             ? [`the loss of ${percent(final.drop.value)} (${final.drop.name}) is above --max-drop ${percent(most)}`]
             : []),
@@ -237,7 +237,7 @@ export async function qatJob(host: Host, job: Job, link: Link): Promise<Outcome>
         scores,
         training: trained.course,
         tensors,
-        kept: isWorse ? "rounded" : "trained",
+        kept: harmed ? "rounded" : "trained",
         missed: tooMuch || isBroken(final.agreement),
       },
     };

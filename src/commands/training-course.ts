@@ -7,7 +7,7 @@ import { openLive } from "../train/live-session.js";
 import { train } from "../train/loop.js";
 import type { Objective } from "../train/objective.js";
 import type { TrainableModel } from "../train/prepare.js";
-import type { TrainingData, TrainingRecord, TrainingSettings } from "../train/task.js";
+import type { TrainingData, TrainingRecord, TrainingSettings, TrainingTask } from "../train/task.js";
 import type { Job, Link } from "./training-job.js";
 import { openKeeper } from "./training-keep.js";
 import type { Gauge } from "./training-measure.js";
@@ -23,6 +23,8 @@ export interface Work {
   readonly run: Readonly<Record<string, string>>;
   /** Makes outputs of the training copy comparable, where it names or lays them out otherwise. */
   readonly live?: (run: Run) => Run;
+  /** What the first steps run instead of the model. */
+  readonly early?: TrainingTask["early"];
   beforeStep?(step: number): void;
 }
 
@@ -38,6 +40,7 @@ export async function timeSteps(work: Work, link: Link): Promise<number | null> 
     objective: work.objective,
     data: work.data,
     ...(work.beforeStep ? { beforeStep: (step: number) => work.beforeStep!(step) } : {}),
+    ...(work.early ? { early: work.early } : {}),
     settings,
     hooks: {
       log: () => times.push(performance.now()),
@@ -91,6 +94,7 @@ export async function runCourse(
       data,
       evaluate: () => gauge.score(run),
       ...(work.beforeStep ? { beforeStep: (step: number) => work.beforeStep!(step) } : {}),
+      ...(work.early ? { early: work.early } : {}),
       settings,
       hooks,
       ...(keeper.resume ? { resume: keeper.resume } : {}),

@@ -8,7 +8,7 @@ import { type CompiledBundle, canBundle, compileBundle, mostTogether } from "./b
 import { encodeBest, encodeCheckpoint, fingerprintOf, restoreCheckpoint } from "./checkpoint.js";
 import type { Parameter, TrainingGraph } from "./graph.js";
 import { createOptimizer, type Optimizer } from "./optimizer.js";
-import { bindShapes, type RunningStatistics } from "./prepare.js";
+import { bindShapes, type RunningStatistics, type TrainableModel } from "./prepare.js";
 import { rateAt } from "./schedule.js";
 import { type CompiledStep, openStep, writeStepFor } from "./step.js";
 import { createSteps, shapesOf } from "./steps.js";
@@ -23,6 +23,11 @@ export interface Binding {
   bind(feeds: Batch): Promise<TrainingGraph>;
 }
 
+function bindingOf(model: TrainableModel): Binding {
+  const { name, statistics } = model;
+  return { name, inputs: declaredInputs(model.copy), statistics, bind: (feeds) => bindShapes(model, feeds) };
+}
+
 /**
  * Trains the parameters of a model, in place; at the end they are the best ones (where there is held-out data), else the
  * last, or their moving average. The same task gives the same bits, also where a checkpoint comes between. Throws a
@@ -30,10 +35,7 @@ export interface Binding {
  * so far (else those before that step), and the last checkpoint kept is from before.
  */
 export async function train(task: TrainingTask): Promise<TrainingOutcome> {
-  const { model } = task;
-  const inputs = declaredInputs(model.copy);
-  const { name, statistics } = model;
-  return trainWith({ name, inputs, statistics, bind: (feeds) => bindShapes(model, feeds) }, task);
+  return trainWith(bindingOf(task.model), task);
 }
 
 /** Trains as `train` does, with graphs made by `binding`. */
@@ -54,18 +56,25 @@ export async function trainWith(binding: Binding, task: TrainingTask): Promise<T
     : { position: undefined, best: undefined, waited: 0, loss: Number.NaN };
   const batches = await createBatches(task.data, binding.inputs, settings, position);
   const { threads } = settings;
-  const statistics = binding.statistics.flatMap((one) => [one.batchMean, one.batchVariance]);
-  const isTiny = !task.beforeStep && canBundle(all, updates);
-  const compiled = createSteps(
-    (batch) => binding.bind(new Map([...batch].filter(([name]) => inputs.has(name)))),
-    async (graph, batch): Promise<CompiledStep | CompiledBundle> => {
-      const step = await writeStepFor(graph, objective, trained, batch, { statistics });
-      const bundle = isTiny && !graph.fixed ? await compileBundle(step, all, batch, optimizer, updates) : undefined;
-      return bundle ?? openStep(step, all, batch, threads);
-    },
-  );
+  const isTiny = !task.early && !task.beforeStep && canBundle(all, updates);
+  const stepsOf = ({ bind, statistics }: Binding) =>
+    createSteps(
+      (batch) => bind(new Map([...batch].filter(([name]) => inputs.has(name)))),
+      async (graph, batch): Promise<CompiledStep | CompiledBundle> => {
+        const moved = statistics.flatMap((one) => [one.batchMean, one.batchVariance]);
+        const step = await writeStepFor(graph, objective, trained, batch, { statistics: moved });
+        const bundle = isTiny && !graph.fixed ? await compileBundle(step, all, batch, optimizer, updates) : undefined;
+        return bundle ?? openStep(step, all, batch, threads);
+      },
+    );
+  const late = { binding, steps: stepsOf(binding) };
+  const first = task.early && bindingOf(task.early.model);
+  const early = first && { binding: first, steps: stepsOf(first) };
+  const present = () => (early && optimizer.steps < task.early!.steps ? early : late);
   const stepFor = async (batch: Batch) => {
+    const { steps: compiled } = present();
     try {
+      if (compiled !== early?.steps) await early?.steps.close();
       return await compiled.stepFor(batch);
     } catch (error) {
       // nodes are named, but there may be two models
@@ -102,7 +111,7 @@ export async function trainWith(binding: Binding, task: TrainingTask): Promise<T
       sum += result.loss * result.weight;
       weight += result.weight;
       for (const [name, value] of result.terms) terms[name] = (terms[name] ?? 0) + value * result.weight;
-      for (const one of binding.statistics) {
+      for (const one of present().binding.statistics) {
         const move = (name: string, value: string) =>
           moves.push(() => moveTowards(byName.get(name)!, result.statistics.get(value)!, one.momentum));
         move(one.mean, one.batchMean);
@@ -195,11 +204,15 @@ export async function trainWith(binding: Binding, task: TrainingTask): Promise<T
     if (best) restore(all, best.weights);
     throw error;
   } finally {
-    await compiled.close();
+    await early?.steps.close();
+    await late.steps.close();
   }
   if (best) restore(all, best.weights);
   else if (optimizer.averages) restore(all, optimizer.averages);
-  const unreached = compiled.unreached();
+  const [missed = [], missedToo] = [early, late].flatMap((form) =>
+    form?.steps.unreached() ? [form.steps.unreached()!] : [],
+  );
+  const unreached = missed.filter((name) => missedToo?.includes(name) ?? true);
   const notes = unreached.length === 0 ? [] : [`the loss does not depend on: ${unreached.join(", ")}`];
   return {
     steps: optimizer.steps,

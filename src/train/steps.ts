@@ -15,8 +15,8 @@ interface Compiled {
 export interface StepSource<Step extends Compiled> {
   /** The step for batches like this one; compiled the first time. */
   stepFor(batch: Batch): Promise<Step>;
-  /** Parameters that no step so far reaches. */
-  unreached(): readonly string[];
+  /** Parameters that no step so far reaches; undefined where there was none. */
+  unreached(): readonly string[] | undefined;
   close(): Promise<void>;
 }
 
@@ -58,7 +58,7 @@ export function createSteps<Step extends Compiled>(
       open.set(key, entry);
       return entry.step;
     },
-    unreached: () => [...(unreached ?? [])],
+    unreached: () => unreached && [...unreached],
     async close() {
       for (const { step } of open.values()) await step.close();
       open.clear();
