@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
+import { uniform } from "../../../src/data/random.js";
 import { fashionFolder } from "./fetch.js";
 
 /** Pictures and their classes. */
@@ -43,4 +44,42 @@ export function someOf(set: Pictures, start: number, count: number): Pictures {
     images: set.images.subarray(start * size, (start + count) * size),
     labels: set.labels.subarray(start, start + count),
   };
+}
+
+/** Two sets as one. */
+export function together(a: Pictures, b: Pictures): Pictures {
+  const images = new Float32Array(a.images.length + b.images.length);
+  images.set(a.images);
+  images.set(b.images, a.images.length);
+  const labels = new Uint8Array(a.count + b.count);
+  labels.set(a.labels);
+  labels.set(b.labels, a.count);
+  return { count: a.count + b.count, images, labels };
+}
+
+/** Mirror images, left to right. */
+export function mirrored({ count, images, labels }: Pictures): Pictures {
+  const turned = new Float32Array(images.length);
+  for (let at = 0; at < images.length; at++) {
+    const column = at % side;
+    turned[at - column + (side - 1 - column)] = images[at]!;
+  }
+  return { count, images: turned, labels };
+}
+
+/** Each picture moved by up to 2 pixels along both axes; what comes in is background. */
+export function shifted({ count, images, labels }: Pictures, seed: number): Pictures {
+  const next = uniform(seed);
+  const moved = new Float32Array(images.length).fill(-1);
+  const size = side * side;
+  for (let picture = 0; picture < count; picture++) {
+    const [right, down] = [Math.floor(5 * next()) - 2, Math.floor(5 * next()) - 2];
+    for (let row = Math.max(0, down); row < Math.min(side, side + down); row++) {
+      for (let column = Math.max(0, right); column < Math.min(side, side + right); column++) {
+        const from = picture * size + (row - down) * side + column - right;
+        moved[picture * size + row * side + column] = images[from]!;
+      }
+    }
+  }
+  return { count, images: moved, labels };
 }
