@@ -2,14 +2,14 @@
 // chosen. Judged on 10,000 training pictures that nothing else looks at; on the test set only with --final.
 //   tsx test/bench/train/try-student.ts [options] -- <options of deepseek compress that make and train the student>
 // --to <file> where the result goes (JSON), --final, --random (the same graph of random weights instead of the teacher's),
-// --own (a network of its own, of random weights), --seed 1, --mirrored and --shifted (pictures also so), --save <file>.
+// --own (a network of its own, of random weights), --seed 1, --mirrored (pictures also so), --save <file>.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { encodeNpy } from "../../../src/formats/npy.js";
 import { encodeModel } from "../../../src/formats/onnx.js";
 import { compress } from "./command.js";
-import { mirrored, type Pictures, readFashion, shifted, side, someOf, together } from "./fashion.js";
+import { mirrored, type Pictures, readFashion, side, someOf, together } from "./fashion.js";
 import { fashionAccuracy } from "./judge.js";
 import { listed } from "./keep.js";
 import { fashionCnn, fashionStudent } from "./models/fashion.js";
@@ -33,8 +33,7 @@ const write = (name: string, { count, images, labels }: Pictures) => {
   return [data, classes] as const;
 };
 const plain = someOf(train, 0, learned);
-const wide = own.includes("--mirrored") ? together(plain, mirrored(plain)) : plain;
-const all = own.includes("--shifted") ? together(wide, shifted(wide, Number(seed))) : wide;
+const all = own.includes("--mirrored") ? together(plain, mirrored(plain)) : plain;
 const [data, labels] = write("train", all);
 const [chosen, chosenLabels] = write("chosen", someOf(train, learned, 5000));
 const samples = ["--data", data, "--rows", "--labels", labels, "--threads", "1", "--speed-seconds", "0"];
