@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
+import { uniform } from "../../../src/data/random.js";
 import { fashionFolder } from "./fetch.js";
 
 /** Pictures and their classes. */
@@ -42,5 +43,52 @@ export function someOf(set: Pictures, start: number, count: number): Pictures {
     count,
     images: set.images.subarray(start * size, (start + count) * size),
     labels: set.labels.subarray(start, start + count),
+  };
+}
+
+/** Two sets as one. */
+export function together(a: Pictures, b: Pictures): Pictures {
+  const images = new Float32Array(a.images.length + b.images.length);
+  images.set(a.images);
+  images.set(b.images, a.images.length);
+  const labels = new Uint8Array(a.count + b.count);
+  labels.set(a.labels);
+  labels.set(b.labels, a.count);
+  return { count: a.count + b.count, images, labels };
+}
+
+/** Mirror images, left to right. */
+export function mirrored({ count, images, labels }: Pictures): Pictures {
+  const turned = new Float32Array(images.length);
+  for (let at = 0; at < images.length; at++) {
+    const column = at % side;
+    turned[at - column + (side - 1 - column)] = images[at]!;
+  }
+  return { count, images: turned, labels };
+}
+
+/**
+ * Each picture moved by up to 2 pixels along both axes (what comes in is background), every other one a mirror image, so
+ * many times: sets one after the other, made when they are asked for.
+ */
+export function varied({ count, images, labels }: Pictures, times: number, seed: number) {
+  const size = side * side;
+  return {
+    count: times * count,
+    label: (at: number): number => labels[at % count]!,
+    picture(at: number): Float32Array {
+      const next = uniform(seed + 7919 * at);
+      const [right, down, turns] = [Math.floor(5 * next()) - 2, Math.floor(5 * next()) - 2, next() < 0.5];
+      const from = (at % count) * size;
+      const moved = new Float32Array(size).fill(-1);
+      for (let row = Math.max(0, down); row < Math.min(side, side + down); row++) {
+        for (let column = Math.max(0, right); column < Math.min(side, side + right); column++) {
+          const source = column - right;
+          const there = from + (row - down) * side + (turns ? side - 1 - source : source);
+          moved[row * side + column] = images[there]!;
+        }
+      }
+      return moved;
+    },
   };
 }
