@@ -1,5 +1,6 @@
 import type { TensorProto } from "../formats/onnx.js";
 import type { Freeze } from "./labels.js";
+import type { StateEnd } from "./states.js";
 import type { Structure } from "./structure.js";
 
 /** Indices of one axis of a stored tensor that go with one channel. */
@@ -28,6 +29,8 @@ export interface ChannelGroup {
   readonly axes: readonly { readonly tensor: TensorProto; readonly axis: number; readonly width: number }[];
   /** Whether statistics of normalisations run over these channels, and how many. */
   readonly normalisations: number;
+  /** The ends of the model that keep their length, where these channels are a state that callers hand back. */
+  readonly states: readonly StateEnd[];
 }
 
 /** Weights that stay as long as they are. */
@@ -44,7 +47,7 @@ export interface Groups {
 }
 
 /** Sorts what can be removed into groups. */
-export function groupChannels({ labels, tensors, vectors, statistics }: Structure): Groups {
+export function groupChannels({ labels, tensors, vectors, statistics, states }: Structure): Groups {
   // the axes a label lies on: channels on the same ones are alike
   const vectorIds = new Map<number, number[]>();
   let id = 0;
@@ -102,6 +105,9 @@ export function groupChannels({ labels, tensors, vectors, statistics }: Structur
       channels,
       axes: first.slices.map(({ tensor, axis, indices }) => ({ tensor, axis, width: indices.length })),
       normalisations: normalised.get(first.label) ?? 0,
+      states: states.filter(({ axes }) =>
+        axes.some((axis) => axis?.some((label) => labels.find(label) === first.label)),
+      ),
     };
   });
   return { groups, frozen };
