@@ -220,6 +220,7 @@ export function endsInSizes(
     if (!isStandard(node)) return false;
     if (input === 1 && (node.opType === "Reshape" || node.opType === "Expand")) return true;
     if (node.opType === "Slice" && (input === 1 || input === 2)) return true;
+    if (node.opType === "ConstantOfShape") return true;
     // how many axes there are
     if (node.opType === "Shape" || node.opType === "Size") return true;
     // the size of an axis of its own input

@@ -1,5 +1,6 @@
 import type { TensorProto } from "../formats/onnx.js";
 import type { Freeze } from "./labels.js";
+import type { StateEnd } from "./states.js";
 import { operatorOf, type Structure } from "./structure.js";
 
 /** Indices of one axis of a stored tensor that go with one channel. */
@@ -28,6 +29,8 @@ export interface ChannelGroup {
   readonly axes: readonly { readonly tensor: TensorProto; readonly axis: number; readonly width: number }[];
   /** How many statistics of normalisations, and means, run over these channels. */
   readonly normalisations: number;
+  /** The ends of the model that keep their length, where these channels are a state that callers hand back. */
+  readonly states: readonly StateEnd[];
 }
 
 /** Weights that stay as long as they are. */
@@ -44,7 +47,7 @@ export interface Groups {
 }
 
 /** Sorts what can be removed into groups. */
-export function groupChannels({ labels, tensors, vectors, contractions, statistics }: Structure): Groups {
+export function groupChannels({ labels, tensors, vectors, contractions, statistics, states }: Structure): Groups {
   // the axes a label lies on: channels on the same ones are alike
   const vectorIds = new Map<number, number[]>();
   let id = 0;
@@ -104,6 +107,9 @@ export function groupChannels({ labels, tensors, vectors, contractions, statisti
       channels,
       axes: first.slices.map(({ tensor, axis, indices }) => ({ tensor, axis, width: indices.length })),
       normalisations: normalised.get(first.label) ?? 0,
+      states: states.filter(({ axes }) =>
+        axes.some((axis) => axis?.some((label) => labels.find(label) === first.label)),
+      ),
     };
   });
   return { groups, frozen };

@@ -72,6 +72,8 @@ export interface NodeAt {
   claim(axis: Axis): void;
   /** Joins two axes that this node sums products over; one of the inputs may be missing (a state). */
   contracts(a: InputAxis | null, b: InputAxis | null): void;
+  /** Says that an axis holds the units of a recurrent operator, of which each keeps a state of its own. */
+  recurs(axis: Axis): void;
   /** Tells of statistics over an axis of the first input, which must not be null. */
   statistics(axis: number, labels: Int32Array): void;
   /**

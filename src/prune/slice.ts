@@ -21,6 +21,7 @@ import type { Axis } from "./labels.js";
 import { setComputedSize } from "./mend-sizes.js";
 import type { Removed } from "./plan.js";
 import type { MendAt, Rows } from "./row.js";
+import { fitStates } from "./states.js";
 import { smallConstant } from "./stored-tensors.js";
 import { operatorOf, type Structure } from "./structure.js";
 
@@ -64,6 +65,7 @@ export function sliceModel(
     }
     mendStated(structure, scope, copies, kept);
   }
+  fitStates(structure.states, result.graph!, kept, fresh, structure.opset);
   return result;
 }
 
@@ -133,13 +135,15 @@ function mendingOf(
 
 /** Sizes that the file states of values which got shorter. */
 function mendStated(
-  { axedValue }: Structure,
+  { axedValue, states }: Structure,
   scope: Scope,
   { graphs }: ModelCopy,
   kept: (axis: Axis) => readonly number[] | null,
 ): void {
   const { valueInfo, input, output } = graphs.get(scope.graph)!;
   for (const { name, type } of [...valueInfo, ...(scope.parent ? [...input, ...output] : [])]) {
+    // those are as long as they were
+    if (!scope.parent && states.some((end) => end.name === name)) continue;
     const value = axedValue(scope, name);
     if (!value || type?.value.case !== "tensorType" || !type.value.value.shape) continue;
     const { shape } = type.value.value;

@@ -8,6 +8,7 @@ import { type Axis, createLabels, type Freeze, type Labels } from "./labels.js";
 import { followInside, followNested, nestedOperators } from "./nested.js";
 import { type AxedValue, type Contraction, type NodeAt, NotFollowed, type Rows, type StatisticsAxis } from "./row.js";
 import { type Forms, inputsAreFixed } from "./shapes.js";
+import { possibleEnds, type StateEnd, settleStates } from "./states.js";
 import { canSlice, smallConstant } from "./stored-tensors.js";
 import { unknownShape } from "./unknown-shapes.js";
 
@@ -21,6 +22,8 @@ export interface Structure {
   readonly tensors: ReadonlyMap<TensorProto, readonly Axis[]>;
   readonly contractions: readonly Contraction[];
   readonly statistics: readonly StatisticsAxis[];
+  /** Recurrent states that callers hand back, of which places may go. */
+  readonly states: readonly StateEnd[];
   /** Every list of labels that is an axis of some value or tensor. */
   readonly vectors: ReadonlySet<Int32Array>;
   /** How many axes the inputs of each node that was followed have; 0 for inputs left out. */
@@ -72,6 +75,7 @@ export function followAxes(
   const vectors = new Set<Int32Array>();
   const ranks = new Map<NodeProto, readonly number[]>();
   const options = new Map<string, number>();
+  const recurrent = new Set<number>();
   const opset = defaultOpset(model);
 
   /** The scope that owns a name, seen from another. */
@@ -230,6 +234,9 @@ export function followAxes(
           value: computed ? { name: computed.value.name, input: computed.input, axis: computed.axis } : null,
         });
       },
+      recurs(axis) {
+        for (const label of axis ?? []) recurrent.add(label);
+      },
       statistics(axis, axisLabels) {
         statistics.push({ node, axis, labels: axisLabels });
       },
@@ -275,25 +282,21 @@ export function followAxes(
   const visitScope = (scope: Scope): void => {
     for (const node of scope.graph.node) visitNode(scope, node);
   };
-  visitScope(view.root);
-  for (const { name } of view.root.graph.output) {
-    const why = "what the model puts out keeps its shape";
-    freezeValue(view.root, name, { operator: "graph output", node: name, why });
+  const rootForm = (name: string) => forms.get(view.root)?.get(name);
+  const ends = possibleEnds(view, rootForm);
+  for (const { name, sizes } of ends.inputs) {
+    const axes = sizes.map((size) => (size > 1 ? labels.fresh(size) : null));
+    for (const axis of axes) if (axis) vectors.add(axis);
+    values.get(view.root)!.set(name, axes);
   }
+  visitScope(view.root);
+  const states = settleStates(ends, labels, recurrent, (name) => {
+    const [value, form] = [axedValue(view.root, name), rootForm(name)];
+    return value && form && { axes: value.axes, form };
+  });
   const structure = {
-    model,
-    view,
-    forms,
-    labels,
-    tensors,
-    contractions,
-    statistics,
-    vectors,
-    ranks,
-    axedValue,
-    opset,
-    readExternal,
-    sizeContext,
+    ...{ model, view, forms, labels, tensors, contractions, statistics, states, vectors, ranks },
+    ...{ axedValue, opset, readExternal, sizeContext },
   };
   return { structure, options };
 }

@@ -241,8 +241,8 @@ test.each<[string, Case, string]>([
   ["an old Softmax from channels on", { nodes: one("Softmax"), opset: 11 }, "uses every index of it"],
   ["LpNormalization of channels", { nodes: one("LpNormalization", [], { axis: 1 }) }, "uses every index of it"],
   [
-    "Pad of channels",
-    { nodes: one("Pad", ["p"]), initializers: [ints("p", [0, 1, 0, 0, 0, 0, 0, 0])], to: 17 },
+    "Pad that mirrors channels",
+    { nodes: one("Pad", ["p"], { mode: "reflect" }), initializers: [ints("p", [0, 1, 0, 0, 0, 0, 0, 0])], to: 17 },
     "uses every index of it",
   ],
   [
