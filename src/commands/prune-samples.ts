@@ -1,11 +1,12 @@
 import type { Host, Options } from "../cli.js";
-import type { DeclaredInput } from "../data/batch.js";
+import type { Batch, DeclaredInput } from "../data/batch.js";
 import type { LabelledSamples } from "../data/labels.js";
 import { describeOutputs, floatShapes, type ModelOutput } from "../distill/outputs.js";
 import { openSession, type Session } from "../engine/session.js";
 import { UserError } from "../errors.js";
 import type { Metric } from "../evaluate/metric.js";
 import { encodeModel, type ModelProto, type ReadExternal } from "../formats/onnx.js";
+import { graphsIn } from "../graph/node.js";
 import type { PruneData } from "../render/prune-result.js";
 import { sampleSettings } from "./sample-options.js";
 import { readSamples } from "./samples.js";
@@ -71,6 +72,14 @@ export async function openPruneSamples(
   });
   const looks: LabelledSamples = { ...made, labels: undefined };
   return { data: null, ...parts(looks, looks, undefined) };
+}
+
+/** The first of the looks; of a model with branches several, which may take others than it. */
+export async function firstSamples({ looks }: PruneSamples, { graph }: ModelProto): Promise<readonly Batch[]> {
+  const count = graph!.node.some((node) => graphsIn(node).length > 0) ? Math.min(looks.count, mostJudges) : 1;
+  const samples: Batch[] = [];
+  for (let at = 0; at < count; at++) samples.push(await looks.read(at));
+  return samples;
 }
 
 /** What a changed model loses on the looks, by its outputs alone. */

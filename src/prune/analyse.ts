@@ -17,8 +17,8 @@ export async function analyseModel(
   model: ModelProto,
   feeds: Batch,
   readExternal: ReadExternal,
-  rows: Rows = usualRows,
   others: readonly Batch[] = [],
+  rows: Rows = usualRows,
 ): Promise<Structure> {
   const view = viewModel(model);
   const taking = await feedsForBranches(model, view, [feeds, ...others], readExternal);
