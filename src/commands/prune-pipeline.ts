@@ -77,7 +77,8 @@ export async function pruneModel(host: Host, options: Options, place: Place): Pr
   const { readExternal } = scratch;
   const settings = pruneSettings(options, options["data"] !== undefined);
   const whole = await fileOf(source);
-  const samples = await openPruneSamples(host, options, source.model, declaredInputs(source.model), original);
+  const inputs = declaredInputs(source.model);
+  const samples = await openPruneSamples(host, options, source.model, inputs, original, readExternal);
   const seen = await firstSamples(samples, source.model);
   const [sample] = seen as [Batch];
   const scale: Scale = { samples, original, options, verifies: options["verify"] !== false };

@@ -145,6 +145,11 @@ function decisionOf(view: ModelView, scope: Scope, node: NodeProto, readExternal
       }
       const maker = at.graph.node.find(({ output }) => output.includes(name));
       if (!maker) continue;
+      const held = maker.opType === "Constant" ? maker.attribute.find((one) => one.name === "value")?.t : undefined;
+      if (held) {
+        constants.set(name, readTensor(held, readExternal));
+        return true;
+      }
       if (cone.has(maker)) return true;
       if (graphsIn(maker).length > 0 || cone.size >= mostNodes) return false;
       const own = at;
