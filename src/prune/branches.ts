@@ -14,6 +14,7 @@ import { graphsIn, isStandard } from "../graph/node.js";
 import type { ModelView, Scope } from "../graph/scope.js";
 import { isNumericDType, numbersOf, tensorOfNumbers } from "../tensor/numbers.js";
 import { elementCount, type Tensor } from "../tensor/tensor.js";
+import { producers } from "./computed-sizes.js";
 import { runConstants } from "./infer.js";
 
 /** An If that decides by one or a few numbers that the model is given. */
@@ -143,7 +144,7 @@ function decisionOf(view: ModelView, scope: Scope, node: NodeProto, readExternal
         constants.set(name, readTensor(stored, readExternal));
         return true;
       }
-      const maker = at.graph.node.find(({ output }) => output.includes(name));
+      const maker = producers(at).get(name);
       if (!maker) continue;
       const held = maker.opType === "Constant" ? maker.attribute.find((one) => one.name === "value")?.t : undefined;
       if (held) {
