@@ -2,6 +2,7 @@ import type { Host } from "../cli.js";
 import type { Batch } from "../data/batch.js";
 import { type TensorProto, tensorInfo } from "../formats/onnx.js";
 import { floatTypes } from "../formats/onnx-types.js";
+import type { Scope } from "../graph/scope.js";
 import type { Cost } from "../prune/costs.js";
 import type { ChannelGroup, FrozenAxis } from "../prune/groups.js";
 import type { Axis } from "../prune/labels.js";
@@ -104,6 +105,17 @@ function stateNotes({ subject: { structure }, planned: { selection } }: PrunedMo
   });
 }
 
+/** Branches with weights that nothing of what the model was looked at and checked with takes. */
+function branchNotes({ subject: { structure } }: PrunedModel): readonly string[] {
+  const weighty = new Set(structure.contractions.map(({ node }) => node));
+  const holds = (scope: Scope): boolean =>
+    scope.graph.node.some((node) => weighty.has(node)) || scope.children.some(holds);
+  const names = structure.untaken.filter(holds).map(({ path }) => path.replace(/^main\//, ""));
+  if (names.length === 0) return [];
+  const listed = [...names.slice(0, 3), ...(names.length > 3 ? [`${names.length - 3} more`] : [])].join(", ");
+  return [`never run, so that what became of them was not checked: ${listed}`];
+}
+
 /** All that a round of pruning went by. */
 export interface PrunedModel {
   readonly subject: Subject;
@@ -170,7 +182,7 @@ export function describePruned(
     frozen: describeFrozen(structure, groups.frozen),
     layers: dropped?.layers ?? [],
     sparsity,
-    notes: [...notes, ...first.planned.notes, ...parts.notes, ...stateNotes(latest)],
+    notes: [...notes, ...first.planned.notes, ...parts.notes, ...stateNotes(latest), ...branchNotes(latest)],
     warnings: [...warnings],
   };
 }

@@ -1,5 +1,6 @@
 import { basename } from "node:path";
 import type { Host, Options } from "../cli.js";
+import type { Batch } from "../data/batch.js";
 import type { Session } from "../engine/session.js";
 import type { ModelProto } from "../formats/onnx.js";
 import { declaredInputs } from "../graph/declared-inputs.js";
@@ -27,7 +28,7 @@ import { pruneSettings } from "./prune-options.js";
 import { type Planned, planPruning } from "./prune-plan.js";
 import { type QuantizedStage, quantizePruned } from "./prune-quantize.js";
 import { openRecoverer } from "./prune-recover.js";
-import { openPruneSamples } from "./prune-samples.js";
+import { firstSamples, openPruneSamples } from "./prune-samples.js";
 import { originalStage, type Scale, type Weighed, weigh } from "./prune-stages.js";
 import { openSubject } from "./prune-subject.js";
 import type { Scratch } from "./scratch.js";
@@ -76,8 +77,10 @@ export async function pruneModel(host: Host, options: Options, place: Place): Pr
   const { readExternal } = scratch;
   const settings = pruneSettings(options, options["data"] !== undefined);
   const whole = await fileOf(source);
-  const samples = await openPruneSamples(host, options, source.model, declaredInputs(source.model), original);
-  const sample = await samples.looks.read(0);
+  const inputs = declaredInputs(source.model);
+  const samples = await openPruneSamples(host, options, source.model, inputs, original, readExternal);
+  const seen = await firstSamples(samples, source.model);
+  const [sample] = seen as [Batch];
   const scale: Scale = { samples, original, options, verifies: options["verify"] !== false };
   const quantizes = options["int8"] === true || options["int4"] === true;
   let recovers = options["distill"] === true;
@@ -91,7 +94,7 @@ export async function pruneModel(host: Host, options: Options, place: Place): Pr
     dropLayers(options, { ...source, readExternal }, samples, update),
   );
   const before = dropped
-    ? (await openSubject({ path: source.path, model: dropped.whole, readExternal }, options, sample)).costs.whole
+    ? (await openSubject({ path: source.path, model: dropped.whole, readExternal }, options, seen)).costs.whole
     : undefined;
   const common = { settings, samples, sample, dropped, before, whole };
   const store = source.bytes > largeBytes ? scratch.put : undefined;
@@ -108,7 +111,7 @@ export async function pruneModel(host: Host, options: Options, place: Place): Pr
   let current: { readonly name: string; readonly files: readonly string[] } = { name: "", files: [] };
   for (const [round, ratio] of ratiosOf(settings).entries()) {
     const startedMs = performance.now();
-    const subject = await openSubject({ path: source.path, model, readExternal }, options, sample);
+    const subject = await openSubject({ path: source.path, model, readExternal }, options, seen);
     const planned = await planPruning(host, options, subject, { ...settings, ratio }, samples, original);
     const latest = { subject, planned };
     if (recovers && isUntouched(options, planned) && !dropped) {
@@ -128,8 +131,8 @@ export async function pruneModel(host: Host, options: Options, place: Place): Pr
     notes.push(...made.notes);
     sparsity = made.sparsity;
     if (scale.verifies && source.bytes <= largestExact) {
-      const { removed } = planned.selection;
-      exactness = await exactnessOf(subject.structure, removed, made.sliced, readExternal, sample);
+      const { structure } = subject;
+      exactness = await exactnessOf(structure, planned.selection.removed, made.sliced, readExternal, structure.feeds);
     }
     const name = nameOf(round, "pruned");
     const dataName = place.dataName === null ? null : `${name}.data`;

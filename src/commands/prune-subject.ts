@@ -24,11 +24,14 @@ export interface Subject {
   readonly notes: readonly string[];
 }
 
-/** Makes a model ready: changes `source.model`. The shapes of one sample decide what is counted. */
+/**
+ * Makes a model ready: changes `source.model`. The shapes of the first sample decide what is counted; others are for
+ * branches that it does not take.
+ */
 export async function openSubject(
   { path, model, readExternal }: Pick<ModelFile, "path" | "model" | "readExternal">,
   options: Options,
-  sample: Batch,
+  samples: readonly Batch[],
 ): Promise<Subject> {
   checkGraphs(model, path);
   refuseQuantized(path, model, "prune the float model that it was made of, and quantize that with --int8");
@@ -39,7 +42,8 @@ export async function openSubject(
   });
   raiseOpset(model, path, 13, readExternal);
   const { fused, model: whole } = withFused(model, path, readExternal);
-  const structure = await analyseModel(whole, sample, readExternal);
+  const [first, ...others] = samples as [Batch, ...Batch[]];
+  const structure = await analyseModel(whole, first, readExternal, others);
   const notes = passes.map(({ words }) => words);
   if (fused > 0) notes.push(`${formatNumberOf(fused, "hand-written normalisation")} became one node each`);
   return { structure, groups: groupChannels(structure), costs: createCostModel(structure), notes };

@@ -3,6 +3,7 @@ import type { FreshName } from "../graph/names.js";
 import { graphsIn, isStandard, makeNode } from "../graph/node.js";
 import type { ModelView, Scope } from "../graph/scope.js";
 import { isNumericDType, tensorOfNumbers } from "../tensor/numbers.js";
+import { producers } from "./computed-sizes.js";
 import type { Axis, Labels } from "./labels.js";
 import type { ValueForm } from "./shapes.js";
 
@@ -49,11 +50,17 @@ export function possibleEnds(view: ModelView, formOf: (name: string) => ValueFor
       for (const name of [input[5], opType === "LSTM" ? input[6] : undefined]) if (name) look(scope, name);
     }
   }
+  const known = new Map<string, boolean>();
   const isLast = (scope: Scope, name: string): boolean => {
     const made = makerOf(scope, name);
     if (!made?.node) return false;
-    if (isRecurrent(made.node)) return made.node.output.indexOf(name) > 0;
-    if (graphsIn(made.node).length === 0 && !(isStandard(made.node) && movers.has(made.node.opType))) return false;
+    const key = `${made.scope.path} ${name}`;
+    if (!known.has(key)) known.set(key, comesLast(made, made.node));
+    return known.get(key)!;
+  };
+  const comesLast = (made: Made, node: NodeProto): boolean => {
+    if (isRecurrent(node)) return node.output.indexOf(made.name) > 0;
+    if (graphsIn(node).length === 0 && !(isStandard(node) && movers.has(node.opType))) return false;
     return sourcesOf(made).some(([own, source]) => isLast(own, source));
   };
   const { graph } = view.root;
@@ -82,7 +89,7 @@ function makerOf(from: Scope, name: string): Made | undefined {
   for (let scope: Scope | null = from; scope; scope = scope.parent) {
     if (scope.initializers.has(name)) return undefined;
     if (scope.inputs.has(name)) return { scope, name, node: undefined };
-    const node = scope.graph.node.find(({ output }) => output.includes(name));
+    const node = producers(scope).get(name);
     if (node) return { scope, name, node };
   }
   return undefined;

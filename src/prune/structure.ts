@@ -1,3 +1,4 @@
+import type { Batch } from "../data/batch.js";
 import type { ModelProto, NodeProto, ReadExternal, TensorProto } from "../formats/onnx.js";
 import { tensorInfo } from "../formats/onnx.js";
 import { graphsIn, isStandard } from "../graph/node.js";
@@ -7,7 +8,7 @@ import { endsInSizes, type SizeContext, sizeSources } from "./computed-sizes.js"
 import { type Axis, createLabels, type Freeze, type Labels } from "./labels.js";
 import { followInside, followNested, nestedOperators } from "./nested.js";
 import { type AxedValue, type Contraction, type NodeAt, NotFollowed, type Rows, type StatisticsAxis } from "./row.js";
-import { type Forms, inputsAreFixed } from "./shapes.js";
+import { type Forms, formSeen, inputsAreFixed } from "./shapes.js";
 import { possibleEnds, type StateEnd, settleStates } from "./states.js";
 import { canSlice, smallConstant } from "./stored-tensors.js";
 import { unknownShape } from "./unknown-shapes.js";
@@ -17,6 +18,10 @@ export interface Structure {
   readonly model: ModelProto;
   readonly view: ModelView;
   readonly forms: Forms;
+  /** Inputs that it was found for: those that were given, then some for branches which they do not take. */
+  readonly feeds: readonly Batch[];
+  /** Branches that none of them takes. */
+  readonly untaken: readonly Scope[];
   readonly labels: Labels;
   /** The axes of every stored tensor that some node reads. */
   readonly tensors: ReadonlyMap<TensorProto, readonly Axis[]>;
@@ -40,7 +45,7 @@ export interface Structure {
 export type Readings = ReadonlyMap<string, number>;
 
 interface Found {
-  readonly structure: Structure;
+  readonly structure: Omit<Structure, "feeds" | "untaken">;
   /** Signatures that were asked for, and how many ways each has. */
   readonly options: ReadonlyMap<string, number>;
 }
@@ -102,10 +107,14 @@ export function followAxes(
       }
       return { name, shape, axes: tensors.get(tensor)!, tensor: isInput ? undefined : tensor };
     }
-    const form = forms.get(owner)?.get(name);
+    const form = formSeen(forms, scope, name);
     if (!form) return undefined;
-    const axes = values.get(owner)!.get(name) ?? form.shape.map(() => null);
-    return { name, shape: form.shape, axes, tensor: undefined };
+    const own = values.get(owner)!.get(name);
+    const fits = own?.length === form.shape.length && own.every((axis, at) => !axis || axis.length === form.shape[at]);
+    // as a branch sees it that is taken for other inputs
+    const why = "is not as long for all branches that read it";
+    if (!fits) for (const axis of own ?? []) labels.freeze(axis, { operator: "If", node: name, why });
+    return { name, shape: form.shape, axes: fits ? own : form.shape.map(() => null), tensor: undefined };
   };
 
   const stretched = new Set<Axis>();
@@ -113,13 +122,7 @@ export function followAxes(
   const sizeContext: SizeContext = {
     view,
     axedValue,
-    form(scope, name) {
-      for (let at: Scope | null = scope; at; at = at.parent) {
-        const form = forms.get(at)?.get(name);
-        if (form) return form;
-      }
-      return undefined;
-    },
+    form: (scope, name) => formSeen(forms, scope, name),
     constant: (scope, name) => smallConstant(view, scope, name, readExternal),
     fixed: (axis) => unchanging || (axis !== null && !stretched.has(axis)),
   };
@@ -168,7 +171,7 @@ export function followAxes(
     const cause = (why: string): Freeze => ({ operator: operatorOf(node), node: nodeName(node), why });
     const graphs = graphsIn(node);
     const inside = followInside(scope, graphs, {
-      formOf: (child, name) => forms.get(child)?.get(name),
+      formOf: (child, name) => formSeen(forms, child, name),
       give: (child, name, axes) => void values.get(child)!.set(name, axes),
       visit: (child) => visitScope(child),
       value: axedValue,
