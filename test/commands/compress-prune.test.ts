@@ -250,6 +250,22 @@ describe("compress --prune", () => {
     expect(left()).toEqual([]);
   });
 
+  test("what the steps of widths come to is told where it is not what was asked for", async () => {
+    write("sixteen.onnx", encodeModel(classifier(16, 1, 9)));
+    const asked = ["--prune", "0.3", "sixteen.onnx", "-o", "half.onnx", "--no-verify", "--json"];
+    const { warnings, channels } = resultOf((await run(...asked)).stdout);
+    expect(channels).toEqual({ before: 16, after: 8 });
+    expect(warnings).toContainEqual(
+      expect.stringMatching(
+        /^asked for 30\.0 % of the parameters, [45]\d\.\d % went: no widths in steps of --round come nearer; with --round 1 it would be (29|3[01])\.\d %$/,
+      ),
+    );
+    const fine = resultOf((await run(...asked, "--round", "1")).stdout);
+    expect(fine.warnings.join()).not.toContain("asked for");
+    const plan = await run(...asked.filter((option) => option !== "-o" && option !== "half.onnx"), "--dry-run");
+    expect((JSON.parse(plan.stdout) as PrunePlanResult).warnings.join()).toContain("asked for 30.0 %");
+  });
+
   test("rounds of pruning and recovery end where one round does", async () => {
     const { code, stdout } = await run(
       ...["--prune", "0.5", "--prune-rounds", "2", "mlp.onnx", "--distill", "--data", "rows.npz", "--rows"],
