@@ -4,7 +4,6 @@ import type { Batch } from "../data/batch.js";
 import type { Session } from "../engine/session.js";
 import type { ModelProto } from "../formats/onnx.js";
 import { declaredInputs } from "../graph/declared-inputs.js";
-import type { Selection } from "../prune/settings.js";
 import type {
   PrunePlanResult,
   PruneResult,
@@ -14,7 +13,6 @@ import type {
   Sparsity,
   Stage,
 } from "../render/prune-result.js";
-import { formatPercent } from "../render/quantities.js";
 import type { DistillResult } from "../render/training-result.js";
 import { describeFile } from "./compress-describe.js";
 import type { Staging } from "./files.js";
@@ -31,6 +29,7 @@ import { openRecoverer } from "./prune-recover.js";
 import { firstSamples, openPruneSamples } from "./prune-samples.js";
 import { originalStage, type Scale, type Weighed, weigh } from "./prune-stages.js";
 import { openSubject } from "./prune-subject.js";
+import { advice, apartWords, idleWords, unmatchedNames } from "./prune-warnings.js";
 import type { Scratch } from "./scratch.js";
 import { fileOf } from "./training-describe.js";
 import { modelBytes, writeModelFile } from "./write-model.js";
@@ -120,6 +119,7 @@ export async function pruneModel(host: Host, options: Options, place: Place): Pr
     }
     if (planned.curves.length > 0) damage = (await samples.lookGauge()).measure.name;
     if (round === 0) warnings.push(...unmatchedNames(settings, planned.selection), ...idleWords(planned.idle));
+    warnings.push(...apartWords(planned.apart, settings.steps));
     rounds.push(latest);
     const made = await applyPlan(host, options, subject, planned, samples, { store, isLast: round === last });
     const shared = { ...common, first: rounds[0]!, latest, sparsity: made.sparsity, damage };
@@ -226,35 +226,6 @@ function ratiosOf({ ratio, steps }: PruneSettings): readonly number[] {
   if (steps === 1) return [ratio];
   // each round takes the same share of what is left
   return Array.from({ length: steps }, () => 1 - (1 - ratio) ** (1 / steps));
-}
-
-/** Losses from which on outputs are not what they were. */
-const muchLost = 0.05;
-
-/** What would make the result better. */
-function advice(hasData: boolean, recovers: boolean, { drop }: Weighed): readonly string[] {
-  if (!hasData) return ["channels were chosen by their weights alone; samples in --data choose far better"];
-  if (recovers || drop === null || drop.value < muchLost) return [];
-  return [
-    `the outputs are not what they were (${drop.name}: ${formatPercent(drop.value)}); --distill brings accuracy back`,
-  ];
-}
-
-/** Groups that samples say nothing of. */
-function idleWords(names: readonly string[]): readonly string[] {
-  if (names.length === 0) return [];
-  const listed = [...names.slice(0, 3), ...(names.length > 3 ? [`${names.length - 3} more`] : [])].join(", ");
-  return [
-    `no sample of --data changes without ${listed}, so they stay whole: give samples that need them, or --spread uniform`,
-  ];
-}
-
-/** Names that the user gave and nothing has. */
-function unmatchedNames(settings: PruneSettings, { unmatched }: Selection): readonly string[] {
-  return unmatched.map(({ of, at }) => {
-    const given = of === "limits" ? `--limit ${settings.limits[at]!.pattern}=...` : `--${of} ${settings[of][at]}`;
-    return `without effect: ${given}: no group of channels has a tensor or node of such a name`;
-  });
 }
 
 function recoveryOf(results: readonly DistillResult[]): Recovery | null {

@@ -25,10 +25,24 @@ export interface Planned {
   /** Names of groups that samples say nothing of. */
   readonly idle: readonly string[];
   readonly latency: LatencySearch | null;
+  /** What goes and what was asked for lie apart; null where they do not. */
+  readonly apart: Apart | null;
   /** What samples showed of the values that sums run over; undefined without samples. */
   readonly moments: Moments | undefined;
   readonly notes: readonly string[];
 }
+
+/** Shares of what `by` counts. */
+export interface Apart {
+  readonly by: Measure;
+  readonly asked: number;
+  readonly gone: number;
+  /** What would go with any width, where that is nearer. */
+  readonly finer: number | null;
+}
+
+/** Shares further apart than this are told of. */
+const farApart = 0.02;
 
 /** Operations that measuring the damage of single groups may take: minutes. A limit in time would give other plans. */
 const mostOperations = 6e12;
@@ -46,7 +60,7 @@ export async function planPruning(
   original: () => Promise<Session>,
 ): Promise<Planned> {
   const { structure, groups, costs } = subject;
-  const unpruned = { curves: [], idle: [], moments: undefined, notes: [] };
+  const unpruned = { curves: [], idle: [], moments: undefined, notes: [], apart: null };
   if (settings.ratio === 0) {
     return { ...unpruned, selection: nothingOf(subject, "nothing was asked for"), latency: null };
   }
@@ -63,10 +77,16 @@ export async function planPruning(
       : { curves: [], idle: new Set<number>() };
   const shown = curves.map((curve) => (idle.has(curve.group) ? { ...curve, points: [] } : curve));
   const names = groups.groups.flatMap(({ index, name }) => (idle.has(index) ? [name] : []));
-  const select = (by: Measure, ratio: number): Selection =>
-    selectChannels(structure, groups, costs, { by, ratio, spread: settings.spread, scores, curves: shown, limits });
+  const select = (by: Measure, ratio: number, within = limits): Selection => {
+    const { spread } = settings;
+    return selectChannels(structure, groups, costs, { by, ratio, spread, scores, curves: shown, limits: within });
+  };
+  const found = { curves, idle: names, moments, notes };
   if (settings.by !== "latency") {
-    return { selection: select(settings.by, settings.ratio), curves, idle: names, latency: null, moments, notes };
+    const { by, ratio } = settings;
+    const selection = select(by, ratio);
+    const apart = apartFrom(by, ratio, selection, limits.round, () => select(by, ratio, { ...limits, round: 1 }));
+    return { ...found, selection, latency: null, apart };
   }
   const { selection, trace } = await withProgress(host, "measuring time", "trials", (update) =>
     searchLatency({
@@ -80,7 +100,18 @@ export async function planPruning(
     }),
   );
   const latency = watch!.found(settings.ratio, selection, trace);
-  return { selection, curves, idle: names, latency, moments, notes };
+  return { ...found, selection, latency, apart: null };
+}
+
+/** How far what goes is from what was asked for, and whether other widths would do better. */
+function apartFrom(by: Measure, asked: number, selection: Selection, round: number, select: () => Selection) {
+  const key = by === "params" ? "parameters" : by;
+  const goneOf = ({ before, after }: Selection) => 1 - after[key] / before[key];
+  const gone = goneOf(selection);
+  if (Math.abs(gone - asked) <= farApart) return null;
+  const finer = round > 1 ? goneOf(select()) : gone;
+  const isNearer = Math.abs(finer - asked) < Math.abs(gone - asked) - farApart / 4;
+  return { by, asked, gone, finer: isNearer ? finer : null };
 }
 
 async function scoresOf(
