@@ -9,6 +9,9 @@ export interface Step {
   readonly key: number;
 }
 
+/** Less than this part of what is lacking is not worth taking to fill it: it would take many steps, each with its damage. */
+const worthwhile = 1 / 8;
+
 /** How many steps on both sides of the target are tried in place of each other. */
 const nearby = 16;
 
@@ -70,7 +73,7 @@ export function takeSteps(
 /** Puts a group on a level. */
 type Put = (group: number, level: number) => void;
 
-/** Takes what comes nearer to the target, in order. */
+/** Takes what comes clearly nearer to the target, in order. */
 function fill(steps: readonly Step[], put: Put, distance: () => number, tolerance: number): void {
   const blocked = new Set<number>();
   let best = distance();
@@ -79,7 +82,7 @@ function fill(steps: readonly Step[], put: Put, distance: () => number, toleranc
     if (blocked.has(group)) continue;
     put(group, level);
     const here = distance();
-    if (here < best) best = here;
+    if (here < (1 - worthwhile) * best) best = here;
     else {
       put(group, level - 1);
       blocked.add(group);
