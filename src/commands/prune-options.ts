@@ -47,7 +47,7 @@ export function pruneOptions(): Option[] {
     ]),
     new Option(
       "--spread <way>",
-      "over the groups: one ranking of all channels by what they save, the same share each, or by the damage measured on --data (default: sensitivity with --data, else uniform)",
+      "over the groups: one ranking of all channels, the same share each, or by the damage measured on --data (default: sensitivity with --data, else uniform)",
     ).choices(["global", "uniform", "sensitivity"]),
     new Option(
       "--round <n>",
