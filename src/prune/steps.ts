@@ -9,6 +9,12 @@ export interface Step {
   readonly key: number;
 }
 
+/** Less than this part of what is lacking is not worth taking to fill it: it would take many steps, each with its damage. */
+const worthwhile = 1 / 8;
+
+/** From this distance to the target on, all that comes nearer is taken. */
+const far = 0.02;
+
 /** How many steps on both sides of the target are tried in place of each other. */
 const nearby = 16;
 
@@ -52,8 +58,10 @@ export function takeSteps(
     else above = middle;
   }
   const start = goTo(below);
-  fill(steps.slice(below), put, distance, tolerance);
+  const on = steps.slice(below);
+  fill(on, reached, put, distance, tolerance, worthwhile);
   if (distance() > tolerance) exchange(steps, below, reached, put, distance);
+  if (distance() > far) fill(on, reached, put, distance, tolerance, 0);
   if (reached.some((level) => level > 0)) return { kind: "taken", levels: reached };
   const first = steps.filter(({ level }) => level === 1);
   return {
@@ -70,16 +78,23 @@ export function takeSteps(
 /** Puts a group on a level. */
 type Put = (group: number, level: number) => void;
 
-/** Takes what comes nearer to the target, in order. */
-function fill(steps: readonly Step[], put: Put, distance: () => number, tolerance: number): void {
+/** Takes what comes nearer to the target by more than a part of what is lacking, in order. */
+function fill(
+  steps: readonly Step[],
+  reached: readonly number[],
+  put: Put,
+  distance: () => number,
+  tolerance: number,
+  part: number,
+): void {
   const blocked = new Set<number>();
   let best = distance();
   for (const { group, level } of steps) {
     if (best <= tolerance) return;
-    if (blocked.has(group)) continue;
+    if (blocked.has(group) || reached[group] !== level - 1) continue;
     put(group, level);
     const here = distance();
-    if (here < best) best = here;
+    if (here < (1 - part) * best) best = here;
     else {
       put(group, level - 1);
       blocked.add(group);

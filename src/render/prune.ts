@@ -176,7 +176,7 @@ const measures: Readonly<Record<PruneSettings["by"], string>> = {
 };
 
 const spreads: Readonly<Record<PruneSettings["spread"], string>> = {
-  global: "the least important of all",
+  global: "the least important for what they save",
   uniform: "the same share of each group",
   sensitivity: "less where it was measured to harm",
 };

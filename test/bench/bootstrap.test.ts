@@ -1,5 +1,6 @@
 import { expect, test } from "@jest/globals";
 import { uniform } from "../../src/data/random.js";
+import { pairedDifference, verdictOf } from "./prune/paired.js";
 import { dropInterval } from "./quantize/bootstrap.js";
 import type { Counts } from "./quantize/harness.js";
 
@@ -35,4 +36,24 @@ test("equal models have an interval of nothing, an error rate falls to the other
   expect(ends(dropInterval(rate, rows, worse))).toEqual([25, 25]);
   expect(ends(dropInterval(accuracy, rows, worse))).toEqual([-25, -25]);
   expect(dropInterval(accuracy, rows.slice(0, 9), worse.slice(0, 9))).toBeUndefined();
+});
+
+test("two ways are compared picture by picture and seed by seed", () => {
+  const random = uniform(5);
+  const pictures = Array.from({ length: 2000 }, random);
+  // right where a picture is easy, with some luck of each seed; the same luck on both sides
+  const runs = (skill: number, seeds: readonly number[]) =>
+    seeds.map((seed) => {
+      const luck = uniform(seed);
+      return Uint8Array.from(pictures, (hard) => (hard < skill + 0.02 * luck() ? 1 : 0));
+    });
+  const seeds = [1, 2, 3];
+  const found = pairedDifference(runs(0.92, seeds), runs(0.9, seeds));
+  expect(verdictOf(found)).toBe("better");
+  // apart, the noise of 2,000 pictures alone would be twice as much
+  expect(found.high - found.low).toBeLessThan(1.8);
+  expect(found.low <= found.mean && found.mean <= found.high).toBe(true);
+  expect(verdictOf(pairedDifference(runs(0.9, seeds), runs(0.92, seeds)))).toBe("worse");
+  expect(verdictOf(pairedDifference(runs(0.9, seeds), runs(0.9, [4, 5, 6])))).toBe("equal");
+  expect(() => pairedDifference(runs(0.9, [1]), [])).toThrow("pairs of the same seeds");
 });

@@ -141,7 +141,7 @@ describe("on a terminal", () => {
   test("settings that were given are told, those that were not are not", () => {
     const words = text(pruneResult(), 400);
     expect(words).toContain(
-      "to go: 30 % of the operations of a run; importance l2 (mean over a channel), the least important of all; widths in multiples of 8; at least 8 left, at most 90 % of a group gone; head.* at most 50 %; whole: stem.*\n",
+      "to go: 30 % of the operations of a run; importance l2 (mean over a channel), the least important for what they save; widths in multiples of 8; at least 8 left, at most 90 % of a group gone; head.* at most 50 %; whole: stem.*\n",
     );
   });
 });

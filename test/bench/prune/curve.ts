@@ -59,7 +59,7 @@ export async function curve(settings: RecoverySettings, wanted: CurveSettings): 
           // chosen by data, pruning and recovery are one
           if ("data" in way && recovery !== "own") continue;
           const job: Job = { files, way, removed, recovery, seed, budgets, threads: settings.threads, judge };
-          const one = await series(job, settings.fresh);
+          const one = await series(job, settings);
           if (one) found.push(one);
         }
       }
@@ -80,13 +80,16 @@ interface Job {
 }
 
 /** What was found before, with what is still lacking; undefined where the peer is not there. */
-async function series(job: Job, fresh: boolean): Promise<CurveSeries | undefined> {
+async function series(
+  job: Job,
+  { fresh, asItIs }: Pick<RecoverySettings, "fresh" | "asItIs">,
+): Promise<CurveSeries | undefined> {
   const { way, removed, recovery, seed } = job;
   const name = `${way.id}-${removed}-${recovery}-${seed}`;
   const record = join(work, "curve", `${name}.json`);
   const before = !fresh && existsSync(record) ? (JSON.parse(readFileSync(record, "utf8")) as CurveSeries) : undefined;
   const lacking = job.budgets.filter((steps) => !before?.points.some((point) => point.steps === steps));
-  if (before && lacking.length === 0) return before;
+  if (asItIs || (before && lacking.length === 0)) return before;
   console.log(`  ${way.words}, ${100 * removed} % of FLOPs, recovery: ${recovery}, seed ${seed}`);
   const to = join(work, "curve", "models", name);
   mkdirSync(to, { recursive: true });
