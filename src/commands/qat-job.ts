@@ -30,6 +30,7 @@ import { absolute, stagingAt } from "./files.js";
 import { readModelFile } from "./model-files.js";
 import { lossOf } from "./qat-loss.js";
 import { normsOf, normWords, planNorms } from "./qat-norms.js";
+import { type NamedRun, namedFailure } from "./sample-failures.js";
 import { runCourse, timeSteps, type Work } from "./training-course.js";
 import {
   dataNameOf,
@@ -42,7 +43,6 @@ import {
   unmatchedFreezes,
   versionsOf,
 } from "./training-describe.js";
-import { type NamedRun, namedFailure } from "./training-failures.js";
 import type { Job, Link, Outcome } from "./training-job.js";
 import { isWorse, metricFor, noGain, openGauge, speedOf, warningsOf } from "./training-measure.js";
 import { frozenPatterns, identityOf, trainingSettings } from "./training-options.js";
