@@ -19,11 +19,26 @@ const model = cls.model() as string;
 let at = 0;
 for (const seed of [11, 12, 13, 14, 15]) {
   const { calibration } = (await cls.prepare(none, { count: 16, seed }))!;
-  for (const batch of calibration) writeFileSync(join(folder, "data", `${String(at++).padStart(4, "0")}.npy`), encodeNpy(batch.values().next().value!));
+  for (const batch of calibration)
+    writeFileSync(
+      join(folder, "data", `${String(at++).padStart(4, "0")}.npy`),
+      encodeNpy(batch.values().next().value!),
+    );
 }
 const out = join(folder, "out.onnx");
 const started = performance.now();
-const args = [model, "--data", join(folder, "data"), "--threads", "1", "--max-drop", "99%", "--speed-seconds", "0", "--json"];
+const args = [
+  model,
+  "--data",
+  join(folder, "data"),
+  "--threads",
+  "1",
+  "--max-drop",
+  "99%",
+  "--speed-seconds",
+  "0",
+  "--json",
+];
 const { stdout, stderr, code } = await runCommand(compressCommand, [...args, ...options, "-o", out], folder);
 if (code === 2) throw new Error(stderr);
 const seconds = (performance.now() - started) / 1000;
@@ -35,6 +50,16 @@ const accuracy = async (file: string) => {
   await session.close();
   return found;
 };
-const result = { options, samples: at, seconds, float: await accuracy(model), accuracy: await accuracy(out), notes: parsed.notes, training: parsed.training && { ...parsed.training, curve: undefined }, scores: parsed.scores, kept: parsed.kept };
+const result = {
+  options,
+  samples: at,
+  seconds,
+  float: await accuracy(model),
+  accuracy: await accuracy(out),
+  notes: parsed.notes,
+  training: parsed.training && { ...parsed.training, curve: undefined },
+  scores: parsed.scores,
+  kept: parsed.kept,
+};
 rmSync(folder, { recursive: true });
 console.log(JSON.stringify(result));
