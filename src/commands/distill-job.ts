@@ -15,6 +15,7 @@ import { prepareModel, writeBack } from "../train/prepare.js";
 import { openStudent, refuseQuantizedTeacher } from "./distill-student.js";
 import { absolute } from "./files.js";
 import { readModelFile } from "./model-files.js";
+import { type NamedRun, namedFailure } from "./sample-failures.js";
 import { openStore } from "./teacher-store.js";
 import { runCourse, timeSteps, type Work } from "./training-course.js";
 import {
@@ -29,7 +30,6 @@ import {
   unmatchedFreezes,
   versionsOf,
 } from "./training-describe.js";
-import { type NamedRun, namedFailure } from "./training-failures.js";
 import type { Job, Link, Outcome } from "./training-job.js";
 import { isWorse, metricFor, noGain, openGauge, slownessOf, speedOf, warningsOf } from "./training-measure.js";
 import { frozenPatterns, identityOf, trainingSettings } from "./training-options.js";

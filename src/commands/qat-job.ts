@@ -29,6 +29,8 @@ import { maxDropOf, settingsOf } from "./compress-settings.js";
 import { absolute, stagingAt } from "./files.js";
 import { readModelFile } from "./model-files.js";
 import { lossOf } from "./qat-loss.js";
+import { normsOf, normWords, planNorms } from "./qat-norms.js";
+import { type NamedRun, namedFailure } from "./sample-failures.js";
 import { runCourse, timeSteps, type Work } from "./training-course.js";
 import {
   dataNameOf,
@@ -41,7 +43,6 @@ import {
   unmatchedFreezes,
   versionsOf,
 } from "./training-describe.js";
-import { type NamedRun, namedFailure } from "./training-failures.js";
 import type { Job, Link, Outcome } from "./training-job.js";
 import { isWorse, metricFor, noGain, openGauge, speedOf, warningsOf } from "./training-measure.js";
 import { frozenPatterns, identityOf, trainingSettings } from "./training-options.js";
@@ -78,8 +79,11 @@ export async function qatJob(host: Host, job: Job, link: Link): Promise<Outcome>
     const first = await training.read(0);
     const outputs = describeOutputs(source.model, floatShapes(await original.run(first)), training.labels);
     const { loss, losses } = lossOf(options, outputs, training.labels);
+    const settings = trainingSettings(options, "qat", training.count);
+    const norms = planNorms(options, settings, original.inputs);
     const { passes } = normalise(source.model, readExternal, {
       constantInputs: options["freezeInputs"] ? "freeze" : "keep",
+      norms: norms.folded,
     });
     raiseOpset(source.model, job.model, 13, readExternal);
     const { tensors: halves } = toFloat32Inside(source.model, readExternal);
@@ -118,9 +122,10 @@ export async function qatJob(host: Host, job: Job, link: Link): Promise<Outcome>
       name: job.model,
       frozen: frozenPatterns(options),
       loss,
+      ...normsOf(norms, prepared.workshop.base, readExternal),
     });
-    const told = tellEarly(link, unmatchedFreezes(options, qat.model));
-    const settings = trainingSettings(options, "qat", training.count);
+    const ofNorms = normWords(norms, qat);
+    const told = tellEarly(link, [...unmatchedFreezes(options, qat.model), ...ofNorms.warnings]);
     let data: TrainingData = training;
     if (loss.labels > 0) {
       const classes = outputs.find(({ name }) => name === loss.labelled);
@@ -157,6 +162,7 @@ export async function qatJob(host: Host, job: Job, link: Link): Promise<Outcome>
           ? [`${halves} 16-bit tensors are float32 in training and in the file; inputs and outputs stay`]
           : []),
         ...qat.model.notes,
+        ...ofNorms.notes,
       ],
       activations: qat.twin.activations.length,
     };
@@ -169,6 +175,7 @@ export async function qatJob(host: Host, job: Job, link: Link): Promise<Outcome>
       gauge,
       settings,
       beforeStep: (step) => qat.beforeStep(step, settings.steps),
+      ...(qat.early ? { early: qat.early } : {}),
       run: {
         model: shared.model.sha256,
         bits: options["int4Convolutions"] ? "4, convolutions too" : String(shared.bits),

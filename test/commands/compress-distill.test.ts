@@ -294,6 +294,10 @@ describe("compress --distill", () => {
       expect(stderr).toMatch(`error: ${named}; correct the sample, or leave it out`);
       expect(code).toBe(2);
     }
+    const rounding = ["reader.onnx", "--int8", "--min-elements", "16", "--data", "ids.npz", "--rows", "-o", "n.onnx"];
+    const { code, stderr } = await runCommand(compressCommand, rounding, folder);
+    expect(stderr).toMatch(`error: ${named}; correct the sample, or leave it out`);
+    expect(code).toBe(2);
     rmSync(join(folder, "n.onnx.training"), { recursive: true, force: true });
   });
 

@@ -12,10 +12,9 @@ import { weightsOf } from "../weights.js";
 import { beside, kept, type Task } from "./task.js";
 
 const id = "ocr";
-const lines = 1600;
 
 /** A folder of unlabelled lines; undefined where they cannot be rendered. */
-export function linesFolder(): string | undefined {
+export function linesFolder(lines = 1600): string | undefined {
   const folder = beside(id, `training-lines-${lines}`);
   const done = join(folder, ".complete");
   if (existsSync(done)) return folder;
