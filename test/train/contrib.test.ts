@@ -277,6 +277,44 @@ const others: readonly Case[] = [
     fed: { q: [batch, length, 12], k: [batch, length, 6], v: [batch, length, 6], mask: [length, length] },
     attributes: { q_num_heads: 4, kv_num_heads: 2, is_causal: 1 },
   },
+  ...[0, 1].map(
+    (interleaved): Case => ({
+      title: `RotaryEmbedding of ONNX 23, interleaved ${interleaved}`,
+      opType: "RotaryEmbedding",
+      domain: "",
+      opset: 23,
+      inputs: ["x", "cos", "sin", "at"],
+      fed: { x, at: whole("int64", [batch, length], [0, 1, 2, 3, 4, 3, 4, 5, 6, 7]) },
+      held: [angles("cos", 2), angles("sin", 2)],
+      attributes: { interleaved, num_heads: 3 },
+    }),
+  ),
+  {
+    title: "RotaryEmbedding of ONNX 23, tables for each place, part of each head",
+    opType: "RotaryEmbedding",
+    domain: "",
+    opset: 23,
+    inputs: ["x", "cos", "sin"],
+    fed: { x: [batch, 3, length, 4], cos: [batch, length, 1], sin: [batch, length, 1] },
+    attributes: { rotary_embedding_dim: 2 },
+  },
+  { title: "Swish", opType: "Swish", domain: "", opset: 24, inputs: ["x"], fed: { x }, parameters: { alpha: 1.3 } },
+  {
+    title: "LRN",
+    opType: "LRN",
+    domain: "",
+    inputs: ["x"],
+    fed: { x: [2, 5, 3, 4] },
+    attributes: { size: 3 },
+    parameters: { alpha: 0.6, beta: 0.7, bias: 1.2 },
+  },
+  {
+    title: "MeanVarianceNormalization",
+    opType: "MeanVarianceNormalization",
+    domain: "",
+    inputs: ["x"],
+    fed: { x: [2, 3, 3, 4] },
+  },
   {
     title: "RMSNormalization",
     opType: "RMSNormalization",
@@ -365,7 +403,7 @@ function rankOf(name: string, { opType, domain, fed }: Case): string[] {
         ? 4
         : opType === "RotaryEmbedding"
           ? (fed["x"] as number[]).length
-          : opType === "FusedConv" || opType === "GroupNormalization"
+          : ["FusedConv", "GroupNormalization", "LRN", "MeanVarianceNormalization"].includes(opType)
             ? 4
             : opType === "FusedGemm"
               ? 2

@@ -182,13 +182,14 @@ const convTranspose: Decomposition = ({ node, b, inputs, outputs }) => {
 
 const averagePool: Decomposition = ({ node, b, inputs, outputs, refuse }) => {
   const x = inputs[0]!;
-  if (intAttribute(node, "count_include_pad", 0) !== 0) return refuse("it counts its pads");
+  if (intAttribute(node, "ceil_mode", 0) !== 0) return refuse("it rounds up");
   const [kernel, out] = [intsAttribute(node, "kernel_shape")!.map(Number), spatial(outputs[0]!)];
   const ones = (shape: readonly number[]) => b.filled(1, { dtype: x.dtype, shape });
   const sums = (of: Value) => {
     const how = { ...windowOf(node, kernel, spatial(x), out), group: of.shape[1]! };
     return convolved(b, of, ones([of.shape[1]!, 1, ...kernel]), out, how);
   };
+  if (intAttribute(node, "count_include_pad", 0) === 1) return [b.mul(sums(x), 1 / product(kernel))];
   return [b.div(sums(x), sums(ones([1, 1, ...spatial(x)])))];
 };
 

@@ -119,8 +119,21 @@ const rotaryEmbedding: Decomposition = ({ node, b, inputs, refuse }) => {
   return [flat ? fromHeads(b, result) : result];
 };
 
+/** RotaryEmbedding of ONNX 23: without positions the tables have rows for each place of each sequence. */
+const standardRotary: Decomposition = ({ node, b, inputs }) => {
+  const [x, cos, sin, positions] = inputs as readonly [Value, Value, Value, Value | undefined];
+  const flat = x.shape.length === 3;
+  const heads = flat ? toHeads(b, x, intAttribute(node, "num_heads", 1)) : x;
+  const length = heads.shape[2]!;
+  const rows = (table: Value) => b.reshape(table, [table.shape[0]!, 1, length, table.shape[2]!]);
+  const angles = positions ? atPositions(b, cos, sin, positions, length) : { cos: rows(cos), sin: rows(sin) };
+  const result = rotated(b, heads, angles, intAttribute(node, "interleaved", 0) === 1);
+  return [flat ? fromHeads(b, result) : result];
+};
+
 export const attentionDecompositions: DecompositionTable = {
   Attention: standardAttention,
+  RotaryEmbedding: standardRotary,
   "com.microsoft:Attention": projectedAttention,
   "com.microsoft:MultiHeadAttention": multiHeadAttention,
   "com.microsoft:GroupQueryAttention": groupQueryAttention,
