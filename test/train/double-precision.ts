@@ -2,7 +2,7 @@
 
 import { type ModelProto, makeTensor, type NodeProto, readTensor, type TensorProto } from "../../src/formats/onnx.js";
 import { onnxType, onnxTypeOf } from "../../src/formats/onnx-types.js";
-import { createBuilder, type GraphBuilder, type Value } from "../../src/graph/builder.js";
+import { axisOf, createBuilder, type GraphBuilder, type Value } from "../../src/graph/builder.js";
 import { copy } from "../../src/graph/clone.js";
 import { freshNames } from "../../src/graph/names.js";
 import { floatAttribute, intAttribute, intsAttribute, setAttribute, stringAttribute } from "../../src/graph/node.js";
@@ -182,13 +182,14 @@ const convTranspose: Decomposition = ({ node, b, inputs, outputs }) => {
 
 const averagePool: Decomposition = ({ node, b, inputs, outputs, refuse }) => {
   const x = inputs[0]!;
-  if (intAttribute(node, "count_include_pad", 0) !== 0) return refuse("it counts its pads");
+  if (intAttribute(node, "ceil_mode", 0) !== 0) return refuse("it rounds up");
   const [kernel, out] = [intsAttribute(node, "kernel_shape")!.map(Number), spatial(outputs[0]!)];
   const ones = (shape: readonly number[]) => b.filled(1, { dtype: x.dtype, shape });
   const sums = (of: Value) => {
     const how = { ...windowOf(node, kernel, spatial(x), out), group: of.shape[1]! };
     return convolved(b, of, ones([of.shape[1]!, 1, ...kernel]), out, how);
   };
+  if (intAttribute(node, "count_include_pad", 0) === 1) return [b.mul(sums(x), 1 / product(kernel))];
   return [b.div(sums(x), sums(ones([1, 1, ...spatial(x)])))];
 };
 
@@ -227,6 +228,44 @@ const hardSigmoid: Decomposition = ({ node, b, inputs }) => {
   return [b.binary("Min", b.binary("Max", line, 0), 1)];
 };
 
+/** erf x = 2 / sqrt(pi) e^-t x (1 + 2 t / 3 + (2 t)^2 / (3 5) + ...), t = x^2, as far as it is not 1. */
+function erf(b: GraphBuilder, x: Value): Value {
+  const inside = b.binary("Max", b.binary("Min", x, 6), -6);
+  const square = b.mul(inside, inside);
+  let sum: Value = b.filled(1, x);
+  for (let term = 130; term > 0; term--) sum = b.add(b.mul(b.mul(sum, square), 2 / (2 * term + 1)), 1);
+  return b.mul(b.mul(b.map("Exp", b.map("Neg", square)), b.mul(inside, sum)), 2 / Math.sqrt(Math.PI));
+}
+
+const gelu: Decomposition = ({ node, b, inputs: [x] }) => {
+  const cubic = () => b.mul(b.add(x!, b.mul(b.binary("Pow", x!, 3), 0.044715)), Math.sqrt(2 / Math.PI));
+  const isTanh = stringAttribute(node, "approximate", "none") === "tanh";
+  const share = isTanh ? b.map("Tanh", cubic()) : erf(b, b.mul(x!, Math.SQRT1_2));
+  return [b.mul(b.mul(x!, 0.5), b.add(share, 1))];
+};
+
+const layerNormalization: Decomposition = ({ node, b, inputs }) => {
+  const [x, scale, shift] = inputs as readonly [Value, Value, Value | undefined];
+  const first = axisOf(intAttribute(node, "axis", -1), x.shape.length);
+  const axes = x.shape.flatMap((_, at) => (at < first ? [] : [at]));
+  const mean = b.reduce("ReduceMean", x, axes);
+  const centred = b.sub(x, mean);
+  const variance = b.reduce("ReduceMean", b.mul(centred, centred), axes);
+  const inverse = b.map("Reciprocal", b.map("Sqrt", b.add(variance, floatAttribute(node, "epsilon", 1e-5))));
+  const scaled = b.mul(b.mul(centred, inverse), scale);
+  return [shift ? b.add(scaled, shift) : scaled, mean, inverse];
+};
+
+const instanceNormalization: Decomposition = ({ node, b, inputs }) => {
+  const [x, scale, shift] = inputs as readonly [Value, Value, Value];
+  const axes = spatial(x).map((_, at) => at + 2);
+  const centred = b.sub(x, b.reduce("ReduceMean", x, axes));
+  const variance = b.reduce("ReduceMean", b.mul(centred, centred), axes);
+  const spread = b.map("Sqrt", b.add(variance, floatAttribute(node, "epsilon", 1e-5)));
+  const byChannel = (value: Value) => b.reshape(value, [1, value.shape[0]!, ...axes.map(() => 1)]);
+  return [b.add(b.mul(b.div(centred, spread), byChannel(scale)), byChannel(shift))];
+};
+
 /** Operators without a float64 kernel. */
 const exact: DecompositionTable = {
   Conv: conv,
@@ -250,5 +289,11 @@ const exact: DecompositionTable = {
   LeakyRelu: ({ node, b, inputs: [x] }) => [
     b.add(b.binary("Max", x!, 0), b.mul(b.binary("Min", x!, 0), floatAttribute(node, "alpha", 0.01))),
   ],
+  PRelu: ({ b, inputs: [x, slope] }) => [b.add(b.binary("Max", x!, 0), b.mul(b.binary("Min", x!, 0), slope!))],
+  Erf: ({ b, inputs: [x] }) => [erf(b, x!)],
+  Gelu: gelu,
+  InstanceNormalization: instanceNormalization,
+  // its statistics are float32 otherwise
+  LayerNormalization: layerNormalization,
   "com.microsoft:FusedMatMul": fusedMatMul,
 };
