@@ -221,7 +221,7 @@ export async function speedOf(
 /** Seconds for a look at the speed of a student before it is trained. */
 const speedLook = 1;
 
-/** What is to be known before training of a student of lower rank, which is made by what it loses, not by its time. */
+/** What is to be known before training of a student of lower rank, of whose time its maker only has an estimate. */
 export async function slownessOf(
   teacher: string,
   { isNear, open }: Pick<Student, "isNear" | "open">,

@@ -2,7 +2,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
-import { uniform } from "../../../src/data/random.js";
 import { fashionFolder } from "./fetch.js";
 
 /** Pictures and their classes. */
@@ -65,30 +64,4 @@ export function mirrored({ count, images, labels }: Pictures): Pictures {
     turned[at - column + (side - 1 - column)] = images[at]!;
   }
   return { count, images: turned, labels };
-}
-
-/**
- * Each picture moved by up to 2 pixels along both axes (what comes in is background), every other one a mirror image, so
- * many times: sets one after the other, made when they are asked for.
- */
-export function varied({ count, images, labels }: Pictures, times: number, seed: number) {
-  const size = side * side;
-  return {
-    count: times * count,
-    label: (at: number): number => labels[at % count]!,
-    picture(at: number): Float32Array {
-      const next = uniform(seed + 7919 * at);
-      const [right, down, turns] = [Math.floor(5 * next()) - 2, Math.floor(5 * next()) - 2, next() < 0.5];
-      const from = (at % count) * size;
-      const moved = new Float32Array(size).fill(-1);
-      for (let row = Math.max(0, down); row < Math.min(side, side + down); row++) {
-        for (let column = Math.max(0, right); column < Math.min(side, side + right); column++) {
-          const source = column - right;
-          const there = from + (row - down) * side + (turns ? side - 1 - source : source);
-          moved[row * side + column] = images[there]!;
-        }
-      }
-      return moved;
-    },
-  };
 }

@@ -35,7 +35,7 @@ export const ocr: Task = {
     const data = linesFolder();
     if (!data) return undefined;
     const common = [ocrRecognition, "--distill", "--student-params", "70%", "--data", data];
-    const steps = settings.quick ? 2 : 150;
+    const steps = settings.quick ? 2 : 60;
     const measure = "CER";
     const of = weightsOf(ocrRecognition);
     const original = await ocrErrors(ocrRecognition);
