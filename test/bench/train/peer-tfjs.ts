@@ -21,6 +21,7 @@ interface T {
   relu(): T;
   softmax(): T;
   flatten(): T;
+  cast(dtype: "float32"): T;
   matMul(other: T, transposeA?: boolean, transposeB?: boolean): T;
   mean(axes: number[], keep?: boolean): T;
   reshape(shape: number[]): T;
@@ -40,7 +41,7 @@ interface Tf {
   ready(): Promise<void>;
   tensor(data: Float32Array | Int32Array, shape: number[], dtype: "float32" | "int32"): T;
   variable(value: T, trainable?: boolean): T;
-  oneHot(indices: T, depth: number, on?: number, off?: number, dtype?: "float32"): T;
+  oneHot(indices: T, depth: number): T;
   gather(x: T, indices: T): T;
   zerosLike(x: T): T;
   stack(parts: T[]): T;
@@ -144,7 +145,7 @@ function embedding(table: T, ids: T): T {
   const [words, width] = table.shape as [number, number];
   const looked = tf.customGrad<[T]>((table) => ({
     value: tf.gather(table, flat),
-    gradFunc: (dy) => [tf.oneHot(flat, words, 1, 0, "float32").matMul(dy, true)],
+    gradFunc: (dy) => [tf.oneHot(flat, words).cast("float32").matMul(dy, true)],
   }));
   return looked(table).reshape([...ids.shape, width]);
 }
