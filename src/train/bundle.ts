@@ -51,7 +51,7 @@ export async function compileBundle(
   parameters: readonly Parameter[],
   sample: Batch,
   optimizer: Optimizer,
-  settings: UpdateSettings & { readonly threads: number },
+  settings: UpdateSettings,
 ): Promise<CompiledBundle | undefined> {
   const bytes = [...sample.values()].reduce((sum, { data }) => sum + ((data as Float32Array).byteLength ?? 0), 0);
   if (step.weight !== undefined || bytes > mostBatchBytes) return undefined;
@@ -76,8 +76,8 @@ export async function compileBundle(
   const updating = withUpdate(flattened({ model: step.model, tensors }), settings);
   const seen = [...new Set([step.loss, updating.norm, ...step.terms.values()])];
   const loop = looped(updating, fed, seen);
+  // one thread: there is nothing here that would be worth waking another
   const session = await openSession(encodeModel(loop.model), {
-    threads: settings.threads,
     config: denormalsAsZero,
     memoryPattern: false,
     fixed: held,

@@ -140,8 +140,11 @@ export async function trainWith(binding: Binding, task: TrainingTask): Promise<T
   const runTogether = async () => {
     const before = optimizer.steps;
     const dues = [evaluateEvery, checkpointEvery].filter((every) => every > 0).map((every) => every - (before % every));
-    const drawn: Batch[] = [];
-    for (let left = Math.min(mostTogether, steps - before, ...dues); left > 0; left--) drawn.push(await batches.next());
+    const drawn = [await batches.next()];
+    // those that do not run together end one by one
+    if (!("runAll" in (await stepFor(drawn[0]!)))) return runStep(async () => drawn[0]!);
+    const most = Math.min(mostTogether, steps - before, ...dues);
+    while (drawn.length < most) drawn.push(await batches.next());
     while (drawn.length > 0) {
       const [first] = drawn;
       const step = await stepFor(first!);
@@ -155,6 +158,7 @@ export async function trainWith(binding: Binding, task: TrainingTask): Promise<T
       const done = optimizer.steps;
       const rates = together.map((_, at) => rateOf(done + at));
       const results = await step.runAll(together, rates);
+      idle = 0;
       for (const [at, result] of results.entries()) {
         const { gradientNorm } = result;
         if (!Number.isFinite(result.loss)) await refuseLoss(together[at]!, result.loss);

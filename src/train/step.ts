@@ -14,6 +14,7 @@ import type { Parameter, TrainingGraph } from "./graph.js";
 import { lowerNodes } from "./lower.js";
 import type { Objective } from "./objective.js";
 import { readsOf } from "./variation.js";
+import { productsIn, threadsFor } from "./work.js";
 
 /** What one batch gives. The arrays are the caller's. */
 interface StepResult {
@@ -47,6 +48,8 @@ export interface StepGraph {
   readonly gradients: ReadonlyMap<string, string>;
   readonly statistics: ReadonlyMap<string, string>;
   readonly unreached: readonly string[];
+  /** Products of two numbers that the forward part sums up. */
+  readonly products: number;
 }
 
 /**
@@ -124,6 +127,7 @@ export function writeStep(
     gradients: names(gradientsOut),
     statistics: names(statisticsOut),
     unreached: [...wrt.keys()].filter((name) => !found.get(wrt.get(name)!)),
+    products: productsIn(graph),
   };
 }
 
@@ -176,6 +180,7 @@ function freshNamesOf(graph: TrainingGraph): FreshName {
 }
 
 export interface StepSettings {
+  /** At most; small steps run in one. */
   readonly threads: number;
   /** Values of the graph that are wanted beside: statistics of the batch. */
   readonly statistics?: readonly string[];
@@ -211,8 +216,9 @@ export async function openStep(
   step: StepGraph,
   parameters: readonly Parameter[],
   sample: Batch,
-  threads: number,
+  mostThreads: number,
 ): Promise<CompiledStep> {
+  const threads = threadsFor(step.products, mostThreads);
   const all = new Map(parameters.map((one) => [one.name, one]));
   const fixed = new Map<string, Tensor>();
   const varying: (readonly [port: string, name: string])[] = [];

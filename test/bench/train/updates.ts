@@ -1,14 +1,15 @@
-// Where the update of weights is done: `npx tsx test/bench/train/updates.ts [model ...] [--threads 1|2] [--rounds n]
-// [--seconds n]`. The package's way (gradients fetched, AdamW by SIMD kernels) beside the same arithmetic in the graph of the
-// step (arrays returned, or written in place), over one flat vector of weights, and as a Loop of steps in one run. All in
-// one process, in turn, from the same weights; the losses of the first steps are compared before anything is timed. Batches
+// Where the update of weights is done: `npm run bench:updates -- [model ...] [--threads 1|2] [--rounds n] [--seconds n]`.
+// The usual way (gradients fetched, AdamW by SIMD kernels) beside the same arithmetic in the graph of the
+// step (arrays returned, or written in place), over one flat vector of weights, and as a Loop of steps in one run (what the
+// package does with few weights). All in one process, in turn, from the same weights; the losses of the first steps are compared before anything is timed. Batches
 // are joined from samples as training does it; with --ready they are there before, so that the step alone is timed.
 import { parseArgs } from "node:util";
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import type { Batch } from "../../../src/data/batch.js";
 import { distillationObjective } from "../../../src/distill/objective.js";
 import { encodeModel, type ModelProto } from "../../../src/formats/onnx.js";
-import { elementCount, type Tensor } from "../../../src/tensor/tensor.js";
+import type { Form } from "../../../src/graph/builder.js";
+import type { Tensor } from "../../../src/tensor/tensor.js";
 import { createBatches } from "../../../src/train/batches.js";
 import { blockSize } from "../../../src/train/block-size.js";
 import { denormalsAsZero, flushDenormals } from "../../../src/train/denormals.js";
@@ -16,8 +17,16 @@ import type { Parameter } from "../../../src/train/graph.js";
 import { createOptimizer } from "../../../src/train/optimizer.js";
 import { bindShapes, prepareModel } from "../../../src/train/prepare.js";
 import { compileStep, writeStep } from "../../../src/train/step.js";
+import {
+  flattened,
+  looped,
+  type State,
+  type TrainedGraph,
+  type UpdatingGraph,
+  updateNumbers,
+  withUpdate,
+} from "../../../src/train/update-graph.js";
 import { type TimedBatches, timedBatches } from "./batches.js";
-import { flattened, type GraphUpdate, looped, type Trained, trainedOf, withUpdate } from "./graph-updates.js";
 import { hardLoss } from "./learn.js";
 import { type Authored, mlp } from "./models/speed.js";
 import { perceptron, recurrent, tinyBatches } from "./models/tiny.js";
@@ -35,13 +44,15 @@ const { values: options, positionals } = parseArgs({
 const threads = Number(options.threads);
 /** Steps of one run of a Loop, and batches that there are. */
 const turns = 25;
-const adamw = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
-const settings = { weightDecay: 0.01, clipNorm: 1, rate: 1e-3 };
+const optimizer = { kind: "adamw", beta1: 0.9, beta2: 0.999, epsilon: 1e-8 } as const;
+const settings = { optimizer, weightDecay: 0.01, clipNorm: 1, ema: 0, accumulate: 1 };
+const rate = 1e-3;
 
 const tasks: Readonly<Record<string, () => readonly [Authored, TimedBatches]>> = {
   "logistic 20-3, batch 32": () => [perceptron([20, 3], 1), tinyBatches(turns, 32, [20], 3)],
   "MLP 16-32-4, batch 16": () => [perceptron([16, 32, 4], 1), tinyBatches(turns, 16, [16], 4)],
   "MLP 32-64-64-64-8, batch 32": () => [perceptron([32, 64, 64, 64, 8], 1), tinyBatches(turns, 32, [32], 8)],
+  "MLP 64-192-96-10, batch 32": () => [perceptron([64, 192, 96, 10], 1), tinyBatches(turns, 32, [64], 10)],
   "GRU 8-16-4, length 10, batch 16": () => [recurrent(10, 8, 16, 4, 1), tinyBatches(turns, 16, [10, 8], 4)],
   "MLP 784-256-10, batch 64": () => [mlp(1), repeated(timedBatches("mlp"))],
 };
@@ -88,30 +99,27 @@ interface Way {
   close(): Promise<void>;
 }
 
-/** What the graph is told of a step, from 1. */
-function numbersAt(step: number): readonly [number, number, number] {
-  const { rate, weightDecay } = settings;
-  return [rate / (1 - adamw.beta1 ** step), 1 / Math.sqrt(1 - adamw.beta2 ** step), 1 - rate * weightDecay];
-}
-
 const copied = (parameters: readonly Parameter[]) => parameters.map((one) => ({ ...one, data: one.data.slice() }));
 const joined = (arrays: readonly Float32Array[]) => Float32Array.from(arrays.flatMap((one) => [...one]));
 
-function optimizerOf(parameters: readonly Parameter[]) {
-  return createOptimizer(parameters, {
-    optimizer: { kind: "adamw", ...adamw },
-    weightDecay: settings.weightDecay,
-    clipNorm: settings.clipNorm,
-    ema: 0,
-    accumulate: 1,
-  });
+/** A step, what its batches feed by port, and its loss. */
+interface Step extends TrainedGraph {
+  readonly fed: ReadonlyMap<string, string>;
+  readonly loss: string;
 }
 
 /** Gradients fetched, tensors made once, the package's optimizer: what its own way could save at most. */
-async function fetching(name: string, step: Trained): Promise<Way> {
+async function fetching(name: string, step: Step): Promise<Way> {
   const session = await open(step.model);
-  const parameters = copied(step.tensors.map(({ parameter }) => parameter));
-  const optimizer = optimizerOf(parameters);
+  const parameters = step.tensors.map(
+    ({ port, shape, decays, members }): Parameter => ({
+      name: port,
+      kind: decays ? "weight" : "bias",
+      shape,
+      data: joined(members.map(({ data }) => data)),
+    }),
+  );
+  const optimizer = createOptimizer(parameters, settings);
   const fixed = Object.fromEntries(
     step.tensors.map(({ port }, at) => [port, toOrt({ dtype: "float32", ...parameters[at]! })]),
   );
@@ -129,7 +137,7 @@ async function fetching(name: string, step: Trained): Promise<Way> {
           gradients.set(parameters[at]!.name, results[gradient]!.data as Float32Array);
         }
         optimizer.add(gradients, 1);
-        optimizer.update(settings.rate);
+        optimizer.update(rate);
         losses.push((results[step.loss]!.data as Float32Array)[0]!);
       }
       return losses;
@@ -140,12 +148,12 @@ async function fetching(name: string, step: Trained): Promise<Way> {
 }
 
 /** The update in the graph, a run for each step; `alias` writes where it reads. */
-async function updating(name: string, step: Trained, alias: boolean): Promise<Way> {
-  const update = withUpdate(step, { ...adamw, clipNorm: settings.clipNorm });
+async function updating(name: string, step: Step, alias: boolean): Promise<Way> {
+  const update = withUpdate(step, settings);
   const session = await open(update.model);
   const feed = startOf(update);
-  const wanted = [update.loss, update.norm, ...update.states.map(({ out }) => out)];
-  const places: Record<string, OrtTensor | null> = { [update.loss]: null, [update.norm]: null };
+  const wanted = [step.loss, update.norm, ...update.states.map(({ out }) => out)];
+  const places: Record<string, OrtTensor | null> = { [step.loss]: null, [update.norm]: null };
   if (alias) for (const { into, out } of update.states) places[out] = feed[into]!;
   let done = 0;
   return {
@@ -155,10 +163,10 @@ async function updating(name: string, step: Trained, alias: boolean): Promise<Wa
       for (const batch of batches) {
         for (const [port, from] of step.fed) feed[port] = toOrt(batch.get(from)!);
         done += 1;
-        feed[update.numbers] = new OrtTensor("float32", Float32Array.from(numbersAt(done)), [3]);
+        feed[update.numbers] = new OrtTensor("float32", Float32Array.from(updateNumbers(settings, rate, done)), [3]);
         const results = await (alias ? session.run(feed, places) : session.run(feed, wanted));
         if (!alias) for (const { into, out } of update.states) feed[into] = results[out] as OrtTensor;
-        losses.push((results[update.loss]!.data as Float32Array)[0]!);
+        losses.push((results[step.loss]!.data as Float32Array)[0]!);
       }
       return losses;
     },
@@ -168,12 +176,14 @@ async function updating(name: string, step: Trained, alias: boolean): Promise<Wa
 }
 
 /** All batches in one run. */
-async function looping(name: string, step: Trained): Promise<Way> {
-  const update = looped(withUpdate(step, { ...adamw, clipNorm: settings.clipNorm }), step.fed.keys(), turns);
-  const session = await open(update.model);
-  const feed = startOf(update);
-  feed["turns"] = new OrtTensor("int64", BigInt64Array.of(BigInt(turns)), []);
-  const wanted = [update.loss, update.norm, ...update.states.map(({ out }) => out)];
+async function looping(name: string, step: Step, [first]: readonly Batch[]): Promise<Way> {
+  const updating = withUpdate(step, settings);
+  const forms = new Map([...step.fed].map(([port, from]): [string, Form] => [port, first!.get(from)!]));
+  const loop = looped(updating, forms, [step.loss, updating.norm]);
+  const session = await open(loop.model);
+  const feed = startOf(loop);
+  feed[loop.turns] = new OrtTensor("int64", BigInt64Array.of(BigInt(turns)), []);
+  const wanted = [...loop.seen, ...loop.states.map(({ out }) => out)];
   let done = 0;
   return {
     name,
@@ -182,31 +192,31 @@ async function looping(name: string, step: Trained): Promise<Way> {
         const { dtype, shape, data } = batches[0]!.get(from)!;
         const all = new (data.constructor as Float32ArrayConstructor)(turns * data.length);
         for (const [at, batch] of batches.entries()) all.set(batch.get(from)!.data as Float32Array, at * data.length);
-        feed[`${port}/all`] = toOrt({ dtype, shape: [turns, ...shape], data: all });
+        feed[loop.stacked.get(port)!] = toOrt({ dtype, shape: [turns, ...shape], data: all });
       }
-      const numbers = Array.from({ length: turns }, (_, at) => numbersAt(done + at + 1)).flat();
-      feed[update.numbers] = new OrtTensor("float32", Float32Array.from(numbers), [turns, 3]);
+      const numbers = Array.from({ length: turns }, (_, at) => updateNumbers(settings, rate, done + at + 1)).flat();
+      feed[loop.stacked.get(updating.numbers)!] = new OrtTensor("float32", Float32Array.from(numbers), [turns, 3]);
       done += turns;
       const results = await session.run(feed, wanted);
-      for (const { into, out } of update.states) feed[into] = results[out] as OrtTensor;
-      return [...(results[update.loss]!.data as Float32Array)];
+      for (const { into, out } of loop.states) feed[into] = results[out] as OrtTensor;
+      return [...(results[loop.seen[0]!]!.data as Float32Array)];
     },
-    weights: () => weightsIn(update, feed),
+    weights: () => weightsIn(loop, feed),
     close: () => session.release(),
   };
 }
 
-function startOf({ states }: GraphUpdate): Record<string, OrtTensor> {
+function startOf({ states }: { readonly states: readonly State[] }): Record<string, OrtTensor> {
   return Object.fromEntries(
-    states.map(({ into, shape, start }) => {
-      const data = start?.slice() ?? new Float32Array(elementCount(shape));
-      return [into, toOrt({ dtype: "float32", shape, data })];
+    states.map(({ into, kind, of }) => {
+      const start = joined(of.members.map(({ data }) => data));
+      return [into, toOrt({ dtype: "float32", shape: of.shape, data: kind === "weights" ? start : start.fill(0) })];
     }),
   );
 }
 
-function weightsIn({ states }: GraphUpdate, feed: Readonly<Record<string, OrtTensor>>): Float32Array {
-  return joined(states.filter(({ start }) => start).map(({ into }) => feed[into]!.data as Float32Array));
+function weightsIn({ states }: Pick<UpdatingGraph, "states">, feed: Readonly<Record<string, OrtTensor>>): Float32Array {
+  return joined(states.filter(({ kind }) => kind === "weights").map(({ into }) => feed[into]!.data as Float32Array));
 }
 
 /** The samples of batches, and where the batches of training come from. */
@@ -248,10 +258,19 @@ async function waysFor(authored: ModelProto, [first]: readonly Batch[]): Promise
   const start = [...model.parameters.values()];
   const extras = new Map([["label", first!.get("label")!]]);
   const written = writeStep(graph, objective, start, extras, [], await blockSize());
-  const step = trainedOf(written, model.parameters);
+  const step: Step = {
+    model: written.model,
+    loss: written.loss,
+    fed: new Map([...written.ports].filter(([, name]) => !model.parameters.has(name))),
+    tensors: [...written.gradients].map(([name, gradient]) => {
+      const parameter = model.parameters.get(name)!;
+      const { kind, shape } = parameter;
+      return { decays: kind === "weight", shape, port: name, gradient, members: [parameter] };
+    }),
+  };
   const own = copied(start);
   const compiled = await compileStep(graph, objective, own, first!, { threads });
-  const optimizer = optimizerOf(own);
+  const optimizer = createOptimizer(own, settings);
   const present: Way = {
     name: "present",
     async run(batches) {
@@ -259,15 +278,15 @@ async function waysFor(authored: ModelProto, [first]: readonly Batch[]): Promise
       for (const batch of batches) {
         const result = await compiled.run(batch);
         optimizer.add(result.gradients, result.weight);
-        optimizer.update(settings.rate);
+        optimizer.update(rate);
         losses.push(result.loss);
       }
       return losses;
     },
-    weights: () => joined(step.tensors.map(({ parameter }) => own.find(({ name }) => name === parameter.name)!.data)),
+    weights: () => joined(own.map(({ data }) => data)),
     close: () => compiled.close(),
   };
-  const flat = flattened(step);
+  const flat: Step = { ...step, ...flattened(step) };
   return [
     present,
     await fetching("present, tensors made once", step),
@@ -276,8 +295,8 @@ async function waysFor(authored: ModelProto, [first]: readonly Batch[]): Promise
     await updating("graph, in place", step, true),
     await updating("graph, flat, returned", flat, false),
     await updating("graph, flat, in place", flat, true),
-    await looping(`Loop of ${turns}`, step),
-    await looping(`Loop of ${turns}, flat`, flat),
+    await looping(`Loop of ${turns}`, step, [first!]),
+    await looping(`Loop of ${turns}, flat`, flat, [first!]),
   ];
 }
 
