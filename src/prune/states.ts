@@ -38,17 +38,19 @@ const movers: ReadonlySet<string> = new Set([
 export function possibleEnds(view: ModelView, formOf: (name: string) => ValueForm | undefined): PossibleEnds {
   const starts = new Set<string>();
   const seen = new Map<Scope, Set<string>>(view.scopes.map((scope) => [scope, new Set()]));
-  const look = (from: Scope, name: string): void => {
+  const open = view.scopes.flatMap((scope) =>
+    scope.graph.node
+      .filter(isRecurrent)
+      .flatMap(({ opType, input }) => [input[5], opType === "LSTM" ? input[6] : undefined])
+      .map((name) => [scope, name ?? ""] as const),
+  );
+  for (let next = open.pop(); next; next = open.pop()) {
+    const [from, name] = next;
     const made = makerOf(from, name);
-    if (!made || seen.get(made.scope)!.has(name)) return;
+    if (!made || seen.get(made.scope)!.has(name)) continue;
     seen.get(made.scope)!.add(name);
     if (!made.node && !made.scope.parent) starts.add(name);
-    for (const [scope, source] of sourcesOf(made)) look(scope, source);
-  };
-  for (const scope of view.scopes) {
-    for (const { opType, input } of scope.graph.node.filter(isRecurrent)) {
-      for (const name of [input[5], opType === "LSTM" ? input[6] : undefined]) if (name) look(scope, name);
-    }
+    open.push(...sourcesOf(made));
   }
   const known = new Map<string, boolean>();
   const isLast = (scope: Scope, name: string): boolean => {
@@ -86,6 +88,7 @@ interface Made {
 }
 
 function makerOf(from: Scope, name: string): Made | undefined {
+  if (!name) return undefined;
   for (let scope: Scope | null = from; scope; scope = scope.parent) {
     if (scope.initializers.has(name)) return undefined;
     if (scope.inputs.has(name)) return { scope, name, node: undefined };
