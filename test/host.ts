@@ -33,6 +33,11 @@ export async function runCommand(
   return { code, stdout, stderr };
 }
 
+/** What is printed beside progress, which a slow machine shows more of. */
+export function withoutProgress(stderr: string): string {
+  return stderr.replace(/^(training \d.*|[\d,]+ steps will take about .*)\n/gm, "");
+}
+
 function recorder(write: (text: string) => void): Output {
   return { write, isTerminal: false, columns: 100 };
 }

@@ -59,9 +59,14 @@ export async function openCheck(host: Host, source: ModelFile, options: Options)
     const labels = labelled === undefined ? undefined : await readLabels(host, labelled, samples);
     const metric = await readMetric(host, "--metric", options["metric"] as string | undefined);
     const first = await samples.read(0);
-    const outputs = await original.run(first).catch((error: Error) => {
+    const outputs = await original.run(first).catch(async (error: Error) => {
       const remedy = "random inputs do not suit every model: give --data with real ones, or --no-verify";
-      throw samples.synthetic ? new UserError(`${error.message}; ${remedy}`) : error;
+      if (samples.synthetic) throw new UserError(`${error.message}; ${remedy}`);
+      const { namedFailure } = await import("./sample-failures.js");
+      throw await namedFailure(error, [{ name: source.path, run: original.run }], {
+        training: samples,
+        heldOut: samples,
+      });
     });
     const stated = await samples.expected?.(0);
     if (stated) await warnOfOther(host, samples.nameOf(0), stated, outputs);

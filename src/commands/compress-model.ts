@@ -210,6 +210,11 @@ export async function quantizeModel(
       files: candidate.files,
       missed: gate !== null && !gate.reached,
     };
+  } catch (error) {
+    if (!check || typeof check === "string" || check.synthetic) throw error;
+    const { namedFailure } = await import("./sample-failures.js");
+    const { calibration: training, heldOut, original } = check;
+    throw await namedFailure(error, [{ name: path, run: original.runAgain }], { training, heldOut });
   } finally {
     if (check && typeof check !== "string") await check.close();
     await quantizer.close();

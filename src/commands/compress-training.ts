@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, parse } from "node:path";
 import { type ExitCode, exitCode, type Host, type Options } from "../cli.js";
@@ -6,7 +7,7 @@ import type { Forms } from "../render/forms.js";
 import { absolute, checkOutput, fileSize, isSameFile, openStaging } from "./files.js";
 import { checkReports, warn, withPage, writeResult } from "./output.js";
 import type { Job, Outcome } from "./training-job.js";
-import { dropCheckpoints, hasCheckpoint } from "./training-keep.js";
+import { dropCheckpoints, dropEmptyLog, hasCheckpoint } from "./training-keep.js";
 import type { TrainingMode } from "./training-options.js";
 import { runInThread } from "./training-thread.js";
 
@@ -19,6 +20,8 @@ export async function runTraining(host: Host, mode: TrainingMode, model: string,
   const isPlan = options["dryRun"] === true;
   if (!isPlan) checkPlaces(host, model, output, checkpoints, options);
   // a plan must not need a place to write to beside the model
+  const log = options["log"] as string | undefined;
+  const hadLog = log !== undefined && existsSync(absolute(host, log));
   const staging = openStaging(host, isPlan ? join(tmpdir(), parse(output).base) : output);
   try {
     const job: Job = {
@@ -49,6 +52,7 @@ export async function runTraining(host: Host, mode: TrainingMode, model: string,
     await writeResult(host, options, await formsOf(outcome));
     return result.missed ? exitCode.found : exitCode.ok;
   } finally {
+    if (log !== undefined && !hadLog) dropEmptyLog(host, log);
     staging.discard();
   }
 }

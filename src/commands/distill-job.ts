@@ -15,6 +15,7 @@ import { prepareModel, writeBack } from "../train/prepare.js";
 import { openStudent, refuseQuantizedTeacher } from "./distill-student.js";
 import { absolute } from "./files.js";
 import { readModelFile } from "./model-files.js";
+import { type NamedRun, namedFailure } from "./sample-failures.js";
 import { openStore } from "./teacher-store.js";
 import { runCourse, timeSteps, type Work } from "./training-course.js";
 import {
@@ -29,9 +30,8 @@ import {
   unmatchedFreezes,
   versionsOf,
 } from "./training-describe.js";
-import { type NamedRun, namedFailure } from "./training-failures.js";
 import type { Job, Link, Outcome } from "./training-job.js";
-import { metricFor, noGain, openGauge, slownessOf, speedOf, warningsOf } from "./training-measure.js";
+import { isWorse, metricFor, noGain, openGauge, slownessOf, speedOf, warningsOf } from "./training-measure.js";
 import { frozenPatterns, identityOf, trainingSettings } from "./training-options.js";
 import { openSamples, type TrainingSamples } from "./training-samples.js";
 import { modelBytes, writeModelFile } from "./write-model.js";
@@ -166,12 +166,12 @@ export async function distillJob(host: Host, job: Job, link: Link): Promise<Outc
     let written = write(result);
     const after = await kept(openSession(stagedPath(job, name), { threads }));
     const learnedOutputs = await gauge.evaluate(named(after.run));
-    const isWorse = learnedOutputs.drop.value > unlearned.drop.value;
-    if (isWorse) {
+    const harmed = isWorse(learnedOutputs, unlearned);
+    if (harmed) {
       for (const file of written.files) rmSync(stagedPath(job, file));
       written = write(student.model);
     }
-    const final = isWorse ? unlearned : learnedOutputs;
+    const final = harmed ? unlearned : learnedOutputs;
     const speed = await speedOf(absolute(host, job.model), stagedPath(job, name), first, options);
     const scores: readonly ModelScore[] = [
       {
@@ -207,13 +207,13 @@ export async function distillJob(host: Host, job: Job, link: Link): Promise<Outc
         warnings: [
           ...told,
           ...warningsOf(final.agreement, trained.course),
-          ...(isWorse ? [noGain("the student as it was before")] : []),
+          ...(harmed ? [noGain("the student as it was before")] : []),
         ],
         output: await outputOf(job, job.staging.label, written.files),
         metric: gauge.metric,
         scores,
         training: trained.course,
-        kept: isWorse ? "student before" : "student after",
+        kept: harmed ? "student before" : "student after",
         missed: isBroken(final.agreement),
       },
     };

@@ -84,7 +84,7 @@ export async function openStudent(
 async function narrowStudent(options: Options, teacher: ModelFile, width: number, sample: Batch): Promise<Student> {
   const { openSubject } = await import("./prune-subject.js");
   const { narrowed } = await import("./prune-narrow.js");
-  const subject = await openSubject({ ...teacher, model: cloneModel(teacher.model) }, options, sample);
+  const subject = await openSubject({ ...teacher, model: cloneModel(teacher.model) }, options, [sample]);
   const { model, words } = narrowed(subject, width);
   return madeStudent(model, teacher, false, { words: `${teacher.path} with ${words}`, layers: [] });
 }

@@ -2,8 +2,10 @@ import type { Host } from "../cli.js";
 import type { Batch } from "../data/batch.js";
 import { type TensorProto, tensorInfo } from "../formats/onnx.js";
 import { floatTypes } from "../formats/onnx-types.js";
+import type { Scope } from "../graph/scope.js";
 import type { Cost } from "../prune/costs.js";
 import type { ChannelGroup, FrozenAxis } from "../prune/groups.js";
+import type { Axis } from "../prune/labels.js";
 import { readersOf } from "../prune/readers.js";
 import type { DamageCurve, Selection } from "../prune/settings.js";
 import type { Structure } from "../prune/structure.js";
@@ -26,7 +28,7 @@ function describeGroups(
   const readers = readersOf(structure);
   const curveOf = new Map(curves.map(({ group, points }) => [group, points]));
   return groups.map(({ group, removed, why }): PrunedGroup => {
-    const { channels, axes, normalisations, name, index } = group;
+    const { channels, axes, normalisations, states, name, index } = group;
     const tensors = [...new Set(axes.map(({ tensor }) => tensor))];
     const gone = new Set(removed.map((at) => channels[at]!.label));
     const before = tensors.reduce((sum, tensor) => sum + tensorInfo(tensor).elements, 0);
@@ -40,6 +42,7 @@ function describeGroups(
             (readers.get(tensor) ?? []).map(({ node }) => `${nodeName(node)} (${operatorOf(node)})`),
           ),
         ),
+        ...states.map((end) => `${end.name} (state, graph ${end.kind})`),
       ],
       channels: { before: channels.length, after: channels.length - removed.length },
       width: widthOf(group),
@@ -87,6 +90,30 @@ function describeFrozen(structure: Structure, frozen: readonly FrozenAxis[]): re
     known.parameters += Math.min(held, elements);
   }
   return [...causes.values()].filter(({ parameters }) => parameters > 0).sort((a, b) => b.parameters - a.parameters);
+}
+
+/** What became of states that callers hand back. */
+function stateNotes({ subject: { structure }, planned: { selection } }: PrunedModel): readonly string[] {
+  return structure.states.flatMap(({ name, kind, axes }) => {
+    const gone = (axis: Axis) =>
+      axis?.filter((label) => selection.removed.has(structure.labels.find(label))).length ?? 0;
+    const shorter = kind === "output" ? axes.filter((axis) => gone(axis) > 0) : [];
+    return shorter.map(
+      (axis) =>
+        `state "${name}" keeps its ${axis!.length} places for whoever hands it back: ${gone(axis)} are put out as zeros`,
+    );
+  });
+}
+
+/** Branches with weights that nothing of what the model was looked at and checked with takes. */
+function branchNotes({ subject: { structure } }: PrunedModel): readonly string[] {
+  const weighty = new Set(structure.contractions.map(({ node }) => node));
+  const holds = (scope: Scope): boolean =>
+    scope.graph.node.some((node) => weighty.has(node)) || scope.children.some(holds);
+  const names = structure.untaken.filter(holds).map(({ path }) => path.replace(/^main\//, ""));
+  if (names.length === 0) return [];
+  const listed = [...names.slice(0, 3), ...(names.length > 3 ? [`${names.length - 3} more`] : [])].join(", ");
+  return [`never run, so that what became of them was not checked: ${listed}`];
 }
 
 /** All that a round of pruning went by. */
@@ -155,7 +182,7 @@ export function describePruned(
     frozen: describeFrozen(structure, groups.frozen),
     layers: dropped?.layers ?? [],
     sparsity,
-    notes: [...notes, ...first.planned.notes, ...parts.notes],
+    notes: [...notes, ...first.planned.notes, ...parts.notes, ...stateNotes(latest), ...branchNotes(latest)],
     warnings: [...warnings],
   };
 }

@@ -10,13 +10,14 @@ import type { Structure } from "../prune/structure.js";
 import { zeroedModel } from "../prune/zeroed.js";
 import type { PruneVerification } from "../render/prune-result.js";
 import { numbersOf } from "../tensor/numbers.js";
+import type { Tensor } from "../tensor/tensor.js";
 
 /** Rounding, even that of half precision, stays below: models that are further apart compute something else. */
 const farthest = 0.05;
 
 /**
  * How far a pruned model is from the model with the same channels zeroed, which is computed without any slicing: the
- * largest difference on a sample at the outputs (before a last sigmoid, softmax or comparison), and that over the largest
+ * largest difference on any sample at the outputs (before a last sigmoid, softmax or comparison), and that over the largest
  * number there. Null where none of them can be compared. Throws a UserError where the pruned model cannot be run, or
  * computes something else: then slicing is wrong.
  */
@@ -25,14 +26,17 @@ export async function exactnessOf(
   removed: Removed,
   pruned: ModelProto,
   readExternal: ReadExternal,
-  sample: Batch,
+  samples: readonly Batch[],
 ): Promise<PruneVerification["exactness"]> {
-  const values = comparableValues(structure.model);
+  const states = structure.states.flatMap(({ name, kind }) => (kind === "output" ? [name] : []));
+  const values = [...new Set([...comparableValues(structure.model), ...states])];
   const run = async (model: ModelProto) => {
     let session: Session | undefined;
     try {
       session = await openSession(valuesModel(model, values, readExternal));
-      return await session.run(sample);
+      const results: ReadonlyMap<string, Tensor>[] = [];
+      for (const sample of samples) results.push(await session.run(sample));
+      return results;
     } finally {
       await session?.close();
     }
@@ -44,27 +48,35 @@ export async function exactnessOf(
   });
   let [maxAbs, relative] = [0, 0];
   let isCompared = false;
-  for (const [name, tensor] of wanted) {
-    if (!tensor.dtype.startsWith("float")) continue;
-    const [p, q] = [numbersOf(tensor), numbersOf(found.get(name)!)];
-    // a value inside that lost channels; outputs are as long as they were
-    if (p.length !== q.length) continue;
-    isCompared = true;
-    let [difference, largest] = [0, 0];
-    for (let at = 0; at < p.length; at++) {
-      const apart = Math.abs(p[at]! - q[at]!);
-      // both not a number, or the same infinity
-      if (Object.is(p[at], q[at])) continue;
-      difference = Math.max(difference, Number.isNaN(apart) ? Number.POSITIVE_INFINITY : apart);
-      if (Math.abs(p[at]!) > largest) largest = Math.abs(p[at]!);
+  for (const [at, outputs] of wanted.entries()) {
+    for (const [name, tensor] of outputs) {
+      const apart = tensor.dtype.startsWith("float") ? apartBy(tensor, found[at]!.get(name)!) : undefined;
+      if (!apart) continue;
+      isCompared = true;
+      if (Math.min(apart.maxAbs, apart.relative) > farthest) {
+        const share = apart.relative.toPrecision(2);
+        throw wrong(`differs from the original with the same channels zeroed by ${share} of its outputs`);
+      }
+      maxAbs = Math.max(maxAbs, apart.maxAbs);
+      relative = Math.max(relative, apart.relative);
     }
-    maxAbs = Math.max(maxAbs, difference);
-    relative = Math.max(relative, difference / Math.max(largest, 1e-30));
-  }
-  if (Math.min(maxAbs, relative) > farthest) {
-    throw wrong(`differs from the original with the same channels zeroed by ${relative.toPrecision(2)} of its outputs`);
   }
   return isCompared ? { maxAbs, relative } : null;
+}
+
+/** Undefined for a value inside that lost channels; outputs are as long as they were. */
+function apartBy(wanted: Tensor, found: Tensor): { readonly maxAbs: number; readonly relative: number } | undefined {
+  const [p, q] = [numbersOf(wanted), numbersOf(found)];
+  if (p.length !== q.length) return undefined;
+  let [maxAbs, largest] = [0, 0];
+  for (let at = 0; at < p.length; at++) {
+    const apart = Math.abs(p[at]! - q[at]!);
+    // both not a number, or the same infinity
+    if (Object.is(p[at], q[at])) continue;
+    maxAbs = Math.max(maxAbs, Number.isNaN(apart) ? Number.POSITIVE_INFINITY : apart);
+    if (Math.abs(p[at]!) > largest) largest = Math.abs(p[at]!);
+  }
+  return { maxAbs, relative: maxAbs / Math.max(largest, 1e-30) };
 }
 
 /** What nobody should see: some operator was followed in a way that does not hold for this model. */

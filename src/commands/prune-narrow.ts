@@ -4,8 +4,8 @@ import { weightScores } from "../prune/importance.js";
 import { selectChannels } from "../prune/select.js";
 import { formatPercent } from "../render/quantities.js";
 import { limitsOf, pruneSettings } from "./prune-options.js";
-import { sliced } from "./prune-plan.js";
 import type { Subject } from "./prune-subject.js";
+import { sliced } from "./prune-watch.js";
 
 /** A model with only this share of the channels of each group, as `--student-width` asks. Throws a UserError. */
 export function narrowed(subject: Subject, width: number): { readonly model: ModelProto; readonly words: string } {

@@ -1,9 +1,9 @@
 import { basename } from "node:path";
 import type { Host, Options } from "../cli.js";
+import type { Batch } from "../data/batch.js";
 import type { Session } from "../engine/session.js";
 import type { ModelProto } from "../formats/onnx.js";
 import { declaredInputs } from "../graph/declared-inputs.js";
-import type { Selection } from "../prune/settings.js";
 import type {
   PrunePlanResult,
   PruneResult,
@@ -13,7 +13,6 @@ import type {
   Sparsity,
   Stage,
 } from "../render/prune-result.js";
-import { formatPercent } from "../render/quantities.js";
 import type { DistillResult } from "../render/training-result.js";
 import { describeFile } from "./compress-describe.js";
 import type { Staging } from "./files.js";
@@ -24,12 +23,13 @@ import { describePruned, type PrunedModel } from "./prune-describe.js";
 import { exactnessOf } from "./prune-exactness.js";
 import { dropLayers } from "./prune-layers.js";
 import { pruneSettings } from "./prune-options.js";
-import { planPruning } from "./prune-plan.js";
+import { type Planned, planPruning } from "./prune-plan.js";
 import { type QuantizedStage, quantizePruned } from "./prune-quantize.js";
 import { openRecoverer } from "./prune-recover.js";
-import { openPruneSamples } from "./prune-samples.js";
+import { firstSamples, openPruneSamples } from "./prune-samples.js";
 import { originalStage, type Scale, type Weighed, weigh } from "./prune-stages.js";
 import { openSubject } from "./prune-subject.js";
+import { advice, apartWords, idleWords, unmatchedNames } from "./prune-warnings.js";
 import type { Scratch } from "./scratch.js";
 import { fileOf } from "./training-describe.js";
 import { modelBytes, writeModelFile } from "./write-model.js";
@@ -76,10 +76,13 @@ export async function pruneModel(host: Host, options: Options, place: Place): Pr
   const { readExternal } = scratch;
   const settings = pruneSettings(options, options["data"] !== undefined);
   const whole = await fileOf(source);
-  const samples = await openPruneSamples(host, options, source.model, declaredInputs(source.model), original);
-  const sample = await samples.looks.read(0);
+  const inputs = declaredInputs(source.model);
+  const samples = await openPruneSamples(host, options, source.model, inputs, original, readExternal);
+  const seen = await firstSamples(samples, source.model);
+  const [sample] = seen as [Batch];
   const scale: Scale = { samples, original, options, verifies: options["verify"] !== false };
-  const [recovers, quantizes] = [options["distill"] === true, options["int8"] === true || options["int4"] === true];
+  const quantizes = options["int8"] === true || options["int4"] === true;
+  let recovers = options["distill"] === true;
   const last = settings.steps - 1;
   const nameOf = (round: number, stage: "pruned" | "recovered") => {
     const isFinal = round === last && !quantizes && (stage === "recovered" || !recovers);
@@ -90,7 +93,7 @@ export async function pruneModel(host: Host, options: Options, place: Place): Pr
     dropLayers(options, { ...source, readExternal }, samples, update),
   );
   const before = dropped
-    ? (await openSubject({ path: source.path, model: dropped.whole, readExternal }, options, sample)).costs.whole
+    ? (await openSubject({ path: source.path, model: dropped.whole, readExternal }, options, seen)).costs.whole
     : undefined;
   const common = { settings, samples, sample, dropped, before, whole };
   const store = source.bytes > largeBytes ? scratch.put : undefined;
@@ -107,11 +110,16 @@ export async function pruneModel(host: Host, options: Options, place: Place): Pr
   let current: { readonly name: string; readonly files: readonly string[] } = { name: "", files: [] };
   for (const [round, ratio] of ratiosOf(settings).entries()) {
     const startedMs = performance.now();
-    const subject = await openSubject({ path: source.path, model, readExternal }, options, sample);
+    const subject = await openSubject({ path: source.path, model, readExternal }, options, seen);
     const planned = await planPruning(host, options, subject, { ...settings, ratio }, samples, original);
     const latest = { subject, planned };
+    if (recovers && isUntouched(options, planned) && !dropped) {
+      recovers = false;
+      warnings.push("without effect: --distill: no channel went, so there is nothing to recover");
+    }
     if (planned.curves.length > 0) damage = (await samples.lookGauge()).measure.name;
     if (round === 0) warnings.push(...unmatchedNames(settings, planned.selection), ...idleWords(planned.idle));
+    warnings.push(...apartWords(planned.apart, settings.steps));
     rounds.push(latest);
     const made = await applyPlan(host, options, subject, planned, samples, { store, isLast: round === last });
     const shared = { ...common, first: rounds[0]!, latest, sparsity: made.sparsity, damage };
@@ -123,8 +131,8 @@ export async function pruneModel(host: Host, options: Options, place: Place): Pr
     notes.push(...made.notes);
     sparsity = made.sparsity;
     if (scale.verifies && source.bytes <= largestExact) {
-      const { removed } = planned.selection;
-      exactness = await exactnessOf(subject.structure, removed, made.sliced, readExternal, sample);
+      const { structure } = subject;
+      exactness = await exactnessOf(structure, planned.selection.removed, made.sliced, readExternal, structure.feeds);
     }
     const name = nameOf(round, "pruned");
     const dataName = place.dataName === null ? null : `${name}.data`;
@@ -136,7 +144,7 @@ export async function pruneModel(host: Host, options: Options, place: Place): Pr
       seconds: (performance.now() - startedMs) / 1000,
     });
     final = pruned;
-    if (!recoverer) continue;
+    if (!recoverer || !recovers) continue;
     const recovered = await recoverer.recover(round, name, nameOf(round, "recovered"));
     if (!recovered) return { kind: "stopped" };
     recoveries.push(recovered.result);
@@ -179,7 +187,7 @@ export async function pruneModel(host: Host, options: Options, place: Place): Pr
     });
     stages.push(final.stage);
   }
-  if (settings.ratio > 0) warnings.push(...advice(samples.data !== null, recovers, pruned!));
+  if (latest.planned.selection.removed.size > 0) warnings.push(...advice(samples.data !== null, recovers, pruned!));
   const most = options["maxDrop"] as number | undefined;
   const tooMuch = most !== undefined && (final!.drop?.value ?? 0) > most;
   const missed = final!.broken || tooMuch || quantized?.missed === true;
@@ -209,39 +217,15 @@ export async function pruneModel(host: Host, options: Options, place: Place): Pr
   };
 }
 
+/** Whether the file as it was prepared was fast enough, and nothing else is done to its weights. */
+function isUntouched(options: Options, { latency, selection }: Planned): boolean {
+  return latency !== null && selection.removed.size === 0 && options["sparsity"] === undefined;
+}
+
 function ratiosOf({ ratio, steps }: PruneSettings): readonly number[] {
   if (steps === 1) return [ratio];
   // each round takes the same share of what is left
   return Array.from({ length: steps }, () => 1 - (1 - ratio) ** (1 / steps));
-}
-
-/** Losses from which on outputs are not what they were. */
-const muchLost = 0.05;
-
-/** What would make the result better. */
-function advice(hasData: boolean, recovers: boolean, { drop }: Weighed): readonly string[] {
-  if (!hasData) return ["channels were chosen by their weights alone; samples in --data choose far better"];
-  if (recovers || drop === null || drop.value < muchLost) return [];
-  return [
-    `the outputs are not what they were (${drop.name}: ${formatPercent(drop.value)}); --distill brings accuracy back`,
-  ];
-}
-
-/** Groups that samples say nothing of. */
-function idleWords(names: readonly string[]): readonly string[] {
-  if (names.length === 0) return [];
-  const listed = [...names.slice(0, 3), ...(names.length > 3 ? [`${names.length - 3} more`] : [])].join(", ");
-  return [
-    `no sample of --data changes without ${listed}, so they stay whole: give samples that need them, or --spread uniform`,
-  ];
-}
-
-/** Names that the user gave and nothing has. */
-function unmatchedNames(settings: PruneSettings, { unmatched }: Selection): readonly string[] {
-  return unmatched.map(({ of, at }) => {
-    const given = of === "limits" ? `--limit ${settings.limits[at]!.pattern}=...` : `--${of} ${settings[of][at]}`;
-    return `without effect: ${given}: no group of channels has a tensor or node of such a name`;
-  });
 }
 
 function recoveryOf(results: readonly DistillResult[]): Recovery | null {

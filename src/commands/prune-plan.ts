@@ -1,25 +1,22 @@
-import type { RatioVerdict } from "../bench/compare/verdict.js";
 import type { Host, Options } from "../cli.js";
 import type { Session } from "../engine/session.js";
-import { openSession } from "../engine/session.js";
 import { UserError } from "../errors.js";
-import { encodeModel, type ModelProto } from "../formats/onnx.js";
+import type { ModelProto } from "../formats/onnx.js";
 import { type Moments, measureActivations } from "../prune/activations.js";
 import { dataScores } from "../prune/data-scores.js";
 import { weightScores } from "../prune/importance.js";
-import { mostTries, searchLatency } from "../prune/latency.js";
+import { isEnough, mostTries, searchLatency } from "../prune/latency.js";
 import { rows } from "../prune/rows/index.js";
 import { selectChannels } from "../prune/select.js";
 import { measureSensitivity } from "../prune/sensitivity.js";
 import type { DamageCurve, Limits, Measure, Scores, Selection } from "../prune/settings.js";
-import { sliceModel } from "../prune/slice.js";
 import { taylorScores } from "../prune/taylor.js";
 import type { LatencySearch, PruneSettings } from "../render/prune-result.js";
-import { compareSpeed } from "./compress-speed.js";
 import { withProgress } from "./progress.js";
 import { dataCriteria, limitsOf } from "./prune-options.js";
 import { damageOn, mostJudges, type PruneSamples } from "./prune-samples.js";
 import type { Subject } from "./prune-subject.js";
+import { nothingOf, openWatch, sliced } from "./prune-watch.js";
 
 /** Which channels go, and how that was found. */
 export interface Planned {
@@ -28,19 +25,30 @@ export interface Planned {
   /** Names of groups that samples say nothing of. */
   readonly idle: readonly string[];
   readonly latency: LatencySearch | null;
+  /** What goes and what was asked for lie apart; null where they do not. */
+  readonly apart: Apart | null;
   /** What samples showed of the values that sums run over; undefined without samples. */
   readonly moments: Moments | undefined;
   readonly notes: readonly string[];
 }
+
+/** Shares of what `by` counts. */
+export interface Apart {
+  readonly by: Measure;
+  readonly asked: number;
+  readonly gone: number;
+  /** What would go with any width, where that is nearer. */
+  readonly finer: number | null;
+}
+
+/** Shares further apart than this are told of. */
+const farApart = 0.02;
 
 /** Operations that measuring the damage of single groups may take: minutes. A limit in time would give other plans. */
 const mostOperations = 6e12;
 
 /** Samples that gradients are taken on where a run is dear, and the FLOPs from which it is. */
 const [fewSamples, dearFlops] = [32, 2e8];
-
-/** Time of one look at a candidate's speed, in seconds. */
-const lookSeconds = 1.5;
 
 /** Decides which channels go. Throws a UserError where the settings cannot be kept. */
 export async function planPruning(
@@ -52,13 +60,14 @@ export async function planPruning(
   original: () => Promise<Session>,
 ): Promise<Planned> {
   const { structure, groups, costs } = subject;
+  const unpruned = { curves: [], idle: [], moments: undefined, notes: [], apart: null };
   if (settings.ratio === 0) {
-    const planned = groups.groups.map((group) => ({ group, removed: [], why: "nothing was asked for" }));
-    const selection = {
-      ...{ structure, groups: planned, frozen: groups.frozen, removed: new Set<number>() },
-      ...{ before: costs.whole, after: costs.whole, unmatched: [] },
-    };
-    return { selection, curves: [], idle: [], latency: null, moments: undefined, notes: [] };
+    return { ...unpruned, selection: nothingOf(subject, "nothing was asked for"), latency: null };
+  }
+  const watch = settings.by === "latency" ? await openWatch(samples, original) : undefined;
+  const prepared = watch && (await watch.prepared(subject));
+  if (watch && prepared && isEnough(settings.ratio, prepared.time)) {
+    return { ...unpruned, selection: prepared.selection, latency: watch.found(settings.ratio, prepared.selection, []) };
   }
   const { scores, moments, notes } = await scoresOf(host, options, subject, settings, samples);
   const limits = limitsOf(settings);
@@ -68,20 +77,41 @@ export async function planPruning(
       : { curves: [], idle: new Set<number>() };
   const shown = curves.map((curve) => (idle.has(curve.group) ? { ...curve, points: [] } : curve));
   const names = groups.groups.flatMap(({ index, name }) => (idle.has(index) ? [name] : []));
-  const select = (by: Measure, ratio: number): Selection =>
-    selectChannels(structure, groups, costs, { by, ratio, spread: settings.spread, scores, curves: shown, limits });
+  const select = (by: Measure, ratio: number, within = limits): Selection => {
+    const { spread } = settings;
+    return selectChannels(structure, groups, costs, { by, ratio, spread, scores, curves: shown, limits: within });
+  };
+  const found = { curves, idle: names, moments, notes };
   if (settings.by !== "latency") {
-    return { selection: select(settings.by, settings.ratio), curves, idle: names, latency: null, moments, notes };
+    const { by, ratio } = settings;
+    const selection = select(by, ratio);
+    const apart = apartFrom(by, ratio, selection, limits.round, () => select(by, ratio, { ...limits, round: 1 }));
+    return { ...found, selection, latency: null, apart };
   }
-  const { selection, latency } = await byLatency(host, subject, settings.ratio, samples, original, (ratio) =>
-    select("flops", ratio),
+  const { selection, trace } = await withProgress(host, "measuring time", "trials", (update) =>
+    searchLatency({
+      ...{ wanted: settings.ratio, prepared: prepared! },
+      select: (ratio) => select("flops", ratio),
+      async measure(tried) {
+        const time = await watch!.measure(subject, tried);
+        update(watch!.count() - 1, mostTries);
+        return time;
+      },
+    }),
   );
-  return { selection, curves, idle: names, latency, moments, notes };
+  const latency = watch!.found(settings.ratio, selection, trace);
+  return { ...found, selection, latency, apart: null };
 }
 
-/** The model without what was selected; nothing is compensated. */
-export function sliced({ structure }: Pick<Subject, "structure">, { removed }: Pick<Selection, "removed">): ModelProto {
-  return sliceModel(structure, removed, rows, undefined);
+/** How far what goes is from what was asked for, and whether other widths would do better. */
+function apartFrom(by: Measure, asked: number, selection: Selection, round: number, select: () => Selection) {
+  const key = by === "params" ? "parameters" : by;
+  const goneOf = ({ before, after }: Selection) => 1 - after[key] / before[key];
+  const gone = goneOf(selection);
+  if (Math.abs(gone - asked) <= farApart) return null;
+  const finer = round > 1 ? goneOf(select()) : gone;
+  const isNearer = Math.abs(finer - asked) < Math.abs(gone - asked) - farApart / 4;
+  return { by, asked, gone, finer: isNearer ? finer : null };
 }
 
 async function scoresOf(
@@ -149,37 +179,5 @@ async function curvesOf(
       if ((await damageOf(sliced({ structure }, { removed }))) === 0) idle.add(group);
     }
     return { curves, idle };
-  });
-}
-
-/** The selection whose time on this machine is what is wanted. */
-async function byLatency(
-  host: Host,
-  subject: Subject,
-  wanted: number,
-  { looks }: PruneSamples,
-  original: () => Promise<Session>,
-  select: (ratio: number) => Selection,
-): Promise<{ readonly selection: Selection; readonly latency: LatencySearch }> {
-  const sample = await looks.read(0);
-  const whole = await original();
-  const verdicts = new Map<Selection, RatioVerdict>();
-  return withProgress(host, "measuring time", "trials", async (update) => {
-    const { selection, trace } = await searchLatency({
-      wanted,
-      select,
-      async measure(tried: Selection) {
-        const session = await openSession(encodeModel(sliced(subject, tried), subject.structure.readExternal));
-        try {
-          const verdict = await compareSpeed(whole.run, session.run, sample, lookSeconds);
-          verdicts.set(tried, verdict);
-          update(verdicts.size, mostTries);
-          return verdict.ratio ?? 1;
-        } finally {
-          await session.close();
-        }
-      },
-    });
-    return { selection, latency: { wanted, reached: verdicts.get(selection)!, tries: trace } };
   });
 }

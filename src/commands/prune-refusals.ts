@@ -25,6 +25,7 @@ export function reasonWhilePruning(long: string, options: Options): string | und
   if (["--prune", "--int8", "--int4"].includes(long)) return undefined;
   if (students.has(long)) return "leave it out with --prune: the original teaches what is left of it";
   if (heldOut.has(long)) return options["data"] === undefined ? "is for --data" : undefined;
+  if (long === "--freeze-norms") return "is for --qat";
   if (ofDistillation.includes(long) || ofTraining.includes(long)) {
     return distill ? undefined : "is for recovery after pruning: add --distill";
   }

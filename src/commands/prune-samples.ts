@@ -1,11 +1,14 @@
 import type { Host, Options } from "../cli.js";
-import type { DeclaredInput } from "../data/batch.js";
+import type { Batch, DeclaredInput, SampleSet } from "../data/batch.js";
 import type { LabelledSamples } from "../data/labels.js";
 import { describeOutputs, floatShapes, type ModelOutput } from "../distill/outputs.js";
 import { openSession, type Session } from "../engine/session.js";
-import { UserError } from "../errors.js";
+import { RunError, UserError } from "../errors.js";
 import type { Metric } from "../evaluate/metric.js";
 import { encodeModel, type ModelProto, type ReadExternal } from "../formats/onnx.js";
+import { graphsIn } from "../graph/node.js";
+import { viewModel } from "../graph/scope.js";
+import { feedsForBranches } from "../prune/branches.js";
 import type { PruneData } from "../render/prune-result.js";
 import { sampleSettings } from "./sample-options.js";
 import { readSamples } from "./samples.js";
@@ -37,6 +40,7 @@ export async function openPruneSamples(
   model: ModelProto,
   inputs: readonly DeclaredInput[],
   original: () => Promise<Session>,
+  readExternal: ReadExternal,
 ): Promise<PruneSamples> {
   const names = model.graph!.output;
   const parts = (looks: LabelledSamples, heldOut: LabelledSamples, metric: Metric | undefined) => {
@@ -69,8 +73,43 @@ export async function openPruneSamples(
     const open = error.message.includes("has dynamic axes");
     throw open ? new UserError(`${error.message}: pruning must know the sizes that a model works on`) : error;
   });
-  const looks: LabelledSamples = { ...made, labels: undefined };
+  const looks: LabelledSamples = {
+    ...(await onBranchThatRuns(made, model, original, readExternal)),
+    labels: undefined,
+  };
   return { data: null, ...parts(looks, looks, undefined) };
+}
+
+/**
+ * Made-up samples that a model can be run on: where it cannot, for a number of no meaning chose a branch that wants other
+ * sizes, all have the number of a branch that takes these.
+ */
+async function onBranchThatRuns(
+  made: SampleSet,
+  model: ModelProto,
+  original: () => Promise<Session>,
+  readExternal: ReadExternal,
+): Promise<SampleSet> {
+  if (!model.graph!.node.some((node) => graphsIn(node).length > 0)) return made;
+  const first = await made.read(0);
+  try {
+    await (await original()).run(first);
+    return made;
+  } catch (error) {
+    if (!(error instanceof RunError)) throw error;
+  }
+  const [, ...others] = await feedsForBranches(model, viewModel(model), [first], readExternal);
+  const fits = (batch: Batch) => [...batch].every(([name, { shape }]) => `${shape}` === `${first.get(name)!.shape}`);
+  const chosen = [...(others.find(fits) ?? [])].filter(([name, tensor]) => tensor !== first.get(name));
+  return { ...made, read: async (at) => new Map([...(await made.read(at)), ...chosen]) };
+}
+
+/** The first of the looks; of a model with branches several, which may take others than it. */
+export async function firstSamples({ looks }: PruneSamples, { graph }: ModelProto): Promise<readonly Batch[]> {
+  const count = graph!.node.some((node) => graphsIn(node).length > 0) ? Math.min(looks.count, mostJudges) : 1;
+  const samples: Batch[] = [];
+  for (let at = 0; at < count; at++) samples.push(await looks.read(at));
+  return samples;
 }
 
 /** What a changed model loses on the looks, by its outputs alone. */

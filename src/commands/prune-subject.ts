@@ -4,6 +4,7 @@ import { UserError } from "../errors.js";
 import type { ModelProto, ReadExternal } from "../formats/onnx.js";
 import { checkGraphs } from "../graph/check.js";
 import { cloneModel } from "../graph/clone.js";
+import { fillWeights } from "../graph/fill-weights.js";
 import { fuseNormalisations } from "../graph/fuse-normalisations.js";
 import { normalise } from "../graph/normalise/index.js";
 import { raiseOpset } from "../graph/opset.js";
@@ -24,23 +25,30 @@ export interface Subject {
   readonly notes: readonly string[];
 }
 
-/** Makes a model ready: changes `source.model`. The shapes of one sample decide what is counted. */
+/**
+ * Makes a model ready: changes `source.model`. The shapes of the first sample decide what is counted; others are for
+ * branches that it does not take.
+ */
 export async function openSubject(
   { path, model, readExternal }: Pick<ModelFile, "path" | "model" | "readExternal">,
   options: Options,
-  sample: Batch,
+  samples: readonly Batch[],
 ): Promise<Subject> {
   checkGraphs(model, path);
   refuseQuantized(path, model, "prune the float model that it was made of, and quantize that with --int8");
-  const { passes } = normalise(model, readExternal, {
-    constantInputs: options["freezeInputs"] ? "freeze" : "keep",
-    // scales of normalisations are there to be looked at
-    leave: options["criterion"] === "bn" ? ["affine"] : [],
-  });
+  const constantInputs = options["freezeInputs"] ? "freeze" : "keep";
+  // scales of normalisations are there to be looked at
+  const leave = options["criterion"] === "bn" ? ["affine"] : [];
+  const { passes } = normalise(model, readExternal, { constantInputs, leave });
+  const filled = fillWeights(model, readExternal);
+  // weights that are equal because all of their elements are have nothing else in common
+  if (filled > 0) normalise(model, readExternal, { constantInputs, leave: [...leave, "tied"] });
   raiseOpset(model, path, 13, readExternal);
   const { fused, model: whole } = withFused(model, path, readExternal);
-  const structure = await analyseModel(whole, sample, readExternal);
+  const [first, ...others] = samples as [Batch, ...Batch[]];
+  const structure = await analyseModel(whole, first, readExternal, others);
   const notes = passes.map(({ words }) => words);
+  if (filled > 0) notes.push(`${formatNumberOf(filled, "weight")} of equal elements (ConstantOfShape) written out`);
   if (fused > 0) notes.push(`${formatNumberOf(fused, "hand-written normalisation")} became one node each`);
   return { structure, groups: groupChannels(structure), costs: createCostModel(structure), notes };
 }

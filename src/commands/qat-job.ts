@@ -29,6 +29,8 @@ import { maxDropOf, settingsOf } from "./compress-settings.js";
 import { absolute, stagingAt } from "./files.js";
 import { readModelFile } from "./model-files.js";
 import { lossOf } from "./qat-loss.js";
+import { normsOf, normWords, planNorms } from "./qat-norms.js";
+import { type NamedRun, namedFailure } from "./sample-failures.js";
 import { runCourse, timeSteps, type Work } from "./training-course.js";
 import {
   dataNameOf,
@@ -41,9 +43,8 @@ import {
   unmatchedFreezes,
   versionsOf,
 } from "./training-describe.js";
-import { type NamedRun, namedFailure } from "./training-failures.js";
 import type { Job, Link, Outcome } from "./training-job.js";
-import { metricFor, noGain, openGauge, speedOf, warningsOf } from "./training-measure.js";
+import { isWorse, metricFor, noGain, openGauge, speedOf, warningsOf } from "./training-measure.js";
 import { frozenPatterns, identityOf, trainingSettings } from "./training-options.js";
 import { openSamples, type TrainingSamples } from "./training-samples.js";
 import { type WrittenModel, writeModelFile } from "./write-model.js";
@@ -78,8 +79,11 @@ export async function qatJob(host: Host, job: Job, link: Link): Promise<Outcome>
     const first = await training.read(0);
     const outputs = describeOutputs(source.model, floatShapes(await original.run(first)), training.labels);
     const { loss, losses } = lossOf(options, outputs, training.labels);
+    const settings = trainingSettings(options, "qat", training.count);
+    const norms = planNorms(options, settings, original.inputs);
     const { passes } = normalise(source.model, readExternal, {
       constantInputs: options["freezeInputs"] ? "freeze" : "keep",
+      norms: norms.folded,
     });
     raiseOpset(source.model, job.model, 13, readExternal);
     const { tensors: halves } = toFloat32Inside(source.model, readExternal);
@@ -118,9 +122,10 @@ export async function qatJob(host: Host, job: Job, link: Link): Promise<Outcome>
       name: job.model,
       frozen: frozenPatterns(options),
       loss,
+      ...normsOf(norms, prepared.workshop.base, readExternal),
     });
-    const told = tellEarly(link, unmatchedFreezes(options, qat.model));
-    const settings = trainingSettings(options, "qat", training.count);
+    const ofNorms = normWords(norms, qat);
+    const told = tellEarly(link, [...unmatchedFreezes(options, qat.model), ...ofNorms.warnings]);
     let data: TrainingData = training;
     if (loss.labels > 0) {
       const classes = outputs.find(({ name }) => name === loss.labelled);
@@ -157,11 +162,12 @@ export async function qatJob(host: Host, job: Job, link: Link): Promise<Outcome>
           ? [`${halves} 16-bit tensors are float32 in training and in the file; inputs and outputs stay`]
           : []),
         ...qat.model.notes,
+        ...ofNorms.notes,
       ],
       activations: qat.twin.activations.length,
     };
     const metric = metricFor(samples.metric, outputs);
-    const gauge = await openGauge(original.run, original.inputs, heldOut, metric);
+    const gauge = await openGauge(original.run, original.inputs, heldOut, metric, outputs, "answers");
     const work: Work = {
       model: qat.model,
       objective: qat.objective,
@@ -169,6 +175,7 @@ export async function qatJob(host: Host, job: Job, link: Link): Promise<Outcome>
       gauge,
       settings,
       beforeStep: (step) => qat.beforeStep(step, settings.steps),
+      ...(qat.early ? { early: qat.early } : {}),
       run: {
         model: shared.model.sha256,
         bits: options["int4Convolutions"] ? "4, convolutions too" : String(shared.bits),
@@ -200,13 +207,13 @@ export async function qatJob(host: Host, job: Job, link: Link): Promise<Outcome>
     const own = await openSession(path, { threads });
     const after = await gauge.evaluate(own.run);
     await own.close();
-    const isWorse = after.drop.value > before.drop.value;
-    if (isWorse) {
+    const harmed = isWorse(after, before);
+    if (harmed) {
       staging.remove(written.files);
       written = await makeCandidate(prepared.workshop, new Map(), name, dataName);
     }
-    const tensors = isWorse ? rounded.tensors : exported.tensors;
-    const final = isWorse ? before : after;
+    const tensors = harmed ? rounded.tensors : exported.tensors;
+    const final = harmed ? before : after;
     const speed = await speedOf(absolute(host, job.model), path, first, options);
     const parameters = floatElements(source.model);
     const scores: readonly ModelScore[] = [
@@ -227,7 +234,7 @@ export async function qatJob(host: Host, job: Job, link: Link): Promise<Outcome>
         warnings: [
           ...told,
           ...warningsOf(final.agreement, trained.course),
-          ...(isWorse ? [noGain("the model that was only rounded")] : []),
+          ...(harmed ? [noGain("the model that was only rounded")] : []),
           ...(tooMuch
             ? [`the loss of ${percent(final.drop.value)} (${final.drop.name}) is above --max-drop ${percent(most)}`]
             : []),
@@ -237,7 +244,7 @@ export async function qatJob(host: Host, job: Job, link: Link): Promise<Outcome>
         scores,
         training: trained.course,
         tensors,
-        kept: isWorse ? "rounded" : "trained",
+        kept: harmed ? "rounded" : "trained",
         missed: tooMuch || isBroken(final.agreement),
       },
     };

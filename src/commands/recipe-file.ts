@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { readFileSync, statSync } from "node:fs";
 import { dirname, isAbsolute, join } from "node:path";
 import { InvalidArgumentError, type Option } from "commander";
@@ -60,7 +61,11 @@ function readText(host: Host, path: string): string {
   try {
     const { size } = statSync(file);
     if (size > mostBytes) throw new UserError(`--recipe ${path}: is no recipe: it has ${size} bytes`);
-    return readFileSync(file, "utf8");
+    const bytes = readFileSync(file);
+    if (bytes.includes(0) || !isUtf8(bytes)) {
+      throw new UserError(`--recipe ${path}: is no recipe: it is not a text (YAML or JSON in UTF-8)`);
+    }
+    return bytes.toString("utf8");
   } catch (error) {
     if (error instanceof UserError) throw error;
     throw new UserError(`--recipe ${path}: cannot read it: ${reason(error)}`);

@@ -62,9 +62,14 @@ function dataOf(node: Node | null | undefined, document: Document, name: string)
   }
 }
 
+/** Longer messages quote half a file. */
+const longest = 160;
+
 /** What the parser says, without the place, which is said before, and the lines that show it. */
-const firstLine = (message: string): string =>
-  message
+function firstLine(message: string): string {
+  const line = message
     .split("\n")[0]!
     .replace(/ at line \d+, column \d+:?$/, "")
     .replace(/[:.]$/, "");
+  return line.length > longest ? `${line.slice(0, longest)}...` : line;
+}

@@ -7,7 +7,7 @@ import { openLive } from "../train/live-session.js";
 import { train } from "../train/loop.js";
 import type { Objective } from "../train/objective.js";
 import type { TrainableModel } from "../train/prepare.js";
-import type { TrainingData, TrainingRecord, TrainingSettings } from "../train/task.js";
+import type { TrainingData, TrainingRecord, TrainingSettings, TrainingTask } from "../train/task.js";
 import type { Job, Link } from "./training-job.js";
 import { openKeeper } from "./training-keep.js";
 import type { Gauge } from "./training-measure.js";
@@ -23,30 +23,43 @@ export interface Work {
   readonly run: Readonly<Record<string, string>>;
   /** Makes outputs of the training copy comparable, where it names or lays them out otherwise. */
   readonly live?: (run: Run) => Run;
+  /** What the first steps run instead of the model. */
+  readonly early?: TrainingTask["early"];
   beforeStep?(step: number): void;
 }
 
-/** Steps of a dry run, of which the first, that compiles the graph, is not counted. */
-const trialSteps = 6;
+/** Steps of a dry run that are timed at least; those before, of the run that compiles the graph, are not counted. */
+const trialSteps = 5;
 
 /** The time of a step in seconds, from a few; the weights are not what they were afterwards. */
 export async function timeSteps(work: Work, link: Link): Promise<number | null> {
-  const times: number[] = [];
+  let done = 0;
+  // steps of tiny models are done many at a time, so the time is looked at between runs
+  const seen: { readonly done: number; readonly ms: number }[] = [];
   const settings = { ...work.settings, patience: 0, evaluateEvery: 1e9, checkpointEvery: 0 };
   await train({
     model: work.model,
     objective: work.objective,
     data: work.data,
     ...(work.beforeStep ? { beforeStep: (step: number) => work.beforeStep!(step) } : {}),
+    ...(work.early ? { early: work.early } : {}),
     settings,
     hooks: {
-      log: () => times.push(performance.now()),
+      log: () => {
+        done += 1;
+      },
       keep: () => {},
-      stopRequested: () => link.stopRequested() || times.length >= Math.min(trialSteps, settings.steps),
+      stopRequested() {
+        if (done > 0) seen.push({ done, ms: performance.now() });
+        return link.stopRequested() || (seen.length > 1 && done - seen[0]!.done >= trialSteps);
+      },
       progress: () => {},
     },
   });
-  return times.length < 2 ? null : (times.at(-1)! - times[0]!) / 1000 / (times.length - 1);
+  const [first, last] = [seen[0], seen.at(-1)];
+  // the last run of all steps is not asked about
+  const end = last && last.done < done ? { done, ms: performance.now() } : last;
+  return !first || !end || end.done === first.done ? null : (end.ms - first.ms) / 1000 / (end.done - first.done);
 }
 
 /** Trains, with checkpoints, log, measurements and limits. Ends with the best weights in the model's parameters. */
@@ -91,6 +104,7 @@ export async function runCourse(
       data,
       evaluate: () => gauge.score(run),
       ...(work.beforeStep ? { beforeStep: (step: number) => work.beforeStep!(step) } : {}),
+      ...(work.early ? { early: work.early } : {}),
       settings,
       hooks,
       ...(keeper.resume ? { resume: keeper.resume } : {}),

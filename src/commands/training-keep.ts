@@ -148,7 +148,8 @@ function openLog(path: string): LogFile {
   return {
     write(records) {
       const text = records.slice(written).map(lineOf).join("");
-      if (written > 0 && text === "") return;
+      // an earlier run's is emptied, but none is made of nothing
+      if (text === "" && (written > 0 || !existsSync(path))) return;
       try {
         if (written === 0) writeFileSync(path, text);
         else appendFileSync(path, text);
@@ -158,6 +159,11 @@ function openLog(path: string): LogFile {
       written = records.length;
     },
   };
+}
+
+/** Removes a log in which nothing stands: a thread that dies while it writes leaves such a one. */
+export function dropEmptyLog(host: Host, path: string): void {
+  if (statsOf(host, path)?.size === 0) rmSync(absolute(host, path), { force: true });
 }
 
 const lineOf = (record: TrainingRecord): string => `${JSON.stringify(record)}\n`;

@@ -26,7 +26,12 @@ const rows = 64;
 interface Measured {
   readonly agreement: Agreement;
   readonly drop: Omit<Drop, "kind"> & { readonly kind: Drop["kind"] | "divergence" };
+  /** How far outputs are from the reference's, where models learn these: it tells more than shares of equal answers. */
+  readonly distance: number | undefined;
 }
+
+/** What of a model that learns the reference's outputs is held against it: how far its own are, or other answers too. */
+type DropBy = "distance" | "answers";
 
 /** Measures models against a reference (the teacher, the float model) on held-out samples. */
 export interface Gauge {
@@ -42,7 +47,8 @@ export interface Gauge {
 
 /**
  * `reference` is what models are held against. Without a metric those that learn its outputs, `taught`, are measured by
- * how far theirs are from them: where most answers are the same anyhow, as the blanks of CTC are, their share hardly tells.
+ * how far theirs are from them: where most answers are the same anyhow, as the blanks of CTC are or those of a model that
+ * was only rounded, their share hardly tells. What was lost (--max-drop) is that distance, or the share of other answers.
  */
 export async function openGauge(
   reference: Run,
@@ -50,33 +56,51 @@ export async function openGauge(
   heldOut: LabelledSamples,
   metric: Metric | undefined,
   taught: readonly ModelOutput[] = [],
+  dropBy: DropBy = "distance",
 ): Promise<Gauge> {
   const remembered: RunAt = rememberAhead(reference, inputs, heldOut);
   const measure = metric && { metric, labels: heldOut.labels ?? [] };
   const plain = (run: RunAt, wanted = remembered) => evaluateCandidate(wanted, run, heldOut, measure);
   const evaluate = async (run: Run): Promise<Measured> => {
     const ahead = lookAhead(run, inputs, heldOut, rows);
-    return metric || taught.length === 0 ? plain(ahead) : divergence(taught, remembered, ahead, plain);
+    const isPlain = taught.length === 0 || (metric && dropBy === "distance");
+    if (isPlain) return { ...(await plain(ahead)), distance: undefined };
+    const found = await divergence(taught, remembered, ahead, plain);
+    if (metric || dropBy === "answers") return found;
+    return { ...found, drop: { kind: "divergence", name: distanceName, ...noScores, value: found.distance } };
   };
+  const distanceName = distanceFrom(taught, dropBy === "distance" ? "the teacher's outputs" : "the original's outputs");
   // also refuses labels and outputs that do not fit, before anything is trained
   const own = await evaluate(reference);
   const { kind, name } = own.drop;
+  /** The number that training is judged by. */
+  const measuredBy = ({ drop, distance }: Measured): number => {
+    if (drop.kind === "metric") return drop.candidate!;
+    return distance ?? (drop.kind === "disagreement" ? 1 - drop.value : drop.value);
+  };
+  const bySharedAnswers = kind === "disagreement" && own.distance === undefined;
   return {
     measure: metric
       ? { name: metric.name, higherIsBetter: metric.higherIsBetter }
-      : { name: kind === "disagreement" ? "top-1 agreement" : name, higherIsBetter: kind === "disagreement" },
+      : bySharedAnswers
+        ? { name: "top-1 agreement", higherIsBetter: true }
+        : { name: own.distance === undefined ? name : distanceName, higherIsBetter: false },
     metric: metric ? { name: metric.name, higherIsBetter: metric.higherIsBetter } : null,
     evaluate,
     async score(run) {
-      const { agreement, drop } = await evaluate(run);
+      const found = await evaluate(run);
+      const { agreement, drop, distance } = found;
       const { topOne, sqnrDb } = agreement.total;
       const details = {
         ...(topOne && topOne.total > 0 ? { agreement: topOne.agree / topOne.total } : {}),
         ...(Number.isFinite(sqnrDb) ? { sqnrDb } : {}),
       };
-      const value = measuredBy(drop);
-      if (drop.kind === "metric") return { value, higherIsBetter: metric!.higherIsBetter, details };
-      return drop.kind === "disagreement"
+      const value = measuredBy(found);
+      if (drop.kind === "metric") {
+        const tie = distance !== undefined && Number.isFinite(distance) ? { tie: -distance } : {};
+        return { value, higherIsBetter: metric!.higherIsBetter, details, ...tie };
+      }
+      return bySharedAnswers
         ? { value, higherIsBetter: true, details, ...(Number.isFinite(sqnrDb) ? { tie: sqnrDb } : {}) }
         : { value, higherIsBetter: false, details };
     },
@@ -86,7 +110,7 @@ export async function openGauge(
       const metric = evaluation ? drop.candidate : drop.reference;
       return {
         metric,
-        measured: measure ? metric : evaluation ? measuredBy(drop) : null,
+        measured: measure ? metric : evaluation ? measuredBy(evaluation) : null,
         agreement: total
           ? {
               topOne: total.topOne && total.topOne.total > 0 ? total.topOne.agree / total.topOne.total : null,
@@ -98,9 +122,10 @@ export async function openGauge(
   };
 }
 
-/** The number that training is judged by. */
-function measuredBy({ kind, value, candidate }: Measured["drop"]): number {
-  return kind === "metric" ? candidate! : kind === "disagreement" ? 1 - value : value;
+/** Whether training did harm: by the metric, else by how far outputs are from the reference's, else by what was lost. */
+export function isWorse(after: Measured, before: Measured): boolean {
+  const byMetric = after.drop.kind === "metric" || after.distance === undefined || before.distance === undefined;
+  return byMetric ? after.drop.value > before.drop.value : after.distance > before.distance;
 }
 
 /** The metric that labels call for: of the output that they are for. A metric of the user's is taken as it is. */
@@ -109,18 +134,20 @@ export function metricFor(metric: Metric | undefined, outputs: readonly ModelOut
   return metric === topOneAccuracy && own ? topOneAccuracyOf(own.name, own.axis, outputs.length > 1) : metric;
 }
 
-/** An evaluation whose drop is how far outputs are from the reference's. */
+const noScores = { reference: null, candidate: null };
+
+/** An evaluation, and how far outputs are from the reference's. */
 async function divergence(
   taught: readonly ModelOutput[],
   reference: RunAt,
   candidate: RunAt,
   evaluation: (run: RunAt, wanted: RunAt) => Promise<Evaluation>,
-): Promise<Measured> {
+): Promise<Evaluation & { readonly distance: number }> {
   const damage = emptyDamage(taught.map(({ name, kind, axis }) => ({ value: name, kind, axis })));
   let expected: ReadonlyMap<string, Tensor> = new Map();
   let fits = true;
   // samples are compared one by one, the reference first
-  const { agreement } = await evaluation(
+  const found = await evaluation(
     async (feeds, at) => {
       const found = await candidate(feeds, at);
       fits &&= taught.every(({ name }) => found.get(name)?.data.length === expected.get(name)!.data.length);
@@ -132,18 +159,13 @@ async function divergence(
       return expected;
     },
   );
+  return { ...found, distance: fits ? damage.mean() : Number.POSITIVE_INFINITY };
+}
+
+function distanceFrom(taught: readonly ModelOutput[], whose: string): string {
   const kinds = new Set(taught.map(({ kind }) => kind));
   const name = kinds.size > 1 ? "distance from" : kinds.has("classes") ? "KL from" : "noise over signal of";
-  const none = { reference: null, candidate: null };
-  return {
-    agreement,
-    drop: {
-      kind: "divergence",
-      name: `${name} the teacher's outputs`,
-      ...none,
-      value: fits ? damage.mean() : Number.POSITIVE_INFINITY,
-    },
-  };
+  return `${name} ${whose}`;
 }
 
 /** Outputs with logarithms instead of probabilities, which do as logits. */
@@ -199,7 +221,7 @@ export async function speedOf(
 /** Seconds for a look at the speed of a student before it is trained. */
 const speedLook = 1;
 
-/** What is to be known before training of a student of lower rank, which is made by what it loses, not by its time. */
+/** What is to be known before training of a student of lower rank, of whose time its maker only has an estimate. */
 export async function slownessOf(
   teacher: string,
   { isNear, open }: Pick<Student, "isNear" | "open">,

@@ -36,6 +36,7 @@ export const trainingGroups = {
     "--loss",
     "--freeze",
     "--batch-norm",
+    "--freeze-norms",
     "--held-out",
     "--held-out-data",
     "--held-out-labels",
@@ -122,6 +123,10 @@ export function trainingOptions(): Option[] {
       "--batch-norm <way>",
       "statistics of BatchNormalization: as stored, or learned (default: frozen)",
     ).choices(["frozen", "train"]),
+    new Option(
+      "--freeze-norms <steps>",
+      "let BatchNormalization learn until then, a number or a share (--qat; default: 0, as stored)",
+    ).argParser(stepsOrShare),
     new Option("--held-out <share>", "part of --data that is only measured on (default: 10%)").argParser(share),
     new Option("--held-out-data <path>", "measure on these samples instead, in the same form as --data"),
     new Option("--held-out-labels <file>", "their labels"),
@@ -168,6 +173,16 @@ function stepsOrShare(text: string): StepsOrShare {
   throw new InvalidArgumentError("It must be a number of steps, or a share below 1 such as 5%.");
 }
 
+function stepsOf(value: StepsOrShare, steps: number): number {
+  return Math.min(steps, "steps" in value ? value.steps : Math.round(value.share * steps));
+}
+
+/** The steps in which BatchNormalization takes the statistics of the batches. */
+export function normSteps(options: Options, { steps }: TrainingSettings): number {
+  const given = options["freezeNorms"] as StepsOrShare | undefined;
+  return given ? stepsOf(given, steps) : 0;
+}
+
 /** Bounds of the steps that nobody asked for. */
 const usualEpochs = 3;
 const [fewest, most] = [200, 5000];
@@ -189,10 +204,10 @@ export function trainingSettings(
   const given = <T>(name: string, otherwise: T): T => (options[name] as T | undefined) ?? otherwise;
   const batchSize = Math.min(given("batch", 32), count);
   const accumulate = given("accumulate", 1);
-  const stepsOf = (epochs: number) => Math.max(1, Math.ceil((epochs * count) / (batchSize * accumulate)));
+  const inEpochs = (epochs: number) => Math.max(1, Math.ceil((epochs * count) / (batchSize * accumulate)));
   const epochs = options["epochs"] as number | undefined;
-  const usual = Math.min(most, Math.max(fewest, stepsOf(usualEpochs)));
-  const steps = given("steps", epochs === undefined ? usual : stepsOf(epochs));
+  const usual = Math.min(most, Math.max(fewest, inEpochs(usualEpochs)));
+  const steps = given("steps", epochs === undefined ? usual : inEpochs(epochs));
   const warmUp = given<StepsOrShare>("warmUp", { share: 0.05 });
   const optimizer: OptimizerSettings =
     given<string>("optimizer", "adamw") === "sgd"
@@ -209,7 +224,7 @@ export function trainingSettings(
       kind,
       // 16 steps are wide: weights must go a long way to the next
       rate: given("rate", usualRates[mode === "distill" ? student : "qat"]),
-      warmUp: Math.min(steps, "steps" in warmUp ? warmUp.steps : Math.round(warmUp.share * steps)),
+      warmUp: stepsOf(warmUp, steps),
       floor: kind === "step" ? 0.1 : 0,
       at: [0.5, 0.8],
     },
@@ -231,6 +246,7 @@ export function identityOf(options: Options, settings: TrainingSettings): Readon
   return {
     "--freeze": frozen.length === 0 ? "not given" : [...new Set(frozen)].sort().join(" "),
     "--batch-norm": (options["batchNorm"] as string | undefined) ?? "frozen",
+    "--freeze-norms": `${normSteps(options, settings)} steps`,
     "--steps": String(settings.steps),
     "--batch": String(settings.batchSize),
     "--accumulate": String(settings.accumulate),

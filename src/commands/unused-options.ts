@@ -42,6 +42,9 @@ function reason(long: string, name: string, options: Options): string | undefine
   if (isPruning(options)) return reasonWhilePruning(long, options);
   if (ofPruning.includes(long)) return "is for --prune";
   if (ofDistillation.includes(long)) return distill ? undefined : "is for --distill";
+  if (long === "--batch-norm" && qat)
+    return "is for --distill; --freeze-norms lets BatchNormalization learn with --qat";
+  if (long === "--freeze-norms" && !qat) return "is for --qat";
   if (ofTraining.includes(long)) return distill || qat ? undefined : "is for training: --distill or --qat";
   if (distill) return "is for quantizing, which --distill does not do; quantize the student afterwards";
   return qat ? notWithQat[long] : undefined;

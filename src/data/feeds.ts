@@ -96,7 +96,8 @@ function concatenate(parts: readonly Tensor[], axis: number): Tensor {
   const result = new (data.constructor as new (length: number) => Float32Array)(length);
   let place = 0;
   for (const { part, from, to } of pieces) {
-    result.set((part as Float32Array).subarray(from, to), place);
+    const whole = to - from === part.length;
+    result.set(whole ? (part as Float32Array) : (part as Float32Array).subarray(from, to), place);
     place += to - from;
   }
   return { dtype, shape: joined, data: result };

@@ -18,6 +18,8 @@ export interface RankBasis {
   readonly size: number;
   /** What each brings of the product's power, as a share of it, on samples that the basis was not made of. */
   readonly power: Float64Array;
+  /** Positions at which the product is computed, in one sample. */
+  readonly positions: number;
 }
 
 /** Positions per feature that are looked at. */
@@ -43,10 +45,10 @@ export async function rankBases(
     const output = fromOutputs(weight);
     const n = output ? weight.out : weight.inner;
     const plain = output ? gram(m, weight.out, weight.inner) : identity(n);
-    const { moment, positions } = seen.get(weight)!;
+    const { moment, positions, perSample } = seen.get(weight)!;
     const doubted = withDoubt(moment, positions, plain, n);
     const basis = output ? outputBasis(weight, m, doubted) : inputBasis(weight, m, doubted);
-    return { ...basis, power: powerOn(basis, others?.get(weight)?.moment ?? doubted) };
+    return { ...basis, power: powerOn(basis, others?.get(weight)?.moment ?? doubted), positions: perSample };
   });
 }
 
@@ -54,7 +56,10 @@ export async function rankBases(
  * The share of the product's power that each direction brings: its left side is orthonormal but for scale, so that what
  * some ranks leave out is the sum of what each of them brings.
  */
-function powerOn({ weight, left, right, size }: Omit<RankBasis, "power">, moment: Float64Array): Float64Array {
+function powerOn(
+  { weight, left, right, size }: Omit<RankBasis, "power" | "positions">,
+  moment: Float64Array,
+): Float64Array {
   const { out, inner } = weight;
   const output = fromOutputs(weight);
   const n = output ? out : inner;
@@ -109,7 +114,11 @@ function matrixOf({ out, inner, turned }: ThickWeight, elements: ArrayLike<numbe
 }
 
 /** M = Q QT M for orthonormal Q; the first columns of Q are the principal directions of the outputs. */
-function outputBasis(weight: ThickWeight, m: Float64Array, moment: Float64Array): Omit<RankBasis, "power"> {
+function outputBasis(
+  weight: ThickWeight,
+  m: Float64Array,
+  moment: Float64Array,
+): Omit<RankBasis, "power" | "positions"> {
   const { out, inner } = weight;
   const size = Math.min(out, inner);
   const { vectors } = symmetricEigen(moment, out);
@@ -126,7 +135,11 @@ function outputBasis(weight: ThickWeight, m: Float64Array, moment: Float64Array)
 }
 
 /** M = (M S V) (VT S^-1) with S the root of the inputs' moments and V the right singular vectors of M S. */
-function inputBasis(weight: ThickWeight, m: Float64Array, moment: Float64Array): Omit<RankBasis, "power"> {
+function inputBasis(
+  weight: ThickWeight,
+  m: Float64Array,
+  moment: Float64Array,
+): Omit<RankBasis, "power" | "positions"> {
   const { out, inner } = weight;
   const size = Math.min(out, inner);
   const [root, inverse] = roots(moment, inner);

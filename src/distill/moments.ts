@@ -15,7 +15,10 @@ export const fromOutputs = ({ out, kind }: ThickWeight) => out <= widest || kind
 export interface Moments {
   /** Sums of the products of all pairs of features, [n, n]. */
   readonly moment: Float64Array;
+  /** Positions that were looked at. */
   readonly positions: number;
+  /** Positions of the product in one sample, on average. */
+  readonly perSample: number;
 }
 
 /**
@@ -35,6 +38,7 @@ export async function momentsOf(
   const sizeOf = (weight: ThickWeight) => (fromOutputs(weight) ? weight.out : weight.inner);
   const moments = new Map(weights.map((weight) => [weight, new Float64Array(sizeOf(weight) ** 2)]));
   const positions = new Map<ThickWeight, number>();
+  const all = new Map<ThickWeight, number>();
   if (samples.length > 0 && weights.length > 0) {
     const lookedAt = (weight: ThickWeight) => (fromOutputs(weight) ? weight.output : weight.input);
     const fed = new Set(graph.input.map(({ name }) => name));
@@ -48,7 +52,7 @@ export async function momentsOf(
           const value = lookedAt(weight);
           const output = fromOutputs(weight);
           const bias = output && weight.bias && tensors.has(weight.bias) ? numbers(weight.bias) : undefined;
-          const seen = addMoments(
+          const { seen, there } = addMoments(
             sum,
             results.get(value) ?? feeds.get(value)!,
             output && weight.kind === "Conv" ? 1 : -1,
@@ -56,6 +60,7 @@ export async function momentsOf(
             Math.ceil((positionsPerFeature * sizeOf(weight)) / samples.length),
           );
           positions.set(weight, (positions.get(weight) ?? 0) + seen);
+          all.set(weight, (all.get(weight) ?? 0) + there);
         }
       }
     } finally {
@@ -65,19 +70,23 @@ export async function momentsOf(
   return new Map(
     [...moments].map(([weight, moment]) => [
       weight,
-      { moment: mirrored(moment, sizeOf(weight)), positions: positions.get(weight) ?? 0 },
+      {
+        moment: mirrored(moment, sizeOf(weight)),
+        positions: positions.get(weight) ?? 0,
+        perSample: (all.get(weight) ?? 0) / Math.max(1, samples.length),
+      },
     ]),
   );
 }
 
-/** Adds the products of all pairs of features, at some positions. */
+/** Adds the products of all pairs of features, at some positions; how many of those there are. */
 function addMoments(
   sum: Float64Array,
   { shape, ...rest }: Tensor,
   axis: number,
   bias: ArrayLike<number> | undefined,
   most: number,
-): number {
+): { readonly seen: number; readonly there: number } {
   const data = numbersOf({ shape, ...rest });
   const at = axis < 0 ? shape.length - 1 : axis;
   const n = shape[at]!;
@@ -95,7 +104,7 @@ function addMoments(
       for (let j = 0; j <= i; j++) sum[i * n + j] = sum[i * n + j]! + one * row[j]!;
     }
   }
-  return seen;
+  return { seen, there: positions };
 }
 
 /** Fills in the other half of a symmetric matrix. */

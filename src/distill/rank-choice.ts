@@ -1,6 +1,7 @@
 import type { ModelProto } from "../formats/onnx.js";
 import type { DamageMeter } from "./damage.js";
 import { type RankBasis, withRanks } from "./low-rank.js";
+import { extraTime, isSmall } from "./product-time.js";
 import { rankParameters } from "./thick-weights.js";
 
 /** A rank for a weight, and what it costs when it alone is changed. */
@@ -10,6 +11,8 @@ export interface RankOption {
   /** Parameters saved. */
   readonly saved: number;
   readonly damage: number;
+  /** What a sample takes longer, as operations; below 0 where it is faster. An estimate. */
+  readonly time: number;
 }
 
 /** The share of a weight's parameters at which its damage is measured. */
@@ -39,6 +42,7 @@ export async function rankOptions(
     options.push(
       ranks.map((rank) => ({
         ...{ basis, rank, saved: weight.parameters - rankParameters(weight, rank) },
+        time: extraTime(weight, rank, basis.positions),
         damage: rank === middle ? damage! : (damage! * (lost[rank]! + least)) / (lost[middle!]! + least),
       })),
     );
@@ -57,14 +61,29 @@ function lostPower(power: Float64Array): Float64Array {
   return lost;
 }
 
+const sumOf = (list: readonly RankOption[], of: "saved" | "time") => list.reduce((sum, one) => sum + one[of], 0);
+
 /**
- * The ranks that save so many parameters at the least damage, taking damages to add up: each weight has the option that is
- * best at one price of a parameter (Lagrange), which is searched for. Undefined where all together save too little.
+ * The ranks that save so many parameters at the least damage, taking damages to add up. Two products may take longer than
+ * the whole one, though they have fewer elements: such a split is only made where a call more is hardly noticed and others
+ * make up for it, or where the parameters cannot be saved otherwise. Undefined where all together save too little.
  */
 export function chooseRanks(
   options: readonly (readonly RankOption[])[],
   wanted: number,
 ): readonly RankOption[] | undefined {
+  const only = (allowed: (one: RankOption) => boolean) =>
+    cheapest(
+      options.map((list) => list.filter(allowed)),
+      wanted,
+    );
+  const chosen = only(({ time, basis }) => time < 0 || isSmall(basis.weight, basis.positions));
+  if (chosen && sumOf(chosen, "time") < 0) return chosen;
+  return only(({ time }) => time < 0) ?? only(() => true);
+}
+
+/** Each weight has the option that is best at one price of a parameter (Lagrange), which is searched for. */
+function cheapest(options: readonly (readonly RankOption[])[], wanted: number): readonly RankOption[] | undefined {
   const chosenAt = (price: number) =>
     options.flatMap((list) => {
       let best: RankOption | undefined;
@@ -74,7 +93,7 @@ export function chooseRanks(
       }
       return best ? [best] : [];
     });
-  const saves = (list: readonly RankOption[]) => list.reduce((sum, { saved }) => sum + saved, 0);
+  const saves = (list: readonly RankOption[]) => sumOf(list, "saved");
   let [low, high] = [0, 1e-12];
   while (saves(chosenAt(high)) < wanted) {
     high *= 4;

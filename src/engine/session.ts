@@ -23,6 +23,8 @@ export interface SessionSettings {
   readonly memoryPattern?: boolean;
   /** Where onnxruntime writes the graph as it optimized it. */
   readonly optimizedModelPath?: string;
+  /** What every run is fed beside what it is given; the elements are read anew each time. */
+  readonly fixed?: ReadonlyMap<string, Tensor>;
 }
 
 /** A model loaded for the CPU. Runs are serial: onnxruntime-node blocks the thread while it runs. */
@@ -79,9 +81,12 @@ export async function openSession(model: string | Uint8Array, settings: SessionS
   });
   const outputs = native.outputMetadata.map(valueInfo).filter((info) => info !== undefined);
   const fetches = outputs.map(({ name }) => name);
+  const converted = (feeds: ReadonlyMap<string, Tensor>) =>
+    Object.fromEntries([...feeds].map(([name, tensor]) => [name, toOrt(tensor, ort.Tensor)]));
+  const fixed = converted(settings.fixed ?? new Map());
   let open = true;
   const runFor: Session["runFor"] = async (feeds, wanted) => {
-    const given = Object.fromEntries([...feeds].map(([name, tensor]) => [name, toOrt(tensor, ort.Tensor)]));
+    const given = { ...fixed, ...converted(feeds) };
     try {
       const results = await native.run(given, wanted);
       return new Map(wanted.map((name) => [name, fromOrt(results[name] as OrtTensor)]));

@@ -267,6 +267,20 @@ export const opsetRules: readonly OpsetRule[] = [
   {
     opType: "GroupNormalization",
     since: 21,
-    raise: (_, { refuse }) => refuse("its scale and bias went from one per group to one per channel"),
+    // scale and bias went from one per group to one per channel: with groups for channels it is another operator's affair
+    raise(node, { dtypeOf, fresh, ints, make, refuse }) {
+      const [x, scale, bias] = node.input as [string, string, string];
+      if (dtypeOf(scale) === "float16") return refuse("its scale and bias are one per group, in float16");
+      const groups = intAttribute(node, "num_groups", 1);
+      const [shape, grouped, normed] = [fresh(`${x}_shape`), fresh(`${x}_groups`), fresh(`${x}_normed`)];
+      const norm = make("InstanceNormalization", [grouped, scale, bias], [normed]);
+      setAttribute(norm, "epsilon", { float: floatAttribute(node, "epsilon", 1e-5) });
+      return [
+        make("Shape", [x], [shape]),
+        make("Reshape", [x, ints("groups", [0n, BigInt(groups), -1n])], [grouped]),
+        norm,
+        make("Reshape", [normed, shape], [node.output[0]!]),
+      ];
+    },
   },
 ];

@@ -30,6 +30,8 @@ export interface AffineEditor {
   readonly layers: readonly AffineLayer[];
   /** y becomes scale * y + shift, each with one number an index; undefined for no scale, or no shift. */
   change(layer: AffineLayer, scale: Float64Array | undefined, shift: Float64Array | undefined): void;
+  /** Scales y without its bias. */
+  scaleWeight(layer: AffineLayer, scale: Float64Array): void;
 }
 
 /** By which axis of its second input an operator makes which axis, and where its bias is. */
@@ -50,6 +52,8 @@ const kinds: Readonly<Record<string, Kind>> = {
   Gemm: { ranks: [2], weightAxis: (node) => (intAttribute(node, "transB", 0) ? 0 : 1), bias: "optional", axis: "last" },
   MatMul: { ranks: [2], weightAxis: () => 1, bias: "add", axis: "last" },
   BatchNormalization: { ranks: [1], weightAxis: first, bias: "input", axis: "channels" },
+  // before opset 21 it has one scale a group, which no channel is as long as
+  GroupNormalization: { ranks: [1], weightAxis: first, bias: "input", axis: "channels" },
   InstanceNormalization: { ranks: [1], weightAxis: first, bias: "input", axis: "channels" },
   LayerNormalization: { ranks: [1], weightAxis: first, bias: "optional", axis: "last" },
   RMSNormalization: { ranks: [1], weightAxis: first, bias: "none", axis: "last" },
@@ -202,5 +206,6 @@ export function createAffineEditor(
       if (scale) scaleWeight(one, scale);
       if (scale || shift) moveBias(one, scale, shift);
     },
+    scaleWeight: (layer, scale) => scaleWeight(known.get(layer)!, scale),
   };
 }

@@ -1,6 +1,6 @@
 import { type ModelProto, readTensor } from "../formats/onnx.js";
 import { cloneModel } from "../graph/clone.js";
-import { floatAttribute, intsAttribute } from "../graph/node.js";
+import { floatAttribute, intAttribute, intsAttribute } from "../graph/node.js";
 import type { StoreBytes } from "../graph/stored.js";
 import { numbersOf } from "../tensor/numbers.js";
 import { elementCount } from "../tensor/tensor.js";
@@ -107,12 +107,23 @@ function keepScale(
   const seen = moments.of(node.input[0]!, axis);
   const kept = [...own.keys()].filter((at) => !removed.has(labels.find(own[at]!)));
   if (!seen || !layer.canScale || kept.length === own.length || kept.length !== layer.size) return false;
-  const spread = operatorOf(node) === "LayerNormalization" ? variance : meanSquare;
-  const [before, after] = [spread(seen, [...own.keys()]), spread(seen, kept)];
-  if (!(before > 0 && after > 0)) return false;
-  editor.change(layer, new Float64Array(kept.length).fill(Math.sqrt(after / before)), undefined);
+  const spread = withMean.has(operatorOf(node)) ? variance : meanSquare;
+  const size = own.length / (operatorOf(node) === "GroupNormalization" ? intAttribute(node, "num_groups", 1) : 1);
+  const groupOf = (at: number) => Math.floor(at / size);
+  const factors = Array.from({ length: own.length / size }, (_, group) => {
+    const inside = (at: number) => groupOf(at) === group;
+    const [before, after] = [spread(seen, [...own.keys()].filter(inside)), spread(seen, kept.filter(inside))];
+    return before > 0 && after > 0 ? Math.sqrt(after / before) : undefined;
+  });
+  if (factors.includes(undefined)) return false;
+  // the bias is added to what has the old scale again
+  const scale = Float64Array.from(kept, (at) => factors[groupOf(at)]!);
+  editor.scaleWeight(layer, scale);
   return true;
 }
+
+/** Normalisations that take the mean away first. */
+const withMean: ReadonlySet<string> = new Set(["LayerNormalization", "GroupNormalization"]);
 
 function meanSquare({ meanSquare: squares }: AxisMoments, indices: readonly number[]): number {
   return indices.reduce((sum, at) => sum + squares[at]!, 0) / indices.length;

@@ -106,7 +106,8 @@ function producerOf(scope: Scope, name: string): { readonly node: NodeProto; rea
 
 const producersOf = new WeakMap<Scope, ReadonlyMap<string, NodeProto>>();
 
-function producers(scope: Scope): ReadonlyMap<string, NodeProto> {
+/** The node of a scope that makes each of its values. */
+export function producers(scope: Scope): ReadonlyMap<string, NodeProto> {
   const known = producersOf.get(scope);
   if (known) return known;
   const found = new Map(scope.graph.node.flatMap((node) => node.output.map((name) => [name, node] as const)));
@@ -220,6 +221,7 @@ export function endsInSizes(
     if (!isStandard(node)) return false;
     if (input === 1 && (node.opType === "Reshape" || node.opType === "Expand")) return true;
     if (node.opType === "Slice" && (input === 1 || input === 2)) return true;
+    if (node.opType === "ConstantOfShape") return true;
     // how many axes there are
     if (node.opType === "Shape" || node.opType === "Size") return true;
     // the size of an axis of its own input

@@ -1,15 +1,8 @@
 import { tensorInfo } from "../formats/onnx.js";
 import { floatTypes } from "../formats/onnx-types.js";
-import { intAttribute } from "../graph/node.js";
+import { productsOf, type Term, termOf } from "./flops.js";
 import type { Removed } from "./plan.js";
-import type { AxedValue } from "./row.js";
-import { operatorOf, type Structure } from "./structure.js";
-
-/** A product: a fixed part times the lengths of axes. */
-export interface Term {
-  readonly fixed: number;
-  readonly axes: readonly Int32Array[];
-}
+import type { Structure } from "./structure.js";
 
 /** What a model costs. */
 export interface Cost {
@@ -75,45 +68,4 @@ export function createCostModel(structure: Structure): CostModel {
     return { parameters: sum(parameters), flops: sum(flops), channels: all.size === 0 ? 1 : 1 - gone / all.size };
   };
   return { whole: without(new Set()), prunable, terms: { params: parameters, flops }, without };
-}
-
-function termOf(factors: readonly (number | Int32Array)[], fixed = 1): Term {
-  return {
-    fixed: factors.reduce<number>(
-      (product, factor) => (typeof factor === "number" ? product * factor : product),
-      fixed,
-    ),
-    axes: factors.filter((factor) => typeof factor !== "number"),
-  };
-}
-
-/** Products that nodes sum, in FLOPs. */
-function productsOf({ view, axedValue }: Structure): Term[] {
-  return view.scopes.flatMap((scope) =>
-    scope.graph.node.flatMap((node): Term[] => {
-      const [x, w] = node.input.map((name) => (name ? axedValue(scope, name) : undefined));
-      const y = node.output[0] ? axedValue(scope, node.output[0]) : undefined;
-      if (!x || !w || !y) return [];
-      const all = (value: AxedValue) => value.shape.map((size, at) => value.axes[at] ?? size);
-      // with an activation or a factor, what is summed is the same
-      const operator = operatorOf(node).replace(/^com\.microsoft:Fused/, "");
-      // every output channel sums over the input channels of its group
-      if (operator === "Conv") return [termOf([...all(y), ...all(w).slice(1)], 2)];
-      if (operator === "ConvTranspose") {
-        return [termOf([...all(x), ...all(w).slice(1)], 2)];
-      }
-      if (operator === "MatMul" && x.shape.length > 0) {
-        const swapped = intAttribute(node, "transA", 0) === 1 && x.shape.length > 1;
-        return [termOf([...all(y), all(x).at(swapped ? -2 : -1)!], 2)];
-      }
-      if (operator === "Gemm") return [termOf([...all(y), all(x)[intAttribute(node, "transA", 0) ? 0 : 1]!], 2)];
-      if (operator === "LSTM" || operator === "GRU" || operator === "RNN") {
-        // W and R are read once a position of a sequence
-        const positions = all(x).slice(0, 2);
-        const r = node.input[2] ? axedValue(scope, node.input[2]) : undefined;
-        return [w, ...(r ? [r] : [])].map((weight) => termOf([...positions, ...all(weight)], 2));
-      }
-      return [];
-    }),
-  );
 }

@@ -1,4 +1,5 @@
-import type { CostModel, Term } from "./costs.js";
+import type { CostModel } from "./costs.js";
+import type { Term } from "./flops.js";
 import type { ChannelGroup } from "./groups.js";
 import type { Measure } from "./settings.js";
 import type { Structure } from "./structure.js";

@@ -1,6 +1,7 @@
 import type { TensorProto } from "../formats/onnx.js";
 import type { Freeze } from "./labels.js";
-import type { Structure } from "./structure.js";
+import type { StateEnd } from "./states.js";
+import { operatorOf, type Structure } from "./structure.js";
 
 /** Indices of one axis of a stored tensor that go with one channel. */
 interface Slice {
@@ -26,8 +27,10 @@ export interface ChannelGroup {
   readonly channels: readonly Channel[];
   /** The axes of stored tensors that get shorter, with the indices a channel has there. */
   readonly axes: readonly { readonly tensor: TensorProto; readonly axis: number; readonly width: number }[];
-  /** Whether statistics of normalisations run over these channels, and how many. */
+  /** How many statistics of normalisations, and means, run over these channels. */
   readonly normalisations: number;
+  /** The ends of the model that keep their length, where these channels are a state that callers hand back. */
+  readonly states: readonly StateEnd[];
 }
 
 /** Weights that stay as long as they are. */
@@ -44,7 +47,7 @@ export interface Groups {
 }
 
 /** Sorts what can be removed into groups. */
-export function groupChannels({ labels, tensors, vectors, statistics }: Structure): Groups {
+export function groupChannels({ labels, tensors, vectors, contractions, statistics, states }: Structure): Groups {
   // the axes a label lies on: channels on the same ones are alike
   const vectorIds = new Map<number, number[]>();
   let id = 0;
@@ -89,7 +92,9 @@ export function groupChannels({ labels, tensors, vectors, statistics }: Structur
     else byKey.set(key, [channel]);
   }
   const normalised = new Map<number, number>();
-  for (const { labels: axis } of statistics) {
+  // written by hand, a normalisation begins with a mean
+  const means = contractions.filter(({ node }) => operatorOf(node) === "ReduceMean");
+  for (const { labels: axis } of [...statistics, ...means]) {
     for (const root of new Set([...axis].map((label) => labels.find(label)))) {
       normalised.set(root, (normalised.get(root) ?? 0) + 1);
     }
@@ -102,6 +107,9 @@ export function groupChannels({ labels, tensors, vectors, statistics }: Structur
       channels,
       axes: first.slices.map(({ tensor, axis, indices }) => ({ tensor, axis, width: indices.length })),
       normalisations: normalised.get(first.label) ?? 0,
+      states: states.filter(({ axes }) =>
+        axes.some((axis) => axis?.some((label) => labels.find(label) === first.label)),
+      ),
     };
   });
   return { groups, frozen };

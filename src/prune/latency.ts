@@ -11,7 +11,7 @@ interface LatencyTry {
 }
 
 export interface LatencySearch {
-  /** The measured one whose time is nearest to what is wanted. */
+  /** The measured one, or the prepared one, whose time is nearest to what is wanted. */
   readonly selection: Selection;
   readonly ratio: number;
   readonly time: number;
@@ -22,6 +22,11 @@ export interface LatencySearch {
 export interface LatencyGoal {
   /** Share of the time that is to go, over 0 and below 1. */
   readonly wanted: number;
+  /**
+   * The model that nothing is removed of: bringing it into the form that is pruned may have changed its time. It is what
+   * comes out where nothing measured is nearer to the goal and it is within 0.05.
+   */
+  readonly prepared?: { readonly selection: Selection; readonly time: number };
   /** As `selectChannels` does; larger ratios should take less time. */
   select(ratio: number): Selection;
   /** Time of a run over that of the original, which runs beside it, so that a busy machine slows down both. */
@@ -34,6 +39,12 @@ interface Tried extends LatencyTry {
 
 /** A time this near to the goal (a share of the original's) ends the search. */
 const closeEnough = 0.01;
+
+/** Whether a model of which nothing is selected is fast enough already. */
+export function isEnough(wanted: number, prepared: number): boolean {
+  return prepared <= 1 - wanted + closeEnough;
+}
+
 /** Measurements that a search takes at most. */
 export const mostTries = 8;
 /** A result further than this from the goal is none. */
@@ -47,15 +58,16 @@ const halvings = 12;
  * ends of the interval that holds it. Ends at a time within 0.01 of it, when all widths around it are measured, or after 8.
  * Throws a UserError where even the most that the limits allow is too slow by 0.05.
  */
-export async function searchLatency({ wanted, select, measure }: LatencyGoal): Promise<LatencySearch> {
+export async function searchLatency({ wanted, prepared, select, measure }: LatencyGoal): Promise<LatencySearch> {
   if (!(wanted > 0 && wanted < 1)) {
     throw new UserError(`--prune ${wanted}: is not a share of the time over 0 and below 1, such as 0.3 or 30%`);
   }
   const goal = 1 - wanted;
+  const start = prepared?.time ?? 1;
   const tried: Tried[] = [];
   const measured = new Map<string, number>();
   let most = 0.999;
-  let next = wanted;
+  let next = Math.max(0.01, (wanted - (1 - start)) / start);
   while (tried.length < mostTries) {
     const chosen = untried(select, next, interval(tried, goal, most), measured);
     if (!chosen) break;
@@ -65,10 +77,12 @@ export async function searchLatency({ wanted, select, measure }: LatencyGoal): P
     tried.push({ ratio, time, selection });
     measured.set(keyOf(selection), time);
     if (Math.abs(time - goal) <= closeEnough) break;
-    next = crossing(tried, goal, most);
+    next = crossing(tried, start, goal, most);
   }
-  const best = tried.reduce((a, b) => (Math.abs(b.time - goal) < Math.abs(a.time - goal) ? b : a));
-  if (best.time - goal > tooFar && tried.every(({ time }) => time > goal)) {
+  const isNear = prepared && Math.abs(prepared.time - goal) <= tooFar;
+  const found = isNear ? [...tried, { ratio: 0, ...prepared }] : tried;
+  const best = found.reduce((a, b) => (Math.abs(b.time - goal) < Math.abs(a.time - goal) ? b : a));
+  if (best.time - goal > tooFar && found.every(({ time }) => time > goal)) {
     const share = Math.floor(Math.max(0, 1 - best.time) * 100) / 100;
     throw new UserError(
       `--prune ${wanted} --by latency: at most ${share} of the time can go with these limits on this machine`,
@@ -133,14 +147,14 @@ function fallingLine(tried: readonly LatencyTry[]): readonly LatencyTry[] {
 }
 
 /** Where the falling line crosses the goal; beyond it in the direction of its last part. */
-function crossing(tried: readonly LatencyTry[], goal: number, most: number): number {
-  const line = [{ ratio: 0, time: 1 }, ...fallingLine(tried)];
-  const slow = line.findLast(({ time }) => time > goal)!;
+function crossing(tried: readonly LatencyTry[], start: number, goal: number, most: number): number {
+  const line = [{ ratio: 0, time: start }, ...fallingLine(tried)];
+  const slow = line.findLast(({ time, ratio }) => time > goal || ratio === 0)!;
   const fast = line.find(({ time, ratio }) => time <= goal && ratio > slow.ratio);
   if (!fast) {
     // no faster one yet: on from the start through the last, but not all the way
-    const gained = 1 - slow.time;
-    const guess = gained > 0 ? (slow.ratio * (1 - goal)) / gained : most;
+    const gained = start - slow.time;
+    const guess = gained > 0 ? (slow.ratio * (start - goal)) / gained : most;
     return guess >= most ? most : Math.min(guess, slow.ratio + 0.6 * (most - slow.ratio));
   }
   const width = fast.ratio - slow.ratio;

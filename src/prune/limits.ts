@@ -27,7 +27,8 @@ export function allowancesOf(structure: Structure, groups: readonly ChannelGroup
   const names = namesOf(structure);
   const convolutions = convolutionWeights(structure);
   const allowances = groups.map((group): Allowance => {
-    const own = new Set(group.axes.flatMap(({ tensor }) => [...(names.get(tensor) ?? [])]));
+    const tensors = group.axes.flatMap(({ tensor }) => [...(names.get(tensor) ?? [])]);
+    const own = new Set([...tensors, ...group.states.map(({ name }) => name)]);
     const fits = (pattern: RegExp) => matches(pattern, own);
     const whole = (bound: Bound): Allowance => ({ group, levels: [0], bound });
     if (limits.keep.some(fits)) return whole("keep");
@@ -37,7 +38,8 @@ export function allowancesOf(structure: Structure, groups: readonly ChannelGroup
     const width = widthOf(structure, group, convolutions);
     return { group, ...levelsOf(group.channels.length, share, width, limits) };
   });
-  const every = new Set([...names.values()].flatMap((own) => [...own]));
+  const states = structure.states.map(({ name }) => name);
+  const every = new Set([...[...names.values()].flatMap((own) => [...own]), ...states]);
   const idle = (patterns: readonly RegExp[], of: "keep" | "only" | "limits") =>
     patterns.flatMap((pattern, at) => (matches(pattern, every) ? [] : [{ of, at }]));
   return {

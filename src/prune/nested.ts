@@ -10,6 +10,8 @@ interface Body {
   follow(inputs: ReadonlyMap<string, readonly Axis[]>): void;
   /** A value as the graph sees it, after that; an input's shape also before. Undefined where it is not known. */
   value(name: string): AxedValue | undefined;
+  /** What an output of the node is like where the graph is run. */
+  shapeOf(output: string | undefined): readonly number[] | undefined;
 }
 
 /** What following nested graphs needs of the model around them. */
@@ -40,6 +42,7 @@ export function followInside(scope: Scope, graphs: readonly GraphProto[], around
       return {
         follow: (inputs) => follow(child, inputs),
         value: (name) => (name ? around.value(child, name) : undefined),
+        shapeOf: (output) => (output ? around.formOf(child, output)?.shape : undefined),
       };
     },
     /** Follows for its own sake what is not followed yet; nothing of it leaves. */
@@ -68,37 +71,46 @@ function followBranches(at: NodeAt, bodyOf: (graph: GraphProto) => Body): Output
   const bodies = branches.map(bodyOf);
   for (const body of bodies) body.follow(new Map());
   return at.node.output.map((_, index) => {
-    const values = branches.map(({ output }, branch) => bodies[branch]!.value(output[index]?.name ?? ""));
-    return joined(at, index, values, "joins branches of other shapes");
+    const ways = branches.map(({ output }, branch) => ({
+      value: bodies[branch]!.value(output[index]?.name ?? ""),
+      shape: bodies[branch]!.shapeOf(at.node.output[index]),
+    }));
+    return joined(at, index, ways);
   });
+}
+
+/** A value that a branch puts out, and the shape that the node's output has where that branch is taken. */
+interface Way {
+  readonly value: AxedValue | undefined;
+  readonly shape: readonly number[] | undefined;
 }
 
 /**
  * Joins values of which one stands for an output of the node. Axes of one may be there or not (branches that squeeze or do
  * not): the others are joined in their order.
  */
-function joined(at: NodeAt, index: number, values: readonly (AxedValue | undefined)[], why: string): readonly Axis[] {
+function joined(at: NodeAt, index: number, ways: readonly Way[]): readonly Axis[] {
   const shape = knownShape(at, index);
   const long = (sizes: readonly number[]) => [...sizes.keys()].filter((position) => sizes[position] !== 1);
-  const places = long(shape ?? []);
-  const fit = values.every((value) => {
-    const own = value && long(value.shape);
-    return shape && own?.length === places.length && own.every((p, order) => value!.shape[p] === shape[places[order]!]);
+  const fit = ways.every(({ value, shape: own }) => {
+    if (!value || !own || own.length !== shape?.length) return false;
+    const [from, to] = [long(value.shape), long(own)];
+    return from.length === to.length && from.every((place, order) => value.shape[place] === own[to[order]!]);
   });
+  const none = (shape ?? []).map(() => null);
   if (!fit) {
-    for (const axis of values.flatMap((value) => value?.axes ?? [])) at.freeze(axis, why);
-    return (shape ?? []).map(() => null);
+    for (const axis of ways.flatMap(({ value }) => value?.axes ?? []))
+      at.freeze(axis, "joins branches of other shapes");
+    return none;
   }
-  const axes: Axis[] = shape!.map(() => null);
-  for (const value of values) {
-    long(value!.shape).forEach((position, order) => {
-      const place = places[order]!;
-      const axis = value!.axes[position]!;
-      if (value === values[0]) axes[place] = axis;
-      else at.unify(axes[place]!, axis);
-    });
-  }
-  return axes;
+  const [first, ...others] = ways.map(({ value, shape: own }) => {
+    const axes: Axis[] = [...none];
+    const places = long(own!);
+    for (const [order, place] of long(value!.shape).entries()) axes[places[order]!] = value!.axes[place]!;
+    return axes;
+  });
+  for (const axes of others) for (const [place, axis] of axes.entries()) at.unify(first![place]!, axis);
+  return first!;
 }
 
 /** What one round hands to the next has the same axes in all of them. */

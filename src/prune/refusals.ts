@@ -24,8 +24,8 @@ export function nothingPrunable(ratio: number, frozen: readonly FrozenAxis[]): U
     const { operator, why } = cause;
     // places of a kernel are no channels
     if (!type.includes("float") || (axis >= 2 && operator.startsWith("Conv"))) continue;
-    // the ends of a model say it all in their name
-    const key = operator.startsWith("graph ") ? operator : `${operator} (${why})`;
+    // the end of a model says it all in its name
+    const key = operator === "graph output" ? operator : `${operator} (${why})`;
     reasons.set(key, (reasons.get(key) ?? 0) + elements);
   }
   const main = [...reasons].sort(([, a], [, b]) => b - a).slice(0, 4);

@@ -1,6 +1,6 @@
 import type { NodeProto, TensorProto } from "../formats/onnx.js";
 import type { FreshName } from "../graph/names.js";
-import type { Tensor } from "../tensor/tensor.js";
+import type { DType, Tensor } from "../tensor/tensor.js";
 import type { NewSize, SizeSource } from "./computed-sizes.js";
 import type { Axis } from "./labels.js";
 
@@ -48,6 +48,8 @@ export interface NodeAt {
   input(at: number): AxedValue | undefined;
   /** As `input`, for one that the operator requires. */
   required(at: number): AxedValue;
+  /** Of the elements of an input; undefined where it is not known. */
+  dtype(at: number): DType | undefined;
   /** Throws {@link NotFollowed} where it is not known. */
   outputShape(at: number): readonly number[];
   /** The elements of a small stored constant (shapes, axes, indices); undefined for anything else. */
@@ -70,6 +72,8 @@ export interface NodeAt {
   claim(axis: Axis): void;
   /** Joins two axes that this node sums products over; one of the inputs may be missing (a state). */
   contracts(a: InputAxis | null, b: InputAxis | null): void;
+  /** Says that an axis holds the units of a recurrent operator, of which each keeps a state of its own. */
+  recurs(axis: Axis): void;
   /** Tells of statistics over an axis of the first input, which must not be null. */
   statistics(axis: number, labels: Int32Array): void;
   /**
@@ -94,6 +98,8 @@ export interface MendAt {
   sizeOf(axis: Axis, size: number): number;
   /** Puts a new constant in the place of an input. */
   setInput(at: number, tensor: Tensor): void;
+  /** Multiplies what an output, of floats, comes to by a constant. */
+  scaleOutput(at: number, factor: number): void;
   /** As for {@link NodeAt}, for the lengths of axes as they were. */
   sizes(at: number): readonly SizeSource[] | undefined;
   /** Changes element `at` of the vector of sizes that the node reads; what other nodes read stays. */

@@ -14,8 +14,27 @@ export interface ValueForm {
   readonly shape: readonly number[];
 }
 
-/** What each scope's own values look like; those that nobody can tell are left out. */
+/**
+ * What each scope's own values look like; those that nobody can tell are left out. A scope that was looked at for other
+ * inputs of the model than the one around it has the values around it, too, as they are for those.
+ */
 export type Forms = ReadonlyMap<Scope, ReadonlyMap<string, ValueForm>>;
+
+/** A value as a scope sees it. */
+export function formSeen(forms: Forms, scope: Scope, name: string): ValueForm | undefined {
+  for (let at: Scope | null = scope; at; at = at.parent) {
+    const form = forms.get(at)?.get(name);
+    if (form) return form;
+  }
+  return undefined;
+}
+
+/** What is known for some inputs of the model. */
+export interface Found {
+  readonly forms: Forms;
+  /** A small value, as a scope sees it, where no run of the model is needed to tell it. */
+  known(scope: Scope, name: string): Tensor | undefined;
+}
 
 /** What is known of a scope so far. */
 interface Known {
@@ -31,22 +50,28 @@ const mostElements = 1024;
 const mostSteps = 64;
 
 /**
- * Finds the shape of every value for the shapes of these inputs, as onnxruntime infers them without weights and without a
+ * Finds the shape of every value for these inputs, as onnxruntime infers them without weights and without a
  * run: step by step, where shapes depend on what is computed from others; for values of the main graph that nothing tells,
  * by one run on `feeds` where there are some.
  */
-export async function findForms(
+export async function formsFor(
   model: ModelProto,
   view: ModelView,
   feeds: ReadonlyMap<string, Tensor>,
   readExternal: ReadExternal,
-): Promise<Forms> {
+): Promise<Found> {
   const known = new Map<Scope, Known>(
     view.scopes.map((scope) => [scope, { forms: storedForms(scope), values: new Map() }]),
   );
-  for (const [name, { dtype, shape }] of feeds) known.get(view.root)!.forms.set(name, { dtype, shape });
+  for (const [name, tensor] of feeds) {
+    const { dtype, shape } = tensor;
+    known.get(view.root)!.forms.set(name, { dtype, shape });
+    // one number may say how many, or which way to go
+    if (/int|bool/.test(dtype) && tensor.data.length === 1) known.get(view.root)!.values.set(name, tensor);
+  }
   const opset = defaultOpset(model);
-  const learn = (scope: Scope) => learnScope({ model, opset, known, readExternal }, scope);
+  const world = { model, opset, known, readExternal };
+  const learn = (scope: Scope) => learnScope(world, scope);
   await learn(view.root);
   const own = known.get(view.root)!;
   const missing = unknownNodes(view.root.graph, own.forms);
@@ -55,7 +80,10 @@ export async function findForms(
     for (const [name, form] of found) own.forms.set(name, form);
     if (found.size > 0) await learn(view.root);
   }
-  return new Map([...known].map(([scope, { forms }]) => [scope, forms]));
+  return {
+    forms: new Map([...known].map(([scope, { forms }]) => [scope, forms])),
+    known: (scope, name) => smallValue(world, scope, name),
+  };
 }
 
 interface World {

@@ -1,10 +1,19 @@
 import { create } from "@bufbuild/protobuf";
 import { TensorShapeProto_DimensionSchema } from "onnx-buf";
-import { graphsOf, type ModelProto, type NodeProto, readTensor, type TensorProto } from "../formats/onnx.js";
+import {
+  graphsOf,
+  type ModelProto,
+  makeTensor,
+  type NodeProto,
+  readTensor,
+  type TensorProto,
+} from "../formats/onnx.js";
 import { onnxType } from "../formats/onnx-types.js";
 import { type FreshName, freshNames } from "../graph/names.js";
+import { makeNode } from "../graph/node.js";
 import type { Scope } from "../graph/scope.js";
 import { type StoreBytes, storedTensor } from "../graph/stored.js";
+import { isNumericDType, tensorOfNumbers } from "../tensor/numbers.js";
 import { elementCount, type Tensor, typedArrays } from "../tensor/tensor.js";
 import { evaluateSize, sizeSources } from "./computed-sizes.js";
 import { copyOf, type ModelCopy } from "./copies.js";
@@ -12,6 +21,7 @@ import type { Axis } from "./labels.js";
 import { setComputedSize } from "./mend-sizes.js";
 import type { Removed } from "./plan.js";
 import type { MendAt, Rows } from "./row.js";
+import { fitStates } from "./states.js";
 import { smallConstant } from "./stored-tensors.js";
 import { operatorOf, type Structure } from "./structure.js";
 
@@ -55,6 +65,7 @@ export function sliceModel(
     }
     mendStated(structure, scope, copies, kept);
   }
+  fitStates(structure.states, result.graph!, kept, fresh, structure.opset);
   return result;
 }
 
@@ -86,6 +97,22 @@ function mendingOf(
     kept,
     sizeOf,
     setInput,
+    scaleOutput(at, factor) {
+      const name = node.output[at]!;
+      const dtype = structure.sizeContext.form(scope, name)?.dtype ?? "float32";
+      if (!isNumericDType(dtype)) throw new Error(`"${name}" holds no numbers`);
+      const graph = graphs.get(scope.graph)!;
+      const stored = fresh(`${name}_share`);
+      graph.initializer.push(
+        makeTensor(
+          stored,
+          tensorOfNumbers(dtype, [], () => factor),
+        ),
+      );
+      node.output[at] = fresh(`${name}_whole`);
+      const scaled = makeNode("Mul", fresh(`${name}_scaled`), [node.output[at], stored], [name]);
+      graph.node.splice(graph.node.indexOf(node) + 1, 0, scaled);
+    },
     sizes: sizesAt,
     setComputedSize(input, at, size) {
       const source = sizesAt(input)?.[at];
@@ -108,13 +135,15 @@ function mendingOf(
 
 /** Sizes that the file states of values which got shorter. */
 function mendStated(
-  { axedValue }: Structure,
+  { axedValue, states }: Structure,
   scope: Scope,
   { graphs }: ModelCopy,
   kept: (axis: Axis) => readonly number[] | null,
 ): void {
   const { valueInfo, input, output } = graphs.get(scope.graph)!;
   for (const { name, type } of [...valueInfo, ...(scope.parent ? [...input, ...output] : [])]) {
+    // those are as long as they were
+    if (!scope.parent && states.some((end) => end.name === name)) continue;
     const value = axedValue(scope, name);
     if (!value || type?.value.case !== "tensorType" || !type.value.value.shape) continue;
     const { shape } = type.value.value;

@@ -1,3 +1,4 @@
+import type { Batch } from "../data/batch.js";
 import type { ModelProto, NodeProto, ReadExternal, TensorProto } from "../formats/onnx.js";
 import { tensorInfo } from "../formats/onnx.js";
 import { graphsIn, isStandard } from "../graph/node.js";
@@ -7,19 +8,27 @@ import { endsInSizes, type SizeContext, sizeSources } from "./computed-sizes.js"
 import { type Axis, createLabels, type Freeze, type Labels } from "./labels.js";
 import { followInside, followNested, nestedOperators } from "./nested.js";
 import { type AxedValue, type Contraction, type NodeAt, NotFollowed, type Rows, type StatisticsAxis } from "./row.js";
-import { type Forms, inputsAreFixed } from "./shapes.js";
+import { type Forms, formSeen, inputsAreFixed } from "./shapes.js";
+import { possibleEnds, type StateEnd, settleStates } from "./states.js";
 import { canSlice, smallConstant } from "./stored-tensors.js";
+import { unknownShape } from "./unknown-shapes.js";
 
 /** What can be removed together in a model. The model must not change while this is in use. */
 export interface Structure {
   readonly model: ModelProto;
   readonly view: ModelView;
   readonly forms: Forms;
+  /** Inputs that it was found for: those that were given, then some for branches which they do not take. */
+  readonly feeds: readonly Batch[];
+  /** Branches that none of them takes. */
+  readonly untaken: readonly Scope[];
   readonly labels: Labels;
   /** The axes of every stored tensor that some node reads. */
   readonly tensors: ReadonlyMap<TensorProto, readonly Axis[]>;
   readonly contractions: readonly Contraction[];
   readonly statistics: readonly StatisticsAxis[];
+  /** Recurrent states that callers hand back, of which places may go. */
+  readonly states: readonly StateEnd[];
   /** Every list of labels that is an axis of some value or tensor. */
   readonly vectors: ReadonlySet<Int32Array>;
   /** How many axes the inputs of each node that was followed have; 0 for inputs left out. */
@@ -36,7 +45,7 @@ export interface Structure {
 export type Readings = ReadonlyMap<string, number>;
 
 interface Found {
-  readonly structure: Structure;
+  readonly structure: Omit<Structure, "feeds" | "untaken">;
   /** Signatures that were asked for, and how many ways each has. */
   readonly options: ReadonlyMap<string, number>;
 }
@@ -45,6 +54,9 @@ interface Found {
 export function nodeName(node: NodeProto): string {
   return node.name || node.output.find(Boolean) || node.opType;
 }
+
+/** Why a weight that is an input as well stays. */
+const replaceable = "callers may replace the weight; --freeze-inputs takes it for a constant";
 
 /** The key of a row. */
 export function operatorOf(node: NodeProto): string {
@@ -68,6 +80,7 @@ export function followAxes(
   const vectors = new Set<Int32Array>();
   const ranks = new Map<NodeProto, readonly number[]>();
   const options = new Map<string, number>();
+  const recurrent = new Set<number>();
   const opset = defaultOpset(model);
 
   /** The scope that owns a name, seen from another. */
@@ -81,19 +94,27 @@ export function followAxes(
     const owner = ownerOf(scope, name);
     if (!owner) return undefined;
     const tensor = owner.initializers.get(name);
-    if (tensor && !owner.inputs.has(name)) {
+    if (tensor) {
       const { shape } = tensorInfo(tensor);
+      const isInput = owner.inputs.has(name);
       if (!tensors.has(tensor)) {
         const axes = shape.map((size) => (size > 1 && canSlice(tensor) ? labels.fresh(size) : null));
-        for (const axis of axes) if (axis) vectors.add(axis);
+        for (const axis of axes) {
+          if (axis) vectors.add(axis);
+          if (isInput) labels.freeze(axis, { operator: "graph input", node: name, why: replaceable });
+        }
         tensors.set(tensor, axes);
       }
-      return { name, shape, axes: tensors.get(tensor)!, tensor };
+      return { name, shape, axes: tensors.get(tensor)!, tensor: isInput ? undefined : tensor };
     }
-    const form = forms.get(owner)?.get(name);
+    const form = formSeen(forms, scope, name);
     if (!form) return undefined;
-    const axes = values.get(owner)!.get(name) ?? form.shape.map(() => null);
-    return { name, shape: form.shape, axes, tensor: undefined };
+    const own = values.get(owner)!.get(name);
+    const fits = own?.length === form.shape.length && own.every((axis, at) => !axis || axis.length === form.shape[at]);
+    // as a branch sees it that is taken for other inputs
+    const why = "is not as long for all branches that read it";
+    if (!fits) for (const axis of own ?? []) labels.freeze(axis, { operator: "If", node: name, why });
+    return { name, shape: form.shape, axes: fits ? own : form.shape.map(() => null), tensor: undefined };
   };
 
   const stretched = new Set<Axis>();
@@ -101,13 +122,7 @@ export function followAxes(
   const sizeContext: SizeContext = {
     view,
     axedValue,
-    form(scope, name) {
-      for (let at: Scope | null = scope; at; at = at.parent) {
-        const form = forms.get(at)?.get(name);
-        if (form) return form;
-      }
-      return undefined;
-    },
+    form: (scope, name) => formSeen(forms, scope, name),
     constant: (scope, name) => smallConstant(view, scope, name, readExternal),
     fixed: (axis) => unchanging || (axis !== null && !stretched.has(axis)),
   };
@@ -156,7 +171,7 @@ export function followAxes(
     const cause = (why: string): Freeze => ({ operator: operatorOf(node), node: nodeName(node), why });
     const graphs = graphsIn(node);
     const inside = followInside(scope, graphs, {
-      formOf: (child, name) => forms.get(child)?.get(name),
+      formOf: (child, name) => formSeen(forms, child, name),
       give: (child, name, axes) => void values.get(child)!.set(name, axes),
       visit: (child) => visitScope(child),
       value: axedValue,
@@ -177,7 +192,7 @@ export function followAxes(
         const name = node.input[index];
         if (!name) return undefined;
         const value = axedValue(scope, name);
-        if (!value) throw new NotFollowed(`the shape of its input "${name}" is not known`);
+        if (!value) throw new NotFollowed(unknownShape(scope, name));
         return value;
       },
       required(index) {
@@ -185,6 +200,7 @@ export function followAxes(
         if (!value) throw new NotFollowed("an input is missing");
         return value;
       },
+      dtype: (index) => sizeContext.form(scope, node.input[index] ?? "")?.dtype,
       outputShape(index) {
         const name = node.output[index] ?? "";
         const form = forms.get(scope)?.get(name);
@@ -220,6 +236,9 @@ export function followAxes(
           weight: stored ? { tensor: stored.value.tensor!, axis: stored.axis } : null,
           value: computed ? { name: computed.value.name, input: computed.input, axis: computed.axis } : null,
         });
+      },
+      recurs(axis) {
+        for (const label of axis ?? []) recurrent.add(label);
       },
       statistics(axis, axisLabels) {
         statistics.push({ node, axis, labels: axisLabels });
@@ -266,25 +285,21 @@ export function followAxes(
   const visitScope = (scope: Scope): void => {
     for (const node of scope.graph.node) visitNode(scope, node);
   };
-  visitScope(view.root);
-  for (const { name } of view.root.graph.output) {
-    const why = "what the model puts out keeps its shape";
-    freezeValue(view.root, name, { operator: "graph output", node: name, why });
+  const rootForm = (name: string) => forms.get(view.root)?.get(name);
+  const ends = possibleEnds(view, rootForm);
+  for (const { name, sizes } of ends.inputs) {
+    const axes = sizes.map((size) => (size > 1 ? labels.fresh(size) : null));
+    for (const axis of axes) if (axis) vectors.add(axis);
+    values.get(view.root)!.set(name, axes);
   }
+  visitScope(view.root);
+  const states = settleStates(ends, labels, recurrent, (name) => {
+    const [value, form] = [axedValue(view.root, name), rootForm(name)];
+    return value && form && { axes: value.axes, form };
+  });
   const structure = {
-    model,
-    view,
-    forms,
-    labels,
-    tensors,
-    contractions,
-    statistics,
-    vectors,
-    ranks,
-    axedValue,
-    opset,
-    readExternal,
-    sizeContext,
+    ...{ model, view, forms, labels, tensors, contractions, statistics, states, vectors, ranks },
+    ...{ axedValue, opset, readExternal, sizeContext },
   };
   return { structure, options };
 }

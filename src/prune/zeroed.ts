@@ -6,6 +6,7 @@ import type { DType } from "../tensor/tensor.js";
 import { copyOf } from "./copies.js";
 import type { Removed } from "./plan.js";
 import type { Rows } from "./row.js";
+import { zeroStates } from "./states.js";
 import { operatorOf, type Structure } from "./structure.js";
 
 /**
@@ -71,5 +72,6 @@ export function zeroedModel(structure: Structure, removed: Removed, rows: Rows):
     holder.initializer.push(...parts.initializers);
     holder.node.splice(holder.node.indexOf(copy), 1, ...parts.nodes);
   }
+  zeroStates(structure.states, result.graph!, isGone, fresh);
   return result;
 }

@@ -1,7 +1,10 @@
+import type { ModelProto } from "../formats/onnx.js";
+import type { FoldedNorm } from "../graph/normalise/pass.js";
 import type { Parameter, ParameterKind } from "../train/graph.js";
 import type { Objective } from "../train/objective.js";
 import { prepareModel, type TrainableModel } from "../train/prepare.js";
 import { type ExportedModel, exportTwin } from "./qat/export.js";
+import { liveNorms } from "./qat/norms.js";
 import { type QatLoss, qatObjective } from "./qat/objective.js";
 import { makeTwin, type PtqParts, type Twin } from "./qat/twin.js";
 
@@ -20,6 +23,11 @@ export interface QatSettings {
   /** Learning rate of step sizes, as a multiple of that of weights; step sizes are about 1 to training. */
   readonly stepRate: number;
   readonly loss: QatLoss;
+  /**
+   * The BatchNormalizations that were folded into weights, by the weight's name: they take the statistics of the batch in
+   * the first so many steps, and stand still then. Without it all stand still from the start.
+   */
+  readonly norms?: { readonly folded: ReadonlyMap<string, FoldedNorm>; readonly steps: number };
 }
 
 /** Defaults that suit classifiers and recognisers alike; see the tests of QAT for what they reach. */
@@ -38,6 +46,8 @@ export interface QatJob {
   readonly objective: Objective;
   /** The values inside that the loss looks at: the teacher must give them, too (exposeValues). */
   readonly inside: readonly string[];
+  /** The model of the first steps, over the same parameters, where BatchNormalizations are alive: so many. */
+  readonly early: { readonly model: TrainableModel; readonly steps: number; readonly norms: number } | undefined;
   /** To be called before each step, of so many in all. */
   beforeStep(step: number, steps: number): void;
   /** PTQ's file with what the parameters are now; these stay as they are. */
@@ -46,7 +56,8 @@ export interface QatJob {
 
 /**
  * Quantization-aware training of what PTQ makes of a model: its float twin with fake quantization, trained against labels
- * or the original, then stored by PTQ's own plan. BatchNormalization is part of the weights before it, as PTQ has it.
+ * or the original, then stored by PTQ's own plan. BatchNormalization is part of the weights before it, as PTQ has it, from
+ * the start or after some steps.
  * Throws a UserError that names what cannot be trained.
  */
 export async function quantizationAwareTraining(parts: PtqParts, settings: QatSettings): Promise<QatJob> {
@@ -64,12 +75,21 @@ export async function quantizationAwareTraining(parts: PtqParts, settings: QatSe
     .map((one) => one.steps.name)
     .filter((step) => !isFrozen(step));
   for (const step of steps) kinds.set(step, "step");
-  const prepared = prepareModel(twin.model, parts.readExternal, { name, frozen, batchNorm: "frozen", kinds });
+  const norms = settings.norms;
+  const live =
+    norms && norms.steps > 0
+      ? liveNorms(twin, parts.base, norms.folded, new Set(kinds.keys()), parts.readExternal)
+      : undefined;
+  for (const [key, kind] of live?.kinds ?? []) kinds.set(key, kind);
+  const prepare = (model: ModelProto) =>
+    prepareModel(model, parts.readExternal, { name, frozen, batchNorm: "frozen", kinds });
+  const prepared = prepare(live?.model ?? twin.model);
   const masks: Uint8Array[] = [];
   const parameters = new Map<string, Parameter>();
   for (const [key, parameter] of prepared.parameters) {
     if (parameter.kind !== "step") {
-      parameters.set(key, { ...parameter, rateScale: rateOf(parameter) });
+      const bounded = live?.kinds.get(key) === "norm" ? { lowerBound: smallestStep } : {};
+      parameters.set(key, { ...parameter, rateScale: rateOf(parameter), ...bounded });
       continue;
     }
     const mask = new Uint8Array(parameter.data.length).fill(1);
@@ -77,18 +97,26 @@ export async function quantizationAwareTraining(parts: PtqParts, settings: QatSe
     parameters.set(key, { ...parameter, rateScale: settings.stepRate, lowerBound: smallestStep, mask });
   }
   const inside = (settings.loss.features ?? 0) > 0 ? comparedInside(parts, twin) : [];
+  const model = { ...prepared, notes: [...floats.notes, ...prepared.notes], parameters };
   return {
     twin,
     inside,
-    model: { ...prepared, notes: [...floats.notes, ...prepared.notes], parameters },
+    model,
+    early: live && {
+      model: { ...prepare(live.early), parameters, statistics: live.statistics },
+      steps: norms!.steps,
+      norms: live.count,
+    },
     objective: qatObjective(settings.loss, inside),
     beforeStep(step, total) {
       const held = step >= settings.freezeAfter * total ? 0 : 1;
       for (const mask of masks) mask.fill(held);
+      // the statistics that the last of the early steps moved stay
+      if (step <= (norms?.steps ?? 0)) live?.refresh(parameters);
     },
     export() {
       const copies = new Map([...parameters].map(([key, { data }]) => [key, { data: data.slice() }] as const));
-      return exportTwin(parts, twin, copies);
+      return exportTwin(parts, twin, live?.folded(copies) ?? copies);
     },
   };
 }
@@ -109,7 +137,7 @@ function rateOf({ data }: Parameter): number {
   return Math.max(Math.sqrt(power / Math.max(1, data.length)), leastSize) / usualSize;
 }
 
-/** Steps begin between 1 and 2: this is a 64th of their range or less. */
+/** Steps begin between 1 and 2, gains at 1: this is a 64th of their range or less. */
 const smallestStep = 1 / 64;
 
 /** So many values show where a model goes astray. */

@@ -139,9 +139,14 @@ export interface PrunePlanResult extends Pruned {
 export interface LatencySearch {
   /** The share of the original's time that was to go. */
   readonly wanted: number;
+  /**
+   * Time over the original's of the file as it was brought into form, before a channel went. Where that is enough, or the
+   * nearest that there is, no channel goes.
+   */
+  readonly prepared: number;
   /** Time of a run over the original's. */
   readonly reached: RatioVerdict;
-  /** In their order: the share of FLOPs that went, and the time over the original's. */
+  /** In their order: the share of FLOPs that went, and the time over the original's; none where none had to go. */
   readonly tries: readonly { readonly ratio: number; readonly time: number }[];
 }
 

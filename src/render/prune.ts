@@ -53,7 +53,7 @@ function leadOf(result: PruneResult): readonly string[] {
   return [
     written ? `wrote ${output.path}: ${size}` : `not written: ${output.path} (${size})`,
     ...(last ? speedWords(last, "original") : []),
-    ...(latency ? [latencyWords(latency)] : []),
+    ...(latency ? [latencyWords(latency, result.channels.after === result.channels.before)] : []),
     ...scoreWords(result),
     ...costs(result),
     ...exactWords(result),
@@ -75,13 +75,24 @@ function costs({ parameters, flops, channels }: PruneResult | PrunePlanResult): 
   ];
 }
 
-/** `wanted 30 % less time, reached 31.2 % [30.1, 32.5] in 5 tries`. */
-export function latencyWords({ wanted, reached, tries }: LatencySearch): string {
+/** `wanted 30 % less time, reached 31.2 % [30.1, 32.5] in 5 tries`, or `... before a channel went, so none had to`. */
+export function latencyWords({ wanted, prepared, reached, tries }: LatencySearch, unpruned = false): string {
   const { ratio, interval } = reached;
   const within = interval ? ` [${short(1 - interval.upper)}, ${short(1 - interval.lower)}]` : "";
   const got = ratio === null ? "which could not be measured" : `reached ${formatPercent(1 - ratio)}${within}`;
-  return `wanted ${percent(wanted)} less time, ${got} in ${formatCount(tries.length)} ${tries.length === 1 ? "try" : "tries"}`;
+  const count = `${formatCount(tries.length)} ${tries.length === 1 ? "try" : "tries"}`;
+  const start = `wanted ${percent(wanted)} less time, ${got}`;
+  if (unpruned) {
+    const why = tries.length === 0 ? "so none has to" : `and of ${count} to prune it none came nearer`;
+    return `${start} by preparing the file alone, before a channel went: ${why}`;
+  }
+  const share = 1 - prepared;
+  const before = share >= tellingShare ? `, ${formatPercent(share)} by preparing the file alone` : "";
+  return `${start} in ${count}${before}`;
 }
+
+/** Less than that may be noise. */
+const tellingShare = 0.03;
 
 const short = (share: number): string => (100 * share).toFixed(1);
 /** A share that somebody gave, without digits that he did not. */

@@ -5,6 +5,7 @@ import { UserError } from "../errors.js";
 import { castTensor } from "../tensor/cast.js";
 import { formatShape, type Tensor } from "../tensor/tensor.js";
 import { paddingOf } from "./padding.js";
+import { shapesOf } from "./steps.js";
 import type { TrainingData } from "./task.js";
 
 /** Where in the samples training is; all of it goes into a checkpoint. */
@@ -21,6 +22,12 @@ export interface BatchSource {
   readonly rows: number;
   next(): Promise<Batch>;
   position(): Position;
+}
+
+/** A sample, and its shapes in words. */
+interface Keyed {
+  readonly sample: Batch;
+  readonly key: string;
 }
 
 export interface BatchSettings {
@@ -48,18 +55,17 @@ export async function createBatches(
   const names = new Set(inputs.map(({ name }) => name));
   const readRaw = checkedReader(data, inputs);
   const pad = await paddingOf(inputs, axes, data.count, readRaw);
-  const cache = new Map<number, Batch>();
+  const cache = new Map<number, Keyed>();
   let room = settings.cacheBytes ?? 512 * 2 ** 20;
-  const read = async (at: number): Promise<Batch> => {
-    const found = cache.get(at);
-    if (found) return found;
+  const read = async (at: number): Promise<Keyed> => {
     const sample = pad(await readRaw(at));
+    const key = shapesOf(sample);
     const bytes = [...sample.values()].reduce((sum, { data }) => sum + ((data as Float32Array).byteLength ?? 0), 0);
     if (bytes <= room) {
-      cache.set(at, sample);
+      cache.set(at, { sample, key });
       room -= bytes;
     }
-    return sample;
+    return { sample, key };
   };
 
   const { count } = data;
@@ -76,8 +82,7 @@ export async function createBatches(
   };
   const buckets = new Map<string, { readonly at: number; readonly sample: Batch }[]>();
   const put = async (at: number) => {
-    const sample = await read(at);
-    const key = [...sample].map(([name, { dtype, shape }]) => `${name}:${dtype}:${shape.join("x")}`).join(" ");
+    const { sample, key } = cache.get(at) ?? (await read(at));
     const bucket = buckets.get(key) ?? [];
     buckets.set(key, bucket);
     bucket.push({ at, sample });

@@ -27,7 +27,7 @@ export interface Progress {
 export type Fingerprint = Readonly<Record<string, string>>;
 
 /** What of a task decides its steps, before any is done: settings, data, and the parameters as they start. */
-export function fingerprintOf({ settings, data }: TrainingTask, parameters: readonly Parameter[]): Fingerprint {
+export function fingerprintOf({ settings, data, early }: TrainingTask, parameters: readonly Parameter[]): Fingerprint {
   const hash = createHash("sha256");
   for (const { name, kind, shape, data } of parameters) {
     hash.update(`${name}:${kind}:${shape.join("x")};`);
@@ -48,6 +48,7 @@ export function fingerprintOf({ settings, data }: TrainingTask, parameters: read
     "clipping norm": String(clipNorm),
     "moving average": String(ema),
     seed: String(seed),
+    ...(early ? { "number of early steps": String(early.steps) } : {}),
   };
 }
 

@@ -31,15 +31,16 @@ export async function openLive(
   const stored = new Set([...graph.initializer, ...held].map(({ name }) => name));
   graph.input = [...graph.input.filter(({ name }) => !stored.has(name)), ...ports];
   graph.initializer = graph.initializer.filter(({ name }) => !parameters.has(name));
-  const session = await openSession(encodeModel(model, readExternal), { threads });
-  const fixed = held.map(({ name, shape, data }): [string, Tensor] => [name, { dtype: "float32", shape, data }]);
+  const fixed = new Map(
+    held.map(({ name, shape, data }): [string, Tensor] => [name, { dtype: "float32", shape, data }]),
+  );
+  const session = await openSession(encodeModel(model, readExternal), { threads, fixed });
   const declared = new Map(session.inputs.map(({ name, dtype }) => [name, dtype]));
   // the copy of a model of halves takes float32
   const taken = (name: string, tensor: Tensor) =>
     declared.get(name) === "float32" ? (castTensor(tensor, "float32") ?? tensor) : tensor;
   return {
-    run: (feeds) =>
-      session.run(new Map([...[...feeds].map(([name, one]) => [name, taken(name, one)] as const), ...fixed])),
+    run: (feeds) => session.run(new Map([...feeds].map(([name, one]) => [name, taken(name, one)] as const))),
     close: () => session.close(),
   };
 }

@@ -4,12 +4,14 @@ import { RunError, UserError } from "../errors.js";
 import { declaredInputs } from "../graph/declared-inputs.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { createBatches } from "./batches.js";
+import { type CompiledBundle, canBundle, compileBundle, mostTogether } from "./bundle.js";
 import { encodeBest, encodeCheckpoint, fingerprintOf, restoreCheckpoint } from "./checkpoint.js";
 import type { Parameter, TrainingGraph } from "./graph.js";
 import { createOptimizer, type Optimizer } from "./optimizer.js";
-import { bindShapes, type RunningStatistics } from "./prepare.js";
+import { bindShapes, type RunningStatistics, type TrainableModel } from "./prepare.js";
 import { rateAt } from "./schedule.js";
-import { createSteps } from "./steps.js";
+import { type CompiledStep, openStep, writeStepFor } from "./step.js";
+import { createSteps, shapesOf } from "./steps.js";
 import type { Score, TrainingOutcome, TrainingTask } from "./task.js";
 
 /** How a model becomes graphs: what it is fed, the graph for the shapes of a batch, and statistics that batches move. */
@@ -21,6 +23,11 @@ export interface Binding {
   bind(feeds: Batch): Promise<TrainingGraph>;
 }
 
+function bindingOf(model: TrainableModel): Binding {
+  const { name, statistics } = model;
+  return { name, inputs: declaredInputs(model.copy), statistics, bind: (feeds) => bindShapes(model, feeds) };
+}
+
 /**
  * Trains the parameters of a model, in place; at the end they are the best ones (where there is held-out data), else the
  * last, or their moving average. The same task gives the same bits, also where a checkpoint comes between. Throws a
@@ -28,10 +35,7 @@ export interface Binding {
  * so far (else those before that step), and the last checkpoint kept is from before.
  */
 export async function train(task: TrainingTask): Promise<TrainingOutcome> {
-  const { model } = task;
-  const inputs = declaredInputs(model.copy);
-  const { name, statistics } = model;
-  return trainWith({ name, inputs, statistics, bind: (feeds) => bindShapes(model, feeds) }, task);
+  return trainWith(bindingOf(task.model), task);
 }
 
 /** Trains as `train` does, with graphs made by `binding`. */
@@ -44,23 +48,33 @@ export async function trainWith(binding: Binding, task: TrainingTask): Promise<T
   // a model that takes one row at a time makes up for it by as many runs
   const single = batchAxes(binding.inputs).size === 0;
   const perStep = settings.accumulate * (single ? Math.min(settings.batchSize, task.data.count) : 1);
-  const optimizer = createOptimizer(all, { ...settings, accumulate: perStep });
+  const updates = { ...settings, accumulate: perStep };
+  const optimizer = createOptimizer(all, updates);
   const fingerprint = fingerprintOf(task, all);
   let { position, best, waited, loss } = resume
     ? restoreCheckpoint(resume, fingerprint, all, optimizer)
     : { position: undefined, best: undefined, waited: 0, loss: Number.NaN };
   const batches = await createBatches(task.data, binding.inputs, settings, position);
-  const compiled = createSteps(
-    (batch) => binding.bind(new Map([...batch].filter(([name]) => inputs.has(name)))),
-    objective,
-    trained,
-    {
-      threads: settings.threads,
-      statistics: binding.statistics.flatMap((one) => [one.batchMean, one.batchVariance]),
-    },
-  );
+  const { threads } = settings;
+  const isTiny = !task.early && !task.beforeStep && canBundle(all, updates);
+  const stepsOf = ({ bind, statistics }: Binding) =>
+    createSteps(
+      (batch) => bind(new Map([...batch].filter(([name]) => inputs.has(name)))),
+      async (graph, batch): Promise<CompiledStep | CompiledBundle> => {
+        const moved = statistics.flatMap((one) => [one.batchMean, one.batchVariance]);
+        const step = await writeStepFor(graph, objective, trained, batch, { statistics: moved });
+        const bundle = isTiny && !graph.fixed ? await compileBundle(step, all, batch, optimizer, updates) : undefined;
+        return bundle ?? openStep(step, all, batch, threads);
+      },
+    );
+  const late = { binding, steps: stepsOf(binding) };
+  const first = task.early && bindingOf(task.early.model);
+  const early = first && { binding: first, steps: stepsOf(first) };
+  const present = () => (early && optimizer.steps < task.early!.steps ? early : late);
   const stepFor = async (batch: Batch) => {
+    const { steps: compiled } = present();
     try {
+      if (compiled !== early?.steps) await early?.steps.close();
       return await compiled.stepFor(batch);
     } catch (error) {
       // nodes are named, but there may be two models
@@ -75,27 +89,29 @@ export async function trainWith(binding: Binding, task: TrainingTask): Promise<T
       `step ${step}: ${what}, so training stops; a lower learning rate, a longer warm-up or a clipping norm may help`,
     );
   };
+  const refuseLoss = async (batch: Batch, found: number) => {
+    await refuseNotFinite(task.data, inputs, batch, optimizer.steps + 1);
+    refuse(`the loss is ${found}`);
+  };
+  const rateOf = (step: number) => rateAt(settings.schedule, step, steps);
   let idle = 0;
-  const runStep = async () => {
+  const runStep = async (nextBatch: () => Promise<Batch>) => {
     const before = optimizer.steps;
     let rows = 0;
-    const rate = rateAt(settings.schedule, optimizer.steps, steps);
+    const rate = rateOf(optimizer.steps);
     let [sum, weight] = [0, 0];
     const terms: Record<string, number> = {};
     const moves: (() => void)[] = [];
     for (let at = 0; at < perStep; at++) {
-      const batch = await batches.next();
+      const batch = await nextBatch();
       rows += batch.values().next().value?.shape[0] ?? 1;
-      const result = await (await stepFor(batch)).run(batch);
-      if (!Number.isFinite(result.loss)) {
-        await refuseNotFinite(task.data, inputs, batch, optimizer.steps + 1);
-        refuse(`the loss is ${result.loss}`);
-      }
+      const result = await ((await stepFor(batch)) as CompiledStep).run(batch);
+      if (!Number.isFinite(result.loss)) await refuseLoss(batch, result.loss);
       optimizer.add(result.gradients, result.weight);
       sum += result.loss * result.weight;
       weight += result.weight;
       for (const [name, value] of result.terms) terms[name] = (terms[name] ?? 0) + value * result.weight;
-      for (const one of binding.statistics) {
+      for (const one of present().binding.statistics) {
         const move = (name: string, value: string) =>
           moves.push(() => moveTowards(byName.get(name)!, result.statistics.get(value)!, one.momentum));
         move(one.mean, one.batchMean);
@@ -119,6 +135,41 @@ export async function trainWith(binding: Binding, task: TrainingTask): Promise<T
       );
     }
     return moved;
+  };
+  /** Steps up to the next one after which something else is due: those of the same shapes in one run. */
+  const runTogether = async () => {
+    const before = optimizer.steps;
+    const dues = [evaluateEvery, checkpointEvery].filter((every) => every > 0).map((every) => every - (before % every));
+    const drawn = [await batches.next()];
+    // those that do not run together end one by one
+    if (!("runAll" in (await stepFor(drawn[0]!)))) return runStep(async () => drawn[0]!);
+    const most = Math.min(mostTogether, steps - before, ...dues);
+    while (drawn.length < most) drawn.push(await batches.next());
+    while (drawn.length > 0) {
+      const [first] = drawn;
+      const step = await stepFor(first!);
+      if (!("runAll" in step)) {
+        await runStep(async () => drawn.shift()!);
+        continue;
+      }
+      const shapes = shapesOf(first!);
+      const other = drawn.findIndex((batch) => shapesOf(batch) !== shapes);
+      const together = drawn.splice(0, other < 0 ? drawn.length : other);
+      const done = optimizer.steps;
+      const rates = together.map((_, at) => rateOf(done + at));
+      const results = await step.runAll(together, rates);
+      idle = 0;
+      for (const [at, result] of results.entries()) {
+        const { gradientNorm } = result;
+        if (!Number.isFinite(result.loss)) await refuseLoss(together[at]!, result.loss);
+        if (!Number.isFinite(gradientNorm)) refuse(`the gradient is ${gradientNorm}`);
+        loss = result.loss;
+        const terms = Object.fromEntries(result.terms);
+        hooks.log({ kind: "step", step: done + at + 1, loss, terms, rate: rates[at]!, gradientNorm });
+        hooks.progress(done + at + 1, steps, loss);
+      }
+    }
+    return optimizer.steps > before;
   };
   const evaluate = async (evaluation: () => Promise<Score>) => {
     await withAverages(all, optimizer, async () => {
@@ -144,7 +195,7 @@ export async function trainWith(binding: Binding, task: TrainingTask): Promise<T
   try {
     while (!ended) {
       task.beforeStep?.(optimizer.steps);
-      const moved = await runStep();
+      const moved = await (isTiny ? runTogether() : runStep(batches.next));
       const done = optimizer.steps;
       const evaluates = moved && task.evaluate && (done % evaluateEvery === 0 || done === steps);
       const keeps = moved && ((checkpointEvery > 0 && done % checkpointEvery === 0) || done === steps);
@@ -157,11 +208,15 @@ export async function trainWith(binding: Binding, task: TrainingTask): Promise<T
     if (best) restore(all, best.weights);
     throw error;
   } finally {
-    await compiled.close();
+    await early?.steps.close();
+    await late.steps.close();
   }
   if (best) restore(all, best.weights);
   else if (optimizer.averages) restore(all, optimizer.averages);
-  const unreached = compiled.unreached();
+  const [missed = [], missedToo] = [early, late].flatMap((form) =>
+    form?.steps.unreached() ? [form.steps.unreached()!] : [],
+  );
+  const unreached = missed.filter((name) => missedToo?.includes(name) ?? true);
   const notes = unreached.length === 0 ? [] : [`the loss does not depend on: ${unreached.join(", ")}`];
   return {
     steps: optimizer.steps,

@@ -40,6 +40,7 @@ const roles: Readonly<Record<string, Readonly<Record<number, Role>>>> = {
   "com.microsoft:FusedMatMul": product,
   "com.microsoft:Attention": convolution,
   "com.microsoft:MultiHeadAttention": each([3], "bias"),
+  "com.microsoft:GroupQueryAttention": each([11], "bias"),
   "com.microsoft:BiasGelu": each([1], "bias"),
   "com.microsoft:FastGelu": each([1], "bias"),
   "com.microsoft:BiasAdd": each([1], "bias"),

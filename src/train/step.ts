@@ -14,6 +14,7 @@ import type { Parameter, TrainingGraph } from "./graph.js";
 import { lowerNodes } from "./lower.js";
 import type { Objective } from "./objective.js";
 import { readsOf } from "./variation.js";
+import { productsIn, threadsFor } from "./work.js";
 
 /** What one batch gives. The arrays are the caller's. */
 interface StepResult {
@@ -47,6 +48,8 @@ export interface StepGraph {
   readonly gradients: ReadonlyMap<string, string>;
   readonly statistics: ReadonlyMap<string, string>;
   readonly unreached: readonly string[];
+  /** Products of two numbers that the forward part sums up. */
+  readonly products: number;
 }
 
 /**
@@ -124,6 +127,7 @@ export function writeStep(
     gradients: names(gradientsOut),
     statistics: names(statisticsOut),
     unreached: [...wrt.keys()].filter((name) => !found.get(wrt.get(name)!)),
+    products: productsIn(graph),
   };
 }
 
@@ -176,9 +180,23 @@ function freshNamesOf(graph: TrainingGraph): FreshName {
 }
 
 export interface StepSettings {
+  /** At most; small steps run in one. */
   readonly threads: number;
   /** Values of the graph that are wanted beside: statistics of the batch. */
   readonly statistics?: readonly string[];
+}
+
+/** Writes the step for batches of the shapes of `sample`. */
+export async function writeStepFor(
+  graph: TrainingGraph,
+  objective: Objective,
+  parameters: readonly Parameter[],
+  sample: Batch,
+  { statistics = [] }: Pick<StepSettings, "statistics">,
+): Promise<StepGraph> {
+  const inputs = new Set(graph.inputs.map(({ name }) => name));
+  const extras = new Map([...sample].filter(([name]) => !inputs.has(name)));
+  return writeStep(graph, objective, parameters, extras, statistics, await blockSize());
 }
 
 /** A training step for batches of the shapes of `sample`, ready to run. */
@@ -189,35 +207,43 @@ export async function compileStep(
   sample: Batch,
   settings: StepSettings,
 ): Promise<CompiledStep> {
-  const inputs = new Set(graph.inputs.map(({ name }) => name));
-  const extras = new Map([...sample].filter(([name]) => !inputs.has(name)));
-  const step = writeStep(graph, objective, parameters, extras, settings.statistics, await blockSize());
-  const session = await openSession(encodeModel(step.model), {
-    threads: settings.threads,
-    config: {
-      ...denormalsAsZero,
-      // threads that wait for each other's parts of thousands of short nodes are woken too slowly; none spins between runs
-      ...(settings.threads > 1 ? { "session.intra_op.allow_spinning": "1", "session.force_spinning_stop": "1" } : {}),
-    },
-    // memory that is reused as it becomes free stays in the cache, and the first run has taken what it needs already
-    memoryPattern: false,
-  });
-  const all = new Map([...parameters, ...objective.parameters].map((one) => [one.name, one]));
+  const step = await writeStepFor(graph, objective, parameters, sample, settings);
+  return openStep(step, [...parameters, ...objective.parameters], sample, settings.threads);
+}
+
+/** Opens a step that is written; `parameters` are the objective's, too. */
+export async function openStep(
+  step: StepGraph,
+  parameters: readonly Parameter[],
+  sample: Batch,
+  mostThreads: number,
+): Promise<CompiledStep> {
+  const threads = threadsFor(step.products, mostThreads);
+  const all = new Map(parameters.map((one) => [one.name, one]));
   const fixed = new Map<string, Tensor>();
   const varying: (readonly [port: string, name: string])[] = [];
   for (const [port, name] of step.ports) {
     const parameter = all.get(name);
-    const fromBatch = inputs.has(name) || extras.has(name);
-    if (parameter && !fromBatch) fixed.set(port, { dtype: "float32", shape: parameter.shape, data: parameter.data });
+    if (parameter && !sample.has(name))
+      fixed.set(port, { dtype: "float32", shape: parameter.shape, data: parameter.data });
     else varying.push([port, name]);
   }
+  const session = await openSession(encodeModel(step.model), {
+    threads,
+    config: {
+      ...denormalsAsZero,
+      // threads that wait for each other's parts of thousands of short nodes are woken too slowly; none spins between runs
+      ...(threads > 1 ? { "session.intra_op.allow_spinning": "1", "session.force_spinning_stop": "1" } : {}),
+    },
+    // memory that is reused as it becomes free stays in the cache, and the first run has taken what it needs already
+    memoryPattern: false,
+    fixed,
+  });
   const rows = sample.values().next().value?.shape[0] ?? 1;
   return {
     unreached: step.unreached,
     async run(batch) {
-      const feeds = new Map(fixed);
-      for (const [port, name] of varying) feeds.set(port, batch.get(name)!);
-      const results = await session.run(feeds);
+      const results = await session.run(new Map(varying.map(([port, name]) => [port, batch.get(name)!])));
       const floats = (name: string) => results.get(name)!.data as Float32Array;
       const read = (names: ReadonlyMap<string, string>) =>
         new Map([...names].map(([name, value]) => [name, floats(value)]));

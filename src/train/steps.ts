@@ -1,33 +1,40 @@
 import type { Batch } from "../data/batch.js";
 import type { Tensor } from "../tensor/tensor.js";
-import type { Parameter, TrainingGraph } from "./graph.js";
-import type { Objective } from "./objective.js";
-import { type CompiledStep, compileStep, type StepSettings } from "./step.js";
+import type { TrainingGraph } from "./graph.js";
 
 /** Sessions kept open; each holds the memory of its activations. */
 const mostOpen = 4;
 
-/** Training steps by the shapes of batches. */
-export interface StepSource {
-  /** The step for batches like this one; compiled the first time. */
-  stepFor(batch: Batch): Promise<CompiledStep>;
-  /** Parameters that no step so far reaches. */
-  unreached(): readonly string[];
+/** What is compiled for one set of shapes. */
+interface Compiled {
+  readonly unreached: readonly string[];
   close(): Promise<void>;
 }
 
+/** Training steps by the shapes of batches. */
+export interface StepSource<Step extends Compiled> {
+  /** The step for batches like this one; compiled the first time. */
+  stepFor(batch: Batch): Promise<Step>;
+  /** Parameters that no step so far reaches; undefined where there was none. */
+  unreached(): readonly string[] | undefined;
+  close(): Promise<void>;
+}
+
+/** The shapes of a batch in words. */
+export function shapesOf(batch: Batch): string {
+  return [...batch].map(([name, { dtype, shape }]) => `${name}:${dtype}:${shape.join("x")}`).join(" ");
+}
+
 /** Steps over the same parameters, one for each set of shapes; those used last stay open. */
-export function createSteps(
+export function createSteps<Step extends Compiled>(
   bind: (batch: Batch) => Promise<TrainingGraph>,
-  objective: Objective,
-  parameters: readonly Parameter[],
-  settings: StepSettings,
-): StepSource {
-  const open = new Map<string, { readonly step: CompiledStep; readonly fixed: Batch }>();
+  compile: (graph: TrainingGraph, batch: Batch) => Promise<Step>,
+): StepSource<Step> {
+  const open = new Map<string, { readonly step: Step; readonly fixed: Batch }>();
   let unreached: ReadonlySet<string> | undefined;
   return {
     async stepFor(batch) {
-      const key = [...batch].map(([name, { dtype, shape }]) => `${name}:${dtype}:${shape.join("x")}`).join(" ");
+      const key = shapesOf(batch);
       let entry = open.get(key);
       if (entry && ![...entry.fixed].every(([name, tensor]) => sameElements(batch.get(name)!, tensor))) {
         open.delete(key);
@@ -41,7 +48,7 @@ export function createSteps(
           await old.step.close();
         }
         const graph = await bind(batch);
-        const step = await compileStep(graph, objective, parameters, batch, settings);
+        const step = await compile(graph, batch);
         entry = { step, fixed: graph.fixed ?? new Map() };
         const { unreached: missed } = step;
         unreached = new Set(missed.filter((name) => unreached?.has(name) ?? true));
@@ -51,7 +58,7 @@ export function createSteps(
       open.set(key, entry);
       return entry.step;
     },
-    unreached: () => [...(unreached ?? [])],
+    unreached: () => unreached && [...unreached],
     async close() {
       for (const { step } of open.values()) await step.close();
       open.clear();

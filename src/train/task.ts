@@ -88,6 +88,8 @@ export interface TrainingHooks {
 
 export interface TrainingTask {
   readonly model: TrainableModel;
+  /** Another form of the model, over the same parameters, for the first so many steps. */
+  readonly early?: { readonly model: TrainableModel; readonly steps: number };
   readonly objective: Objective;
   readonly data: TrainingData;
   /** Scores the present parameters (of `model`, in place) on held-out data. */

@@ -37,6 +37,7 @@ const shapeInputs: Readonly<Record<string, readonly number[]>> = {
   Compress: [0, 1],
   Unique: [0],
   NonMaxSuppression: [0, 1, 2, 3, 4],
+  GroupQueryAttention: [6],
 };
 
 const randomOperators: ReadonlySet<string> = new Set([

@@ -13,6 +13,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { compressCommand } from "../../src/commands/compress.js";
 import { openSession } from "../../src/engine/session.js";
+import { encodeNpz } from "../../src/formats/npz.js";
 import { decodeModel, encodeModel, makeTensor } from "../../src/formats/onnx.js";
 import { makeNode } from "../../src/graph/node.js";
 import type { PrunePlanResult, PruneResult } from "../../src/render/prune-result.js";
@@ -34,6 +35,9 @@ beforeAll(() => {
   write("branching.onnx", encodeModel(branching()));
   write("quantized.onnx", encodeModel(quantized()));
   write("kernels.onnx", encodeModel(kernels()));
+  write("swishes.onnx", encodeModel(swishes()));
+  const images = { dtype: "float32" as const, shape: [6, 1, 96, 96], data: Float32Array.from(wave(6 * 96 * 96, 3)) };
+  write("images.npz", encodeNpz(new Map([["x", images]])));
   write("held.onnx", encodeModel(held()));
   write("rows.npz", rowsFile(400, 7));
   write("labels.txt", Array.from({ length: 400 }, (_, at) => `${at % 4}\n`).join(""));
@@ -114,6 +118,26 @@ function kernels() {
     outputs: [["y", "int64", [1, 1, 6, 6]]],
     nodes: [makeNode("Conv", "", ["x", "w"], ["c"]), makeNode("ArgMax", "", ["c"], ["y"], { axis: 1 })],
     initializers: [floats("w", [32, 3, 3, 3], wave(864, 1))],
+  });
+}
+
+/** An image through hard swishes, each written out in four nodes, which take most of the time. */
+function swishes() {
+  const nodes = Array.from({ length: 6 }, (_, at) => [
+    makeNode("Add", "", [`a${at}`, "three"], [`s${at}`]),
+    makeNode("Clip", "", [`s${at}`, "zero", "six"], [`c${at}`]),
+    makeNode("Mul", "", [`a${at}`, `c${at}`], [`m${at}`]),
+    makeNode("Div", "", [`m${at}`, "six"], [`a${at + 1}`]),
+  ]).flat();
+  return makeModel({
+    inputs: [["x", "float32", [1, 1, 96, 96]]],
+    outputs: [["y", "float32", [1, 1, 96, 96]]],
+    nodes: [makeNode("Conv", "in", ["x", "w"], ["a0"]), ...nodes, makeNode("Conv", "out", ["a6", "v"], ["y"])],
+    initializers: [
+      floats("w", [32, 1, 1, 1], wave(32, 1)),
+      floats("v", [1, 32, 1, 1], wave(32, 2)),
+      ...Object.entries({ zero: 0, three: 3, six: 6 }).map(([name, value]) => floats(name, [], [value])),
+    ],
   });
 }
 
@@ -202,6 +226,44 @@ describe("compress --prune", () => {
     expect(kept).toBe("quantized");
     expect(output.bytes).toBe(bytesOf("small.onnx"));
     expect(left()).toEqual([]);
+  });
+
+  test("a file that is fast enough once it is prepared keeps all channels, and is told of", async () => {
+    // half of its nodes go: far more than is asked for
+    const args = ["--prune", "0.01", "--by", "latency", "swishes.onnx", "-o", "prepared.onnx"];
+    const { code, stdout, stderr } = await run(...args, "--json");
+    expect(code).toBe(0);
+    expect(stderr).not.toMatch(/by their weights alone/);
+    const { latency, channels, groups, notes, parameters } = resultOf(stdout);
+    expect(latency!.tries).toEqual([]);
+    expect(latency!.reached.ratio).toBe(latency!.prepared);
+    expect(channels).toEqual({ before: 32, after: 32 });
+    expect(parameters.after).toBe(parameters.before);
+    expect(groups[0]!.why).toBe("the file as it was prepared is fast enough");
+    expect(notes.join()).toContain("6 hard swish functions written");
+    const written = decodeModel(new Uint8Array(readFileSync(join(folder, "prepared.onnx"))), "").graph!.node;
+    expect(written).toHaveLength(2 + 2 * 6);
+    const recovered = await run(...args, "--distill", "--data", "images.npz", "--rows");
+    expect(recovered.code).toBe(0);
+    expect(recovered.stderr).toContain("without effect: --distill: no channel went");
+    expect(recovered.stdout).toMatch(/by preparing the file alone, before a channel\s+went: so none has to/);
+    expect(left()).toEqual([]);
+  });
+
+  test("what the steps of widths come to is told where it is not what was asked for", async () => {
+    write("sixteen.onnx", encodeModel(classifier(16, 1, 9)));
+    const asked = ["--prune", "0.3", "sixteen.onnx", "-o", "half.onnx", "--no-verify", "--json"];
+    const { warnings, channels } = resultOf((await run(...asked)).stdout);
+    expect(channels).toEqual({ before: 16, after: 8 });
+    expect(warnings).toContainEqual(
+      expect.stringMatching(
+        /^asked for 30\.0 % of the parameters, [45]\d\.\d % went: no widths in steps of --round come nearer; with --round 1 it would be (29|3[01])\.\d %$/,
+      ),
+    );
+    const fine = resultOf((await run(...asked, "--round", "1")).stdout);
+    expect(fine.warnings.join()).not.toContain("asked for");
+    const plan = await run(...asked.filter((option) => option !== "-o" && option !== "half.onnx"), "--dry-run");
+    expect((JSON.parse(plan.stdout) as PrunePlanResult).warnings.join()).toContain("asked for 30.0 %");
   });
 
   test("rounds of pruning and recovery end where one round does", async () => {

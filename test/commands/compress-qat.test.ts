@@ -5,11 +5,11 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { compressCommand } from "../../src/commands/compress.js";
 import { openSession } from "../../src/engine/session.js";
 import { decodeNpz, encodeNpz } from "../../src/formats/npz.js";
-import { encodeModel, makeTensor } from "../../src/formats/onnx.js";
+import { decodeModel, encodeModel, makeTensor } from "../../src/formats/onnx.js";
 import { makeNode } from "../../src/graph/node.js";
 import type { QatPlan, QatResult } from "../../src/render/training-result.js";
 import { halfBits } from "../../src/tensor/numbers.js";
-import { runCommand } from "../host.js";
+import { runCommand, withoutProgress } from "../host.js";
 import { floats, ints, makeModel } from "../onnx-model.js";
 import { classifier, rowsFile } from "../training-models.js";
 
@@ -100,7 +100,7 @@ describe("compress --qat", () => {
     writeFileSync(join(folder, "words.mjs"), "export const metric = { score: ({ label }) => label.length / 10 };\n");
     const argv = ["--int8", "--min-elements", "16", "--steps", "2", "--labels", "texts.txt", "--metric", "words.mjs"];
     const { code, stdout, stderr } = await run(...argv, "-o", "texts.onnx", "--json");
-    expect([code, stderr]).toEqual([0, ""]);
+    expect([code, withoutProgress(stderr)]).toEqual([0, ""]);
     const { losses, metric } = JSON.parse(stdout) as QatResult;
     expect(losses.map(({ term, weight }) => [term, weight])).toEqual([["soft", 1]]);
     expect(metric!.name).toBe("words.mjs");
@@ -135,13 +135,91 @@ describe("compress --qat", () => {
       [...argv, "--steps", "150", "--rate", "2e-3", "--json", "--max-drop", "90%", "-o", "half4.onnx"],
       folder,
     );
-    expect([code, stderr]).toEqual([0, ""]);
+    expect([code, withoutProgress(stderr)]).toEqual([0, ""]);
     const { notes, scores } = JSON.parse(stdout) as QatResult;
     expect(notes).toContain("6 16-bit tensors are float32 in training and in the file; inputs and outputs stay");
     expect(scores[2]!.agreement!.sqnrDb!).toBeGreaterThan(scores[1]!.agreement!.sqnrDb! + 1);
     const session = await openSession(join(folder, "half4.onnx"));
     expect([session.inputs[0]!.dtype, session.outputs[0]!.dtype]).toEqual(["float16", "float16"]);
     await session.close();
+  });
+
+  describe("BatchNormalization", () => {
+    const data = Float32Array.from({ length: 80 * 12 }, (_, at) => Math.sin(at * at));
+    const weights = floats("w", [8, 2, 3]);
+    const normed = makeModel({
+      opset: 14,
+      inputs: [["s", "float32", ["n", 2, 6]]],
+      outputs: [["y", "float32", ["n", 4]]],
+      nodes: [
+        makeNode("Conv", "conv", ["s", "w"], ["c"]),
+        makeNode("BatchNormalization", "norm", ["c", "scale", "shift", "mean", "variance"], ["a"]),
+        makeNode("Relu", "relu", ["a"], ["r"]),
+        makeNode("Flatten", "flat", ["r"], ["f"]),
+        makeNode("Gemm", "head", ["f", "v"], ["y"]),
+      ],
+      initializers: [
+        weights,
+        floats("scale", [8], [1, -1, 2, 0.5, 1, 1, 0, 1]),
+        floats("shift", [8]),
+        ...statistics(data, new Float32Array(weights.rawData.slice().buffer)),
+        floats("v", [32, 4]),
+      ],
+    });
+    const argv = [
+      "norm.onnx",
+      ...basic.slice(1),
+      "--data",
+      "norm.npz",
+      "--int4",
+      "--int4-convolutions",
+      "--min-elements",
+      "16",
+      "--force",
+    ];
+    const train = (...more: readonly string[]) =>
+      runCommand(compressCommand, [...argv, "--steps", "20", "--max-drop", "100%", "--json", ...more], folder);
+    const words = "1 BatchNormalization takes the statistics of the batches for the first 10 steps";
+    beforeAll(() => {
+      writeFileSync(join(folder, "norm.onnx"), encodeModel(normed));
+      writeFileSync(
+        join(folder, "norm.npz"),
+        encodeNpz(new Map([["s", { dtype: "float32", shape: [80, 2, 6], data }]])),
+      );
+    });
+
+    test("learns until --freeze-norms, also after a checkpoint, and the file is as without", async () => {
+      const often = ["--freeze-norms", "50%", "--evaluate-every", "4", "--batch", "36", "--rate", "1e-3"];
+      const whole = await train(...often, "-o", "n1.onnx");
+      expect([whole.code, withoutProgress(whole.stderr)]).toEqual([0, ""]);
+      expect((JSON.parse(whole.stdout) as QatResult).notes).toContain(words);
+      const kept = [...often, "-o", "n2.onnx", "--checkpoint", "norm-run"];
+      await train(...kept, "--time", "1ms");
+      expect((await train(...kept, "--freeze-norms", "5", "--resume")).stderr).toMatch(
+        /--freeze-norms was 10 steps, here it is 5 steps/,
+      );
+      expect((await train(...kept, "--resume")).code).toBe(0);
+      expect(readFileSync(join(folder, "n2.onnx"))).toEqual(readFileSync(join(folder, "n1.onnx")));
+      await train(...often.slice(2), "-o", "n3.onnx");
+      const [one, other] = ["n1.onnx", "n3.onnx"].map(
+        (name) => decodeModel(new Uint8Array(readFileSync(join(folder, name))), name).graph!,
+      );
+      const form = ({ node, initializer }: NonNullable<typeof one>) => [
+        node.map(({ opType, input, output }) => [opType, input, output]),
+        initializer.map(({ name, dims, dataType }) => [name, dims, dataType]),
+      ];
+      expect(form(one!)).toEqual(form(other!));
+      expect(readFileSync(join(folder, "n1.onnx"))).not.toEqual(readFileSync(join(folder, "n3.onnx")));
+    });
+
+    test.each([
+      ["a batch is one sample", ["--batch", "1"]],
+      ["no BatchNormalization lies behind a weight that is rounded and trains", ["--freeze", "w"]],
+    ])("stays as stored where it cannot learn, and that is told: %s", async (why, more) => {
+      const { code, stderr } = await train("--freeze-norms", "10", "-o", "n4.onnx", ...more);
+      expect(stderr).toMatch(`warning: without effect: --freeze-norms: ${why}`);
+      expect(code).toBe(0);
+    });
   });
 
   test("a plan says what trains, and how long it would take", async () => {
@@ -201,6 +279,12 @@ describe("compress --qat", () => {
     ["no samples", ["model.onnx", "--int8", "--qat"], /--qat: give samples to learn from with --data/],
     ["made-up samples", [...basic, "--int8", "--shape", "x=1x8"], /--shape: training needs real samples/],
     ["a teacher", [...basic, "--int8", "--teacher", "t.onnx"], /--teacher: is for --distill/],
+    [
+      "statistics for distillation",
+      [...basic, "--int8", "--batch-norm", "train"],
+      /--batch-norm: is for --distill; --freeze-norms/,
+    ],
+    ["norms without training", ["model.onnx", "--int8", "--freeze-norms", "4"], /--freeze-norms: is for --qat/],
     ["a loss of layers", [...basic, "--int8", "--loss", "relations"], /--loss relations: --qat takes soft/],
     [
       "training without training",
@@ -214,3 +298,21 @@ describe("compress --qat", () => {
     expect(code).toBe(2);
   });
 });
+
+/** Mean and variance of what a convolution of [8, 2, 3] makes of rows [2, 6]: as training would have left them. */
+function statistics(data: Float32Array, weight: Float32Array) {
+  const products = Array.from({ length: 8 }, (_, channel) =>
+    Array.from({ length: 80 * 4 }, (_, at) => {
+      const [row, place] = [Math.floor(at / 4), at % 4];
+      let sum = 0;
+      for (let tap = 0; tap < 6; tap++) {
+        const plane = Math.floor(tap / 3);
+        sum += weight[channel * 6 + tap]! * data[row * 12 + plane * 6 + place + (tap % 3)]!;
+      }
+      return sum;
+    }),
+  );
+  const mean = products.map((own) => own.reduce((sum, one) => sum + one, 0) / own.length);
+  const variance = products.map((own, at) => own.reduce((sum, one) => sum + (one - mean[at]!) ** 2, 0) / own.length);
+  return [floats("mean", [8], mean), floats("variance", [8], variance)];
+}

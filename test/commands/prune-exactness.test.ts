@@ -23,7 +23,7 @@ test("a pruned model that cannot be run or computes something else is refused", 
   const [some, others] = [new Set(labels.slice(0, 8)), new Set(labels.slice(4, 12))];
   const small = sliceModel(structure, some, rows, undefined);
   const exactness = (removed: ReadonlySet<number>, pruned = small) =>
-    exactnessOf(structure, removed, pruned, nothingOutside, sample);
+    exactnessOf(structure, removed, pruned, nothingOutside, [sample]);
   expect((await exactness(some))!.relative).toBeLessThan(1e-5);
   await expect(exactness(others)).rejects.toThrow(/differs from the original .* not written/);
   small.graph!.initializer[0] = model.graph!.initializer[0]!;
@@ -59,7 +59,7 @@ test("probabilities near zero neither blow rounding up nor hide a fault", async 
   const input = new Map<string, Tensor>([
     ["x", { dtype: "float32", shape: [4, 8], data: Float32Array.from(wave(32, 5)) }],
   ]);
-  const exactness = () => exactnessOf(structure, removed, small, nothingOutside, input);
+  const exactness = () => exactnessOf(structure, removed, small, nothingOutside, [input]);
   expect((await exactness())!.relative).toBeLessThan(1e-6);
   small.graph!.initializer[0] = bias(-13.9);
   expect((await exactness())!.relative).toBeGreaterThan(1e-3);

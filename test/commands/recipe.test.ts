@@ -154,6 +154,15 @@ describe("a mistake is named with its line", () => {
     writeFileSync(join(folder, "big.onnx"), new Uint8Array(1_000_001));
     expect((await run("--recipe", "big.onnx")).stderr).toMatch(/big\.onnx: is no recipe: it has 1000001 bytes/);
     expect((await run("--recipe", "ci")).code).toBe(2);
+    // neither what the bytes of a model nor those of a picture look like is shown
+    for (const bytes of [Uint8Array.of(8, 7, 18, 4, 0, 58, 200), Uint8Array.of(137, 80, 78, 71, 13, 10, 26, 10)]) {
+      writeFileSync(join(folder, "small.onnx"), bytes);
+      const { code, stderr } = await run("--recipe", "small.onnx");
+      expect(stderr).toBe("error: --recipe small.onnx: is no recipe: it is not a text (YAML or JSON in UTF-8)\n");
+      expect(code).toBe(2);
+    }
+    write(`int8: true\n]${"x".repeat(5000)}`);
+    expect((await run("--recipe", "ci/compress.yaml")).stderr.length).toBeLessThan(300);
   });
 
   test("rubbish never crashes", async () => {

@@ -1,9 +1,9 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import type { Host } from "../../src/cli.js";
-import { hasCheckpoint, openKeeper } from "../../src/commands/training-keep.js";
+import { dropEmptyLog, hasCheckpoint, openKeeper } from "../../src/commands/training-keep.js";
 import type { TrainingRecord } from "../../src/train/task.js";
 
 let folder: string;
@@ -66,6 +66,20 @@ describe("the folder of checkpoints", () => {
     }
     expect(existsSync(join(folder, "c"))).toBe(false);
     expect(readdirSync(join(folder, "e"))).toEqual([]);
+  });
+
+  test("a log is made with the first record, and one that stayed empty goes", () => {
+    const keeper = openKeeper(host, "f.training", {}, { ...fresh, logFile: "steps.jsonl" });
+    keeper.flush();
+    expect(existsSync(join(folder, "steps.jsonl"))).toBe(false);
+    dropEmptyLog(host, "steps.jsonl");
+    writeFileSync(join(folder, "steps.jsonl"), "");
+    dropEmptyLog(host, "steps.jsonl");
+    expect(existsSync(join(folder, "steps.jsonl"))).toBe(false);
+    keeper.log(step(1));
+    dropEmptyLog(host, "steps.jsonl");
+    expect(steps("steps.jsonl")).toEqual([1]);
+    rmSync(join(folder, "steps.jsonl"));
   });
 
   test("is refused where a file is in its place, before any step", () => {

@@ -2,10 +2,12 @@ import { describe, expect, test } from "@jest/globals";
 import type { Batch } from "../../src/data/batch.js";
 import { parameterCount, withoutParts } from "../../src/distill/edit.js";
 import { symmetricEigen } from "../../src/distill/eigen.js";
-import { rankBases, withRanks } from "../../src/distill/low-rank.js";
+import { type RankBasis, rankBases, withRanks } from "../../src/distill/low-rank.js";
 import { describeOutputs } from "../../src/distill/outputs.js";
+import { extraTime } from "../../src/distill/product-time.js";
+import { chooseRanks, type RankOption } from "../../src/distill/rank-choice.js";
 import { applyStudent, layersOf, planStudent, type StudentSettings } from "../../src/distill/student.js";
-import { thickWeights } from "../../src/distill/thick-weights.js";
+import { type ThickWeight, thickWeights } from "../../src/distill/thick-weights.js";
 import type { ModelProto } from "../../src/formats/onnx.js";
 import { makeModel } from "../onnx-model.js";
 import { noFiles, outputOf, residualModel, rowsOf, sketch, transformerModel } from "./models.js";
@@ -242,5 +244,45 @@ describe("a student of thinner products", () => {
     expect(parameterCount(applyStudent(model, plan))).toBeLessThanOrEqual(0.5 * parameterCount(model));
     expect(plan.damage).toBeLessThan(1e-4);
     await reachesLeast({ ...settingsOf(model, {}), outputs, samples: feeds });
+  });
+
+  /** A weight [size, size] at so many positions a sample, with what each rank costs and does. */
+  const weightOf = (name: string, size: number, positions: number, damages: Readonly<Record<number, number>>) => {
+    const weight: ThickWeight = {
+      ...{ name, kind: "MatMul", turned: true, out: size, inner: size, parameters: size ** 2, shape: [size, size] },
+      ...{ input: "x", output: name, bias: undefined },
+    };
+    const none = new Float64Array(0);
+    const basis: RankBasis = { weight, left: none, right: none, size, power: none, positions };
+    return Object.entries(damages).map(([text, damage]): RankOption => {
+      const rank = Number(text);
+      const saved = weight.parameters - 2 * rank * size;
+      return { basis, rank, saved, damage, time: extraTime(weight, rank, positions) };
+    });
+  };
+  const chosenOf = (options: readonly (readonly RankOption[])[], wanted: number) =>
+    chooseRanks(options, wanted)?.map(({ basis, rank }) => [basis.weight.name, rank]);
+
+  test("does not split a product that two in a row would be slower than", () => {
+    // few elements less, at many positions: what lies between them has to be written and read
+    const thick = weightOf("thick", 64, 10_000, { 24: 0.1, 31: 0.01 });
+    expect(thick.map(({ time }) => time < 0)).toEqual([true, false]);
+    const other = weightOf("other", 64, 10_000, { 24: 0.3 });
+    expect(chosenOf([thick, other], 100)).toEqual([["thick", 24]]);
+    // unless the parameters cannot be saved otherwise
+    expect(chosenOf([weightOf("thick", 64, 10_000, { 31: 0.01 })], 100)).toEqual([["thick", 31]]);
+    expect(chosenOf([thick, other], 5000)).toBeUndefined();
+  });
+
+  test("splits small products where others make up for the calls", () => {
+    const small = weightOf("small", 64, 1, { 8: 0.01 });
+    expect(small[0]!.time).toBeGreaterThan(0);
+    const large = weightOf("large", 256, 1000, { 64: 0.1 });
+    expect(chosenOf([small, large], 34_000)).toEqual([
+      ["small", 8],
+      ["large", 64],
+    ]);
+    // alone it would only be a call more
+    expect(chosenOf([small, large], 2000)).toEqual([["large", 64]]);
   });
 });

@@ -4,6 +4,7 @@ import {
   decodeModel,
   encodeModel,
   type ModelProto,
+  makeTensor,
   type NodeProto,
   setExternal,
   type TensorProto,
@@ -52,6 +53,12 @@ const node = (
     Array.from({ length: outputs }, (_, at) => `y${at}`),
     attributes,
   );
+
+function withHalfScale(): ModelProto {
+  const half = makeTensor("g", { dtype: "float16", shape: [1], data: Uint16Array.of(0x3c00) });
+  const initializers = [half, floats("c", [1])];
+  return modelOf({ title: "", opset: 18, shape: [1], node: node("GroupNormalization", {}, ["g", "c"]), initializers });
+}
 
 const bigEnds = (made: NodeProto): NodeProto => {
   made.attribute.find(({ name }) => name === "ends")!.ints = [2n ** 63n - 1n];
@@ -250,6 +257,18 @@ const laterRows: readonly Row[] = [
     node: node("RoiAlign", { output_height: 2, output_width: 2, sampling_ratio: 2 }, ["r", "i"]),
     initializers: [floats("r", [1, 4], [0.3, 0.7, 4.2, 3.9]), ints("i", [0])],
   },
+  ...[2, 3, 6].map(
+    (groups): Row => ({
+      title: `GroupNormalization, ${groups} groups`,
+      opset: 18,
+      shape: [2, 6, 3, 4],
+      node: node("GroupNormalization", { num_groups: groups, epsilon: { float: 1e-3 } }, ["g", "c"]),
+      initializers: [
+        floats("g", [groups], [1, -2, 0.5, 3, 0.2, 1.5].slice(0, groups)),
+        floats("c", [groups], [0.5, -1, 0, 2, 0.3, -0.7].slice(0, groups)),
+      ],
+    }),
+  ),
   ...(["bilinear", "bicubic", "nearest"] as const).map(
     (mode): Row => ({
       title: `GridSample ${mode}`,
@@ -450,11 +469,7 @@ describe("what cannot be raised is refused with its node and the remedy", () => 
   ];
   test.each<[string, ModelProto, RegExp]>([
     ["DFT", modelOf({ title: "", opset: 17, shape: [1], node: node("DFT") }), /its axis became an input/],
-    [
-      "GroupNormalization",
-      modelOf({ title: "", opset: 18, shape: [1], node: node("GroupNormalization") }),
-      /per group/,
-    ],
+    ["GroupNormalization", withHalfScale(), /per group, in float16/],
     [
       "BatchNormalization in training",
       modelOf({ title: "", opset: 13, shape: [1], node: node("BatchNormalization", {}, [], 3) }),

@@ -80,7 +80,7 @@ describe.each(models)("%s", (name) => {
     const [, task] = /_(cls|rec|det)_/.exec(name)!;
     samples = shapes[task!]!.map((shape) => syntheticBatches(whole.inputs, new Map([["x", shape]]), 1, 3)[0]!);
     const model = decodeModel(new Uint8Array(readFileSync(path)), path);
-    subject = await openSubject({ path, model, readExternal }, {}, samples[0]!);
+    subject = await openSubject({ path, model, readExternal }, {}, [samples[0]!]);
   });
 
   test.each(
@@ -98,7 +98,7 @@ describe.each(models)("%s", (name) => {
     expect(Math.abs(1 - after.channels / costs.whole.channels - ratio)).toBeLessThan(0.02);
     const small = sliceModel(structure, removed, rows, undefined);
     for (const sample of samples) {
-      const exactness = await exactnessOf(structure, removed, small, readExternal, sample);
+      const exactness = await exactnessOf(structure, removed, small, readExternal, [sample]);
       // what is left by chance may be all but constant: normalised, it shows the rounding of every layer
       const noise = exactness!.relative < 1e-5 ? 0 : await roundingOf(zeroedModel(structure, removed, rows), sample);
       expect(exactness!.relative).toBeLessThan(Math.min(1e-3, Math.max(1e-5, 20 * noise)));

@@ -157,6 +157,46 @@ test("a normalisation keeps its scale", async () => {
   expect(worstDifference(wanted, await runModel(mended, feeds))).toBeLessThan(1e-5);
 });
 
+test("each group of a GroupNormalization keeps its own scale", async () => {
+  // channels 0 and 1 of both groups are always 0, and the others cancel: no mean, and less spread than without those
+  const kernel = Array.from({ length: 16 }, (_, channel) => {
+    const place = channel % 8;
+    if (place < 2) return [0, 0];
+    const sign = place % 2 === 0 ? 1 : -1;
+    return [sign * (place >> 1), sign * (channel < 8 ? 1 : 3)];
+  });
+  const model = makeModel({
+    opset: 21,
+    ir: 10,
+    inputs: [["x", "float32", [3, 2, 4, 4]]],
+    outputs: [["y", "float32", [3, 3, 4, 4]]],
+    nodes: [
+      makeNode("Conv", "c0", ["x", "w0"], ["h"]),
+      makeNode("GroupNormalization", "norm", ["h", "scale", "shift"], ["z"], {
+        num_groups: 2,
+        epsilon: { float: 1e-9 },
+      }),
+      makeNode("Conv", "c1", ["z", "w1"], ["y"]),
+    ],
+    initializers: [
+      floats("w0", [16, 2, 1, 1], kernel.flat()),
+      floats("scale", [16]),
+      floats("shift", [16]),
+      floats("w1", [3, 16, 1, 1]),
+    ],
+  });
+  const feeds = new Map([["x", noise([3, 2, 4, 4], 1)]]);
+  const { structure, groups } = await analysed(model, feeds);
+  const removed = new Set([0, 1].map((channel) => groups[0]!.channels[channel]!.label));
+  const pruned = sliceModel(structure, removed, rows, undefined);
+  const moments = await measureActivations(structure, listed([feeds]));
+  const { model: mended, scales } = compensateMeans(structure, removed, moments, pruned, undefined);
+  const wanted = await runModel(model, feeds);
+  expect(scales).toBe(1);
+  expect(worstDifference(wanted, await runModel(pruned, feeds))).toBeGreaterThan(0.05);
+  expect(worstDifference(wanted, await runModel(mended, feeds))).toBeLessThan(1e-5);
+});
+
 describe("re-estimating", () => {
   const batches: readonly Batch[] = [1, 2, 3].map((seed) => new Map([["x", noise([1, 3, 8, 6 + seed], seed)]]));
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { uniform } from "../../src/data/random.js";
 import { UserError } from "../../src/errors.js";
-import { searchLatency } from "../../src/prune/latency.js";
+import { isEnough, searchLatency } from "../../src/prune/latency.js";
 import { OutOfReach } from "../../src/prune/refusals.js";
 import type { Selection } from "../../src/prune/settings.js";
 
@@ -14,14 +14,19 @@ interface World {
   readonly most?: number;
   readonly noise?: number;
   readonly seed?: number;
+  /** Time of what nothing is removed of, where that is measured first. */
+  readonly prepared?: number;
 }
 
+const nothing = { removed: new Set() } as unknown as Selection;
+
 /** Searches among selections that are nothing but their ratio. */
-function search(wanted: number, { time, steps = 1000, most = 1, noise = 0, seed = 1 }: World) {
+function search(wanted: number, { time, steps = 1000, most = 1, noise = 0, seed = 1, prepared }: World) {
   const next = uniform(seed);
   const asked: number[] = [];
   const run = searchLatency({
     wanted,
+    ...(prepared !== undefined && { prepared: { selection: nothing, time: prepared } }),
     select(ratio) {
       if (ratio > most) throw new OutOfReach("too much", most);
       const step = Math.round(ratio * steps);
@@ -68,6 +73,26 @@ describe("searching a latency", () => {
 
   test("pruning that makes nothing faster is refused", async () => {
     await expect(search(0.3, { time: () => 1.02, noise: 0.005 })).rejects.toThrow("at most 0 of the time");
+  });
+
+  test("starts from what preparing the file brought", async () => {
+    const { ratio, time, trace } = await search(0.3, { time: (gone) => 0.8 * (1 - gone), prepared: 0.8 });
+    expect(ratio).toBeCloseTo(0.125, 12);
+    expect([time, trace.length]).toEqual([0.8 * (1 - 0.125), 1]);
+  });
+
+  test("leaves all channels where the first step leads further from the goal than none", async () => {
+    // one step is a third of the work
+    const world = { time: (gone: number) => 0.73 * (1 - gone), steps: 3 };
+    const found = await search(0.3, { ...world, prepared: 0.73 });
+    expect([found.selection, found.ratio, found.time]).toEqual([nothing, 0, 0.73]);
+    // further away than 5 points, what was asked for is done
+    const other = await search(0.3, { time: (gone) => 0.76 * (1 - gone), steps: 3, prepared: 0.76 });
+    expect(other.ratio).toBeGreaterThan(0);
+  });
+
+  test("says what is fast enough without", () => {
+    expect([0.6, 0.7, 0.705, 0.72].map((time) => isEnough(0.3, time))).toEqual([true, true, true, false]);
   });
 
   test("other errors pass", async () => {

@@ -68,10 +68,7 @@ test.each([true, false])(
 );
 
 test("a branch of another shape keeps what it touches, and says so", async () => {
-  const model = branching(
-    [node("Add", ["h", "bias"], ["t"])],
-    [node("ReduceSum", ["h", "zero"], ["e"], { keepdims: 1 })],
-  );
+  const model = branching([node("Add", ["h", "bias"], ["t"])], [node("ReduceSum", ["h"], ["e"], { keepdims: 1 })]);
   const feeds = new Map([
     ["x", ramp([2, 6])],
     ["c", flag(true)],
@@ -85,6 +82,25 @@ test("a branch of another shape keeps what it touches, and says so", async () =>
   });
   expect(storedShape(small, "a")).toEqual([6, 8]);
   expect(error).toBeLessThan(1e-5);
+});
+
+test("a branch that is shorter where nothing goes loses the same channels", async () => {
+  const model = branching(
+    [node("Add", ["h", "bias"], ["t"])],
+    [node("ReduceSum", ["h", "zero"], ["e"], { keepdims: 1 })],
+  );
+  model.graph!.output[0] = makeGraph({ outputs: [["y", "float32", ["n", 3]]], nodes: [] }).output[0]!;
+  for (const taken of [true, false]) {
+    const feeds = new Map([
+      ["x", ramp([2, 6])],
+      ["c", flag(taken)],
+    ]);
+    const { small, error, moved } = await pruneHalf(model, feeds);
+    expect(storedShape(small, "a")).toEqual([6, 4]);
+    expect(storedShape(small, "bias")).toEqual([4]);
+    expect(error).toBeLessThan(1e-5);
+    expect(moved).toBeGreaterThan(1e-3);
+  }
 });
 
 test("branches that differ in axes of one, by a condition on shapes, are followed", async () => {

@@ -190,12 +190,13 @@ const named = (names: string, make: (name: string) => Block): Record<string, Blo
   Object.fromEntries(names.split(" ").map((name) => [name, make(name)]));
 
 export const reductionBlocks: Record<string, Block> = {
-  ...named("ReduceMean ReduceMax ReduceMin ReduceProd ReduceLogSumExp", (name) => reduced(name, "stay")),
+  ...named("ReduceMax ReduceMin ReduceProd ReduceLogSumExp", (name) => reduced(name, "stay")),
   ReduceLogSum(b, flow) {
     const positive = b.node("Add", [b.node("Abs", [small(b, flow).name]), b.number(0.5)]);
-    return plus(b, flow, b.node("ReduceLogSum", [positive, b.ints(isImage(flow) ? 2 : 1)], { keepdims: 1 }));
+    const axis = b.pick(2) === 0 ? channelAxis(flow) : isImage(flow) ? 2 : 1;
+    return plus(b, flow, b.node("ReduceLogSum", [positive, b.ints(axis)], { keepdims: 1 }));
   },
-  ...named("ReduceSum ReduceSumSquare ReduceL1 ReduceL2", (name) => reduced(name, "sum")),
+  ...named("ReduceMean ReduceSum ReduceSumSquare ReduceL1 ReduceL2", (name) => reduced(name, "sum")),
   ...named("ArgMax ArgMin", (name) => (b, flow) => {
     const found = b.node(name, [flow.name], { axis: placeAxis(flow), keepdims: 1 });
     return plus(b, flow, b.node("Tanh", [b.node("Cast", [found], { to: float32 })]));

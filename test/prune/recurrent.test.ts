@@ -94,7 +94,7 @@ test("units whose states the model takes or puts out stay, its inputs go", async
     expect(storedShape(small, "r")).toEqual([1, 24, 6]);
     expect(error).toBeLessThan(1e-5);
     const cause = groups.frozen.find(({ tensor, axis }) => tensor.name === "r" && axis === 2)!.cause;
-    expect(cause.operator).toBe("states" in settings ? "LSTM" : "graph output");
+    expect(cause.operator).toBe("states" in settings ? "graph input" : "graph output");
   }
 });
 

@@ -1,8 +1,9 @@
 import { expect, test } from "@jest/globals";
-import { makeTensor, type NodeProto, type TensorProto } from "../../src/formats/onnx.js";
+import { makeTensor, type NodeProto, readTensor, type TensorProto } from "../../src/formats/onnx.js";
 import { intAttribute, makeNode } from "../../src/graph/node.js";
 import { floats, ints, makeModel } from "../onnx-model.js";
 import { pruneHalf, storedShape } from "./prune-half.js";
+import { nothingOutside } from "./structures.js";
 
 interface Case {
   /** Nodes from `a` to `b`. */
@@ -167,6 +168,42 @@ test.each<[string, Case, number, number]>([
     1,
   ],
   [
+    "channels whose mean is taken away",
+    { nodes: [makeNode("ReduceMean", "it", ["a"], ["m"], { axes: [1] }), makeNode("Sub", "", ["a", "m"], ["b"])] },
+    16,
+    1,
+  ],
+  [
+    "channels that are scaled by a mean over them and all places",
+    {
+      nodes: [makeNode("ReduceMean", "it", ["a", "axes"], ["m"]), makeNode("Mul", "", ["a", "m"], ["b"])],
+      initializers: [ints("axes", [1, 2, 3])],
+      opset: 18,
+    },
+    16,
+    1,
+  ],
+  [
+    "channels that are scaled by their length",
+    {
+      nodes: [makeNode("ReduceL2", "it", ["a"], ["m"], { axes: [1] }), makeNode("Mul", "", ["a", "m"], ["b"])],
+    },
+    16,
+    1,
+  ],
+  [
+    "channels that the logarithm of their sum is taken from",
+    {
+      nodes: [
+        makeNode("Exp", "", ["a"], ["e"]),
+        makeNode("ReduceLogSum", "it", ["e"], ["m"], { axes: [1] }),
+        makeNode("Sub", "", ["a", "m"], ["b"]),
+      ],
+    },
+    16,
+    1,
+  ],
+  [
     "channels that nothing is padded to",
     { nodes: one("Pad", ["p"]), initializers: [ints("p", [0, 0, 1, 0, 0, 0, 0, 1])] },
     16,
@@ -184,16 +221,28 @@ test.each<[string, Case, number, number]>([
 test.each<[string, Case, string]>([
   ["LRN", { nodes: one("LRN", [], { size: 3 }) }, "uses every index of it"],
   [
-    "a mean over channels",
-    { nodes: [makeNode("ReduceMean", "it", ["a"], ["m"], { axes: [1] }), makeNode("Sub", "", ["a", "m"], ["b"])] },
+    "a mean of whole numbers",
+    {
+      nodes: [
+        makeNode("Cast", "", ["a"], ["i"], { to: 6 }),
+        makeNode("ReduceMean", "it", ["i"], ["m"], { axes: [1] }),
+        makeNode("Cast", "", ["m"], ["f"], { to: 1 }),
+        makeNode("Add", "", ["a", "f"], ["b"]),
+      ],
+    },
+    "uses every index of it",
+  ],
+  [
+    "the largest of channels",
+    { nodes: [makeNode("ReduceMax", "it", ["a"], ["m"], { axes: [1] }), makeNode("Sub", "", ["a", "m"], ["b"])] },
     "uses every index of it",
   ],
   ["Softmax of channels", { nodes: one("Softmax", [], { axis: 1 }) }, "uses every index of it"],
   ["an old Softmax from channels on", { nodes: one("Softmax"), opset: 11 }, "uses every index of it"],
   ["LpNormalization of channels", { nodes: one("LpNormalization", [], { axis: 1 }) }, "uses every index of it"],
   [
-    "Pad of channels",
-    { nodes: one("Pad", ["p"]), initializers: [ints("p", [0, 1, 0, 0, 0, 0, 0, 0])], to: 17 },
+    "Pad that mirrors channels",
+    { nodes: one("Pad", ["p"], { mode: "reflect" }), initializers: [ints("p", [0, 1, 0, 0, 0, 0, 0, 0])], to: 17 },
     "uses every index of it",
   ],
   [
@@ -268,6 +317,41 @@ test("numbers that stand in attributes are mended", async () => {
   expect(await groups(normalised, "num_groups")).toBe(2);
 });
 
+test("a mean is still one over all there were", async () => {
+  const mean = [makeNode("ReduceMean", "it", ["a"], ["m"], { axes: [1, 2] }), makeNode("Sub", "", ["a", "m"], ["b"])];
+  const { groups, small, zeroed } = await pruneHalf(imageModel({ nodes: mean }));
+  expect(groups.groups[0]).toMatchObject({ name: "w", normalisations: 1 });
+  const share = small.graph!.node.find(({ opType }) => opType === "Mul")!;
+  expect(share.output).toEqual(["m"]);
+  const stored = small.graph!.initializer.find(({ name }) => name === share.input[1])!;
+  expect(readTensor(stored, nothingOutside)).toMatchObject({ dtype: "float32", shape: [], data: Float32Array.of(0.5) });
+  // the mask stands where the mean is taken, so that what is left of "a" is not touched
+  const [masked] = zeroed.graph!.node.filter(({ opType }) => opType === "Mul").map(({ output }) => output[0]);
+  expect(zeroed.graph!.node.find(({ opType }) => opType === "ReduceMean")!.input[0]).toBe(masked);
+});
+
+test("both axes of x xT are summed over", async () => {
+  for (const opType of ["ReduceSum", "ReduceMean"]) {
+    const { groups, error, moved } = await pruneHalf(
+      imageModel({
+        opset: 18,
+        nodes: [
+          makeNode("Reshape", "flat", ["a", "to"], ["q"]),
+          makeNode("Transpose", "turn", ["q"], ["t"], { perm: [0, 2, 1] }),
+          makeNode("MatMul", "gram", ["q", "t"], ["g"]),
+          makeNode(opType, "it", ["g", "axes"], ["r"], { keepdims: 1 }),
+          makeNode("Mul", "use", ["q", "r"], ["o"]),
+          makeNode("Reshape", "image", ["o", "from"], ["b"]),
+        ],
+        initializers: [ints("to", [1, 16, 16]), ints("from", [1, 16, 4, 4]), ints("axes", [1, 2])],
+      }),
+    );
+    expect(groups.groups[0]?.channels.length).toBe(16);
+    expect(error).toBeLessThan(1e-5);
+    expect(moved).toBeGreaterThan(1e-3);
+  }
+});
+
 test("statistics run over what is left, and say so", async () => {
   const model = makeModel({
     opset: 17,
@@ -292,7 +376,6 @@ test.each<[string, Parameters<typeof makeNode>[4]]>([
   ["Softmax", { axis: 1 }],
   ["Softmax", { axis: 2 }],
   ["ReduceMax", { axes: [1], keepdims: 1 }],
-  ["ReduceMean", { axes: [2], keepdims: 1 }],
 ])("%s over one axis of x xT, whose axes are the same channels, keeps them: %j", async (opType, attributes) => {
   const { groups, error } = await pruneHalf(
     imageModel({

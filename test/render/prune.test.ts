@@ -149,11 +149,19 @@ describe("on a terminal", () => {
 test("a wanted time is held against what was reached, also where it could not be measured", () => {
   const tries = [{ ratio: 0.3, time: 0.82 }];
   const reached = { ratio: 0.71, interval: { lower: 0.69, upper: 0.72, coverage: 0.95 }, verdict: "faster" as const };
-  expect(latencyWords({ wanted: 0.3, reached, tries })).toBe(
+  expect(latencyWords({ wanted: 0.3, prepared: 1.01, reached, tries })).toBe(
     "wanted 30 % less time, reached 29.0 % [28.0, 31.0] in 1 try",
   );
+  expect(latencyWords({ wanted: 0.3, prepared: 0.88, reached, tries })).toBe(
+    "wanted 30 % less time, reached 29.0 % [28.0, 31.0] in 1 try, 12.0 % by preparing the file alone",
+  );
+  const before = { wanted: 0.3, prepared: 0.71, reached };
+  expect(latencyWords({ ...before, tries: [] }, true)).toBe(
+    "wanted 30 % less time, reached 29.0 % [28.0, 31.0] by preparing the file alone, before a channel went: so none has to",
+  );
+  expect(latencyWords({ ...before, tries }, true)).toMatch(/ went: and of 1 try to prune it none came nearer$/);
   const missing = { ratio: null, interval: null, verdict: "missing" as const };
-  expect(latencyWords({ wanted: 0.3, reached: missing, tries })).toMatch(/which could not be measured/);
+  expect(latencyWords({ wanted: 0.3, prepared: 1, reached: missing, tries })).toMatch(/which could not be measured/);
 });
 
 test("a plan says that nothing was written, about how large the file gets, and what would go", () => {
@@ -236,7 +244,7 @@ describe("the page", () => {
       { ratio: 0.3, time: 0.82 },
       { ratio: 0.42, time: 0.71 },
     ];
-    const html = await page(pruneResult({ latency: { wanted: 0.3, reached, tries } }));
+    const html = await page(pruneResult({ latency: { wanted: 0.3, prepared: 1, reached, tries } }));
     expect(html).toContain("<title>wanted: 0.70</title>");
     expect(html).toContain("<title>try 2: 42.0 % less work, 0.710 of the time</title>");
   });

@@ -12,6 +12,7 @@ import { type DType, elementCount, type Tensor, typedArrays } from "../../src/te
 import { bindShapes, prepareModel } from "../../src/train/prepare.js";
 import { floats, makeModel, type Value } from "../onnx-model.js";
 import { runBound, runModel, worstDifference } from "./bound-model.js";
+import { checkGradients } from "./gradient-check.js";
 
 const none = () => {
   throw new Error("nothing lies elsewhere");
@@ -129,6 +130,77 @@ function withHeads(one: Case): Case {
   };
 }
 
+interface GroupQuery {
+  readonly rows?: number;
+  readonly length?: number;
+  /** Of the past. */
+  readonly slots?: number;
+  /** Of each sequence, what is new counted in. */
+  readonly lengths: readonly number[];
+  readonly rotary?: boolean;
+  readonly positions?: readonly number[];
+  readonly added?: readonly number[];
+  readonly sink?: boolean;
+  readonly attributes?: Readonly<Record<string, number>>;
+  readonly parameters?: Readonly<Record<string, number>>;
+}
+
+/** Queries of 4 heads, keys and values of 2, each of 16. */
+function groupQuery(title: string, how: GroupQuery): Case {
+  const { rows = 2, length = 5, slots = 0, lengths, rotary = true, positions, added, sink } = how;
+  const past = slots > 0 ? { pk: [rows, 2, slots, 16], pv: [rows, 2, slots, 16] } : {};
+  const inputs = ["q", "k", "v", slots ? "pk" : "", slots ? "pv" : "", "ends", "total"];
+  inputs.push(
+    rotary ? "cos" : "",
+    rotary ? "sin" : "",
+    positions ? "at" : "",
+    added ? "added" : "",
+    sink ? "sink" : "",
+  );
+  return {
+    title: `GroupQueryAttention, ${title}`,
+    opType: "GroupQueryAttention",
+    inputs: inputs.slice(0, inputs.findLastIndex((name) => name !== "") + 1),
+    fed: {
+      ...{ q: [rows, length, 64], k: [rows, length, 32], v: [rows, length, 32], ...past },
+      ends: whole(
+        "int32",
+        [rows],
+        lengths.map((one) => one - 1),
+      ),
+      total: whole("int32", [1], [Math.max(...lengths)]),
+      ...(positions ? { at: whole("int64", [rows, length], positions) } : {}),
+      ...(added ? { added } : {}),
+    },
+    held: [...(rotary ? [angles("cos", 8), angles("sin", 8)] : []), ...(sink ? [floats("sink", [4])] : [])],
+    outputs: ["y", "nk", "nv"],
+    attributes: { num_heads: 4, kv_num_heads: 2, ...(rotary ? { do_rotary: 1 } : {}), ...how.attributes },
+    ...(how.parameters ? { parameters: how.parameters } : {}),
+  };
+}
+
+const grouped: readonly Case[] = [
+  groupQuery("a prompt", { lengths: [5, 5] }),
+  groupQuery("prompts of different lengths", { lengths: [3, 5] }),
+  // which the runtime does not look at
+  groupQuery("a prompt with positions", { rows: 1, lengths: [5], positions: [0, 1, 3, 3, 6] }),
+  groupQuery("a prompt in slots for more", { slots: 8, lengths: [5, 5] }),
+  groupQuery("one more", { length: 1, slots: 4, lengths: [5, 5] }),
+  groupQuery("one more for each of different lengths", { length: 1, slots: 4, lengths: [3, 5] }),
+  groupQuery("one more in slots for more", { length: 1, slots: 8, lengths: [3, 5] }),
+  groupQuery("one more with positions", { length: 1, slots: 4, lengths: [3, 5], positions: [5, 1] }),
+  groupQuery("some more", { rows: 1, length: 3, slots: 4, lengths: [7] }),
+  groupQuery("some more behind a past that was not full", { rows: 1, length: 3, slots: 4, lengths: [6] }),
+  groupQuery("scores with something added and a past", { length: 1, slots: 4, lengths: [3, 5], added: [2, 4, 1, 5] }),
+  groupQuery("capped scores with something added", {
+    ...{ rotary: false, lengths: [5, 5], added: [1, 1, 5, 5], parameters: { softcap: 0.5 } },
+  }),
+  groupQuery("a window", { rotary: false, lengths: [5, 5], attributes: { local_window_size: 2 } }),
+  groupQuery("a window and a past", { length: 1, slots: 4, lengths: [4, 5], attributes: { local_window_size: 2 } }),
+  groupQuery("a smooth softmax", { lengths: [5, 5], attributes: { smooth_softmax: 1 } }),
+  groupQuery("a sink", { lengths: [5, 5], sink: true }),
+];
+
 const others: readonly Case[] = [
   {
     title: "MultiHeadAttention over other positions",
@@ -170,20 +242,16 @@ const others: readonly Case[] = [
     fed: { x: [batch, 3, length, 4], at: whole("int64", [1], [2]) },
     held: [angles("cos", 2), angles("sin", 2)],
   },
+  ...grouped,
   {
-    title: "GroupQueryAttention",
-    opType: "GroupQueryAttention",
-    inputs: ["q", "k", "v", "", "", "ends", "total", "cos", "sin"],
-    fed: {
-      q: [batch, length, 64],
-      k: [batch, length, 32],
-      v: [batch, length, 32],
-      ends: whole("int32", [batch], [length - 1, length - 1]),
-      total: whole("int32", [1], [length]),
-    },
-    held: [angles("cos", 8), angles("sin", 8)],
-    outputs: ["y", "nk", "nv"],
-    attributes: { num_heads: 4, kv_num_heads: 2, do_rotary: 1 },
+    title: "GroupNormalization of opset 18",
+    opType: "GroupNormalization",
+    domain: "",
+    opset: 18,
+    inputs: ["x", "g", "b"],
+    fed: { x: [2, 6, 3, 4] },
+    held: [floats("g", [3]), floats("b", [3])],
+    attributes: { num_groups: 3 },
   },
   {
     title: "EmbedLayerNormalization",
@@ -208,6 +276,44 @@ const others: readonly Case[] = [
     inputs: ["q", "k", "v", "mask"],
     fed: { q: [batch, length, 12], k: [batch, length, 6], v: [batch, length, 6], mask: [length, length] },
     attributes: { q_num_heads: 4, kv_num_heads: 2, is_causal: 1 },
+  },
+  ...[0, 1].map(
+    (interleaved): Case => ({
+      title: `RotaryEmbedding of ONNX 23, interleaved ${interleaved}`,
+      opType: "RotaryEmbedding",
+      domain: "",
+      opset: 23,
+      inputs: ["x", "cos", "sin", "at"],
+      fed: { x, at: whole("int64", [batch, length], [0, 1, 2, 3, 4, 3, 4, 5, 6, 7]) },
+      held: [angles("cos", 2), angles("sin", 2)],
+      attributes: { interleaved, num_heads: 3 },
+    }),
+  ),
+  {
+    title: "RotaryEmbedding of ONNX 23, tables for each place, part of each head",
+    opType: "RotaryEmbedding",
+    domain: "",
+    opset: 23,
+    inputs: ["x", "cos", "sin"],
+    fed: { x: [batch, 3, length, 4], cos: [batch, length, 1], sin: [batch, length, 1] },
+    attributes: { rotary_embedding_dim: 2 },
+  },
+  { title: "Swish", opType: "Swish", domain: "", opset: 24, inputs: ["x"], fed: { x }, parameters: { alpha: 1.3 } },
+  {
+    title: "LRN",
+    opType: "LRN",
+    domain: "",
+    inputs: ["x"],
+    fed: { x: [2, 5, 3, 4] },
+    attributes: { size: 3 },
+    parameters: { alpha: 0.6, beta: 0.7, bias: 1.2 },
+  },
+  {
+    title: "MeanVarianceNormalization",
+    opType: "MeanVarianceNormalization",
+    domain: "",
+    inputs: ["x"],
+    fed: { x: [2, 3, 3, 4] },
   },
   {
     title: "RMSNormalization",
@@ -242,10 +348,13 @@ describe("operators known by their parts", () => {
         return [name, { dtype: "float32", shape: given, data }];
       }),
     );
-    // a weight before it, so that there is something to train
-    const first = [...feeds].find(([, { dtype }]) => dtype === "float32")?.[0];
-    const scaled = first && makeNode("Mul", "scale", [first, "one"], ["scaled"]);
-    if (scaled) node.input = node.input.map((name) => (name === first ? "scaled" : name));
+    // a weight before each, so that there is something to train and gradients of all are met
+    const turned = [...feeds].filter(([, { dtype, shape }]) => dtype === "float32" && shape.length > 1);
+    const turns = turned.map(([name]) =>
+      makeNode("MatMul", `turn ${name}`, [name, `${name} turn`], [`${name} turned`]),
+    );
+    const isTurned = new Set(turned.map(([name]) => name));
+    node.input = node.input.map((name) => (isTurned.has(name) ? `${name} turned` : name));
     const bend = makeNode("PRelu", "bend", ["y", "slope"], ["z"]);
     const model = makeModel({
       opset: one.opset ?? 17,
@@ -254,11 +363,11 @@ describe("operators known by their parts", () => {
       outputs: ["z", ...outputs.filter((name) => name && name !== "y")].map(
         (name): Value => [name, "float32", rankOf(name, one)],
       ),
-      nodes: [...(scaled ? [scaled] : []), node, bend],
+      nodes: [...turns, node, bend],
       initializers: [
         ...(one.held ?? []),
         makeTensor("slope", { dtype: "float32", shape: [1], data: Float32Array.of(0.3) }),
-        ...(scaled ? [makeTensor("one", { dtype: "float32", shape: [1], data: Float32Array.of(1) })] : []),
+        ...turned.map(([name, { shape }]) => makeTensor(`${name} turn`, identity(shape.at(-1)!))),
       ],
     });
     model.opsetImport.push(create(OperatorSetIdProtoSchema, { domain: "com.microsoft", version: 1n }));
@@ -270,8 +379,20 @@ describe("operators known by their parts", () => {
     const graph = await bindShapes(trainable, feeds);
     expect(graph.nodes.some(({ opType, domain }) => domain !== "" && opType !== "FusedMatMul")).toBe(false);
     expect(worstDifference(await runModel(model, feeds), await runBound(graph, trainable, feeds))).toBeLessThan(2e-5);
+    const { precise } = await checkGradients("m", model, feeds, { precision: "float64" });
+    // a prompt does not look at the past it could write into
+    const unread = one.title.endsWith("a prompt in slots for more") ? 2 : 0;
+    expect(precise).toHaveLength(trainable.parameters.size - unread);
+    for (const { name, error, single } of precise) {
+      expect({ name, error, isNear: error < 1e-5 && single! < 1e-4 }).toEqual({ name, error, isNear: true });
+    }
   });
 });
+
+function identity(size: number): Tensor {
+  const data = Float32Array.from({ length: size * size }, (_, at) => (at % (size + 1) === 0 ? 1 : 0));
+  return { dtype: "float32", shape: [size, size], data };
+}
 
 /** Shapes are the runtime's to find. */
 function rankOf(name: string, { opType, domain, fed }: Case): string[] {
@@ -282,7 +403,7 @@ function rankOf(name: string, { opType, domain, fed }: Case): string[] {
         ? 4
         : opType === "RotaryEmbedding"
           ? (fed["x"] as number[]).length
-          : opType === "FusedConv"
+          : ["FusedConv", "GroupNormalization", "LRN", "MeanVarianceNormalization"].includes(opType)
             ? 4
             : opType === "FusedGemm"
               ? 2

@@ -103,6 +103,15 @@ describe("recurrent layers, unrolled", () => {
     expect(worstDifference(await runModel(model, feeds), await runBound(graph, trainable, feeds))).toBeLessThan(1e-6);
   });
 
+  test("a sequence of more steps than can be unrolled is refused with both lengths", async () => {
+    const model = layer({ opType: "GRU", steps: 2049 });
+    const trainable = prepareModel(model, none, { name: "m", frozen: [], batchNorm: "frozen" });
+    const feeds = new Map([["x", tensorOfNumbers("float32", [2049, batch, width], () => 0.5)]]);
+    await expect(bindShapes(trainable, feeds)).rejects.toThrow(
+      "node layer (GRU): cannot be trained: its sequence has 2049 steps, at most 2048 can be unrolled; train on shorter samples",
+    );
+  });
+
   test("what would be another computation is refused by name", async () => {
     const model = layer({ opType: "LSTM", lengths: [4, 2, 3] });
     const trainable = prepareModel(model, none, { name: "m", frozen: [], batchNorm: "frozen" });

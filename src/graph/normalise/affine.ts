@@ -8,6 +8,7 @@ import {
   type Constant,
   constantOf,
   counted,
+  type FoldedNorm,
   hasOneReader,
   isPutOut,
   newTensor,
@@ -43,6 +44,8 @@ export const affinePass: Pass = {
 interface Affine {
   readonly scale: Float64Array;
   readonly shift: Float64Array;
+  /** Where a BatchNormalization does it. */
+  readonly norm?: FoldedNorm;
 }
 
 function foldOnce(model: ModelProto, context: PassContext): number {
@@ -68,6 +71,7 @@ function foldOnce(model: ModelProto, context: PassContext): number {
       if (!affine || ![...affine.scale, ...affine.shift].every(Number.isFinite)) continue;
       const bias = biasOf(view, scope, node, channels, context);
       if (bias === "other" || (bias && touched.has(bias.constant.tensor))) continue;
+      if (scope === view.root) recordNorm(context.settings.norms, weight.tensor.name, affine, bias?.values);
       const scales = affine.scale.some((scale) => scale !== 1);
       if (scales) {
         const scaled = scaledWeight(weight, affine.scale, maker, context);
@@ -83,6 +87,25 @@ function foldOnce(model: ModelProto, context: PassContext): number {
   }
   for (const { graph } of view.scopes) graph.node = graph.node.filter((node) => !gone.has(node));
   return gone.size;
+}
+
+/** Keeps what a BatchNormalization was, and what is folded after it; two in a row are none that could be kept apart. */
+function recordNorm(
+  norms: Map<string, FoldedNorm> | undefined,
+  name: string,
+  { scale, shift, norm }: Affine,
+  bias: Float64Array | undefined,
+): void {
+  const before = norms?.get(name);
+  if (norm && before) norms!.delete(name);
+  else if (norm) norms?.set(name, bias ? { ...norm, mean: norm.mean.map((mean, at) => mean - bias[at]!) } : norm);
+  else if (before) {
+    norms!.set(name, {
+      ...before,
+      scale: before.scale.map((one, at) => one * scale[at]!),
+      shift: before.shift.map((one, at) => one * scale[at]! + shift[at]!),
+    });
+  }
 }
 
 /** What is to be known of a node whose weight has output channels; they are axis 1 of its output, whose rank is the weight's. */
@@ -188,7 +211,15 @@ function batchNormalization(
   // the attribute is a float32; 1e-5 where there is none
   const epsilon = floatAttribute(node, "epsilon", Math.fround(1e-5));
   const scale = Float64Array.from(gamma, (factor, at) => factor / Math.sqrt(variance[at]! + epsilon));
-  return { scale, shift: scale.map((factor, at) => beta[at]! - mean[at]! * factor) };
+  const norm: FoldedNorm = {
+    scale: Float64Array.from(gamma),
+    shift: Float64Array.from(beta),
+    mean: Float64Array.from(mean),
+    variance: Float64Array.from(variance),
+    epsilon,
+    momentum: floatAttribute(node, "momentum", Math.fround(0.9)),
+  };
+  return { scale, shift: scale.map((factor, at) => beta[at]! - mean[at]! * factor), norm };
 }
 
 /** The values of a constant that broadcasts along the channel axis only; undefined for any other shape. */

@@ -13,7 +13,7 @@ import { constantOf, counted, isPutOut, type Pass, type PassContext } from "./pa
  */
 export const hardSwishPass: Pass = {
   name: "hard-swish",
-  words: (changes) => `${counted(changes, "hard swish")} written with HardSigmoid`,
+  words: (changes) => `${counted(changes, "hard swish function")} written with HardSigmoid`,
   run(model, context) {
     const view = viewModel(model);
     const fresh = freshNames(model);

@@ -11,6 +11,21 @@ export interface NormaliseSettings {
   readonly leave?: readonly string[];
   /** Where the bytes of large new tensors go; in memory where there is none. */
   readonly store?: StoreBytes;
+  /** Told of the BatchNormalizations that are folded into weights of the main graph, by the weight's name. */
+  readonly norms?: Map<string, FoldedNorm>;
+}
+
+/**
+ * A BatchNormalization as it was before it was folded into the weight before it, one number a channel: what the weight
+ * alone makes (its products, no bias) less `mean`, over sqrt(variance + epsilon), times `scale`, plus `shift`.
+ */
+export interface FoldedNorm {
+  readonly scale: Float64Array;
+  readonly shift: Float64Array;
+  readonly mean: Float64Array;
+  readonly variance: Float64Array;
+  readonly epsilon: number;
+  readonly momentum: number;
 }
 
 /** What a pass may use. */

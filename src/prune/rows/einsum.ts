@@ -1,19 +1,23 @@
 import { stringAttribute } from "../../graph/node.js";
 import type { Axis } from "../labels.js";
-import { type InputAxis, type NodeAt, NotFollowed, type Row, type Rows } from "../row.js";
+import { type InputAxis, NotFollowed, type Row, type Rows } from "../row.js";
+
+interface EinsumTerms {
+  readonly inputs: readonly (readonly string[])[];
+  readonly output: readonly string[];
+}
 
 /** The letters of each input and of the output; three dots become letters of their own, from the right. */
-function termsOf(at: NodeAt): { readonly inputs: readonly string[][]; readonly output: readonly string[] } {
-  const equation = stringAttribute(at.node, "equation", "").replaceAll(" ", "");
-  const [left = "", right] = equation.split("->");
+export function einsumTerms(equation: string, ranks: readonly number[], outputRank: number): EinsumTerms {
+  const [left = "", right] = equation.replaceAll(" ", "").split("->");
   const lettersOf = (term: string, rank: number): string[] => {
     const [before = "", after] = term.split("...");
     if (after === undefined) return [...term];
-    const count = rank - before.length - after.length;
+    const count = Math.max(0, rank - before.length - after.length);
     return [...before, ...Array.from({ length: count }, (_, place) => `.${count - place}`), ...after];
   };
-  const inputs = left.split(",").map((term, index) => lettersOf(term, at.required(index).shape.length));
-  if (right !== undefined) return { inputs, output: lettersOf(right, at.outputShape(0).length) };
+  const inputs = left.split(",").map((term, index) => lettersOf(term, ranks[index] ?? 0));
+  if (right !== undefined) return { inputs, output: lettersOf(right, outputRank) };
   const all = inputs.flat();
   const once = [...new Set(all)].filter((letter) => all.indexOf(letter) === all.lastIndexOf(letter));
   const dots = [...new Set(all.filter((letter) => letter.length > 1))];
@@ -23,7 +27,9 @@ function termsOf(at: NodeAt): { readonly inputs: readonly string[][]; readonly o
 /** Labels by letter: those that the output lacks are summed over. */
 const einsum: Row = {
   axes(at) {
-    const { inputs, output } = termsOf(at);
+    const ranks = at.node.input.map((_, index) => at.required(index).shape.length);
+    const equation = stringAttribute(at.node, "equation", "");
+    const { inputs, output } = einsumTerms(equation, ranks, at.outputShape(0).length);
     if ([...inputs, output].some((letters) => new Set(letters).size !== letters.length)) {
       throw new NotFollowed("a letter stands twice in a term");
     }

@@ -1,6 +1,7 @@
+import { floatTypes, typeName } from "../../formats/onnx-types.js";
 import { intAttribute, intsAttribute, stringAttribute } from "../../graph/node.js";
 import { elementCount } from "../../tensor/tensor.js";
-import { shapeStart } from "../computed-sizes.js";
+import { leavesOf, shapeStart } from "../computed-sizes.js";
 import type { Axis } from "../labels.js";
 import { type AxedValue, type NodeAt, NotFollowed, type Row, type Rows } from "../row.js";
 import { namedAxis, numbersOf } from "./cuts.js";
@@ -126,7 +127,34 @@ const shape: Row = {
   },
 };
 
-/** Operators that move, choose and repeat indices. */
+/** Elements alike: axes as long as a constant says are free to be as long as what they are joined with. */
+const constantOfShape: Row = {
+  axes(at) {
+    const sizes = at.sizes(0) ?? [];
+    const { t: filler } = at.node.attribute.find(({ name }) => name === "value") ?? {};
+    // of integers, it is most often part of the handling of sizes
+    const isFloat = !filler || floatTypes.has(typeName(filler.dataType));
+    return [
+      at.outputShape(0).map((size, place) => {
+        const source = sizes[place];
+        if (isFloat && source?.from === "constant" && size > 1) return at.fresh(size);
+        if (isFloat && source?.from === "axis") return source.axis;
+        for (const leaf of source ? leavesOf(source) : []) {
+          if (leaf.from === "axis") at.freeze(leaf.axis, "makes as many of what is computed of its length");
+        }
+        return null;
+      }),
+    ];
+  },
+  mend(at) {
+    at.sizes(0)?.forEach((source, place) => {
+      const left = source.from === "constant" ? at.kept(at.output(0).axes[place] ?? null) : null;
+      if (left) at.setComputedSize(0, place, left.length);
+    });
+  },
+};
+
+/** Operators that move, choose, repeat and make indices. */
 export const places: Rows = {
   Transpose: transpose,
   Squeeze: squeeze,
@@ -136,4 +164,5 @@ export const places: Rows = {
   DepthToSpace: depthToSpace,
   SpaceToDepth: spaceToDepth,
   Shape: shape,
+  ConstantOfShape: constantOfShape,
 };

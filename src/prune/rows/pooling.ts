@@ -60,7 +60,7 @@ const resize: Row = {
 
 const scalesInput = (node: NodeAt["node"], opset: number): number => (node.opType === "Resize" && opset >= 11 ? 2 : 1);
 
-/** Axes that nothing is added to pass. */
+/** Axes that nothing is added to pass; constants that are added stay. */
 const pad: Row = {
   axes(at) {
     const { axes } = at.required(0);
@@ -68,10 +68,21 @@ const pad: Row = {
     const pads = Array.from(at.constant(1)?.data ?? intsAttribute(at.node, "pads") ?? [], Number);
     const padded = at.input(3) ? at.constant(3) : { data: [...axes.keys()] };
     if (!padded || pads.length !== 2 * padded.data.length) throw new NotFollowed("its pads are computed");
-    const moved = Array.from(padded.data, Number).flatMap((axis, place) =>
-      pads[place] === 0 && pads[place + padded.data.length] === 0 ? [] : [axisOf(axis, rank)],
-    );
-    return [axes.map((axis, position): Axis => (moved.includes(position) ? null : axis))];
+    const places = Array.from(padded.data as readonly number[], (axis) => axisOf(Number(axis), rank));
+    const isConstant = stringAttribute(at.node, "mode", "constant") === "constant";
+    return [
+      axes.map((axis, position): Axis => {
+        const place = places.indexOf(position);
+        const [before, after] = place < 0 ? [0, 0] : [pads[place]!, pads[place + places.length]!];
+        if (before === 0 && after === 0) return axis;
+        if (!axis || !isConstant || before < 0 || after < 0) return null;
+        at.claim(axis);
+        const stays = at.fresh(1);
+        at.freeze(stays, "puts it beside what stays");
+        const added = (count: number) => new Array<number>(count).fill(stays[0]!);
+        return Int32Array.from([...added(before), ...axis, ...added(after)]);
+      }),
+    ];
   },
 };
 

@@ -32,6 +32,7 @@ function recurrent(gates: number): Row {
       at.contracts({ input: 0, axis: 2 }, { input: 1, axis: 2 });
       at.contracts(null, { input: 2, axis: 2 });
       const units = r.axes[2]!;
+      at.recurs(units);
       for (const axis of [w.axes[1], r.axes[1], at.input(3)?.axes[1]]) joinUnits(at, axis, units);
       const lengths = at.input(4);
       if (lengths) at.unify(batch, lengths.axes[0]!);

@@ -5,7 +5,7 @@ import { axisOf } from "./blocks.js";
 import { named } from "./elementwise.js";
 
 /** The axes that a reduction runs over: an attribute, later an input; all of them where there are none. */
-function reducedAxes(at: NodeAt, rank: number): readonly number[] {
+function reducedAxes(at: Pick<NodeAt, "node" | "input" | "constant">, rank: number): readonly number[] {
   const given = at.input(1) ? at.constant(1) : { data: intsAttribute(at.node, "axes") ?? [] };
   if (!given) throw new NotFollowed("its axes are computed");
   const axes = Array.from(given.data as ArrayLike<number | bigint>, (axis) => axisOf(Number(axis), rank));
@@ -27,15 +27,40 @@ const reduce: Row = {
   },
 };
 
+/** Zeros along axes that may lose indices are what those indices come to. */
+function contractMoving(at: NodeAt, axes: readonly Axis[], over: readonly number[]): void {
+  for (const axis of over) if (axes[axis]) at.contracts({ input: 0, axis }, null);
+}
+
 /** A sum over axes: an index that goes takes its term along, as a zero would. */
 const sum: Row = {
   axes(at) {
     const { axes } = at.required(0);
     const over = reducedAxes(at, axes.length);
-    const moving = over.filter((axis) => axes[axis]);
-    // zeros along one axis at a time are all that can be put in
-    if (moving.length === 1) at.contracts({ input: 0, axis: moving[0]! }, null);
+    contractMoving(at, axes, over);
     return [reduced(at, axes, over)];
+  },
+};
+
+/** Types of numbers that a factor can be stored in. */
+const floats: ReadonlySet<string | undefined> = new Set(["float16", "float32", "float64"]);
+
+/** A mean is a sum over a count, which stays what it was: what goes counts as zeros do. */
+const mean: Row = {
+  axes(at) {
+    const { axes } = at.required(0);
+    const over = reducedAxes(at, axes.length);
+    // integers round, and cannot be scaled
+    if (floats.has(at.dtype(0))) contractMoving(at, axes, over);
+    return [reduced(at, axes, over)];
+  },
+  mend(at) {
+    const { axes, shape } = at.input(0)!;
+    const share = reducedAxes(at, axes.length).reduce(
+      (product, axis) => (product * at.sizeOf(axes[axis]!, shape[axis]!)) / shape[axis]!,
+      1,
+    );
+    if (share !== 1) at.scaleOutput(0, share);
   },
 };
 
@@ -78,8 +103,9 @@ function constantAxis(at: NodeAt): number {
 }
 
 export const reduction: Rows = {
-  ...named(reduce, "ReduceMean ReduceMax ReduceMin ReduceProd ReduceLogSum ReduceLogSumExp"),
-  ...named(sum, "ReduceSum ReduceSumSquare ReduceL1 ReduceL2"),
+  ...named(reduce, "ReduceMax ReduceMin ReduceProd ReduceLogSumExp"),
+  ...named(sum, "ReduceSum ReduceSumSquare ReduceL1 ReduceL2 ReduceLogSum"),
+  ReduceMean: mean,
   ...named(extreme, "ArgMax ArgMin"),
   ...named(softmax, "Softmax LogSoftmax Hardmax"),
   TopK: along((at) => intAttribute(at.node, "axis", -1)),

@@ -53,6 +53,8 @@ interface TwinWeight {
   readonly ptq: QuantizedWeight;
   readonly plan: PlannedTensor & WeightPlan;
   readonly steps: TwinSteps;
+  /** The value that the rounded weight is. */
+  readonly rounded: string;
 }
 
 /** An activation with a scale of its own. */
@@ -118,7 +120,7 @@ export async function makeTwin(parts: PtqParts): Promise<Twin> {
     const source = own.transpose ? work.put("Transpose", [name], name, undefined, { perm: [1, 0] }) : name;
     fakeWeight(work, source, steps.scale, ptq, rounded);
     for (const { node, input } of usesOf(root, name)) node.input[input] = rounded;
-    twinWeights.push({ name, ptq, plan: own, steps });
+    twinWeights.push({ name, ptq, plan: own, steps, rounded });
   }
   const head = work.nodes.splice(0);
 

@@ -1,38 +1,9 @@
-import { broadcastShapes, type GraphBuilder, type Value } from "../../graph/builder.js";
+import { broadcastShapes, type Value } from "../../graph/builder.js";
 import { floatAttribute, intAttribute, intsAttribute } from "../../graph/node.js";
 import type { DecomposeContext, Decomposition, DecompositionTable } from "./decomposition.js";
+import { groupQueryAttention } from "./group-query.js";
+import { attend, causal, fromHeads, repeated, scaleOf, toHeads } from "./heads.js";
 import { atPositions, rotated } from "./rotary.js";
-
-/** Attention of heads: softmax(q·kᵀ·scale + what is added)·v, over [batch, heads, length, size]. */
-function attend(
-  b: GraphBuilder,
-  [q, k, v]: readonly [Value, Value, Value],
-  scale: number,
-  added: readonly (Value | undefined)[],
-): Value {
-  let scores = b.matmul(q, k, { transY: true, alpha: scale });
-  for (const bias of added) if (bias) scores = b.add(scores, bias);
-  return b.matmul(b.softmax(scores, -1), v);
-}
-
-/** [batch, length, heads * size] as [batch, heads, length, size]. */
-function toHeads(b: GraphBuilder, x: Value, heads: number): Value {
-  const [batch, length, width] = x.shape as [number, number, number];
-  return b.transpose(b.reshape(x, [batch, length, heads, width / heads]), [0, 2, 1, 3]);
-}
-
-function fromHeads(b: GraphBuilder, x: Value): Value {
-  const [batch, heads, length, size] = x.shape as [number, number, number, number];
-  return b.reshape(b.transpose(x, [0, 2, 1, 3]), [batch, length, heads * size]);
-}
-
-/** What hides later positions: [length, total], 0 or so little that nothing is left of it. */
-function causal(b: GraphBuilder, length: number, total: number): Value {
-  const data = Float32Array.from({ length: length * total }, (_, at) =>
-    (at % total) - (total - length) > Math.floor(at / total) ? -1e30 : 0,
-  );
-  return b.constant({ dtype: "float32", shape: [length, total], data }, "causal");
-}
 
 /** What a mask over keys adds to scores; its forms are those of onnxruntime's ContribOperators.md. */
 function maskBias(
@@ -56,10 +27,6 @@ function maskBias(
 }
 
 const filterOf = ({ node }: DecomposeContext) => floatAttribute(node, "mask_filter_value", -10000);
-
-function scaleOf({ node }: DecomposeContext, size: number): number {
-  return floatAttribute(node, "scale", 0) || 1 / Math.sqrt(size);
-}
 
 /** com.microsoft:Attention, with the projection of its input. */
 const projectedAttention: Decomposition = (context) => {
@@ -115,49 +82,6 @@ const multiHeadAttention: Decomposition = (context) => {
   return [fromHeads(b, result), outputs[1] && k, outputs[2] && v];
 };
 
-/**
- * com.microsoft:GroupQueryAttention over whole sequences, as training has them. Rows behind the end of a shorter sequence
- * see what the causal order lets them see, where the runtime leaves them out.
- */
-const groupQueryAttention: Decomposition = (context) => {
-  const { node, b, inputs, outputs, refuse } = context;
-  const [query, key, value, pastK, , , , cos, sin, positions, added] = inputs as readonly [
-    Value,
-    ...(Value | undefined)[],
-  ];
-  if (pastK && pastK.shape[2] !== 0) refuse("it goes on from a past");
-  if (floatAttribute(node, "softcap", 0) !== 0 || intAttribute(node, "smooth_softmax", 0) === 1) {
-    refuse("its softmax is capped or smoothed");
-  }
-  if (intAttribute(node, "local_window_size", -1) !== -1) refuse("it looks at a window only");
-  const heads = intAttribute(node, "num_heads", 1);
-  const groups = intAttribute(node, "kv_num_heads", heads);
-  const size = key ? query.shape[2]! / heads : query.shape[2]! / (heads + 2 * groups);
-  const packed = key && value ? undefined : b.split(query, [heads * size, groups * size, groups * size], 2);
-  let q = toHeads(b, packed?.[0] ?? query, heads);
-  let k = toHeads(b, packed?.[1] ?? key!, groups);
-  const v = toHeads(b, packed?.[2] ?? value!, groups);
-  const [batch, length] = [q.shape[0]!, q.shape[2]!];
-  if (intAttribute(node, "do_rotary", 0) === 1 && cos && sin) {
-    const interleaved = intAttribute(node, "rotary_interleaved", 0) === 1;
-    const angles = atPositions(b, cos, sin, positions, length);
-    [q, k] = [rotated(b, q, angles, interleaved), rotated(b, k, angles, interleaved)];
-  }
-  const repeated = (x: Value) => {
-    const grown = b.expand(b.reshape(x, [batch, groups, 1, length, size]), [
-      batch,
-      groups,
-      heads / groups,
-      length,
-      size,
-    ]);
-    return b.reshape(grown, [batch, heads, length, size]);
-  };
-  const biases = [added, causal(b, length, length)];
-  const result = attend(b, [q, repeated(k), repeated(v)], scaleOf(context, size), biases);
-  return [fromHeads(b, result), outputs[1] && k, outputs[2] && v];
-};
-
 /** Attention of ONNX 23: heads come as such or side by side. */
 const standardAttention: Decomposition = (context) => {
   const { node, b, inputs, outputs, refuse } = context;
@@ -169,19 +93,16 @@ const standardAttention: Decomposition = (context) => {
   const q = headsOf(query, "q_num_heads");
   let [k, v] = [headsOf(key, "kv_num_heads"), headsOf(value, "kv_num_heads")];
   if (pastK && pastV) [k, v] = [b.concat([pastK, k], 2), b.concat([pastV, v], 2)];
-  const repeated = (x: Value) => {
-    const [batch, groups, length, size] = x.shape as [number, number, number, number];
-    const times = q.shape[1]! / groups;
-    if (times === 1) return x;
-    return b.reshape(b.expand(b.reshape(x, [batch, groups, 1, length, size]), [batch, groups, times, length, size]), [
-      ...[batch, groups * times, length, size],
-    ]);
-  };
   const [length, total] = [q.shape[2]!, k.shape[2]!];
   const bias = mask?.dtype === "bool" ? b.where(mask, b.scalar(0), b.scalar(-1e30)) : mask;
   if (bias) broadcastShapes(bias.shape, [q.shape[0]!, q.shape[1]!, length, total]);
   const added = [bias, intAttribute(node, "is_causal", 0) === 1 ? causal(b, length, total) : undefined];
-  const result = attend(b, [q, repeated(k), repeated(v)], scaleOf(context, q.shape[3]!), added);
+  const result = attend(
+    b,
+    [q, repeated(b, k, q.shape[1]!), repeated(b, v, q.shape[1]!)],
+    scaleOf(context, q.shape[3]!),
+    added,
+  );
   return [flat ? fromHeads(b, result) : result, outputs[1] && k, outputs[2] && v];
 };
 
@@ -198,8 +119,21 @@ const rotaryEmbedding: Decomposition = ({ node, b, inputs, refuse }) => {
   return [flat ? fromHeads(b, result) : result];
 };
 
+/** RotaryEmbedding of ONNX 23: without positions the tables have rows for each place of each sequence. */
+const standardRotary: Decomposition = ({ node, b, inputs }) => {
+  const [x, cos, sin, positions] = inputs as readonly [Value, Value, Value, Value | undefined];
+  const flat = x.shape.length === 3;
+  const heads = flat ? toHeads(b, x, intAttribute(node, "num_heads", 1)) : x;
+  const length = heads.shape[2]!;
+  const rows = (table: Value) => b.reshape(table, [table.shape[0]!, 1, length, table.shape[2]!]);
+  const angles = positions ? atPositions(b, cos, sin, positions, length) : { cos: rows(cos), sin: rows(sin) };
+  const result = rotated(b, heads, angles, intAttribute(node, "interleaved", 0) === 1);
+  return [flat ? fromHeads(b, result) : result];
+};
+
 export const attentionDecompositions: DecompositionTable = {
   Attention: standardAttention,
+  RotaryEmbedding: standardRotary,
   "com.microsoft:Attention": projectedAttention,
   "com.microsoft:MultiHeadAttention": multiHeadAttention,
   "com.microsoft:GroupQueryAttention": groupQueryAttention,

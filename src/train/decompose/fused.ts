@@ -1,6 +1,7 @@
-import type { GraphBuilder, Value } from "../../graph/builder.js";
+import { axisOf, type GraphBuilder, type Value } from "../../graph/builder.js";
 import { shallowCopy } from "../../graph/clone.js";
-import { floatAttribute, floatsAttribute, intAttribute, stringAttribute } from "../../graph/node.js";
+import { floatAttribute, floatsAttribute, intAttribute, intsAttribute, stringAttribute } from "../../graph/node.js";
+import { elementCount } from "../../tensor/tensor.js";
 import type { DecomposeContext, Decomposition, DecompositionTable } from "./decomposition.js";
 
 /** An activation by name, with its parameters in their order; undefined for one that is not known. */
@@ -112,7 +113,37 @@ const embedLayerNormalization: Decomposition = ({ node, b, inputs, outputs, refu
   return [made, outputs[1] && lengths(), outputs[2] && sum];
 };
 
+/** x / (bias + alpha mean)^beta, the mean of squares over neighbouring channels, zeros beyond the first and the last. */
+const localResponse: Decomposition = ({ node, b, inputs }) => {
+  const x = inputs[0]!;
+  const size = intAttribute(node, "size", 1);
+  const [batch, channels] = x.shape as [number, number];
+  const square = b.reshape(b.mul(x, x), [batch, 1, channels, elementCount(x.shape.slice(2))]);
+  const before = Math.floor((size - 1) / 2);
+  const window = { kernel_shape: [size, 1], pads: [before, 0, size - 1 - before, 0], count_include_pad: 1 };
+  const mean = b.reshape(b.op("AveragePool", [square], square, window), x.shape);
+  const sum = b.add(b.mul(mean, floatAttribute(node, "alpha", 1e-4)), floatAttribute(node, "bias", 1));
+  return [b.div(x, b.binary("Pow", sum, floatAttribute(node, "beta", 0.75)))];
+};
+
+/** To mean 0 and deviation 1 over some axes. */
+const meanVariance: Decomposition = ({ node, b, inputs }) => {
+  const x = inputs[0]!;
+  const axes = (intsAttribute(node, "axes") ?? [0n, 2n, 3n]).map((axis) => axisOf(Number(axis), x.shape.length));
+  const centred = b.sub(x, b.reduce("ReduceMean", x, axes));
+  const variance = b.reduce("ReduceMean", b.mul(centred, centred), axes);
+  return [b.div(centred, b.add(b.map("Sqrt", variance), 1e-9))];
+};
+
+const swish: Decomposition = ({ node, b, inputs }) => {
+  const x = inputs[0]!;
+  return [b.mul(x, b.map("Sigmoid", b.mul(x, floatAttribute(node, "alpha", 1))))];
+};
+
 export const fusedDecompositions: DecompositionTable = {
+  LRN: localResponse,
+  MeanVarianceNormalization: meanVariance,
+  Swish: swish,
   RMSNormalization: rmsNormalization,
   "com.microsoft:FusedConv": fusedConv,
   "com.microsoft:FusedGemm": fusedGemm,

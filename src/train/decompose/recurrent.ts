@@ -190,7 +190,9 @@ function checkPlain({ node, inputs, constant, refuse }: DecomposeContext, steps:
   if (has("clip")) refuse("it clips what goes into its activations");
   if (intAttribute(node, "input_forget", 0) !== 0) refuse("its input and forget gates are coupled");
   if (inputs[7]) refuse("it has peepholes");
-  if (steps > maxSteps) refuse(`its sequence of ${steps} is longer than ${maxSteps}`);
+  if (steps > maxSteps) {
+    refuse(`its sequence has ${steps} steps, at most ${maxSteps} can be unrolled; train on shorter samples`);
+  }
   if (steps === 0) refuse("its sequence is empty");
   if (directions > 2) refuse(`it has ${directions} directions`);
   if (!inputs[4]) return;

@@ -35,7 +35,7 @@ const scratch = openScratch(host, output, source.readExternal);
 const { readExternal } = scratch;
 lap("read");
 const feeds = decodeNpz(new Uint8Array(readFileSync(sample)), sample);
-const { structure, groups, costs } = await openSubject({ path, model, readExternal }, {}, feeds);
+const { structure, groups, costs } = await openSubject({ path, model, readExternal }, {}, [feeds]);
 lap("analyse");
 const { scores } = weightScores(structure, groups.groups, { criterion: "l2", reduction: "mean", seed: 1 });
 lap("score");

@@ -44,3 +44,24 @@ export function someOf(set: Pictures, start: number, count: number): Pictures {
     labels: set.labels.subarray(start, start + count),
   };
 }
+
+/** Two sets as one. */
+export function together(a: Pictures, b: Pictures): Pictures {
+  const images = new Float32Array(a.images.length + b.images.length);
+  images.set(a.images);
+  images.set(b.images, a.images.length);
+  const labels = new Uint8Array(a.count + b.count);
+  labels.set(a.labels);
+  labels.set(b.labels, a.count);
+  return { count: a.count + b.count, images, labels };
+}
+
+/** Mirror images, left to right. */
+export function mirrored({ count, images, labels }: Pictures): Pictures {
+  const turned = new Float32Array(images.length);
+  for (let at = 0; at < images.length; at++) {
+    const column = at % side;
+    turned[at - column + (side - 1 - column)] = images[at]!;
+  }
+  return { count, images: turned, labels };
+}

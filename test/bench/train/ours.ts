@@ -9,6 +9,7 @@ import { flushDenormals } from "../../../src/train/denormals.js";
 import type { TrainingGraph } from "../../../src/train/graph.js";
 import { createOptimizer } from "../../../src/train/optimizer.js";
 import { bindShapes, prepareModel } from "../../../src/train/prepare.js";
+import { compileStep } from "../../../src/train/step.js";
 import { createSteps } from "../../../src/train/steps.js";
 import { hardLoss } from "./learn.js";
 import { peakBytes } from "./peak.js";
@@ -42,7 +43,9 @@ const bind = async (batch: Batch): Promise<TrainingGraph> => {
   graph = await bindShapes(model, new Map([["x", batch.get("x")!]]));
   return graph;
 };
-const steps = createSteps(bind, objective, parameters, { threads: job.threads });
+const steps = createSteps(bind, (bound, batch) =>
+  compileStep(bound, objective, parameters, batch, { threads: job.threads }),
+);
 const optimizer = createOptimizer([...parameters, ...objective.parameters], {
   optimizer: { kind: "adamw", beta1: 0.9, beta2: 0.999, epsilon: 1e-8 },
   weightDecay: 0,

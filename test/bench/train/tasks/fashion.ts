@@ -2,7 +2,7 @@
 // teacher (pictures and mirror images without labels), as many steps.
 import { writeFileSync } from "node:fs";
 import { encodeModel } from "../../../../src/formats/onnx.js";
-import { type Pictures, readFashion, side } from "../fashion.js";
+import { mirrored, type Pictures, readFashion, side, together } from "../fashion.js";
 import { fashionAccuracy } from "../judge.js";
 import { type Course, hardLoss, learn, logitsOf, type Samples, softLoss } from "../learn.js";
 import { fashionCnn, fashionStudent, fashionTeacher } from "../models/fashion.js";
@@ -26,27 +26,13 @@ function pictureSamples({ count, images, labels }: Pictures): Samples {
   };
 }
 
-/** The pictures and their mirror images. */
-function withMirrored({ count, images, labels }: Pictures): Pictures {
-  const all = new Float32Array(2 * images.length);
-  all.set(images);
-  for (let at = 0; at < images.length; at++) {
-    const column = at % side;
-    all[images.length + at - column + (side - 1 - column)] = images[at]!;
-  }
-  const twice = new Uint8Array(2 * count);
-  twice.set(labels);
-  twice.set(labels, count);
-  return { count: 2 * count, images: all, labels: twice };
-}
-
 /** The teacher, trained from labels on pictures and their mirror images. */
 export function fashionTeacherFile(train: Pictures, settings: TaskSettings): Promise<Trained> {
   return kept(id, "teacher", settings, async (file) => {
     const start = beside(id, "teacher-start.onnx");
     writeFileSync(start, encodeModel(fashionCnn(fashionTeacher, 1)));
     const course = { ...courseOf(settings, 8, 2e-3), seed: 1 };
-    return (await learn(start, file, pictureSamples(withMirrored(train)), hardLoss, course)).seconds;
+    return (await learn(start, file, pictureSamples(together(train, mirrored(train))), hardLoss, course)).seconds;
   });
 }
 
@@ -82,9 +68,9 @@ export const fashion: Task = {
     };
     const best = await add("teacher", teacher, courseOf(settings, 8, 2e-3).steps);
     const plain = pictureSamples(data.train);
-    const mirrored = pictureSamples(withMirrored(data.train));
-    const logits = await logitsOf(teacher.file, mirrored, 10);
-    const taught: Samples = { ...mirrored, logits: (at) => logits.subarray(10 * at, 10 * at + 10) };
+    const both = pictureSamples(together(data.train, mirrored(data.train)));
+    const logits = await logitsOf(teacher.file, both, 10);
+    const taught: Samples = { ...both, logits: (at) => logits.subarray(10 * at, 10 * at + 10) };
     const pairs: (readonly [alone: number, distilled: number])[] = [];
     let size = 1;
     for (const seed of settings.seeds) {

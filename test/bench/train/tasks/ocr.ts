@@ -12,10 +12,9 @@ import { weightsOf } from "../weights.js";
 import { beside, kept, type Task } from "./task.js";
 
 const id = "ocr";
-const lines = 1600;
 
 /** A folder of unlabelled lines; undefined where they cannot be rendered. */
-export function linesFolder(): string | undefined {
+export function linesFolder(lines = 1600): string | undefined {
   const folder = beside(id, `training-lines-${lines}`);
   const done = join(folder, ".complete");
   if (existsSync(done)) return folder;
@@ -36,7 +35,7 @@ export const ocr: Task = {
     const data = linesFolder();
     if (!data) return undefined;
     const common = [ocrRecognition, "--distill", "--student-params", "70%", "--data", data];
-    const steps = settings.quick ? 2 : 150;
+    const steps = settings.quick ? 2 : 60;
     const measure = "CER";
     const of = weightsOf(ocrRecognition);
     const original = await ocrErrors(ocrRecognition);

@@ -1,11 +1,13 @@
 // What quantization loses, and what training for it brings back: `deepseek compress --int4` and `--int8 --static`, each
 // without and with `--qat`, on the Fashion-MNIST teacher and on OCR recognition. No labels: the float model teaches.
+// `--ways int4` for one of them.
 import { existsSync, writeFileSync } from "node:fs";
 import { encodeNpy } from "../../../../src/formats/npy.js";
 import { ocrRecognition } from "../../../ocr-lines.js";
 import { compress } from "../command.js";
 import { readFashion, side, someOf } from "../fashion.js";
 import { fashionAccuracy, ocrErrors } from "../judge.js";
+import { listed } from "../keep.js";
 import type { Goal, Row } from "../result.js";
 import { fashionTeacherFile } from "./fashion.js";
 import { linesFolder } from "./ocr.js";
@@ -32,6 +34,8 @@ const ways = [
   { name: "int8", options: ["--int8", "--static"] },
 ] as const;
 
+const only: readonly string[] = listed("--ways") ?? ways.map(({ name }) => name);
+
 function task(id: string, title: string, open: (settings: TaskSettings) => Promise<Subject | undefined>): Task {
   return {
     id,
@@ -43,31 +47,40 @@ function task(id: string, title: string, open: (settings: TaskSettings) => Promi
       const steps = settings.quick ? 2 : subject.steps;
       const rows: Row[] = [{ task: id, what: "fp32", measure, value: await judge(file) }];
       const goals: Goal[] = [];
-      for (const { name, options } of ways) {
+      for (const { name, options } of ways.filter((way) => only.includes(way.name))) {
         const ptq = await kept(id, `${name}-ptq`, settings, async (output) =>
           compress([file, ...options, ...calibration, "--max-drop", "99%", "-o", output]),
         );
         const nearest = await kept(id, `${name}-plain`, settings, async (output) =>
           compress([file, ...options, ...plain, ...calibration, "--max-drop", "99%", "-o", output]),
         );
-        const qat = await kept(id, `${name}-qat`, settings, async (output) =>
-          compress([
-            ...[file, "--qat", ...options, ...training, "--steps", `${steps}`, "-o", output],
-            ...["--threads", `${settings.threads}`, "--seed", `${settings.seeds[0] ?? 1}`],
-          ]),
-        );
-        const [rounded, trained] = [await judge(ptq.file), await judge(qat.file)];
+        const rounded = await judge(ptq.file);
         rows.push(
           {
             ...{ task: id, what: `${name}, rounded without corrections`, measure },
             ...{ value: await judge(nearest.file), bytes: nearest.bytes },
           },
           { task: id, what: `${name}, PTQ`, measure, value: rounded, bytes: ptq.bytes },
-          { task: id, what: `${name}, QAT`, measure, value: trained, bytes: qat.bytes, steps, seconds: qat.seconds },
         );
-        const [lost, left] = [rounded, trained].map((value) => sign * (value - rows[0]!.value)) as [number, number];
+        const trained: number[] = [];
+        for (const seed of settings.seeds) {
+          const qat = await kept(id, `${name}-qat-${seed}`, settings, async (output) =>
+            compress([
+              ...[file, "--qat", ...options, ...training, "--steps", `${steps}`, "-o", output],
+              ...["--threads", `${settings.threads}`, "--seed", `${seed}`],
+            ]),
+          );
+          const value = await judge(qat.file);
+          trained.push(value);
+          const { bytes, seconds } = qat;
+          rows.push({ task: id, what: `${name}, QAT`, measure, value, bytes, steps, seconds, seed });
+        }
+        const worse = (value: number) => sign * (value - rows[0]!.value);
+        const lost = worse(rounded);
+        const left = trained.reduce((sum, value) => sum + worse(value), 0) / trained.length;
+        const all = trained.map((value) => value.toFixed(2)).join(", ");
         const nothing = lost <= 0 ? " (nothing to recover)" : "";
-        const words = `PTQ ${lost.toFixed(2)} points worse, QAT ${left.toFixed(2)}${nothing}`;
+        const words = `PTQ ${lost.toFixed(2)} points worse, QAT ${left.toFixed(2)}: ${all}${nothing}`;
         if (name === "int8") {
           goals.push({ task: id, goal: "INT8 drops at most 0.3 points", measured: words, met: left <= 0.3 });
         } else {
@@ -95,25 +108,25 @@ export const qatFashion = task("qat-fashion", "Fashion-MNIST: training for INT4 
   };
   return {
     file,
-    training: [...pictures("training", 0, 20_000), "--batch", "64", "--rate", "1e-4", "--held-out", "5%"],
+    training: [...pictures("training-40000", 0, 40_000), "--batch", "64", "--rate", "1e-4", "--held-out", "5%"],
     calibration: pictures("calibration", 20_000, 512),
     measure: "top-1",
     sign: -1,
-    steps: 400,
+    steps: 1300,
     judge: fashionAccuracy(data.test),
   };
 });
 
 export const qatOcr = task("qat-ocr", "OCR recognition: training for INT4 and INT8", async () => {
-  const lines = linesFolder();
+  const lines = linesFolder(128);
   if (!lines) return undefined;
   return {
     file: ocrRecognition,
-    training: ["--data", lines, "--batch", "4", "--held-out", "2%"],
+    training: ["--data", lines, "--batch", "4", "--held-out", "10%"],
     calibration: ["--data", lines],
     measure: "CER",
     sign: 1,
-    steps: 300,
+    steps: 150,
     judge: ocrErrors,
   };
 });

@@ -1,12 +1,17 @@
-import type { Batch } from "../data/batch.js";
+import type { Batch, SampleSet } from "../data/batch.js";
 import { RunError, UserError } from "../errors.js";
 import type { Run } from "../evaluate/agreement.js";
-import type { TrainingSamples } from "./training-samples.js";
 
 /** A model as it is, and what it is called in errors. */
 export interface NamedRun {
   readonly name: string;
   readonly run: Run;
+}
+
+/** Samples that a model was run on. */
+export interface SetsOfSamples {
+  readonly training: Pick<SampleSet, "count" | "read" | "nameOf">;
+  readonly heldOut: Pick<SampleSet, "count" | "read" | "nameOf">;
 }
 
 /**
@@ -16,7 +21,7 @@ export interface NamedRun {
 export async function namedFailure(
   error: unknown,
   models: readonly NamedRun[],
-  samples: TrainingSamples | undefined,
+  samples: SetsOfSamples | undefined,
 ): Promise<unknown> {
   const root = error instanceof UserError && error.cause instanceof RunError ? error.cause : error;
   if (!samples || !(root instanceof RunError)) return error;
