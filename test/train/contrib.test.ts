@@ -1,3 +1,4 @@
+// Long because it is a table of operators, one row for each form they come in.
 import { create } from "@bufbuild/protobuf";
 import { describe, expect, test } from "@jest/globals";
 import {

@@ -185,5 +185,5 @@ export const fetchedModels: readonly RealModel[] = [
   wakeWord("timer", "timer_v0.1", windows(34)),
   wakeWord("weather", "weather_v0.1", windows(22)),
   isnet(1024),
-  isnet(256),
+  isnet(128),
 ];
