@@ -69,7 +69,7 @@ export const fashionMade: Task = {
       for (const seed of settings.seeds) {
         const shared = ["--steps", `${steps}`, "--batch", `${batch}`, "--weight-decay", "0.01", "--seed", `${seed}`];
         const taught = await kept(id, `${name}-${epochs}-taught-${seed}`, settings, async (file) =>
-          compress([...options, ...making, ...shared, "--rate", rate, "-o", file]),
+          compress([...options, ...making, "--loss", "soft=0.5,hard=0.5", ...shared, "--rate", rate, "-o", file]),
         );
         const random = beside(id, `${name}-random-${seed}.onnx`);
         writeRandomStart(options, making, random, seed);
