@@ -1,11 +1,10 @@
 // Fashion-MNIST through the command: students of less than a quarter of the weights, made from the teacher and taught by it,
 // and the same graphs from random weights on labels alone, as many steps at the best of some rates. All learn the same 55,000
 // pictures; 5,000 others choose the best step and the rate.
-import { join } from "node:path";
+import { dirname } from "node:path";
 import { compress } from "../command.js";
 import { readFashion, someOf } from "../fashion.js";
 import { teaching, writeRandomStart, writeStart } from "../fashion-files.js";
-import { work } from "../fetch.js";
 import { fashionAccuracy } from "../judge.js";
 import type { Goal, Row } from "../result.js";
 import { fashionTeacherFile } from "./fashion.js";
@@ -47,7 +46,7 @@ export const fashionMade: Task = {
     const others = fashionAccuracy(heldOut);
     const teacher = await fashionTeacherFile(train, settings);
     const training = someOf(train, 0, learned);
-    const options = teaching(join(work, "files", id), teacher.file, { training, heldOut }, settings.threads);
+    const options = teaching(dirname(beside(id, "training")), teacher.file, { training, heldOut }, settings.threads);
     const rows: Row[] = [];
     const goals: Goal[] = [];
     const goal = (text: string, measured: string, met: boolean) => goals.push({ task: id, goal: text, measured, met });
@@ -69,7 +68,7 @@ export const fashionMade: Task = {
       for (const seed of settings.seeds) {
         const shared = ["--steps", `${steps}`, "--batch", `${batch}`, "--weight-decay", "0.01", "--seed", `${seed}`];
         const taught = await kept(id, `${name}-${epochs}-taught-${seed}`, settings, async (file) =>
-          compress([...options, ...making, ...shared, "--rate", rate, "-o", file]),
+          compress([...options, ...making, "--loss", "soft=0.5,hard=0.5", ...shared, "--rate", rate, "-o", file]),
         );
         const random = beside(id, `${name}-random-${seed}.onnx`);
         writeRandomStart(options, making, random, seed);
