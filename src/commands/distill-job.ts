@@ -103,7 +103,7 @@ export async function distillJob(host: Host, job: Job, link: Link): Promise<Outc
       temperature,
       blankWeight,
       seed: settings.seed,
-      store: cache === undefined ? undefined : openStore(host, cache),
+      store: cache === undefined ? undefined : openStore(host, cache, !job.isPlan),
       threads,
     });
     open.push(distillation);

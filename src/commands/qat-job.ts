@@ -124,7 +124,7 @@ export async function qatJob(host: Host, job: Job, link: Link): Promise<Outcome>
       loss,
       ...normsOf(norms, prepared.workshop.base, readExternal),
     });
-    const ofNorms = normWords(norms, qat);
+    const ofNorms = normWords(norms, qat, settings.steps);
     const told = tellEarly(link, [...unmatchedFreezes(options, qat.model), ...ofNorms.warnings]);
     let data: TrainingData = training;
     if (loss.labels > 0) {

@@ -38,10 +38,11 @@ export function normsOf(
   return steps === 0 ? {} : { norms: { steps, folded: scaledNorms(folded, model, readExternal) } };
 }
 
-/** What to say of it: a note, or a warning where nothing learns. */
+/** What to say of it, of so many steps in all: a note, and a warning where nothing learns or nothing stands still. */
 export function normWords(
   { steps, refused }: NormPlan,
   { early }: Pick<QatJob, "early">,
+  all: number,
 ): { readonly notes: readonly string[]; readonly warnings: readonly string[] } {
   const without = (why: string) => ({
     notes: [],
@@ -58,5 +59,11 @@ export function normWords(
     };
   }
   const which = early.norms === 1 ? "1 BatchNormalization takes" : `${early.norms} BatchNormalizations take`;
-  return { notes: [`${which} the statistics of the batches for the first ${early.steps} steps`], warnings: [] };
+  return {
+    notes: [`${which} the statistics of the batches for the first ${early.steps} steps`],
+    warnings:
+      early.steps < all
+        ? []
+        : [`--freeze-norms: BatchNormalization learns in all ${all} steps, so nothing trains as it is stored; try 50%`],
+  };
 }

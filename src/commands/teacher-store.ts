@@ -5,15 +5,18 @@ import type { OutputStore } from "../distill/teacher.js";
 import { UserError } from "../errors.js";
 import { absolute, reason } from "./files.js";
 
-/** A folder of --cache: a file for each sample. What a run that was killed left half-written has another name. */
-export function openStore(host: Host, folder: string): OutputStore {
+/**
+ * A folder of --cache: a file for each sample. What a run that was killed left half-written has another name. One that
+ * is not `writable` is only read, and need not be there.
+ */
+export function openStore(host: Host, folder: string, writable: boolean): OutputStore {
   const home = absolute(host, folder);
   const pathOf = (key: string) => join(home, key.slice(0, 2), `${key}.npz`);
   const failed = (error: unknown): never => {
     throw new UserError(`--cache ${folder}: ${reason(error)}`);
   };
   try {
-    mkdirSync(home, { recursive: true });
+    if (writable) mkdirSync(home, { recursive: true });
   } catch (error) {
     failed(error);
   }
@@ -26,6 +29,7 @@ export function openStore(host: Host, folder: string): OutputStore {
       }
     },
     async write(key, bytes) {
+      if (!writable) return;
       const path = pathOf(key);
       const temporary = `${path}.${process.pid}.tmp`;
       try {

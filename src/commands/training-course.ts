@@ -31,16 +31,37 @@ export interface Work {
 /** Steps of a dry run that are timed at least; those before, of the run that compiles the graph, are not counted. */
 const trialSteps = 5;
 
-/** The time of a step in seconds, from a few; the weights are not what they were afterwards. */
+/** The mean time of a step in seconds, from a few of each phase; the weights are not what they were afterwards. */
 export async function timeSteps(work: Work, link: Link): Promise<number | null> {
+  const { steps } = work.settings;
+  const { early, ...late } = work;
+  const first = Math.min(early?.steps ?? 0, steps);
+  const ofEarly = first > 0 ? await timePhase(work, first, link) : null;
+  const ofLate = first < steps ? await timePhase(late, steps, link) : ofEarly;
+  return ofLate === null ? null : ((ofEarly ?? ofLate) * first + ofLate * (steps - first)) / steps;
+}
+
+/** The time of a step as training begins, of at most so many. What is read once, and asked of a teacher once, counts once. */
+async function timePhase(work: Work, most: number, link: Link): Promise<number | null> {
   let done = 0;
-  // steps of tiny models are done many at a time, so the time is looked at between runs
+  const reading = { ms: 0, samples: 0 };
+  const data: TrainingData = {
+    ...work.data,
+    async read(at) {
+      const startedMs = performance.now();
+      const sample = await work.data.read(at);
+      reading.ms += performance.now() - startedMs;
+      reading.samples += 1;
+      return sample;
+    },
+  };
+  const settings = { ...work.settings, steps: most, patience: 0, evaluateEvery: 1e9, checkpointEvery: 0 };
   const seen: { readonly done: number; readonly ms: number }[] = [];
-  const settings = { ...work.settings, patience: 0, evaluateEvery: 1e9, checkpointEvery: 0 };
+  const look = () => seen.push({ done, ms: performance.now() - reading.ms });
   await train({
     model: work.model,
     objective: work.objective,
-    data: work.data,
+    data,
     ...(work.beforeStep ? { beforeStep: (step: number) => work.beforeStep!(step) } : {}),
     ...(work.early ? { early: work.early } : {}),
     settings,
@@ -50,16 +71,20 @@ export async function timeSteps(work: Work, link: Link): Promise<number | null> 
       },
       keep: () => {},
       stopRequested() {
-        if (done > 0) seen.push({ done, ms: performance.now() });
+        if (done > 0) look();
         return link.stopRequested() || (seen.length > 1 && done - seen[0]!.done >= trialSteps);
       },
       progress: () => {},
     },
   });
-  const [first, last] = [seen[0], seen.at(-1)];
-  // the last run of all steps is not asked about
-  const end = last && last.done < done ? { done, ms: performance.now() } : last;
-  return !first || !end || end.done === first.done ? null : (end.ms - first.ms) / 1000 / (end.done - first.done);
+  // the last of all steps is not asked about
+  if (seen.at(-1)?.done !== done) look();
+  const [first, last] = [seen[0]!, seen.at(-1)!];
+  if (last.done === first.done) return null;
+  const { steps, batchSize, accumulate } = work.settings;
+  const reads = Math.min(work.data.count, steps * batchSize * accumulate) / steps;
+  const own = (last.ms - first.ms) / (last.done - first.done);
+  return (own + (reads * reading.ms) / Math.max(1, reading.samples)) / 1000;
 }
 
 /** Trains, with checkpoints, log, measurements and limits. Ends with the best weights in the model's parameters. */

@@ -1,5 +1,5 @@
 import { UserError } from "../errors.js";
-import type { Tensor } from "../tensor/tensor.js";
+import { formatShape, type Tensor } from "../tensor/tensor.js";
 import type { Batch, DeclaredInput } from "./batch.js";
 
 /** How an array of many rows is cut: `samples` pieces of `rows` rows of the first axis. */
@@ -26,9 +26,7 @@ export function sampleRows(batch: Batch, inputs: readonly DeclaredInput[], byRow
       continue;
     }
     if (!byRow) return null;
-    throw new UserError(
-      `${where}: --rows: array "${name}" has ${count ?? "no"} rows, which make no samples like the others`,
-    );
+    throw new UserError(`${where}: --rows: array "${name}" ${misfit(name, shape, inputs, rows, found)}`);
   }
   return found === null || (!byRow && found.samples === 1) ? null : found;
 }
@@ -45,4 +43,27 @@ export function rowsOf(batch: Batch, at: number, count: number): Batch {
       return [name, { ...tensor, shape: [tensor.shape[0]! / count, ...tensor.shape.slice(1)], data: part }];
     }),
   );
+}
+
+/** Why an array has no rows that are samples. */
+function misfit(
+  name: string,
+  shape: readonly number[],
+  inputs: readonly DeclaredInput[],
+  rows: number,
+  found: Rows | null,
+): string {
+  const declared = inputs.find((input) => input.name === name)?.shape;
+  if (!declared)
+    return `is no input of the model; its inputs: ${inputs.map((input) => input.name).join(", ") || "none"}`;
+  if (declared.length === 0) return "is for an input without rows; leave --rows out";
+  if (declared.length !== shape.length) {
+    const expected = formatShape(declared.map((axis) => (typeof axis === "number" ? axis : null)));
+    return `has shape ${formatShape(shape)}, but the model expects ${expected}`;
+  }
+  if (shape[0] === 0) return "has no rows";
+  if (found && Number.isInteger(shape[0]! / rows)) {
+    return `has ${shape[0]} rows, which make no samples like the others`;
+  }
+  return `has ${shape[0]} rows, but the model takes ${rows} at a time`;
 }

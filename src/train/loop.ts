@@ -4,14 +4,13 @@ import { RunError, UserError } from "../errors.js";
 import { declaredInputs } from "../graph/declared-inputs.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { createBatches } from "./batches.js";
-import { type CompiledBundle, canBundle, compileBundle, mostTogether } from "./bundle.js";
 import { encodeBest, encodeCheckpoint, fingerprintOf, restoreCheckpoint } from "./checkpoint.js";
 import type { Parameter, TrainingGraph } from "./graph.js";
 import { createOptimizer, type Optimizer } from "./optimizer.js";
 import { bindShapes, type RunningStatistics, type TrainableModel } from "./prepare.js";
 import { rateAt } from "./schedule.js";
-import { type CompiledStep, openStep, writeStepFor } from "./step.js";
-import { createSteps, shapesOf } from "./steps.js";
+import { compileStep } from "./step.js";
+import { createSteps } from "./steps.js";
 import type { Score, TrainingOutcome, TrainingTask } from "./task.js";
 
 /** How a model becomes graphs: what it is fed, the graph for the shapes of a batch, and statistics that batches move. */
@@ -48,25 +47,20 @@ export async function trainWith(binding: Binding, task: TrainingTask): Promise<T
   // a model that takes one row at a time makes up for it by as many runs
   const single = batchAxes(binding.inputs).size === 0;
   const perStep = settings.accumulate * (single ? Math.min(settings.batchSize, task.data.count) : 1);
-  const updates = { ...settings, accumulate: perStep };
-  const optimizer = createOptimizer(all, updates);
+  const optimizer = createOptimizer(all, { ...settings, accumulate: perStep });
   const fingerprint = fingerprintOf(task, all);
   let { position, best, waited, loss } = resume
     ? restoreCheckpoint(resume, fingerprint, all, optimizer)
     : { position: undefined, best: undefined, waited: 0, loss: Number.NaN };
   const batches = await createBatches(task.data, binding.inputs, settings, position);
   const { threads } = settings;
-  const isTiny = !task.early && !task.beforeStep && canBundle(all, updates);
-  const stepsOf = ({ bind, statistics }: Binding) =>
-    createSteps(
+  const stepsOf = ({ bind, statistics }: Binding) => {
+    const moved = statistics.flatMap((one) => [one.batchMean, one.batchVariance]);
+    return createSteps(
       (batch) => bind(new Map([...batch].filter(([name]) => inputs.has(name)))),
-      async (graph, batch): Promise<CompiledStep | CompiledBundle> => {
-        const moved = statistics.flatMap((one) => [one.batchMean, one.batchVariance]);
-        const step = await writeStepFor(graph, objective, trained, batch, { statistics: moved });
-        const bundle = isTiny && !graph.fixed ? await compileBundle(step, all, batch, optimizer, updates) : undefined;
-        return bundle ?? openStep(step, all, batch, threads);
-      },
+      (graph, batch) => compileStep(graph, objective, trained, batch, { threads, statistics: moved }),
     );
+  };
   const late = { binding, steps: stepsOf(binding) };
   const first = task.early && bindingOf(task.early.model);
   const early = first && { binding: first, steps: stepsOf(first) };
@@ -89,24 +83,22 @@ export async function trainWith(binding: Binding, task: TrainingTask): Promise<T
       `step ${step}: ${what}, so training stops; a lower learning rate, a longer warm-up or a clipping norm may help`,
     );
   };
-  const refuseLoss = async (batch: Batch, found: number) => {
-    await refuseNotFinite(task.data, inputs, batch, optimizer.steps + 1);
-    refuse(`the loss is ${found}`);
-  };
-  const rateOf = (step: number) => rateAt(settings.schedule, step, steps);
   let idle = 0;
-  const runStep = async (nextBatch: () => Promise<Batch>) => {
+  const runStep = async () => {
     const before = optimizer.steps;
     let rows = 0;
-    const rate = rateOf(optimizer.steps);
+    const rate = rateAt(settings.schedule, optimizer.steps, steps);
     let [sum, weight] = [0, 0];
     const terms: Record<string, number> = {};
     const moves: (() => void)[] = [];
     for (let at = 0; at < perStep; at++) {
-      const batch = await nextBatch();
+      const batch = await batches.next();
       rows += batch.values().next().value?.shape[0] ?? 1;
-      const result = await ((await stepFor(batch)) as CompiledStep).run(batch);
-      if (!Number.isFinite(result.loss)) await refuseLoss(batch, result.loss);
+      const result = await (await stepFor(batch)).run(batch);
+      if (!Number.isFinite(result.loss)) {
+        await refuseNotFinite(task.data, inputs, batch, optimizer.steps + 1);
+        refuse(`the loss is ${result.loss}`);
+      }
       optimizer.add(result.gradients, result.weight);
       sum += result.loss * result.weight;
       weight += result.weight;
@@ -136,41 +128,6 @@ export async function trainWith(binding: Binding, task: TrainingTask): Promise<T
     }
     return moved;
   };
-  /** Steps up to the next one after which something else is due: those of the same shapes in one run. */
-  const runTogether = async () => {
-    const before = optimizer.steps;
-    const dues = [evaluateEvery, checkpointEvery].filter((every) => every > 0).map((every) => every - (before % every));
-    const drawn = [await batches.next()];
-    // those that do not run together end one by one
-    if (!("runAll" in (await stepFor(drawn[0]!)))) return runStep(async () => drawn[0]!);
-    const most = Math.min(mostTogether, steps - before, ...dues);
-    while (drawn.length < most) drawn.push(await batches.next());
-    while (drawn.length > 0) {
-      const [first] = drawn;
-      const step = await stepFor(first!);
-      if (!("runAll" in step)) {
-        await runStep(async () => drawn.shift()!);
-        continue;
-      }
-      const shapes = shapesOf(first!);
-      const other = drawn.findIndex((batch) => shapesOf(batch) !== shapes);
-      const together = drawn.splice(0, other < 0 ? drawn.length : other);
-      const done = optimizer.steps;
-      const rates = together.map((_, at) => rateOf(done + at));
-      const results = await step.runAll(together, rates);
-      idle = 0;
-      for (const [at, result] of results.entries()) {
-        const { gradientNorm } = result;
-        if (!Number.isFinite(result.loss)) await refuseLoss(together[at]!, result.loss);
-        if (!Number.isFinite(gradientNorm)) refuse(`the gradient is ${gradientNorm}`);
-        loss = result.loss;
-        const terms = Object.fromEntries(result.terms);
-        hooks.log({ kind: "step", step: done + at + 1, loss, terms, rate: rates[at]!, gradientNorm });
-        hooks.progress(done + at + 1, steps, loss);
-      }
-    }
-    return optimizer.steps > before;
-  };
   const evaluate = async (evaluation: () => Promise<Score>) => {
     await withAverages(all, optimizer, async () => {
       const score = await evaluation();
@@ -195,7 +152,7 @@ export async function trainWith(binding: Binding, task: TrainingTask): Promise<T
   try {
     while (!ended) {
       task.beforeStep?.(optimizer.steps);
-      const moved = await (isTiny ? runTogether() : runStep(batches.next));
+      const moved = await runStep();
       const done = optimizer.steps;
       const evaluates = moved && task.evaluate && (done % evaluateEvery === 0 || done === steps);
       const keeps = moved && ((checkpointEvery > 0 && done % checkpointEvery === 0) || done === steps);

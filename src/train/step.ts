@@ -186,19 +186,6 @@ export interface StepSettings {
   readonly statistics?: readonly string[];
 }
 
-/** Writes the step for batches of the shapes of `sample`. */
-export async function writeStepFor(
-  graph: TrainingGraph,
-  objective: Objective,
-  parameters: readonly Parameter[],
-  sample: Batch,
-  { statistics = [] }: Pick<StepSettings, "statistics">,
-): Promise<StepGraph> {
-  const inputs = new Set(graph.inputs.map(({ name }) => name));
-  const extras = new Map([...sample].filter(([name]) => !inputs.has(name)));
-  return writeStep(graph, objective, parameters, extras, statistics, await blockSize());
-}
-
 /** A training step for batches of the shapes of `sample`, ready to run. */
 export async function compileStep(
   graph: TrainingGraph,
@@ -207,19 +194,11 @@ export async function compileStep(
   sample: Batch,
   settings: StepSettings,
 ): Promise<CompiledStep> {
-  const step = await writeStepFor(graph, objective, parameters, sample, settings);
-  return openStep(step, [...parameters, ...objective.parameters], sample, settings.threads);
-}
-
-/** Opens a step that is written; `parameters` are the objective's, too. */
-export async function openStep(
-  step: StepGraph,
-  parameters: readonly Parameter[],
-  sample: Batch,
-  mostThreads: number,
-): Promise<CompiledStep> {
-  const threads = threadsFor(step.products, mostThreads);
-  const all = new Map(parameters.map((one) => [one.name, one]));
+  const inputs = new Set(graph.inputs.map(({ name }) => name));
+  const extras = new Map([...sample].filter(([name]) => !inputs.has(name)));
+  const step = writeStep(graph, objective, parameters, extras, settings.statistics, await blockSize());
+  const threads = threadsFor(step.products, settings.threads);
+  const all = new Map([...parameters, ...objective.parameters].map((one) => [one.name, one]));
   const fixed = new Map<string, Tensor>();
   const varying: (readonly [port: string, name: string])[] = [];
   for (const [port, name] of step.ports) {

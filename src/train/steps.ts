@@ -1,20 +1,15 @@
 import type { Batch } from "../data/batch.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { TrainingGraph } from "./graph.js";
+import type { CompiledStep } from "./step.js";
 
 /** Sessions kept open; each holds the memory of its activations. */
 const mostOpen = 4;
 
-/** What is compiled for one set of shapes. */
-interface Compiled {
-  readonly unreached: readonly string[];
-  close(): Promise<void>;
-}
-
 /** Training steps by the shapes of batches. */
-export interface StepSource<Step extends Compiled> {
+export interface StepSource {
   /** The step for batches like this one; compiled the first time. */
-  stepFor(batch: Batch): Promise<Step>;
+  stepFor(batch: Batch): Promise<CompiledStep>;
   /** Parameters that no step so far reaches; undefined where there was none. */
   unreached(): readonly string[] | undefined;
   close(): Promise<void>;
@@ -26,11 +21,11 @@ export function shapesOf(batch: Batch): string {
 }
 
 /** Steps over the same parameters, one for each set of shapes; those used last stay open. */
-export function createSteps<Step extends Compiled>(
+export function createSteps(
   bind: (batch: Batch) => Promise<TrainingGraph>,
-  compile: (graph: TrainingGraph, batch: Batch) => Promise<Step>,
-): StepSource<Step> {
-  const open = new Map<string, { readonly step: Step; readonly fixed: Batch }>();
+  compile: (graph: TrainingGraph, batch: Batch) => Promise<CompiledStep>,
+): StepSource {
+  const open = new Map<string, { readonly step: CompiledStep; readonly fixed: Batch }>();
   let unreached: ReadonlySet<string> | undefined;
   return {
     async stepFor(batch) {

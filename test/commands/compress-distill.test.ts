@@ -176,7 +176,8 @@ describe("compress --distill", () => {
     const words = "without effect: --freeze encoder.*: there is no weight of such a name";
     expect([stderr, code]).toEqual([`warning: ${words}\n`, 0]);
     expect((JSON.parse(stdout) as DistillResult).warnings).toEqual([words]);
-    const plan = await run(...argv, "--dry-run");
+    const plan = await run(...argv, "--dry-run", "--cache", "unsaid");
+    expect(readdirSync(folder)).not.toContain("unsaid");
     expect(plan.stderr).toBe(`warning: ${words}\n`);
     expect((JSON.parse(plan.stdout) as DistillPlan).warnings).toEqual([words]);
   });

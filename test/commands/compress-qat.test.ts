@@ -212,6 +212,15 @@ describe("compress --qat", () => {
       expect(readFileSync(join(folder, "n1.onnx"))).not.toEqual(readFileSync(join(folder, "n3.onnx")));
     });
 
+    test("learning to the end is told: nothing trains as it is stored", async () => {
+      const { code, stdout, stderr } = await train("--freeze-norms", "200", "-o", "n5.onnx");
+      expect(stderr).toMatch(
+        "warning: --freeze-norms: BatchNormalization learns in all 20 steps, so nothing trains as",
+      );
+      expect((JSON.parse(stdout) as QatResult).warnings).toHaveLength(1);
+      expect(code).toBe(0);
+    });
+
     test.each([
       ["a batch is one sample", ["--batch", "1"]],
       ["no BatchNormalization lies behind a weight that is rounded and trains", ["--freeze", "w"]],
@@ -285,6 +294,8 @@ describe("compress --qat", () => {
       /--batch-norm: is for --distill; --freeze-norms/,
     ],
     ["norms without training", ["model.onnx", "--int8", "--freeze-norms", "4"], /--freeze-norms: is for --qat/],
+    ["norms that never stand still", [...basic, "--int8", "--freeze-norms", "100%"], /or a share below 1 such as 5%/],
+    ["norms for no number", [...basic, "--int8", "--freeze-norms", "abc"], /It must be a number of steps/],
     ["a loss of layers", [...basic, "--int8", "--loss", "relations"], /--loss relations: --qat takes soft/],
     [
       "training without training",

@@ -118,6 +118,23 @@ describe("rows of arrays as samples", () => {
     );
   });
 
+  test.each([
+    [
+      "of a name that the model does not know",
+      [
+        [6, 2],
+        [6, 2],
+      ],
+      ["n"],
+      /"i1" is no input of the model; its inputs: i0$/,
+    ],
+    ["of another rank", [[6, 2, 1]], ["n"], /"i0" has shape 6x2x1, but the model expects \?x2$/],
+    ["without rows", [[0, 2]], ["n"], /"i0" has no rows$/],
+    ["that is not a multiple", [[5, 2]], [2], /"i0" has 5 rows, but the model takes 2 at a time$/],
+  ])("must be rows of the model's inputs where they are asked for, not an array %s", (_, shapes, firsts, message) => {
+    expect(() => sampleRows(arrays(...shapes), inputs(...firsts), true, "a.npz")).toThrow(message);
+  });
+
   test("are cut without a copy", () => {
     const all = arrays([6, 2], [3, 2]);
     const part = rowsOf(all, 1, 3);

@@ -1,8 +1,8 @@
 // Where the update of weights is done: `npm run bench:updates -- [model ...] [--threads 1|2] [--rounds n] [--seconds n]`.
-// The usual way (gradients fetched, AdamW by SIMD kernels) beside the same arithmetic in the graph of the
-// step (arrays returned, or written in place), over one flat vector of weights, and as a Loop of steps in one run (what the
-// package does with few weights). All in one process, in turn, from the same weights; the losses of the first steps are compared before anything is timed. Batches
-// are joined from samples as training does it; with --ready they are there before, so that the step alone is timed.
+// The package's way (gradients fetched, AdamW by SIMD kernels) beside the same arithmetic in the graph of the step (arrays
+// returned, or written in place), over one flat vector of weights, and as a Loop of steps in one run. All in one process,
+// in turn, from the same weights; the losses of the first steps are compared before anything is timed. Batches are joined
+// from samples as training does it; with --ready they are there before, so that the step alone is timed.
 import { parseArgs } from "node:util";
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import type { Batch } from "../../../src/data/batch.js";
@@ -17,6 +17,11 @@ import type { Parameter } from "../../../src/train/graph.js";
 import { createOptimizer } from "../../../src/train/optimizer.js";
 import { bindShapes, prepareModel } from "../../../src/train/prepare.js";
 import { compileStep, writeStep } from "../../../src/train/step.js";
+import { type TimedBatches, timedBatches } from "./batches.js";
+import { hardLoss } from "./learn.js";
+import { type Authored, mlp } from "./models/speed.js";
+import { perceptron, recurrent, tinyBatches } from "./models/tiny.js";
+import { table } from "./result.js";
 import {
   flattened,
   looped,
@@ -25,12 +30,7 @@ import {
   type UpdatingGraph,
   updateNumbers,
   withUpdate,
-} from "../../../src/train/update-graph.js";
-import { type TimedBatches, timedBatches } from "./batches.js";
-import { hardLoss } from "./learn.js";
-import { type Authored, mlp } from "./models/speed.js";
-import { perceptron, recurrent, tinyBatches } from "./models/tiny.js";
-import { table } from "./result.js";
+} from "./update-graph.js";
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,

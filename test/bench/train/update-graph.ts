@@ -1,13 +1,13 @@
 import { create } from "@bufbuild/protobuf";
 import { AttributeProto_AttributeType, AttributeProtoSchema, GraphProtoSchema } from "onnx-buf";
-import type { ModelProto, NodeProto, TensorProto, ValueInfoProto } from "../formats/onnx.js";
-import { assembleModel, type Port, portInfo } from "../graph/assemble.js";
-import type { Form } from "../graph/builder.js";
-import { createBuilder, type GraphBuilder, type Value } from "../graph/builder.js";
-import { freshFrom } from "../graph/names.js";
-import { makeNode } from "../graph/node.js";
-import type { Parameter } from "./graph.js";
-import type { OptimizerSettings } from "./task.js";
+import type { ModelProto, NodeProto, TensorProto, ValueInfoProto } from "../../../src/formats/onnx.js";
+import { assembleModel, type Port, portInfo } from "../../../src/graph/assemble.js";
+import type { Form } from "../../../src/graph/builder.js";
+import { createBuilder, type GraphBuilder, type Value } from "../../../src/graph/builder.js";
+import { freshFrom } from "../../../src/graph/names.js";
+import { makeNode } from "../../../src/graph/node.js";
+import type { Parameter } from "../../../src/train/graph.js";
+import type { OptimizerSettings } from "../../../src/train/task.js";
 
 /** A tensor that trains in a graph, and the value that is its gradient. */
 export interface Trained {
