@@ -1,3 +1,4 @@
+import type { EmptyPlaces } from "../evaluate/empty-places.js";
 import { type GraphProto, makeTensor, type NodeProto } from "../formats/onnx.js";
 import type { FreshName } from "../graph/names.js";
 import { graphsIn, isStandard, makeNode } from "../graph/node.js";
@@ -228,6 +229,18 @@ export function fitStates(
       );
     });
   }
+}
+
+/** Places of outputs that a model without these labels puts zeros out at. */
+export function emptyPlaces(states: readonly StateEnd[], isGone: (label: number) => boolean): readonly EmptyPlaces[] {
+  return states.flatMap(({ name, kind, axes }) =>
+    kind === "input"
+      ? []
+      : axes.flatMap((labels, axis) => {
+          const indices = [...(labels ?? []).keys()].filter((at) => isGone(labels![at]!));
+          return indices.length > 0 ? [{ output: name, axis, indices }] : [];
+        }),
+  );
 }
 
 /** Puts zeros at places of outputs of the unsliced model where the pruned one has them. */
