@@ -106,6 +106,7 @@ export async function distillJob(host: Host, job: Job, link: Link): Promise<Outc
       seed: settings.seed,
       store: cache === undefined ? undefined : openStore(host, cache),
       threads,
+      empty: job.empty,
     });
     open.push(distillation);
     const { mix, layers, objective, data, named } = distillation;

@@ -38,7 +38,7 @@ type DropBy = "distance" | "answers";
 export interface Gauge {
   readonly measure: { readonly name: string; readonly higherIsBetter: boolean };
   readonly metric: { readonly name: string; readonly higherIsBetter: boolean } | null;
-  /** How a model does that runs like this; what the reference has at `empty` places counts as zeros. */
+  /** How a model does that runs like this; what the reference has at `empty` places counts as zeros, and no class is looked for in such outputs. */
   evaluate(run: Run, empty?: readonly EmptyPlaces[]): Promise<Measured>;
   /** The same as one number. */
   score(run: Run): Promise<Score>;
@@ -61,9 +61,11 @@ export async function openGauge(
 ): Promise<Gauge> {
   const remembered: RunAt = rememberAhead(reference, inputs, heldOut);
   const measure = metric && { metric, labels: heldOut.labels ?? [] };
-  const plain = (run: RunAt, wanted: RunAt) => evaluateCandidate(wanted, run, heldOut, measure);
+
   const evaluate = async (run: Run, empty: readonly EmptyPlaces[] = []): Promise<Measured> => {
     const wanted = emptiedRun(remembered, empty);
+    const values = new Set(empty.map(({ output }) => output));
+    const plain = (one: RunAt, against: RunAt) => evaluateCandidate(against, one, heldOut, measure, undefined, values);
     const ahead = lookAhead(run, inputs, heldOut, rows);
     const isPlain = taught.length === 0 || (metric && dropBy === "distance");
     if (isPlain) return { ...(await plain(ahead, wanted)), distance: undefined };

@@ -1,7 +1,7 @@
 import { elementCount, type Tensor } from "../tensor/tensor.js";
 import type { RunAt } from "./agreement.js";
 
-/** Places along an axis of an output where a changed model has nothing but zeros, for what was there is gone. */
+/** Places along an axis of an output that is a state where a changed model has nothing but zeros, for what was there is gone. */
 export interface EmptyPlaces {
   readonly output: string;
   readonly axis: number;
@@ -13,10 +13,11 @@ export interface EmptyPlaces {
  * is compared.
  */
 export function emptiedRun(run: RunAt, places: readonly EmptyPlaces[]): RunAt {
-  if (places.length === 0) return run;
+  const some = places.filter(({ indices }) => indices.length > 0);
+  if (some.length === 0) return run;
   return async (feeds, at) => {
     const outputs = new Map(await run(feeds, at));
-    for (const one of places) {
+    for (const one of some) {
       const tensor = outputs.get(one.output);
       if (tensor) outputs.set(one.output, emptied(tensor, one));
     }

@@ -231,15 +231,15 @@ export function fitStates(
   }
 }
 
-/** Places of outputs that a model without these labels puts zeros out at. */
+/** Places of each state that a model without these labels puts zeros out at; none where nothing of one went. */
 export function emptyPlaces(states: readonly StateEnd[], isGone: (label: number) => boolean): readonly EmptyPlaces[] {
   return states.flatMap(({ name, kind, axes }) =>
     kind === "input"
       ? []
-      : axes.flatMap((labels, axis) => {
-          const indices = [...(labels ?? []).keys()].filter((at) => isGone(labels![at]!));
-          return indices.length > 0 ? [{ output: name, axis, indices }] : [];
-        }),
+      : axes.map((labels, axis) => ({
+          ...{ output: name, axis },
+          indices: [...(labels ?? []).keys()].filter((at) => isGone(labels![at]!)),
+        })),
   );
 }
 

@@ -153,7 +153,10 @@ test("--keep with the name of a state keeps its units", async () => {
   }
 });
 
-test.each([["in one round", []]])("what only the state has is no loss, %s", async (_, more) => {
+test.each([
+  ["in one round", []],
+  ["in two, with recovery", ["--prune-rounds", "2", "--distill", "--steps", "4"]],
+])("what only the state has is no loss, %s", async (_, more) => {
   const argv = ["unread.onnx", "--prune", "0.3", "--only", "r", "--criterion", "wanda", "--data", "steps"];
   const { code, stdout } = await run(...argv, "--force", ...more, "-o", "unread-small.onnx", "--json");
   expect(code).toBe(0);
@@ -167,6 +170,6 @@ test.each([["in one round", []]])("what only the state has is no loss, %s", asyn
   expect(warnings.join()).not.toContain("not what they were");
   for (const { agreement } of stages) expect(agreement?.sqnrDb ?? 999).toBeGreaterThan(50);
   for (const { evaluations } of recovery?.courses ?? []) {
-    for (const { value } of evaluations) expect(value).toBeLessThan(1e-6);
+    for (const { value } of evaluations) expect(value).toBeLessThan(1e-4);
   }
 });
