@@ -6,6 +6,7 @@ import { comparedBy } from "../distill/objective.js";
 import { sideOf } from "../distill/sides.js";
 import { openSession, type Session } from "../engine/session.js";
 import { isBroken } from "../evaluate/agreement.js";
+import { emptiedRun } from "../evaluate/empty-places.js";
 import type { ModelProto } from "../formats/onnx.js";
 import { checkGraphs } from "../graph/check.js";
 import { cloneModel } from "../graph/clone.js";
@@ -105,6 +106,7 @@ export async function distillJob(host: Host, job: Job, link: Link): Promise<Outc
       seed: settings.seed,
       store: cache === undefined ? undefined : openStore(host, cache, !job.isPlan),
       threads,
+      empty: job.empty,
     });
     open.push(distillation);
     const { mix, layers, objective, data, named } = distillation;
@@ -125,7 +127,8 @@ export async function distillJob(host: Host, job: Job, link: Link): Promise<Outc
       weights: describeWeights(model),
     };
     const metric = metricFor(samples.metric, theirs.outputs);
-    const gauge = await openGauge(session.run, session.inputs, heldOut, metric, theirs.outputs);
+    const reference = emptiedRun(session.run, job.empty ?? []);
+    const gauge = await openGauge((feeds) => reference(feeds, 0), session.inputs, heldOut, metric, theirs.outputs);
     const work: Work = {
       model,
       objective,

@@ -8,7 +8,6 @@ import { reestimate } from "../prune/re-estimate.js";
 import { rows } from "../prune/rows/index.js";
 import { sliceModel } from "../prune/slice.js";
 import { type SparsityPattern, sparsify } from "../prune/sparsity.js";
-import type { Structure } from "../prune/structure.js";
 import { globOf } from "../quantize/choose.js";
 import type { Sparsity } from "../render/prune-result.js";
 import { formatNumberOf } from "../render/quantities.js";
@@ -31,16 +30,17 @@ export interface Applied {
 export async function applyPlan(
   host: Host,
   options: Options,
-  { structure }: Subject,
+  subject: Subject,
   { selection, moments }: Planned,
   samples: PruneSamples,
   { store, isLast }: { readonly store: StoreBytes | undefined; readonly isLast: boolean },
 ): Promise<Applied> {
+  const { structure } = subject;
   const { removed } = selection;
   const sliced = removed.size > 0 ? sliceModel(structure, removed, rows, store) : structure.model;
   const made =
     samples.data !== null && moments && removed.size > 0 && options["compensate"] !== false
-      ? await compensated(host, structure, removed, moments, sliced, samples, selection.after.flops, store)
+      ? await compensated(host, subject, removed, moments, sliced, samples, selection.after.flops, store)
       : { model: sliced, notes: [] };
   const pattern = options["sparsity"] as SparsityPattern | undefined;
   if (pattern === undefined || !isLast) return { sliced, ...made, sparsity: null };
@@ -61,7 +61,7 @@ const mostSamples = 32;
  */
 async function compensated(
   host: Host,
-  structure: Structure,
+  subject: Subject,
   removed: Removed,
   moments: Moments,
   sliced: ModelProto,
@@ -69,6 +69,7 @@ async function compensated(
   flops: number,
   store: StoreBytes | undefined,
 ): Promise<{ readonly model: ModelProto; readonly notes: readonly string[] }> {
+  const { structure } = subject;
   // not those that judge, where there are others
   const count = Math.min(mostSamples, looks.count);
   const first = Math.max(0, Math.min(mostSamples, looks.count - count));
@@ -93,7 +94,7 @@ async function compensated(
   let best = found[0]!;
   let least = Number.POSITIVE_INFINITY;
   for (const one of found) {
-    const damage = await damageOn(lookGauge, one.model, structure.readExternal);
+    const damage = await damageOn(lookGauge, subject, removed, one.model);
     if (damage < least) [best, least] = [one, damage];
   }
   return best;

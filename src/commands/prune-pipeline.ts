@@ -2,6 +2,7 @@ import { basename } from "node:path";
 import type { Host, Options } from "../cli.js";
 import type { Batch } from "../data/batch.js";
 import type { Session } from "../engine/session.js";
+import type { EmptyPlaces } from "../evaluate/empty-places.js";
 import type { ModelProto } from "../formats/onnx.js";
 import { declaredInputs } from "../graph/declared-inputs.js";
 import type {
@@ -28,7 +29,7 @@ import { type QuantizedStage, quantizePruned } from "./prune-quantize.js";
 import { openRecoverer } from "./prune-recover.js";
 import { firstSamples, openPruneSamples } from "./prune-samples.js";
 import { originalStage, type Scale, type Weighed, weigh } from "./prune-stages.js";
-import { openSubject } from "./prune-subject.js";
+import { emptyPlacesOf, openSubject } from "./prune-subject.js";
 import { advice, apartWords, idleWords, unmatchedNames } from "./prune-warnings.js";
 import type { Scratch } from "./scratch.js";
 import { fileOf } from "./training-describe.js";
@@ -103,6 +104,7 @@ export async function pruneModel(host: Host, options: Options, place: Place): Pr
   const notes: string[] = [];
   let sparsity: Sparsity | null = null;
   let damage: string | null = null;
+  let empty: readonly EmptyPlaces[] = [];
   let model: ModelProto = dropped?.model ?? source.model;
   let exactness: PruneVerification["exactness"] = null;
   let pruned: Weighed | undefined;
@@ -110,9 +112,10 @@ export async function pruneModel(host: Host, options: Options, place: Place): Pr
   let current: { readonly name: string; readonly files: readonly string[] } = { name: "", files: [] };
   for (const [round, ratio] of ratiosOf(settings).entries()) {
     const startedMs = performance.now();
-    const subject = await openSubject({ path: source.path, model, readExternal }, options, seen);
+    const subject = await openSubject({ path: source.path, model, readExternal }, options, seen, empty);
     const planned = await planPruning(host, options, subject, { ...settings, ratio }, samples, original);
     const latest = { subject, planned };
+    empty = [...empty, ...emptyPlacesOf(subject.structure, planned.selection.removed)];
     if (recovers && isUntouched(options, planned) && !dropped) {
       recovers = false;
       warnings.push("without effect: --distill: no channel went, so there is nothing to recover");
@@ -139,18 +142,18 @@ export async function pruneModel(host: Host, options: Options, place: Place): Pr
     const written = writeModelFile(staging.pathOf(name), made.model, dataName, readExternal, { label: output });
     current = { name, files: written.files };
     const { parameters, flops } = planned.selection.after;
-    pruned = await weigh(scale, staging.pathOf(name), {
+    pruned = await weigh(scale, staging.pathOf(name), empty, {
       ...{ stage: "pruned", parameters, bytes: written.bytes, flops },
       seconds: (performance.now() - startedMs) / 1000,
     });
     final = pruned;
     if (!recoverer || !recovers) continue;
-    const recovered = await recoverer.recover(round, name, nameOf(round, "recovered"));
+    const recovered = await recoverer.recover(round, name, nameOf(round, "recovered"), empty);
     if (!recovered) return { kind: "stopped" };
     recoveries.push(recovered.result);
     warnings.push(...recovered.result.warnings);
     current = { name: nameOf(round, "recovered"), files: recovered.files };
-    final = await weigh(scale, staging.pathOf(current.name), {
+    final = await weigh(scale, staging.pathOf(current.name), empty, {
       ...{ stage: "recovered", parameters, bytes: recovered.result.output.bytes, flops },
       seconds: recovered.result.training.seconds,
     });
@@ -176,7 +179,7 @@ export async function pruneModel(host: Host, options: Options, place: Place): Pr
     quantized = await quantizePruned(host, options, staging, current.name, output, place.dataName);
     current = { name: basename(output), files: quantized.files };
     warnings.push(...quantized.warnings);
-    final = await weigh(scale, staging.pathOf(current.name), {
+    final = await weigh(scale, staging.pathOf(current.name), empty, {
       ...{
         stage: "quantized",
         parameters: pruned!.stage.parameters,

@@ -6,6 +6,7 @@ import { type Moments, measureActivations } from "../prune/activations.js";
 import { dataScores } from "../prune/data-scores.js";
 import { weightScores } from "../prune/importance.js";
 import { isEnough, mostTries, searchLatency } from "../prune/latency.js";
+import type { Removed } from "../prune/plan.js";
 import { rows } from "../prune/rows/index.js";
 import { selectChannels } from "../prune/select.js";
 import { measureSensitivity } from "../prune/sensitivity.js";
@@ -156,14 +157,19 @@ async function scoresOf(
  */
 async function curvesOf(
   host: Host,
-  { structure, groups: { groups }, costs }: Subject,
+  subject: Subject,
   scores: Scores,
   limits: Limits,
   { looks, lookGauge }: PruneSamples,
 ): Promise<{ readonly curves: readonly DamageCurve[]; readonly idle: ReadonlySet<number> }> {
+  const {
+    structure,
+    groups: { groups },
+    costs,
+  } = subject;
   const tries = Math.floor(mostOperations / (costs.whole.flops * Math.min(mostJudges, looks.count)));
   let tried = 0;
-  const damageOf = (model: ModelProto) => damageOn(lookGauge, model, structure.readExternal);
+  const damageOf = (model: ModelProto, removed: Removed) => damageOn(lookGauge, subject, removed, model);
   return withProgress(host, "measuring each group alone", "trials", async (update) => {
     const curves = await measureSensitivity(structure, groups, scores, rows, damageOf, {
       limits,
@@ -176,7 +182,7 @@ async function curvesOf(
       const own = scores[group]!;
       const best = own.indexOf(own.reduce((most, score) => Math.max(most, score), Number.NEGATIVE_INFINITY));
       const removed = new Set(groups[group]!.channels.flatMap(({ label }, at) => (at === best ? [] : [label])));
-      if ((await damageOf(sliced({ structure }, { removed }))) === 0) idle.add(group);
+      if ((await damageOf(sliced(subject, { removed }), removed)) === 0) idle.add(group);
     }
     return { curves, idle };
   });

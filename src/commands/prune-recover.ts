@@ -1,6 +1,7 @@
 import { dirname, join } from "node:path";
 import type { Host, Options } from "../cli.js";
 import { UserError } from "../errors.js";
+import type { EmptyPlaces } from "../evaluate/empty-places.js";
 import type { DistillResult } from "../render/training-result.js";
 import type { Staging } from "./files.js";
 import type { Job } from "./training-job.js";
@@ -9,11 +10,12 @@ import { runInThread } from "./training-thread.js";
 
 /** Brings accuracy back: the original teaches what is left of it. */
 export interface Recoverer {
-  /** Trains the staged model `from`; the result lies in the staging folder under `name`. Undefined where it was stopped. */
+  /** Trains the staged model `from`, whose outputs have zeros at `empty` places; the result lies in the staging folder under `name`. Undefined where it was stopped. */
   recover(
     round: number,
     from: string,
     name: string,
+    empty: readonly EmptyPlaces[],
   ): Promise<{ readonly result: DistillResult; readonly files: readonly string[] } | undefined>;
   /** Drops the checkpoints, once the result is published. */
   close(): void;
@@ -42,7 +44,7 @@ export function openRecoverer(
   }
   const done: string[] = [];
   return {
-    async recover(round, from, name) {
+    async recover(round, from, name, empty) {
       const checkpoints = folderOf(round);
       const job: Job = {
         mode: "distill",
@@ -58,6 +60,7 @@ export function openRecoverer(
           speedSeconds: 0,
         },
         isPlan: false,
+        empty,
         staging: { label: join(dirname(output), name), folder: dirname(staging.pathOf("any")) },
         checkpoints,
         stop: new SharedArrayBuffer(4),

@@ -9,7 +9,9 @@ import { encodeModel, type ModelProto, type ReadExternal } from "../formats/onnx
 import { graphsIn } from "../graph/node.js";
 import { viewModel } from "../graph/scope.js";
 import { feedsForBranches } from "../prune/branches.js";
+import type { Removed } from "../prune/plan.js";
 import type { PruneData } from "../render/prune-result.js";
+import { emptyPlacesOf, type Subject } from "./prune-subject.js";
 import { sampleSettings } from "./sample-options.js";
 import { readSamples } from "./samples.js";
 import { type Gauge, openGauge } from "./training-measure.js";
@@ -112,16 +114,17 @@ export async function firstSamples({ looks }: PruneSamples, { graph }: ModelProt
   return samples;
 }
 
-/** What a changed model loses on the looks, by its outputs alone. */
+/** What a model without these channels loses on the looks, by its outputs alone. */
 export async function damageOn(
   lookGauge: PruneSamples["lookGauge"],
+  { structure, empty }: Pick<Subject, "structure" | "empty">,
+  removed: Removed,
   model: ModelProto,
-  readExternal: ReadExternal,
 ): Promise<number> {
   const gauge = await lookGauge();
-  const session = await openSession(encodeModel(model, readExternal));
+  const session = await openSession(encodeModel(model, structure.readExternal));
   try {
-    return (await gauge.evaluate(session.run)).drop.value;
+    return (await gauge.evaluate(session.run, [...empty, ...emptyPlacesOf(structure, removed)])).drop.value;
   } finally {
     await session.close();
   }

@@ -3,6 +3,7 @@ import type { Session } from "../engine/session.js";
 import { openSession } from "../engine/session.js";
 import { isBroken } from "../evaluate/agreement.js";
 import { type Drop, dropOfAgreement } from "../evaluate/drop.js";
+import type { EmptyPlaces } from "../evaluate/empty-places.js";
 import type { PruneVerification, Stage } from "../render/prune-result.js";
 import { compareSpeed } from "./compress-speed.js";
 import type { PruneSamples } from "./prune-samples.js";
@@ -37,8 +38,8 @@ export async function originalStage({ samples, verifies }: Scale, known: Omit<Kn
 /** Of a model that is not run. */
 const unknown = { metric: null, agreement: null } as const;
 
-/** Runs the file of a stage on the held-out samples (or made-up ones), and compares its speed. */
-export async function weigh(scale: Scale, path: string, known: Known): Promise<Weighed> {
+/** Runs the file of a stage on the held-out samples (or made-up ones), and compares its speed; `empty` as for a gauge. */
+export async function weigh(scale: Scale, path: string, empty: readonly EmptyPlaces[], known: Known): Promise<Weighed> {
   const { samples, original, options, verifies } = scale;
   if (!verifies) {
     return { stage: { ...known, ...unknown, speed: null }, agreement: null, drop: null, broken: false };
@@ -46,7 +47,7 @@ export async function weigh(scale: Scale, path: string, known: Known): Promise<W
   const session = await openSession(path);
   try {
     const gauge = await samples.gauge();
-    const evaluation = await gauge.evaluate(session.run);
+    const evaluation = await gauge.evaluate(session.run, empty);
     const { agreement, drop } = evaluation;
     const seconds = options["speedSeconds"] as number;
     const speed =

@@ -1,6 +1,7 @@
 import type { Options } from "../cli.js";
 import type { Batch } from "../data/batch.js";
 import { UserError } from "../errors.js";
+import type { EmptyPlaces } from "../evaluate/empty-places.js";
 import type { ModelProto, ReadExternal } from "../formats/onnx.js";
 import { checkGraphs } from "../graph/check.js";
 import { cloneModel } from "../graph/clone.js";
@@ -11,6 +12,8 @@ import { raiseOpset } from "../graph/opset.js";
 import { analyseModel } from "../prune/analyse.js";
 import { type CostModel, createCostModel } from "../prune/costs.js";
 import { type Groups, groupChannels } from "../prune/groups.js";
+import type { Removed } from "../prune/plan.js";
+import { emptyPlaces } from "../prune/states.js";
 import type { Structure } from "../prune/structure.js";
 import { formatNumberOf } from "../render/quantities.js";
 import { refuseQuantized } from "./compress-refusals.js";
@@ -23,16 +26,24 @@ export interface Subject {
   readonly costs: CostModel;
   /** What brought the file into the form that is pruned, one line each. */
   readonly notes: readonly string[];
+  /** Where its outputs have nothing but zeros already. */
+  readonly empty: readonly EmptyPlaces[];
+}
+
+/** Where outputs of a model without these channels have zeros, for units of the states behind them went. */
+export function emptyPlacesOf({ states, labels }: Structure, removed: Removed): readonly EmptyPlaces[] {
+  return emptyPlaces(states, (label) => removed.has(labels.find(label)));
 }
 
 /**
  * Makes a model ready: changes `source.model`. The shapes of the first sample decide what is counted; others are for
- * branches that it does not take.
+ * branches that it does not take. `empty` is where earlier rounds left zeros in its outputs.
  */
 export async function openSubject(
   { path, model, readExternal }: Pick<ModelFile, "path" | "model" | "readExternal">,
   options: Options,
   samples: readonly Batch[],
+  empty: readonly EmptyPlaces[] = [],
 ): Promise<Subject> {
   checkGraphs(model, path);
   refuseQuantized(path, model, "prune the float model that it was made of, and quantize that with --int8");
@@ -50,7 +61,7 @@ export async function openSubject(
   const notes = passes.map(({ words }) => words);
   if (filled > 0) notes.push(`${formatNumberOf(filled, "weight")} of equal elements (ConstantOfShape) written out`);
   if (fused > 0) notes.push(`${formatNumberOf(fused, "hand-written normalisation")} became one node each`);
-  return { structure, groups: groupChannels(structure), costs: createCostModel(structure), notes };
+  return { structure, groups: groupChannels(structure), costs: createCostModel(structure), notes, empty };
 }
 
 /** Hand-written normalisations as one node each, where the model can be raised to the opset that has it. */

@@ -1,6 +1,6 @@
 import type { Options } from "../cli.js";
 import type { DeclaredInput } from "../data/batch.js";
-import { batchAxes } from "../data/feeds.js";
+import { joiningAxes } from "../data/feeds.js";
 import type { ModelProto, ReadExternal } from "../formats/onnx.js";
 import type { FoldedNorm } from "../graph/normalise/pass.js";
 import { scaledNorms } from "../quantize/qat/norms.js";
@@ -21,7 +21,7 @@ export interface NormPlan {
 export function planNorms(options: Options, settings: TrainingSettings, inputs: readonly DeclaredInput[]): NormPlan {
   const steps = normSteps(options, settings);
   const alone =
-    batchAxes(inputs).size === 0
+    joiningAxes(inputs).size === 0
       ? "the model takes one sample at a time"
       : settings.batchSize === 1
         ? "a batch is one sample"

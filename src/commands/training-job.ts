@@ -1,4 +1,5 @@
 import type { Options } from "../cli.js";
+import type { EmptyPlaces } from "../evaluate/empty-places.js";
 import type { DistillPlan, DistillResult, QatPlan, QatResult } from "../render/training-result.js";
 import type { TrainingMode } from "./training-options.js";
 
@@ -13,6 +14,8 @@ export interface Job {
   readonly options: Options;
   /** Whether only a plan is wanted. */
   readonly isPlan: boolean;
+  /** Where outputs of what is trained have nothing but zeros: they are not held against the teacher's. */
+  readonly empty?: readonly EmptyPlaces[];
   /** Where the result lies until it is published, and what is only tried. */
   readonly staging: { readonly label: string; readonly folder: string };
   /** Where checkpoints are. */

@@ -8,6 +8,7 @@ import type { ModelOutput } from "../distill/outputs.js";
 import { openSession, type Session } from "../engine/session.js";
 import { type Agreement, isBroken, type Run, type RunAt } from "../evaluate/agreement.js";
 import { type Drop, type Evaluation, evaluateCandidate, rememberOutputs } from "../evaluate/drop.js";
+import { type EmptyPlaces, emptiedRun } from "../evaluate/empty-places.js";
 import { type Metric, topOneAccuracy, topOneAccuracyOf } from "../evaluate/metric.js";
 import type { ModelScore, TrainingCourse } from "../render/training-result.js";
 import { numbersOf } from "../tensor/numbers.js";
@@ -37,8 +38,8 @@ type DropBy = "distance" | "answers";
 export interface Gauge {
   readonly measure: { readonly name: string; readonly higherIsBetter: boolean };
   readonly metric: { readonly name: string; readonly higherIsBetter: boolean } | null;
-  /** How a model does that runs like this. */
-  evaluate(run: Run): Promise<Measured>;
+  /** How a model does that runs like this; what the reference has at `empty` places counts as zeros, and no class is looked for in such outputs. */
+  evaluate(run: Run, empty?: readonly EmptyPlaces[]): Promise<Measured>;
   /** The same as one number. */
   score(run: Run): Promise<Score>;
   /** What of an evaluation stands in reports; of the reference itself without one. */
@@ -60,12 +61,15 @@ export async function openGauge(
 ): Promise<Gauge> {
   const remembered: RunAt = rememberAhead(reference, inputs, heldOut);
   const measure = metric && { metric, labels: heldOut.labels ?? [] };
-  const plain = (run: RunAt, wanted = remembered) => evaluateCandidate(wanted, run, heldOut, measure);
-  const evaluate = async (run: Run): Promise<Measured> => {
+
+  const evaluate = async (run: Run, empty: readonly EmptyPlaces[] = []): Promise<Measured> => {
+    const wanted = emptiedRun(remembered, empty);
+    const values = new Set(empty.map(({ output }) => output));
+    const plain = (one: RunAt, against: RunAt) => evaluateCandidate(against, one, heldOut, measure, undefined, values);
     const ahead = lookAhead(run, inputs, heldOut, rows);
     const isPlain = taught.length === 0 || (metric && dropBy === "distance");
-    if (isPlain) return { ...(await plain(ahead)), distance: undefined };
-    const found = await divergence(taught, remembered, ahead, plain);
+    if (isPlain) return { ...(await plain(ahead, wanted)), distance: undefined };
+    const found = await divergence(taught, wanted, ahead, plain);
     if (metric || dropBy === "answers") return found;
     return { ...found, drop: { kind: "divergence", name: distanceName, ...noScores, value: found.distance } };
   };

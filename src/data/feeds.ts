@@ -24,6 +24,18 @@ export function batchAxes(inputs: readonly DeclaredInput[]): ReadonlyMap<string,
   return new Map(axes.filter(([, axis]) => axis >= 0));
 }
 
+/**
+ * The batch axes along which samples can be joined to be trained on. Empty also where some input of floats has none or has
+ * it elsewhere (recurrent states, of layers first): its outputs would not line up, and every sample has states of its own.
+ */
+export function joiningAxes(inputs: readonly DeclaredInput[]): ReadonlyMap<string, number> {
+  const axes = batchAxes(inputs);
+  const own = inputs.filter(({ dtype, shape }) => dtype.startsWith("float") && shape.length > 0);
+  const known = [...axes.values()];
+  const isJoined = own.every(({ name }) => axes.has(name)) && known.every((axis) => axis === known[0]);
+  return isJoined ? axes : new Map();
+}
+
 /** The inputs with these axes fixed. Throws a UserError for an axis that the model does not have or that is fixed. */
 export function withSizes(inputs: readonly DeclaredInput[], sizes: AxisSizes): readonly DeclaredInput[] {
   const unused = new Set(sizes.keys());

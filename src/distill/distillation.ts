@@ -1,6 +1,7 @@
 import type { LabelledSamples } from "../data/labels.js";
 import { UserError } from "../errors.js";
 import type { Run } from "../evaluate/agreement.js";
+import type { EmptyPlaces } from "../evaluate/empty-places.js";
 import type { Objective } from "../train/objective.js";
 import type { TrainableModel } from "../train/prepare.js";
 import type { TrainingData } from "../train/task.js";
@@ -27,6 +28,8 @@ export interface DistillationSettings {
   /** What a frame counts that is surely a blank. */
   readonly blankWeight: number;
   readonly seed: number;
+  /** Where the student's outputs are zeros whatever it learns. */
+  readonly empty?: readonly EmptyPlaces[] | undefined;
   /** Keeps what the teacher said. */
   readonly store: OutputStore | undefined;
   readonly threads: number;
@@ -83,6 +86,7 @@ export async function composeDistillation(settings: DistillationSettings): Promi
       ? undefined
       : createTeacher({
           ...{ model, readExternal: teacher.readExternal, values, topValues, topShare, temperature, store, threads },
+          ...(settings.empty ? { empty: settings.empty } : {}),
         });
   const taught: TrainingData = {
     count: training.count,

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Batch } from "../data/batch.js";
 import { openSession, type Session } from "../engine/session.js";
+import { type EmptyPlaces, emptiedRun } from "../evaluate/empty-places.js";
 import { decodeNpz, encodeNpz } from "../formats/npz.js";
 import type { ModelProto, ReadExternal } from "../formats/onnx.js";
 import { castTensor } from "../tensor/cast.js";
@@ -28,6 +29,8 @@ export interface TeacherSettings {
   readonly temperature: number;
   readonly store?: OutputStore | undefined;
   readonly threads: number;
+  /** Where outputs of the student are zeros whatever it learns: the teacher's count as zeros there. */
+  readonly empty?: readonly EmptyPlaces[];
 }
 
 /** A model that gives what a student is to learn from. */
@@ -42,9 +45,9 @@ export interface Teacher {
  * the sample itself, so that epochs and runs after the first need no inference. The model is loaded when it first has to run.
  */
 export function createTeacher(settings: TeacherSettings): Teacher {
-  const { values, topValues, store, temperature } = settings;
+  const { values, topValues, store, temperature, empty = [] } = settings;
   const bytes = valuesModel(settings.model, [...new Set([...values, ...topValues])], settings.readExternal);
-  const asked = JSON.stringify([values, topValues, settings.topShare, temperature]);
+  const asked = JSON.stringify([values, topValues, settings.topShare, temperature, ...empty]);
   const identity = createHash("sha256").update(bytes).update(asked).digest();
   let session: Session | undefined;
   let kept: number | undefined;
@@ -54,7 +57,7 @@ export function createTeacher(settings: TeacherSettings): Teacher {
     return session.run(new Map([...feeds].filter(([name]) => known.has(name))));
   };
   const compute = async (feeds: Batch): Promise<Batch> => {
-    const results = await run(feeds);
+    const results = await emptiedRun(run, empty)(feeds, 0);
     const extras = new Map<string, Tensor>();
     for (const value of values) extras.set(teacherExtra(value), asFloat32(results.get(value)!));
     for (const value of topValues) {

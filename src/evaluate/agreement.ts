@@ -59,13 +59,14 @@ interface OutputState {
 
 /**
  * Runs reference and candidate on the same samples, one at a time, and compares every output of the reference with
- * the candidate's of the same name. `onSample` is told how many samples are done.
+ * the candidate's of the same name. `onSample` is told how many samples are done; in `values` nobody looks for classes.
  */
 export async function compareOutputs(
   reference: RunAt,
   candidate: RunAt,
   samples: { readonly count: number; read(at: number): Batch | Promise<Batch> },
   onSample: (done: number) => void = () => {},
+  values: ReadonlySet<string> = new Set(),
 ): Promise<Agreement> {
   const states = new Map<string, OutputState>();
   for (let at = 0; at < samples.count; at++) {
@@ -75,7 +76,7 @@ export async function compareOutputs(
     for (const [name, tensor] of expected) {
       const state = states.get(name) ?? { sums: emptySums(), topOne: undefined, problem: undefined };
       states.set(name, state);
-      addOutput(state, tensor, found.get(name));
+      addOutput(state, tensor, found.get(name), !values.has(name));
     }
     onSample(at + 1);
   }
@@ -94,7 +95,7 @@ export function listed(batches: readonly Batch[]): { readonly count: number; rea
   return { count: batches.length, read: (at) => batches[at]! };
 }
 
-function addOutput(state: OutputState, reference: Tensor, candidate: Tensor | undefined): void {
+function addOutput(state: OutputState, reference: Tensor, candidate: Tensor | undefined, classes: boolean): void {
   const shape = formatShape(reference.shape);
   if (!candidate) {
     state.problem ??= "the candidate has no such output";
@@ -107,7 +108,7 @@ function addOutput(state: OutputState, reference: Tensor, candidate: Tensor | un
     const found = numbersOf(candidate);
     addErrors(state.sums, expected, found);
     const rank = reference.shape.length;
-    if (rank >= 1 && rank <= 3) {
+    if (classes && rank >= 1 && rank <= 3) {
       state.topOne = addTopOne(state.topOne, topOneAgreement(expected, found, reference.shape[rank - 1]!));
     }
   }

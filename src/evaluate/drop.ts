@@ -39,6 +39,7 @@ export async function evaluateCandidate(
   samples: ReadableSamples,
   measure: { readonly metric: Metric; readonly labels: readonly (Label | undefined)[] } | undefined,
   onSample: (done: number) => void = () => {},
+  values?: ReadonlySet<string>,
 ): Promise<Evaluation> {
   const [before, after] = [emptyScore(), emptyScore()];
   const scored =
@@ -48,7 +49,13 @@ export async function evaluateCandidate(
       if (measure) addScore(score, measure.metric, { at, feeds, outputs, label: measure.labels[at] });
       return outputs;
     };
-  const agreement = await compareOutputs(scored(reference, before), scored(candidate, after), samples, onSample);
+  const agreement = await compareOutputs(
+    scored(reference, before),
+    scored(candidate, after),
+    samples,
+    onSample,
+    values,
+  );
   if (!measure) return { agreement, drop: dropOfAgreement(agreement) };
   const { name, higherIsBetter } = measure.metric;
   const scores = { reference: meanOf(before), candidate: meanOf(after) };

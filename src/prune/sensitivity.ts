@@ -1,6 +1,7 @@
 import type { ModelProto } from "../formats/onnx.js";
 import type { ChannelGroup } from "./groups.js";
 import { type Allowance, allowancesOf } from "./limits.js";
+import type { Removed } from "./plan.js";
 import type { Rows } from "./row.js";
 import type { DamageCurve, Limits, Scores } from "./settings.js";
 import { sliceModel } from "./slice.js";
@@ -34,7 +35,7 @@ export async function measureSensitivity(
   groups: readonly ChannelGroup[],
   scores: Scores,
   rows: Rows,
-  damageOf: (model: ModelProto) => Promise<number>,
+  damageOf: (model: ModelProto, removed: Removed) => Promise<number>,
   settings: SensitivitySettings,
 ): Promise<readonly DamageCurve[]> {
   const { shares = [0.25, 0.5, 0.75], limits, mayGoOn, onMeasure } = settings;
@@ -53,7 +54,7 @@ export async function measureSensitivity(
     const group = groups[at]!;
     const order = [...scores[at]!.keys()].sort((a, b) => scores[at]![a]! - scores[at]![b]! || a - b);
     const removed = new Set(order.slice(0, count).map((channel) => group.channels[channel]!.label));
-    const damage = await damageOf(sliceModel(structure, removed, rows, undefined));
+    const damage = await damageOf(sliceModel(structure, removed, rows, undefined), removed);
     found[at]!.set(count, damage);
     onMeasure?.({ group, removed: count, damage, done: done + 1, total: due.length });
   }

@@ -1,3 +1,4 @@
+import type { EmptyPlaces } from "../evaluate/empty-places.js";
 import { type GraphProto, makeTensor, type NodeProto } from "../formats/onnx.js";
 import type { FreshName } from "../graph/names.js";
 import { graphsIn, isStandard, makeNode } from "../graph/node.js";
@@ -228,6 +229,18 @@ export function fitStates(
       );
     });
   }
+}
+
+/** Places of each state that a model without these labels puts zeros out at; none where nothing of one went. */
+export function emptyPlaces(states: readonly StateEnd[], isGone: (label: number) => boolean): readonly EmptyPlaces[] {
+  return states.flatMap(({ name, kind, axes }) =>
+    kind === "input"
+      ? []
+      : axes.map((labels, axis) => ({
+          ...{ output: name, axis },
+          indices: [...(labels ?? []).keys()].filter((at) => isGone(labels![at]!)),
+        })),
+  );
 }
 
 /** Puts zeros at places of outputs of the unsliced model where the pruned one has them. */

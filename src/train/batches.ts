@@ -1,5 +1,5 @@
 import type { Batch, DeclaredInput } from "../data/batch.js";
-import { batchAxes, joinSamples } from "../data/feeds.js";
+import { joiningAxes, joinSamples } from "../data/feeds.js";
 import { uniform } from "../data/random.js";
 import { UserError } from "../errors.js";
 import { castTensor } from "../tensor/cast.js";
@@ -50,7 +50,7 @@ export async function createBatches(
   start: Position = { taken: 0, waiting: [] },
 ): Promise<BatchSource> {
   if (data.count === 0) throw new UserError(`${data.source}: there are no samples to train on`);
-  const axes = batchAxes(inputs);
+  const axes = joiningAxes(inputs);
   const rows = axes.size === 0 ? 1 : Math.min(settings.batchSize, data.count);
   const names = new Set(inputs.map(({ name }) => name));
   const readRaw = checkedReader(data, inputs);

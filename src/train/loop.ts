@@ -1,5 +1,5 @@
 import type { Batch, DeclaredInput } from "../data/batch.js";
-import { batchAxes } from "../data/feeds.js";
+import { joiningAxes } from "../data/feeds.js";
 import { RunError, UserError } from "../errors.js";
 import { declaredInputs } from "../graph/declared-inputs.js";
 import type { Tensor } from "../tensor/tensor.js";
@@ -45,7 +45,7 @@ export async function trainWith(binding: Binding, task: TrainingTask): Promise<T
   const all = [...trained, ...objective.parameters];
   const inputs = new Set(binding.inputs.map(({ name }) => name));
   // a model that takes one row at a time makes up for it by as many runs
-  const single = batchAxes(binding.inputs).size === 0;
+  const single = joiningAxes(binding.inputs).size === 0;
   const perStep = settings.accumulate * (single ? Math.min(settings.batchSize, task.data.count) : 1);
   const optimizer = createOptimizer(all, { ...settings, accumulate: perStep });
   const fingerprint = fingerprintOf(task, all);

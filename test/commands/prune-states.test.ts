@@ -1,9 +1,11 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { compressCommand } from "../../src/commands/compress.js";
+import { uniform } from "../../src/data/random.js";
 import { openSession } from "../../src/engine/session.js";
+import { encodeNpz } from "../../src/formats/npz.js";
 import { encodeModel } from "../../src/formats/onnx.js";
 import { makeNode } from "../../src/graph/node.js";
 import type { PrunePlanResult, PruneResult } from "../../src/render/prune-result.js";
@@ -15,14 +17,35 @@ let folder: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "prune-states-"));
   writeFileSync(join(folder, "voice.onnx"), encodeModel(voice()));
+  writeFileSync(join(folder, "unread.onnx"), encodeModel(voice(8)));
+  const ramp = (shape: readonly number[], by: number): Tensor => {
+    const count = shape.reduce((a, b) => a * b, 1);
+    return { dtype: "float32", shape, data: Float32Array.from({ length: count }, (_, at) => Math.sin(by * at)) };
+  };
+  for (let at = 0; at < 12; at++) {
+    const sample = new Map<string, Tensor>([
+      ["x", ramp([1, 12], at + 1)],
+      ["rate", { dtype: "int64", shape: [], data: BigInt64Array.of(16000n) }],
+      ["h0", ramp([1, 1, 24], at + 2)],
+    ]);
+    mkdirSync(join(folder, "steps"), { recursive: true });
+    writeFileSync(join(folder, "steps", `${at}.npz`), encodeNpz(sample));
+  }
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const quick = ["--speed-seconds", "0"];
 const run = (...argv: readonly string[]) => runCommand(compressCommand, [...argv, ...quick], folder);
 
-/** Frames of 12 numbers at a rate of 16000, of 6 at others, through features of the rate's own to a GRU that goes on. */
-function voice() {
+/**
+ * Frames of 12 numbers at a rate of 16000, of 6 at others, through features of the rate's own to a GRU that goes on; only
+ * the first `read` of its units are read by anything but the state.
+ */
+function voice(read = 24) {
+  const weights = (name: string, shape: readonly [number, number], isRead: (at: number) => boolean) => {
+    const next = uniform(name.charCodeAt(0));
+    return Array.from({ length: shape[0] * shape[1] }, (_, at) => (isRead(at) ? next() - 0.5 : 0));
+  };
   const features = (name: string, width: number) =>
     makeGraph({
       outputs: [[`${name}_out`, "float32", [1, 16]]],
@@ -57,7 +80,22 @@ function voice() {
       makeNode("GRU", "memory", ["seen", "w", "r", "", "", "h0"], ["all", "hn"], { hidden_size: 24 }),
       makeNode("MatMul", "out", ["all", "v"], ["y"]),
     ],
-    initializers: [ints("front", [0]), floats("w", [1, 72, 16]), floats("r", [1, 72, 24]), floats("v", [24, 3])],
+    initializers: [
+      ints("front", [0]),
+      floats("w", [1, 72, 16]),
+      ...[
+        floats(
+          "r",
+          [1, 72, 24],
+          weights("r", [72, 24], (at) => at % 24 < read),
+        ),
+        floats(
+          "v",
+          [24, 3],
+          weights("v", [24, 3], (at) => at < 3 * read),
+        ),
+      ],
+    ],
   });
 }
 
@@ -112,5 +150,26 @@ test("--keep with the name of a state keeps its units", async () => {
       why: "stays whole: --keep",
     });
     expect([...notes, ...warnings].join()).not.toMatch(/put out as zeros|without effect/);
+  }
+});
+
+test.each([
+  ["in one round", []],
+  ["in two, with recovery", ["--prune-rounds", "2", "--distill", "--steps", "4"]],
+])("what only the state has is no loss, %s", async (_, more) => {
+  const argv = ["unread.onnx", "--prune", "0.3", "--only", "r", "--criterion", "wanda", "--data", "steps"];
+  const { code, stdout } = await run(...argv, "--force", ...more, "-o", "unread-small.onnx", "--json");
+  expect(code).toBe(0);
+  const { groups, stages, verification, warnings, recovery } = JSON.parse(stdout) as PruneResult;
+  const memory = groups.find(({ tensors }) => tensors.includes("r"))!;
+  const gone = memory.channels.before - memory.channels.after;
+  expect(gone).toBeGreaterThanOrEqual(8);
+  expect(memory.curve!.map(({ damage }) => damage < 1e-10)).toEqual(memory.curve!.map(() => true));
+  expect(verification!.agreement!.total.sqnrDb ?? Number.POSITIVE_INFINITY).toBeGreaterThan(100);
+  expect(verification!.drop!.value).toBeLessThan(1e-10);
+  expect(warnings.join()).not.toContain("not what they were");
+  for (const { agreement } of stages) expect(agreement?.sqnrDb ?? 999).toBeGreaterThan(50);
+  for (const { evaluations } of recovery?.courses ?? []) {
+    for (const { value } of evaluations) expect(value).toBeLessThan(1e-4);
   }
 });
