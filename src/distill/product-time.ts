@@ -9,7 +9,7 @@ const call = 3e5;
 const valueBetween = 48;
 
 /** Operations of the whole product at so many positions. */
-export function productOperations({ out, inner }: ThickWeight, positions: number): number {
+function productOperations({ out, inner }: ThickWeight, positions: number): number {
   return 2 * positions * out * inner;
 }
 

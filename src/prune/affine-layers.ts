@@ -7,7 +7,7 @@ import { type StoreBytes, storedTensor } from "../graph/stored.js";
 import { castTensor } from "../tensor/cast.js";
 import { numbersOf } from "../tensor/numbers.js";
 import { type DType, elementCount } from "../tensor/tensor.js";
-import { operatorOf } from "./structure.js";
+import { operatorOf } from "./node-names.js";
 
 /** A node whose output can be scaled and shifted, index by index of one axis, by what it has stored. */
 export interface AffineLayer {

@@ -6,9 +6,10 @@ import { numbersOf } from "../tensor/numbers.js";
 import { elementCount } from "../tensor/tensor.js";
 import type { AxisMoments, Moments } from "./activations.js";
 import { type AffineEditor, type AffineLayer, createAffineEditor } from "./affine-layers.js";
+import { operatorOf } from "./node-names.js";
 import type { Removed } from "./plan.js";
 import type { Contraction, StatisticsAxis } from "./row.js";
-import { operatorOf, type Structure } from "./structure.js";
+import type { Structure } from "./structure.js";
 
 /** A pruned model that makes up for what its removed channels did, and how many of its nodes do. */
 export interface Compensated {

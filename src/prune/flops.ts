@@ -1,8 +1,9 @@
 import type { NodeProto } from "../formats/onnx.js";
 import { intAttribute, intsAttribute, stringAttribute } from "../graph/node.js";
+import { operatorOf } from "./node-names.js";
 import type { AxedValue } from "./row.js";
 import { einsumTerms } from "./rows/einsum.js";
-import { operatorOf, type Structure } from "./structure.js";
+import type { Structure } from "./structure.js";
 
 /** A product: a fixed part times the lengths of axes. */
 export interface Term {

@@ -1,7 +1,8 @@
 import type { TensorProto } from "../formats/onnx.js";
 import type { Freeze } from "./labels.js";
+import { operatorOf } from "./node-names.js";
 import type { StateEnd } from "./states.js";
-import { operatorOf, type Structure } from "./structure.js";
+import type { Structure } from "./structure.js";
 
 /** Indices of one axis of a stored tensor that go with one channel. */
 interface Slice {

@@ -4,8 +4,9 @@ import { floatTypes } from "../formats/onnx-types.js";
 import { numbersOf } from "../tensor/numbers.js";
 import { elementCount } from "../tensor/tensor.js";
 import type { ChannelGroup } from "./groups.js";
+import { operatorOf } from "./node-names.js";
 import type { Reduction, Scores, WeightCriterion } from "./settings.js";
-import { operatorOf, type Structure } from "./structure.js";
+import type { Structure } from "./structure.js";
 
 /** How weights are made into scores. */
 export interface WeightCriterionSettings {

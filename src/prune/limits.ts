@@ -1,9 +1,10 @@
 import type { TensorProto } from "../formats/onnx.js";
 import type { ChannelGroup } from "./groups.js";
+import { nodeName } from "./node-names.js";
 import { readersOf } from "./readers.js";
 import { convolutionWeights, type Width, widthOf } from "./rounding.js";
 import type { Limits, Selection } from "./settings.js";
-import { nodeName, type Structure } from "./structure.js";
+import type { Structure } from "./structure.js";
 
 /** How much of a group may go. */
 export interface Allowance {

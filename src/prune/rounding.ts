@@ -1,7 +1,8 @@
 import type { NodeProto, TensorProto } from "../formats/onnx.js";
 import type { ChannelGroup } from "./groups.js";
+import { operatorOf } from "./node-names.js";
 import { readersOf } from "./readers.js";
-import { operatorOf, type Structure } from "./structure.js";
+import type { Structure } from "./structure.js";
 
 /** How the channels of a group make up the length of an axis. */
 export interface Width {

@@ -19,11 +19,12 @@ import { evaluateSize, sizeSources } from "./computed-sizes.js";
 import { copyOf, type ModelCopy } from "./copies.js";
 import type { Axis } from "./labels.js";
 import { setComputedSize } from "./mend-sizes.js";
+import { operatorOf } from "./node-names.js";
 import type { Removed } from "./plan.js";
 import type { MendAt, Rows } from "./row.js";
 import { fitStates } from "./states.js";
 import { smallConstant } from "./stored-tensors.js";
-import { operatorOf, type Structure } from "./structure.js";
+import type { Structure } from "./structure.js";
 
 /** The model without what is removed, in a copy; tensors that stay whole are shared with it. */
 export function sliceModel(

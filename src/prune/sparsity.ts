@@ -13,7 +13,7 @@ import { type StoreBytes, storedTensor } from "../graph/stored.js";
 import { castTensor } from "../tensor/cast.js";
 import { numbersOf } from "../tensor/numbers.js";
 import { elementCount, type Tensor } from "../tensor/tensor.js";
-import { operatorOf } from "./structure.js";
+import { operatorOf } from "./node-names.js";
 
 /**
  * Which weights become zero: of each `of` in a row along the axis that is summed over all but the largest `keep` (2:4), or

@@ -1,12 +1,13 @@
 import type { Batch } from "../data/batch.js";
 import type { ModelProto, NodeProto, ReadExternal, TensorProto } from "../formats/onnx.js";
 import { tensorInfo } from "../formats/onnx.js";
-import { graphsIn, isStandard } from "../graph/node.js";
+import { graphsIn } from "../graph/node.js";
 import { defaultOpset } from "../graph/opset.js";
 import type { ModelView, Scope } from "../graph/scope.js";
 import { endsInSizes, type SizeContext, sizeSources } from "./computed-sizes.js";
 import { type Axis, createLabels, type Freeze, type Labels } from "./labels.js";
 import { followInside, followNested, nestedOperators } from "./nested.js";
+import { nodeName, operatorOf } from "./node-names.js";
 import { type AxedValue, type Contraction, type NodeAt, NotFollowed, type Rows, type StatisticsAxis } from "./row.js";
 import { type Forms, formSeen, inputsAreFixed } from "./shapes.js";
 import { possibleEnds, type StateEnd, settleStates } from "./states.js";
@@ -50,18 +51,8 @@ interface Found {
   readonly options: ReadonlyMap<string, number>;
 }
 
-/** How a node is called in reports. */
-export function nodeName(node: NodeProto): string {
-  return node.name || node.output.find(Boolean) || node.opType;
-}
-
 /** Why a weight that is an input as well stays. */
 const replaceable = "callers may replace the weight; --freeze-inputs takes it for a constant";
-
-/** The key of a row. */
-export function operatorOf(node: NodeProto): string {
-  return isStandard(node) ? node.opType : `${node.domain}:${node.opType}`;
-}
 
 /** Follows the labels of all axes through a model, by the table, once from its inputs to its outputs. */
 export function followAxes(

@@ -4,10 +4,11 @@ import { makeNode } from "../graph/node.js";
 import { isNumericDType, tensorOfNumbers } from "../tensor/numbers.js";
 import type { DType } from "../tensor/tensor.js";
 import { copyOf } from "./copies.js";
+import { operatorOf } from "./node-names.js";
 import type { Removed } from "./plan.js";
 import type { Rows } from "./row.js";
 import { zeroStates } from "./states.js";
-import { operatorOf, type Structure } from "./structure.js";
+import type { Structure } from "./structure.js";
 
 /**
  * The model as it is, but with zeros wherever a sum runs over channels that are removed, and statistics of normalisations

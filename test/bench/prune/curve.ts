@@ -26,7 +26,7 @@ const usualBudgets = [50, 150, 500, 1500, 2766];
 const usualRatios = [0.5, 0.75];
 
 /** Ours: how channels are chosen; theirs: how they are ranked, and to which widths they are kept. */
-export const ways: readonly Way[] = [
+const ways: readonly Way[] = [
   { id: "ours-global", words: "ours, l2, global", args: ["--criterion", "l2", "--spread", "global"] },
   { id: "ours-uniform", words: "ours, l2, uniform", args: ["--criterion", "l2", "--spread", "uniform"] },
   {
