@@ -178,7 +178,9 @@ output: small.onnx
     const argv = [...recovery, "--steps", "3000", "--evaluate-every", "700"];
     await succeeds([...argv, "-o", "whole.onnx"]);
     const cut = await run([...argv, "-o", "cut.onnx", "--log", "cut.jsonl"], async (interrupt) => {
-      while (!existsSync(join(folder, "cut.jsonl"))) await pause(5);
+      const log = join(folder, "cut.jsonl");
+      // until something stands in it: the first step is done
+      while (!statSync(log, { throwIfNoEntry: false })?.size) await pause(5);
       interrupt();
     });
     expect(cut.code).toBe(130);

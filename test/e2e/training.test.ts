@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
@@ -41,8 +41,10 @@ function run(argv: readonly string[], during: (signal: () => void) => Promise<vo
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
+/** Until something stands in a log: the first step is done. */
 const appears = async (name: string) => {
-  while (!existsSync(join(folder, name))) await pause(5);
+  const size = () => statSync(join(folder, name), { throwIfNoEntry: false })?.size ?? 0;
+  while (size() === 0) await pause(5);
 };
 
 const distill = [
