@@ -39,7 +39,8 @@ export function refuseUnused(options: Options, all: readonly Option[]): void {
 function reason(long: string, name: string, options: Options): string | undefined {
   const [distill, qat] = [options["distill"] === true, options["qat"] === true];
   if (long === "--distill" || long === "--qat" || always.includes(long) || name.startsWith("image")) return undefined;
-  if (isPruning(options)) return reasonWhilePruning(long, options);
+  // that the two do not go together is what matters then
+  if (isPruning(options)) return qat ? undefined : reasonWhilePruning(long, options);
   if (ofPruning.includes(long)) return "is for --prune";
   if (ofDistillation.includes(long)) return distill ? undefined : "is for --distill";
   if (long === "--batch-norm" && qat)
