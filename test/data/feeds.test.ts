@@ -1,6 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
 import type { Batch, DeclaredInput } from "../../src/data/batch.js";
-import { batchAxes, joinSamples, withSizes } from "../../src/data/feeds.js";
+import { batchAxes, joiningAxes, joinSamples, withSizes } from "../../src/data/feeds.js";
 import type { Tensor } from "../../src/tensor/tensor.js";
 
 const input = (name: string, ...shape: (number | string | null)[]): DeclaredInput => ({
@@ -30,6 +30,16 @@ describe("the batch axis", () => {
       ["h", 1],
     ]);
     expect([...batchAxes([input("ids", "sequence", "batch_size")])]).toEqual([["ids", 1]]);
+  });
+
+  test("samples are joined to train on only where every input of floats has it at one place", () => {
+    const axesOf = (...inputs: DeclaredInput[]) => [...joiningAxes(inputs).values()];
+    const rate = { name: "rate", dtype: "int64", shape: [] } as const;
+    expect(axesOf(input("x", "n", 576), rate)).toEqual([0]);
+    expect(axesOf(input("x", "t", "n", 64), input("h", 2, "n", 16))).toEqual([1, 1]);
+    // the states of the first sample would be taken for those of all
+    expect(axesOf(input("x", null, null), input("state", 2, null, 128), rate)).toEqual([]);
+    expect(axesOf(input("x", "batch", "t"), input("h", 2, "batch", 64))).toEqual([]);
   });
 
   test("without a name it is only leading axes without one", () => {
