@@ -302,7 +302,11 @@ describe("compress --qat", () => {
       ["model.onnx", "--int8", "--steps", "4"],
       /--steps: is for training: --distill or --qat/,
     ],
-    ["pruning", [...basic, "--int8", "--prune", "20%", "--steps", "4"], /--prune and --qat: choose one; train the pruned/],
+    [
+      "pruning",
+      [...basic, "--int8", "--prune", "20%", "--steps", "4"],
+      /--prune and --qat: choose one; train the pruned/,
+    ],
     ["both ways", [...basic, "--int8", "--distill"], /--int8: is for quantizing, which --distill does not do/],
   ])("%s is refused", async (_, argv, message) => {
     const { code, stderr } = await runCommand(compressCommand, argv, folder);
