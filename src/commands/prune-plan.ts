@@ -177,12 +177,14 @@ async function curvesOf(
       onMeasure: ({ done, total }) => update(done, total),
     });
     const idle = new Set<number>();
+    // after a round of recovery the whole is not the original any more
+    const whole = await damageOf(structure.model, new Set());
     for (const { group, points } of curves) {
-      if (points.some(({ damage }) => damage !== 0)) continue;
+      if (points.some(({ damage }) => damage !== whole)) continue;
       const own = scores[group]!;
       const best = own.indexOf(own.reduce((most, score) => Math.max(most, score), Number.NEGATIVE_INFINITY));
       const removed = new Set(groups[group]!.channels.flatMap(({ label }, at) => (at === best ? [] : [label])));
-      if ((await damageOf(sliced(subject, { removed }), removed)) === 0) idle.add(group);
+      if ((await damageOf(sliced(subject, { removed }), removed)) === whole) idle.add(group);
     }
     return { curves, idle };
   });
