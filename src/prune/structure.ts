@@ -1,4 +1,3 @@
-// Long because one pass over the nodes fills all that a structure has.
 import type { Batch } from "../data/batch.js";
 import type { ModelProto, NodeProto, ReadExternal, TensorProto } from "../formats/onnx.js";
 import { tensorInfo } from "../formats/onnx.js";
