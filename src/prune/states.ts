@@ -3,7 +3,7 @@ import { type GraphProto, makeTensor, type NodeProto } from "../formats/onnx.js"
 import type { FreshName } from "../graph/names.js";
 import { graphsIn, isStandard, makeNode } from "../graph/node.js";
 import type { ModelView, Scope } from "../graph/scope.js";
-import { isNumericDType, tensorOfNumbers } from "../tensor/numbers.js";
+import type { Tensor } from "../tensor/tensor.js";
 import { producers } from "./computed-sizes.js";
 import type { Axis, Labels } from "./labels.js";
 import type { ValueForm } from "./shapes.js";
@@ -248,6 +248,7 @@ export function zeroStates(
   states: readonly StateEnd[],
   graph: GraphProto,
   isGone: (label: number) => boolean,
+  maskOf: (axis: Int32Array, rank: number, position: number, dtype: ValueForm["dtype"]) => Tensor,
   fresh: FreshName,
 ): void {
   for (const { name, kind, axes, dtype } of states) {
@@ -257,12 +258,7 @@ export function zeroStates(
       const [inner, mask] = [fresh(`${name}_whole`), fresh(`${name}_mask`)];
       renameReads(graph, name, inner);
       renameMade(graph, name, inner);
-      let index = 0;
-      const shape = axes.map((_, position) => (position === at ? axis.length : 1));
-      const ones = tensorOfNumbers(isNumericDType(dtype) ? dtype : "float32", shape, () =>
-        isGone(axis[index++]!) ? 0 : 1,
-      );
-      graph.initializer.push(makeTensor(mask, ones));
+      graph.initializer.push(makeTensor(mask, maskOf(axis, axes.length, at, dtype)));
       graph.node.push(makeNode("Mul", "", [inner, mask], [name]));
     });
   }

@@ -2,6 +2,7 @@ import type { NodeProto } from "../formats/onnx.js";
 import { onnxType } from "../formats/onnx-types.js";
 import { intAttribute, isStandard } from "../graph/node.js";
 import type { Scope } from "../graph/scope.js";
+import { producers } from "./computed-sizes.js";
 
 /** Why the shape of a value is not known, and what helps where something does, for reports. */
 export function unknownShape(scope: Scope, name: string): string {
@@ -19,7 +20,7 @@ function remedyFor(scope: Scope, name: string): string | undefined {
     if (owner.graph.sparseInitializer.some(({ values }) => values?.name === value)) {
       return `"${value}" is stored sparse; store it as an ordinary initializer`;
     }
-    const maker = owner.graph.node.find(({ output }) => output.includes(value));
+    const maker = producers(owner).get(value);
     if (isBfloat16(owner, value, maker)) {
       return `onnxruntime computes next to nothing in bfloat16; convert the model to float32 or float16`;
     }
@@ -33,11 +34,11 @@ function remedyFor(scope: Scope, name: string): string | undefined {
 }
 
 function ownerOf(scope: Scope, name: string): Scope | undefined {
-  const holds = ({ graph, initializers, inputs }: Scope) =>
-    initializers.has(name) ||
-    inputs.has(name) ||
-    graph.sparseInitializer.some(({ values }) => values?.name === name) ||
-    graph.node.some(({ output }) => output.includes(name));
+  const holds = (scope: Scope) =>
+    scope.initializers.has(name) ||
+    scope.inputs.has(name) ||
+    scope.graph.sparseInitializer.some(({ values }) => values?.name === name) ||
+    producers(scope).has(name);
   for (let at: Scope | null = scope; at; at = at.parent) if (holds(at)) return at;
   return undefined;
 }

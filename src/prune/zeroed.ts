@@ -73,6 +73,6 @@ export function zeroedModel(structure: Structure, removed: Removed, rows: Rows):
     holder.initializer.push(...parts.initializers);
     holder.node.splice(holder.node.indexOf(copy), 1, ...parts.nodes);
   }
-  zeroStates(structure.states, result.graph!, isGone, fresh);
+  zeroStates(structure.states, result.graph!, isGone, maskOf, fresh);
   return result;
 }

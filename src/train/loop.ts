@@ -170,9 +170,10 @@ export async function trainWith(binding: Binding, task: TrainingTask): Promise<T
   }
   if (best) restore(all, best.weights);
   else if (optimizer.averages) restore(all, optimizer.averages);
-  const [missed = [], missedToo] = [early, late].flatMap((form) =>
-    form?.steps.unreached() ? [form.steps.unreached()!] : [],
-  );
+  const [missed = [], missedToo] = [early, late].flatMap((form) => {
+    const names = form?.steps.unreached();
+    return names ? [names] : [];
+  });
   const unreached = missed.filter((name) => missedToo?.includes(name) ?? true);
   const notes = unreached.length === 0 ? [] : [`the loss does not depend on: ${unreached.join(", ")}`];
   return {

@@ -8,7 +8,7 @@ import { openSession } from "../../../src/engine/session.js";
 import { encodeNpy } from "../../../src/formats/npy.js";
 import { defaultQat } from "../../../src/quantize/qat.js";
 import { runCommand } from "../../host.js";
-import { type Pictures, readFashion, side, someOf } from "./fashion.js";
+import { mirrored, type Pictures, readFashion, side, someOf, together } from "./fashion.js";
 
 interface Way {
   readonly model?: string;
@@ -28,23 +28,11 @@ const { train, test } = readFashion()!;
 const folder = mkdtempSync(join(tmpdir(), "qat-try-"));
 Object.assign(defaultQat, way.qat);
 
-function mirror({ count, images, labels }: Pictures): Pictures {
-  const out = new Float32Array(images.length);
-  for (let at = 0; at < images.length; at++) {
-    const column = at % side;
-    out[at - column + (side - 1 - column)] = images[at]!;
-  }
-  return { count, images: out, labels };
-}
-
 const seen = someOf(train, way.first ?? 10_000, way.count ?? 20_000);
-const all = [seen, ...(way.mirrored ? [mirror(seen)] : [])];
-const count = all.reduce((sum, one) => sum + one.count, 0);
-const x = new Float32Array(count * side * side);
-all.forEach((one, at) => void x.set(one.images, at * seen.images.length));
-writeFileSync(join(folder, "x.npy"), encodeNpy({ dtype: "float32", shape: [count, 1, side, side], data: x }));
-const labels = all.flatMap((one) => [...one.labels]);
-writeFileSync(join(folder, "labels.txt"), labels.map((one) => `${one}\n`).join(""));
+const pictures = way.mirrored ? together(seen, mirrored(seen)) : seen;
+const { count, images, labels } = pictures;
+writeFileSync(join(folder, "x.npy"), encodeNpy({ dtype: "float32", shape: [count, 1, side, side], data: images }));
+writeFileSync(join(folder, "labels.txt"), Array.from(labels, (one) => `${one}\n`).join(""));
 
 const args = [
   ...[
@@ -121,7 +109,7 @@ const result = {
   way,
   seconds,
   dev: await judge(held),
-  devMirrored: await judge(mirror(held)),
+  devMirrored: await judge(mirrored(held)),
   ...(way.test ? { test: await judge(test) } : {}),
   ...(way.plain
     ? {}
