@@ -62,7 +62,7 @@ export function selectChannels(
 }
 
 /** How far from the target its own order is worth more; damage was measured with care. */
-const tolerance = { uniform: 0.003, global: 0.003, sensitivity: 0.01 } as const;
+const tolerance = { uniform: 0.003, global: 0.003, sensitivity: 0.005 } as const;
 
 const compare = (a: number, b: number): number => (a < b ? -1 : a > b ? 1 : 0);
 

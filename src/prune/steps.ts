@@ -15,6 +15,9 @@ const worthwhile = 1 / 8;
 /** From this distance to the target on, all that comes nearer is taken. */
 const far = 0.02;
 
+/** How often steps are tried in place of each other. */
+const rounds = 4;
+
 /** How many steps on both sides of the target are tried in place of each other. */
 const nearby = 16;
 
@@ -60,7 +63,9 @@ export function takeSteps(
   const start = goTo(below);
   const on = steps.slice(below);
   fill(on, reached, put, distance, tolerance, worthwhile);
-  if (distance() > tolerance) exchange(steps, below, reached, put, distance);
+  for (let round = 0; round < rounds && distance() > tolerance; round++) {
+    if (!exchange(steps, reached, put, distance)) break;
+  }
   if (distance() > far) fill(on, reached, put, distance, tolerance, 0);
   if (reached.some((level) => level > 0)) return { kind: "taken", levels: reached };
   const first = steps.filter(({ level }) => level === 1);
@@ -102,13 +107,13 @@ function fill(
   }
 }
 
-/** Gives back one of the last steps, takes one of the next, or both, where that comes nearer to the target. */
-function exchange(steps: readonly Step[], below: number, reached: readonly number[], put: Put, distance: () => number) {
+/** Gives back one of the last steps, takes one of the next, or both, if that comes nearer to the target; whether it does. */
+function exchange(steps: readonly Step[], reached: readonly number[], put: Put, distance: () => number): boolean {
   let best = distance();
   const isTop = ({ group, level }: Step) => reached[group] === level;
   const isNext = ({ group, level }: Step) => reached[group] === level - 1;
-  const back = steps.slice(0, below).filter(isTop).slice(-nearby).reverse();
-  const on = steps.slice(below).filter(isNext).slice(0, nearby);
+  const back = steps.filter(isTop).slice(-nearby).reverse();
+  const on = steps.filter(isNext).slice(0, nearby);
   let found: readonly (Step | undefined)[] = [];
   for (const last of [undefined, ...back]) {
     if (last) put(last.group, last.level - 1);
@@ -122,6 +127,8 @@ function exchange(steps: readonly Step[], below: number, reached: readonly numbe
     if (last) put(last.group, last.level);
   }
   const [last, next] = found;
+  if (!last && !next) return false;
   if (last) put(last.group, last.level - 1);
   if (next) put(next.group, next.level);
+  return true;
 }
