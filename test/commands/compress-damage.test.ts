@@ -2,11 +2,11 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "@jest/globals";
-import fc from "fast-check";
 import { compressCommand } from "../../src/commands/compress.js";
 import { encodeModel } from "../../src/formats/onnx.js";
 import { linear } from "../compress-models.js";
 import { runCommand } from "../host.js";
+import fc from "../property.js";
 
 test("models with a few wrong bytes are compressed or refused, and never trip the program", async () => {
   const folder = mkdtempSync(join(tmpdir(), "compress-damage-"));

@@ -3,7 +3,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { Ajv2020 } from "ajv/dist/2020.js";
-import fc from "fast-check";
 import { z } from "zod";
 import type { Host } from "../../src/cli.js";
 import { compressCommand } from "../../src/commands/compress.js";
@@ -14,6 +13,7 @@ import { encodeModel } from "../../src/formats/onnx.js";
 import type { CompressResult } from "../../src/render/compress-result.js";
 import { linear, writeSamples } from "../compress-models.js";
 import { runCommand } from "../host.js";
+import fc from "../property.js";
 
 let folder: string;
 beforeAll(() => {

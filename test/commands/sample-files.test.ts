@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "@jest/globals";
-import fc from "fast-check";
 import type { Host } from "../../src/cli.js";
 import { indexLines, mayBeList } from "../../src/commands/sample-files.js";
+import fc from "../property.js";
 
 const cwd = mkdtempSync(join(tmpdir(), "lines-"));
 afterAll(() => rmSync(cwd, { recursive: true }));

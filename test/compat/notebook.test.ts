@@ -1,8 +1,8 @@
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
 import { applyFixes } from "../../src/compat/fix/fix.js";
 import { notebookView } from "../../src/compat/readers/notebook.js";
 import { scan } from "../../src/compat/scan.js";
+import fc from "../property.js";
 import { memorySources } from "./memory.js";
 import { factsOf } from "./python.js";
 

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
 import { applyFixes } from "../../src/compat/fix/fix.js";
 import { readerOf } from "../../src/compat/readers/index.js";
 import type { Applicability } from "../../src/compat/rule.js";
 import { scan } from "../../src/compat/scan.js";
+import fc from "../property.js";
 import { memorySources } from "./memory.js";
 import { pythonFacts } from "./python.js";
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
 import type { DeclaredInput } from "../../src/data/batch.js";
 import { parseJsonSample } from "../../src/data/json-sample.js";
 import { type DType, elementCount, type TensorData, typedArrays } from "../../src/tensor/tensor.js";
+import fc from "../property.js";
 
 const input = (dtype: DType, name = "x"): DeclaredInput => ({ name, dtype, shape: [] });
 const read = (text: string, ...inputs: readonly DeclaredInput[]) =>

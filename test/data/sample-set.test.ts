@@ -1,5 +1,4 @@
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
 import type { Batch, SampleSet } from "../../src/data/batch.js";
 import { rowsOf, sampleRows } from "../../src/data/rows.js";
 import { fittedSamples, listedSamples, splitSamples } from "../../src/data/sample-set.js";
@@ -8,6 +7,7 @@ import { encodeModel } from "../../src/formats/onnx.js";
 import { makeNode } from "../../src/graph/node.js";
 import type { Tensor } from "../../src/tensor/tensor.js";
 import { makeModel } from "../onnx-model.js";
+import fc from "../property.js";
 
 const batch = (value: number, dtype: "float32" | "float64" = "float32"): Batch =>
   new Map([["x", { dtype, shape: [1], data: dtype === "float32" ? Float32Array.of(value) : Float64Array.of(value) }]]);

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
 import { zipSync } from "fflate";
 import { FormatError } from "../../src/errors.js";
 import { decodeNpz, encodeNpz } from "../../src/formats/npz.js";
 import { elementCount, type Tensor } from "../../src/tensor/tensor.js";
+import fc from "../property.js";
 
 /*
  * numpy 2.4.6: numpy.savez_compressed(file, x=np.array([[1.5, -2, 3e38], [0, np.inf, -0.0]], dtype="f4"),

@@ -1,7 +1,6 @@
 import { readFileSync } from "node:fs";
 import { create } from "@bufbuild/protobuf";
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
 import { FunctionProtoSchema, SparseTensorProtoSchema, TensorProtoSchema } from "onnx-buf";
 import { FormatError } from "../../src/errors.js";
 import {
@@ -17,6 +16,7 @@ import { encodePieces } from "../../src/formats/onnx-pieces.js";
 import { inModelFile, skeletonOf } from "../../src/formats/onnx-skeleton.js";
 import { makeNode } from "../../src/graph/node.js";
 import { constant, floats, makeGraph, makeModel, withGraphs } from "../onnx-model.js";
+import fc from "../property.js";
 
 /** Reads a file in memory as one on disk, and counts the bytes that are read. */
 function fileOf(bytes: Uint8Array<ArrayBuffer>) {

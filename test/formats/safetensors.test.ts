@@ -1,8 +1,8 @@
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
 import { FormatError } from "../../src/errors.js";
 import { decodeSafetensors, encodeSafetensors } from "../../src/formats/safetensors.js";
 import { elementCount, type Tensor, typedArrays } from "../../src/tensor/tensor.js";
+import fc from "../property.js";
 
 /** A file with this header before this many bytes of data. */
 function file(header: string | Uint8Array, data = 0, length?: number): Uint8Array {

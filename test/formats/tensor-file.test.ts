@@ -1,11 +1,11 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
 import { TensorProtoSchema } from "onnx-buf";
 import { FormatError } from "../../src/errors.js";
 import { decodeNpy, encodeNpy } from "../../src/formats/npy.js";
 import { decodeTensor, makeTensor, setExternal } from "../../src/formats/onnx.js";
 import { type DType, elementCount, type Tensor, typedArrays } from "../../src/tensor/tensor.js";
+import fc from "../property.js";
 
 const dtypes = Object.keys(typedArrays) as (keyof typeof typedArrays)[];
 

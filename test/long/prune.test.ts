@@ -1,7 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
 import { exactnessOf } from "../../src/commands/prune-exactness.js";
 import { openSubject } from "../../src/commands/prune-subject.js";
 import type { Batch } from "../../src/data/batch.js";
@@ -17,6 +16,7 @@ import { selectChannels } from "../../src/prune/select.js";
 import { sliceModel } from "../../src/prune/slice.js";
 import { zeroedModel } from "../../src/prune/zeroed.js";
 import { numbersOf } from "../../src/tensor/numbers.js";
+import fc from "../property.js";
 import { checkGraph, recipes } from "../prune/random-checks.js";
 
 /* What is pruned computes what the whole does with zeros in its place: models that others trained, many random graphs. */

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
 import { uniform } from "../../src/data/random.js";
 import { UserError } from "../../src/errors.js";
 import { isEnough, searchLatency } from "../../src/prune/latency.js";
 import { OutOfReach } from "../../src/prune/refusals.js";
 import type { Selection } from "../../src/prune/settings.js";
+import fc from "../property.js";
 
 interface World {
   /** Time over the original's when a share of the FLOPs is gone. */

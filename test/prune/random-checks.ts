@@ -1,9 +1,9 @@
 import { expect } from "@jest/globals";
-import fc from "fast-check";
 import { openSession } from "../../src/engine/session.js";
 import { encodeModel } from "../../src/formats/onnx.js";
 import { operatorOf } from "../../src/prune/node-names.js";
 import type { Structure } from "../../src/prune/structure.js";
+import fc from "../property.js";
 import { pruneHalf } from "./prune-half.js";
 import { attentionBlocks } from "./random-attention.js";
 import { elementwiseBlocks, productBlocks } from "./random-blocks.js";

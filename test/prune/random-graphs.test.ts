@@ -1,6 +1,6 @@
 import { expect, test } from "@jest/globals";
-import fc from "fast-check";
 import { rows } from "../../src/prune/rows/index.js";
+import fc from "../property.js";
 import { checkGraph, everyOperator, recipes } from "./random-checks.js";
 
 /** Rows that no graph of such an opset has, or that keep all they touch here; see rows-basic.test.ts, states.test.ts. */

@@ -1,5 +1,4 @@
 import { beforeAll, describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
 import { uniform } from "../../src/data/random.js";
 import { UserError } from "../../src/errors.js";
 import type { ModelProto } from "../../src/formats/onnx.js";
@@ -13,6 +12,7 @@ import { damageAt, selectChannels } from "../../src/prune/select.js";
 import type { Limits, Measure, Selection, SelectSettings, Spread } from "../../src/prune/settings.js";
 import type { Structure } from "../../src/prune/structure.js";
 import { floats, makeModel } from "../onnx-model.js";
+import fc from "../property.js";
 import { structureOf } from "./structures.js";
 
 /** Convolutions of so many channels, one after the other; those of `residual` (by their place) are added to the next. */

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
 import { openSession } from "../../src/engine/session.js";
 import { encodeModel, type ModelProto, type NodeProto, type TensorProto } from "../../src/formats/onnx.js";
 import { type AttributeValue, makeNode } from "../../src/graph/node.js";
 import { numbersOf } from "../../src/tensor/numbers.js";
 import type { Tensor } from "../../src/tensor/tensor.js";
 import { floats, ints, makeGraph, makeModel, type Value, withGraphs } from "../onnx-model.js";
+import fc from "../property.js";
 import { noise } from "./data-models.js";
 import { type Halved, pruneHalf, storedShape } from "./prune-half.js";
 

@@ -1,5 +1,4 @@
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
 import { openSession } from "../../src/engine/session.js";
 import { encodeModel, makeTensor, type NodeProto } from "../../src/formats/onnx.js";
 import { makeNode } from "../../src/graph/node.js";
@@ -13,6 +12,7 @@ import { quantizeReference } from "../../src/tensor/kernels/reference.js";
 import type { QuantizedForm } from "../../src/tensor/quantized.js";
 import { elementCount, type Tensor } from "../../src/tensor/tensor.js";
 import { floats, makeModel } from "../onnx-model.js";
+import fc from "../property.js";
 
 interface Row {
   readonly title: string;

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
 import { type Calibration, decodeCalibration, encodeCalibration } from "../../src/quantize/calibration.js";
 import { rangeOf } from "../../src/quantize/ranges.js";
 import { startCollecting } from "../../src/quantize/statistics.js";
+import fc from "../property.js";
 
 const sha256 = "0123456789abcdef".repeat(4);
 

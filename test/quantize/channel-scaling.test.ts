@@ -1,5 +1,4 @@
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
 import type { Batch } from "../../src/data/batch.js";
 import { openSession } from "../../src/engine/session.js";
 import { encodeModel, type ModelProto, type NodeProto, readTensor } from "../../src/formats/onnx.js";
@@ -16,6 +15,7 @@ import { startCollecting, type ValueStatistics } from "../../src/quantize/statis
 import { elementCount } from "../../src/tensor/tensor.js";
 import { floats, makeModel } from "../onnx-model.js";
 import { plainQuantizer } from "../plain-quantizer.js";
+import fc from "../property.js";
 
 const noExternal = () => {
   throw new Error("no external data here");

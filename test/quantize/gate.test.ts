@@ -1,6 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
 import { searchFloats } from "../../src/quantize/gate.js";
+import fc from "../property.js";
 
 const names = (count: number) => Array.from({ length: count }, (_, at) => `w${at}`);
 

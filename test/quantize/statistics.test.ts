@@ -1,8 +1,8 @@
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
 import { maxBins } from "../../src/quantize/histogram.js";
 import { startCollecting, type ValueStatistics } from "../../src/quantize/statistics.js";
 import type { Tensor } from "../../src/tensor/tensor.js";
+import fc from "../property.js";
 
 const floats = (values: readonly number[], shape: readonly number[] = [values.length]): Tensor => ({
   dtype: "float32",

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
 import { makeNode } from "../../src/graph/node.js";
 import { type ConvAttributes, convInteger, matMulInteger } from "../../src/tensor/integer-arithmetic.js";
 import { elementCount, type Tensor } from "../../src/tensor/tensor.js";
+import fc from "../property.js";
 import { operator } from "./operators.js";
 
 type Kind = "int8" | "uint8";

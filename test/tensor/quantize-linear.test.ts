@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
 import { makeNode } from "../../src/graph/node.js";
 import {
   dequantizeLinear,
@@ -9,6 +8,7 @@ import {
   quantizeLinear,
 } from "../../src/tensor/quantize-linear.js";
 import { elementCount, type Tensor } from "../../src/tensor/tensor.js";
+import fc from "../property.js";
 import { operator } from "./operators.js";
 
 const shape = [3, 4, 5];

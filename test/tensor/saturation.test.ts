@@ -1,7 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
 import { convInteger, matMulInteger } from "../../src/tensor/integer-arithmetic.js";
 import { convolutionRisk, saturationRisk } from "../../src/tensor/saturation.js";
+import fc from "../property.js";
 
 const filled = (depth: number, weight: number) => ({
   a: { shape: [1, depth], data: new Uint8Array(depth).fill(255) },

@@ -1,5 +1,4 @@
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
 import { clusterInterval, pooledQuantile, pooledRatio } from "../../../src/bench/compare/bootstrap.js";
 import { distributionOf, errorAdjusted, quantileOf } from "../../../src/bench/compare/distribution.js";
 import { cliffsDelta, holm } from "../../../src/bench/compare/multiple.js";
@@ -7,6 +6,7 @@ import { pseudomedian } from "../../../src/bench/compare/pseudomedian.js";
 import { signedRankAbove, signedRankPValue } from "../../../src/bench/compare/signed-rank.js";
 import { hodgesLehmann } from "../../../src/bench/compare/statistics.js";
 import { studentAbove, studentQuantile, studentTestAbove } from "../../../src/bench/compare/student.js";
+import fc from "../../property.js";
 
 /* Values of SciPy 1.17.1 and NumPy 2.4.6; each test says the call. */
 

@@ -1,5 +1,4 @@
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
 import {
   hodgesLehmann,
   median,
@@ -7,6 +6,7 @@ import {
   outlierCount,
   quantile,
 } from "../../../src/bench/compare/statistics.js";
+import fc from "../../property.js";
 
 // Hollander and Wolfe 1973, 29 f.: depression scale of 9 patients at the first and second visit (the example of R's
 // ?wilcox.test)

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
 import { Http1Parser } from "../../../src/bench/endpoints/http1.js";
+import fc from "../../property.js";
 
 interface Read {
   status: number | null;

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
 import { StreamAnswer } from "../../../src/bench/endpoints/answer.js";
 import { protocols } from "../../../src/bench/endpoints/protocols/index.js";
 import { EventScanner } from "../../../src/bench/endpoints/sse.js";
 import type { Protocol } from "../../../src/bench/endpoints/target.js";
+import fc from "../../property.js";
 import { event } from "./client-server.js";
 
 /** Hands bytes over in pieces cut at these places, each in a buffer that changes afterwards. */

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
 import { readStored } from "../../../src/bench/endpoints/read-stored.js";
 import type { EndpointBenchResult } from "../../../src/bench/endpoints/result.js";
 import { compareStored, type StoredOptions } from "../../../src/bench/endpoints/stored.js";
 import { summariseEndpoints } from "../../../src/bench/endpoints/summarise.js";
+import fc from "../../property.js";
 import { contextOf, type Simulated, simulate } from "./simulated-run.js";
 
 function stored(

@@ -1,8 +1,8 @@
 import { expect, test } from "@jest/globals";
-import fc from "fast-check";
 import { datasetSource } from "../../../src/bench/workload/dataset.js";
 import { promptOf } from "../../../src/bench/workload/workload.js";
 import { UserError } from "../../../src/errors.js";
+import fc from "../../property.js";
 
 const said = (text: string, name = "prompts.jsonl") => {
   const source = datasetSource(text, name);

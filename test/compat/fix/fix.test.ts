@@ -1,9 +1,9 @@
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
 import { applyEdits, applyFixes } from "../../../src/compat/fix/fix.js";
 import type { Rule } from "../../../src/compat/rule.js";
 import { rules } from "../../../src/compat/rules/index.js";
 import { scan } from "../../../src/compat/scan.js";
+import fc from "../../property.js";
 import { memorySources } from "../memory.js";
 
 const current = { target: "current" } as const;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
 import { type ReadinessInput, readiness, readinessInput } from "../../../src/compat/gates/score.js";
 import { scan } from "../../../src/compat/scan.js";
+import fc from "../../property.js";
 import { memorySources } from "../memory.js";
 
 const nothing: ReadinessInput = {

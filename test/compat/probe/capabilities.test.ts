@@ -1,8 +1,8 @@
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
 import { capabilitiesOf } from "../../../src/compat/probe/capabilities.js";
 import { mostRequests, nextRequest, tokensPerRequest, urlOfRequest } from "../../../src/compat/probe/probe.js";
 import type { Exchange } from "../../../src/compat/probe/recording.js";
+import fc from "../../property.js";
 
 const ids = [
   "models",

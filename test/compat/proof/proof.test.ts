@@ -1,5 +1,4 @@
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
 import { judge } from "../../../src/compat/proof/judge.js";
 import { type Proof, prove } from "../../../src/compat/proof/proof.js";
 import {
@@ -14,6 +13,7 @@ import { apiVersions, rows } from "../../../src/compat/proof/schemas.js";
 import { exampleFiles } from "../../../src/compat/rule.js";
 import { rules } from "../../../src/compat/rules/index.js";
 import { readFacts, scan } from "../../../src/compat/scan.js";
+import fc from "../../property.js";
 import { memorySources, onlyRequest } from "../memory.js";
 
 const openai = 'import OpenAI from "openai";\nconst client = new OpenAI({ baseURL: "https://api.deepseek.com" });\n';

@@ -1,7 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the holes of other languages
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
 import { applyFixes } from "../../../src/compat/fix/fix.js";
+import fc from "../../property.js";
 import { memorySources } from "../memory.js";
 import { errorsIn, readText, spansIn } from "./read.js";
 

@@ -1,5 +1,4 @@
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
 import { sqnrDb } from "../../../src/evaluate/metrics.js";
 import { type ModelProto, makeTensor, type NodeProto, readTensor } from "../../../src/formats/onnx.js";
 import { makeNode } from "../../../src/graph/node.js";
@@ -10,6 +9,7 @@ import { planStatic, reachOf } from "../../../src/quantize/static/plan.js";
 import { activationScale, reach } from "../../../src/quantize/static/scale.js";
 import type { ObservedValue, StaticSettings } from "../../../src/quantize/static/settings.js";
 import { floats, ints, makeGraph, makeModel, withGraphs } from "../../onnx-model.js";
+import fc from "../../property.js";
 import { noExternal, observe, quantized, runOptimized, settings } from "./observe.js";
 
 const batchOf = (shape: readonly number[], scale = 1) =>

@@ -1,7 +1,7 @@
-import fc from "fast-check";
 import { halfBits } from "../../../src/tensor/numbers.js";
 import type { QuantizedForm, QuantizedWeight, QuantizerSource } from "../../../src/tensor/quantized.js";
 import { elementCount } from "../../../src/tensor/tensor.js";
+import fc from "../../property.js";
 
 /** Any form that fits a shape. */
 export function formFor(shape: readonly number[]): fc.Arbitrary<QuantizedForm> {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
 import { optimizerMemory } from "../../../src/tensor/kernels/optimizer.js";
+import fc from "../../property.js";
 
 const ratio = fc.double({ min: 0, max: 1, noNaN: true });
 const scale = fc.double({ min: Math.fround(1e-6), max: 1e4, noNaN: true });

@@ -1,9 +1,9 @@
 import { afterAll, describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
 import { createQuantizer } from "../../../src/tensor/kernels/pool.js";
 import { quantizeReference } from "../../../src/tensor/kernels/reference.js";
 import type { Balance, QuantizedForm, QuantizerSource } from "../../../src/tensor/quantized.js";
 import { elementCount } from "../../../src/tensor/tensor.js";
+import fc from "../../property.js";
 import { floatsFor, formFor, plain, seededFloats, sourceOf } from "./forms.js";
 
 const alone = createQuantizer(1);

@@ -1,5 +1,4 @@
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
 import { openSession } from "../../../src/engine/session.js";
 import { encodeModel, makeTensor } from "../../../src/formats/onnx.js";
 import { makeNode } from "../../../src/graph/node.js";
@@ -8,6 +7,7 @@ import { quantizeLinear } from "../../../src/tensor/quantize-linear.js";
 import type { QuantizedForm, QuantizedWeight } from "../../../src/tensor/quantized.js";
 import { elementCount } from "../../../src/tensor/tensor.js";
 import { makeModel } from "../../onnx-model.js";
+import fc from "../../property.js";
 import { floatsFor, formFor, seededFloats, sourceOf } from "./forms.js";
 
 const bytes: QuantizedForm = { bits: 8, signed: true, symmetric: true, granularity: "channel", axis: 0 };
