@@ -1,11 +1,11 @@
 import type { Host } from "../cli.js";
 import type { Batch } from "../data/batch.js";
+import type { EmptyPlaces } from "../evaluate/empty-places.js";
 import { type TensorProto, tensorInfo } from "../formats/onnx.js";
 import { floatTypes } from "../formats/onnx-types.js";
 import type { Scope } from "../graph/scope.js";
 import type { Cost } from "../prune/costs.js";
 import type { ChannelGroup, FrozenAxis } from "../prune/groups.js";
-import type { Axis } from "../prune/labels.js";
 import { nodeName, operatorOf } from "../prune/node-names.js";
 import { readersOf } from "../prune/readers.js";
 import type { DamageCurve, Selection } from "../prune/settings.js";
@@ -92,16 +92,18 @@ function describeFrozen(structure: Structure, frozen: readonly FrozenAxis[]): re
   return [...causes.values()].filter(({ parameters }) => parameters > 0).sort((a, b) => b.parameters - a.parameters);
 }
 
-/** What became of states that callers hand back. */
-function stateNotes({ subject: { structure }, planned: { selection } }: PrunedModel): readonly string[] {
-  return structure.states.flatMap(({ name, kind, axes }) => {
-    const gone = (axis: Axis) =>
-      axis?.filter((label) => selection.removed.has(structure.labels.find(label))).length ?? 0;
-    const shorter = kind === "output" ? axes.filter((axis) => gone(axis) > 0) : [];
-    return shorter.map(
-      (axis) =>
-        `state "${name}" keeps its ${axis!.length} places for whoever hands it back: ${gone(axis)} are put out as zeros`,
-    );
+/** What became of states that callers hand back, over all rounds. */
+function stateNotes({ states }: Structure, empty: readonly EmptyPlaces[]): readonly string[] {
+  return states.flatMap(({ name, kind, axes }) => {
+    if (kind !== "output") return [];
+    return axes.flatMap((axis, at) => {
+      const own = empty.filter((places) => places.output === name && places.axis === at);
+      const gone = new Set(own.flatMap(({ indices }) => indices)).size;
+      if (!axis || gone === 0) return [];
+      return [
+        `state "${name}" keeps its ${axis.length} places for whoever hands it back: ${gone} are put out as zeros`,
+      ];
+    });
   });
 }
 
@@ -138,6 +140,8 @@ export function describePruned(
     readonly whole: SourceFile;
     /** Bytes of the pruned file. */
     readonly after: number;
+    /** Places of states that are zeros now. */
+    readonly empty: readonly EmptyPlaces[];
     readonly sparsity: Sparsity | null;
     /** What curves measure, in words. */
     readonly damage: string | null;
@@ -145,7 +149,7 @@ export function describePruned(
     readonly warnings: readonly string[];
   },
 ): Omit<PrunePlanResult, "schema"> {
-  const { settings, samples, sample, first, latest, dropped, whole, after, sparsity, warnings } = parts;
+  const { settings, samples, sample, first, latest, dropped, whole, after, empty, sparsity, warnings } = parts;
   const { structure, groups, costs, notes } = first.subject;
   const before = parts.before ?? costs.whole;
   const left = latest.planned.selection.after;
@@ -182,7 +186,10 @@ export function describePruned(
     frozen: describeFrozen(structure, groups.frozen),
     layers: dropped?.layers ?? [],
     sparsity,
-    notes: [...notes, ...first.planned.notes, ...parts.notes, ...stateNotes(latest), ...branchNotes(latest)],
+    notes: [
+      ...[...notes, ...first.planned.notes, ...parts.notes],
+      ...[...stateNotes(latest.subject.structure, empty), ...branchNotes(latest)],
+    ],
     warnings: [...warnings],
   };
 }

@@ -125,7 +125,7 @@ export async function pruneModel(host: Host, options: Options, place: Place): Pr
     warnings.push(...apartWords(planned.apart, settings.steps));
     rounds.push(latest);
     const made = await applyPlan(host, options, subject, planned, samples, { store, isLast: round === last });
-    const shared = { ...common, first: rounds[0]!, latest, sparsity: made.sparsity, damage };
+    const shared = { ...common, first: rounds[0]!, latest, sparsity: made.sparsity, damage, empty };
     if (place.isPlan) {
       const after = modelBytes(made.model, null);
       const result = describePruned(host, place, { ...shared, after, notes: made.notes, warnings });
@@ -161,7 +161,7 @@ export async function pruneModel(host: Host, options: Options, place: Place): Pr
   }
   const latest = rounds.at(-1)!;
   const described = describePruned(host, place, {
-    ...{ ...common, first: rounds[0]!, latest, damage, sparsity, notes },
+    ...{ ...common, first: rounds[0]!, latest, damage, sparsity, empty, notes },
     after: pruned!.stage.bytes,
     warnings: [],
   });

@@ -160,10 +160,11 @@ test.each([
   const argv = ["unread.onnx", "--prune", "0.3", "--only", "r", "--criterion", "wanda", "--data", "steps"];
   const { code, stdout } = await run(...argv, "--force", ...more, "-o", "unread-small.onnx", "--json");
   expect(code).toBe(0);
-  const { groups, stages, verification, warnings, recovery } = JSON.parse(stdout) as PruneResult;
+  const { groups, stages, verification, warnings, recovery, notes } = JSON.parse(stdout) as PruneResult;
   const memory = groups.find(({ tensors }) => tensors.includes("r"))!;
   const gone = memory.channels.before - memory.channels.after;
   expect(gone).toBeGreaterThanOrEqual(8);
+  expect(notes).toContain(`state "hn" keeps its 24 places for whoever hands it back: ${gone} are put out as zeros`);
   expect(memory.curve!.map(({ damage }) => damage < 1e-10)).toEqual(memory.curve!.map(() => true));
   expect(verification!.agreement!.total.sqnrDb ?? Number.POSITIVE_INFINITY).toBeGreaterThan(100);
   expect(verification!.drop!.value).toBeLessThan(1e-10);
