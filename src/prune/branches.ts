@@ -11,10 +11,10 @@ import {
 import { onnxType } from "../formats/onnx-types.js";
 import { declaredInputs } from "../graph/declared-inputs.js";
 import { graphsIn, isStandard } from "../graph/node.js";
+import { producers } from "../graph/producers.js";
 import type { ModelView, Scope } from "../graph/scope.js";
 import { isNumericDType, numbersOf, tensorOfNumbers } from "../tensor/numbers.js";
 import { elementCount, type Tensor } from "../tensor/tensor.js";
-import { producers } from "./computed-sizes.js";
 import { runConstants } from "./infer.js";
 
 /** An If that decides by one or a few numbers that the model is given. */

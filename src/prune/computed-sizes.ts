@@ -1,5 +1,6 @@
 import { type NodeProto, readTensor } from "../formats/onnx.js";
 import { intAttribute, isStandard } from "../graph/node.js";
+import { producers } from "../graph/producers.js";
 import type { ModelView, Scope } from "../graph/scope.js";
 import { elementCount, type Tensor } from "../tensor/tensor.js";
 import type { Axis } from "./labels.js";
@@ -102,17 +103,6 @@ function producerOf(scope: Scope, name: string): { readonly node: NodeProto; rea
     if (node) return { node, scope: at };
   }
   return undefined;
-}
-
-const producersOf = new WeakMap<Scope, ReadonlyMap<string, NodeProto>>();
-
-/** The node of a scope that makes each of its values. */
-export function producers(scope: Scope): ReadonlyMap<string, NodeProto> {
-  const known = producersOf.get(scope);
-  if (known) return known;
-  const found = new Map(scope.graph.node.flatMap((node) => node.output.map((name) => [name, node] as const)));
-  producersOf.set(scope, found);
-  return found;
 }
 
 /** What the elements of a vector (or one number) are made of; undefined for anything that is none. */

@@ -1,8 +1,8 @@
 import type { NodeProto } from "../formats/onnx.js";
 import { onnxType } from "../formats/onnx-types.js";
 import { intAttribute, isStandard } from "../graph/node.js";
+import { producers } from "../graph/producers.js";
 import type { Scope } from "../graph/scope.js";
-import { producers } from "./computed-sizes.js";
 
 /** Why the shape of a value is not known, and what helps where something does, for reports. */
 export function unknownShape(scope: Scope, name: string): string {
