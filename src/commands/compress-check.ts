@@ -26,6 +26,8 @@ export interface Check {
   readonly first: Batch;
   /** Labels are those of the held-out samples. */
   readonly measure: { readonly metric: Metric; readonly labels: readonly (Label | undefined)[] } | undefined;
+  /** Outputs that are states of a recurrent model: numbers, however much like classes they look. */
+  readonly states: ReadonlySet<string>;
   close(): Promise<void>;
 }
 
@@ -44,6 +46,7 @@ export async function openCheck(host: Host, source: ModelFile, options: Options)
   const { sampleSettings } = await import("./sample-options.js");
   const { readLabels, readSamples } = await import("./samples.js");
   const { splitSamples } = await import("../data/sample-set.js");
+  const { stateOutputs } = await import("../graph/recurrent-ends.js");
   const data = options["data"] as string | undefined;
   const settings = sampleSettings(options, {
     count: options["samples"] as number,
@@ -80,6 +83,7 @@ export async function openCheck(host: Host, source: ModelFile, options: Options)
       heldOut,
       first,
       measure: measured && { metric: measured, labels: heldOut.indices.map((at) => labels?.[at]) },
+      states: stateOutputs(source.model),
       close: original.close,
     };
   } catch (error) {

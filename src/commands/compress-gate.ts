@@ -91,7 +91,8 @@ export async function dropOf(workshop: Workshop, milder: Milder, check: Check): 
   const candidate = await makeCandidate(workshop, milder, "trial.onnx", null);
   const session = await openCandidate(candidate);
   try {
-    const { drop } = await evaluateCandidate(check.original.run, session.run, check.heldOut, check.measure);
+    const { heldOut, measure, states } = check;
+    const { drop } = await evaluateCandidate(check.original.run, session.run, heldOut, measure, undefined, states);
     return drop.value;
   } finally {
     await session.close();

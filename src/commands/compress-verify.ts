@@ -27,6 +27,7 @@ export async function verify(
       check.heldOut,
       check.measure,
       (done) => progress.update(done, count),
+      check.states,
     );
     const unoptimized = await unoptimizedNoise(candidate, session.run, check);
     const use = await useByRuntime((path) => readModelFile(host, path), candidate, optimizedPath);

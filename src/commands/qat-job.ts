@@ -11,6 +11,7 @@ import { exposeValues } from "../graph/expose.js";
 import { toFloat32Inside } from "../graph/float32-inside.js";
 import { normalise } from "../graph/normalise/index.js";
 import { raiseOpset } from "../graph/opset.js";
+import { stateOutputs } from "../graph/recurrent-ends.js";
 import { planQuantization } from "../quantize/plan.js";
 import { labelExtra, withTeacher } from "../quantize/qat/objective.js";
 import { defaultQat, quantizationAwareTraining } from "../quantize/qat.js";
@@ -90,7 +91,7 @@ export async function qatJob(host: Host, job: Job, link: Link): Promise<Outcome>
     const { weights: quantize, activations, ranges } = settingsOf(options, true);
     checkWork(job.model, planQuantization(source.model, quantize));
     const staging = stagingAt(host, job.staging.label, job.staging.folder, () => {});
-    const check = checkOf(original, samples, first);
+    const check = checkOf(original, samples, { first, states: stateOutputs(source.model) });
     const calibration = await calibrationOf(host, options, source, readExternal, check, staging, activations);
     const weightsOf = (clip: Clip) =>
       startWeights(quantizer, readExternal, clip, { keep: true, balance: quantize.balance ? "kernels" : false });
@@ -259,7 +260,11 @@ export async function qatJob(host: Host, job: Job, link: Link): Promise<Outcome>
 const percent = (share: number): string => `${Number((100 * share).toFixed(2))} %`;
 
 /** What compression holds candidates against while it chooses, on part of the samples to learn from. */
-function checkOf(original: Session, { training, note }: TrainingSamples, first: Check["first"]): Check {
+function checkOf(
+  original: Session,
+  { training, note }: TrainingSamples,
+  { first, states }: Pick<Check, "first" | "states">,
+): Check {
   const count = Math.min(training.count, mostCalibrated);
   const indices = Array.from({ length: count }, (_, at) => Math.floor((at * training.count) / count));
   const calibration = partOf(training, indices, training.source);
@@ -271,6 +276,7 @@ function checkOf(original: Session, { training, note }: TrainingSamples, first: 
     heldOut: calibration,
     first,
     measure: undefined,
+    states,
     close: async () => {},
   };
 }

@@ -1,7 +1,7 @@
-import type { NodeProto } from "../formats/onnx.js";
+import type { ModelProto, NodeProto } from "../formats/onnx.js";
 import { graphsIn, isStandard } from "./node.js";
 import { producers } from "./producers.js";
-import type { ModelView, Scope } from "./scope.js";
+import { type ModelView, type Scope, viewModel } from "./scope.js";
 
 /** Through which inputs and outputs of a model recurrent states come and go. */
 interface RecurrentEnds {
@@ -51,6 +51,13 @@ export function recurrentEnds(view: ModelView): RecurrentEnds {
     return sourcesOf(made).some(([own, source]) => ends(own, source));
   };
   return { starts, isLast: (output) => starts.size > 0 && ends(view.root, output) };
+}
+
+/** Outputs through which recurrent states go out. */
+export function stateOutputs(model: ModelProto): ReadonlySet<string> {
+  const view = viewModel(model);
+  const { isLast } = recurrentEnds(view);
+  return new Set(view.root.graph.output.map(({ name }) => name).filter(isLast));
 }
 
 const isRecurrent = (node: NodeProto): boolean => isStandard(node) && recurrent.has(node.opType);

@@ -57,11 +57,31 @@ function withCancellation() {
   });
 }
 
+/** A GRU with a score of its own and a state that callers hand back. */
+function withState() {
+  return makeModel({
+    inputs: [
+      ["x", "float32", [5, 1, 32]],
+      ["h0", "float32", [1, 1, 64]],
+    ],
+    outputs: [
+      ["score", "float32", [1, 1, 1]],
+      ["hn", "float32", [1, 1, 64]],
+    ],
+    nodes: [
+      makeNode("GRU", "gru", ["x", "w", "r", "", "", "h0"], ["", "hn"], { hidden_size: 64 }),
+      makeNode("MatMul", "head", ["hn", "v"], ["score"]),
+    ],
+    initializers: [floats("w", [1, 192, 32]), floats("r", [1, 192, 64]), floats("v", [64, 1])],
+  });
+}
+
 let folder: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "compress-gate-"));
   writeFileSync(join(folder, "outliers.onnx"), encodeModel(withOutliers()));
   writeFileSync(join(folder, "cancel.onnx"), encodeModel(withCancellation()));
+  writeFileSync(join(folder, "state.onnx"), encodeModel(withState()));
   writeFileSync(join(folder, "conv.onnx"), encodeModel(convolutions()));
   writeSamples(join(folder, "rows"), "x", [16, 64], 6);
   writeSamples(join(folder, "other"), "x", [8, 64], 6);
@@ -71,6 +91,13 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const compress = (...argv: string[]) =>
   runCommand(compressCommand, ["--int8", ...argv, "--speed-seconds", "0"], folder);
+
+test("the units of a state are no classes", async () => {
+  const { code, stdout } = await compress("state.onnx", "-o", "small-state.onnx", "--json");
+  expect(code).toBe(0);
+  const { verification }: CompressResult = JSON.parse(stdout);
+  expect(verification).toMatchObject({ checked: true, drop: { kind: "noise" } });
+});
 
 describe("--max-drop", () => {
   test("takes back the weight that costs the most, and only that, until the held-out samples keep the limit", async () => {
