@@ -94,7 +94,7 @@ export function trainingOptions(): Option[] {
     new Option("--batch <rows>", "samples of a batch (default: 32)").argParser(whole(1, 65_536)),
     new Option(
       "--rate <number>",
-      "learning rate (default: 5e-4; 1e-5 for a student of lower rank; --qat 5e-5)",
+      "learning rate (default: for batches of 32 1e-3, 3e-5 for a student of lower rank, --qat 7e-5; with the square root of the batch)",
     ).argParser(between(0, 100)),
     new Option("--schedule <kind>", "how the rate falls (default: cosine)").choices([
       "constant",
@@ -187,8 +187,16 @@ export function normSteps(options: Options, { steps }: TrainingSettings): number
 const usualEpochs = 3;
 const [fewest, most] = [200, 5000];
 
-/** Usual rates. What starts near its goal is only to be mended: higher rates undo more than they mend. */
-const usualRates = { qat: 5e-5, apart: 5e-4, near: 1e-5 } as const;
+/** Usual rates of batches of 32. What starts near its goal is only to be mended: higher rates undo more than they mend. */
+const usualRates = { qat: 7e-5, apart: 1e-3, near: 3e-5 } as const;
+
+/**
+ * The usual rate of batches of so many samples: in proportion to the square root, for Adam divides by a noise that falls
+ * with it (Malladi et al., 2022, arXiv:2205.10287). Two digits of it, so that it can be repeated.
+ */
+function usualRate(kind: keyof typeof usualRates, samples: number): number {
+  return Number((usualRates[kind] * Math.sqrt(samples / 32)).toPrecision(2));
+}
 
 /**
  * How training goes, as the options say; `count` is how many samples there are to train on. A student may start `near` its
@@ -223,7 +231,7 @@ export function trainingSettings(
     schedule: {
       kind,
       // 16 steps are wide: weights must go a long way to the next
-      rate: given("rate", usualRates[mode === "distill" ? student : "qat"]),
+      rate: given("rate", usualRate(mode === "distill" ? student : "qat", batchSize * accumulate)),
       warmUp: stepsOf(warmUp, steps),
       floor: kind === "step" ? 0.1 : 0,
       at: [0.5, 0.8],
