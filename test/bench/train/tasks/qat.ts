@@ -108,7 +108,7 @@ export const qatFashion = task("qat-fashion", "Fashion-MNIST: training for INT4 
   };
   return {
     file,
-    training: [...pictures("training", 0, data.train.count), "--batch", "64"],
+    training: [...pictures(`training-${data.train.count}`, 0, data.train.count), "--batch", "64"],
     calibration: pictures("calibration", 20_000, 512),
     measure: "top-1",
     sign: -1,
