@@ -93,8 +93,8 @@ export async function planPruning(
     searchLatency({
       ...{ wanted: settings.ratio, prepared: prepared! },
       select: (ratio) => select("flops", ratio),
-      async measure(tried) {
-        const time = await watch!.measure(subject, tried);
+      async measure(tried, looks) {
+        const time = await watch!.measure(subject, tried, looks);
         update(watch!.count() - 1, mostTries);
         return time;
       },

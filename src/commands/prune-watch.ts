@@ -29,11 +29,11 @@ const lookSeconds = 1.5;
 
 /** Measures candidates beside the original, one after the other. */
 export interface Watch {
-  /** Time of a run of the candidate over that of the original. */
-  measure(subject: Subject, selection: Selection): Promise<number>;
+  /** Time of a run of the candidate over that of the original, by `looks` looks, or one. */
+  measure(subject: Subject, selection: Selection, looks?: number): Promise<number>;
   /** The model as it was prepared, with all of its channels. */
   prepared(subject: Subject): Promise<{ readonly selection: Selection; readonly time: number }>;
-  /** How many were measured. */
+  /** How many measurements there were. */
   count(): number;
   /** What is told of a search that ended with a selection that was measured. */
   found(wanted: number, selection: Selection, tries: LatencySearch["tries"]): LatencySearch;
@@ -43,11 +43,12 @@ export async function openWatch({ looks }: PruneSamples, original: () => Promise
   const sample = await looks.read(0);
   const whole = await original();
   const verdicts = new Map<Selection, RatioVerdict>();
-  let before = 1;
-  const measure = async (subject: Subject, selection: Selection): Promise<number> => {
+  let [before, looked] = [1, 0];
+  const measure = async (subject: Subject, selection: Selection, looks = 1): Promise<number> => {
     const session = await openSession(encodeModel(sliced(subject, selection), subject.structure.readExternal));
     try {
-      const verdict = await compareSpeed(whole.run, session.run, sample, lookSeconds);
+      looked++;
+      const verdict = await compareSpeed(whole.run, session.run, sample, looks * lookSeconds);
       verdicts.set(selection, verdict);
       return verdict.ratio ?? 1;
     } finally {
@@ -61,7 +62,7 @@ export async function openWatch({ looks }: PruneSamples, original: () => Promise
       before = await measure(subject, selection);
       return { selection, time: before };
     },
-    count: () => verdicts.size,
+    count: () => looked,
     found: (wanted, selection, tries) => ({ wanted, prepared: before, reached: verdicts.get(selection)!, tries }),
   };
 }
