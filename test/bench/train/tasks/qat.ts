@@ -118,15 +118,15 @@ export const qatFashion = task("qat-fashion", "Fashion-MNIST: training for INT4 
 });
 
 export const qatOcr = task("qat-ocr", "OCR recognition: training for INT4 and INT8", async () => {
-  const lines = linesFolder(128);
-  if (!lines) return undefined;
+  const [many, few] = [linesFolder(), linesFolder(128)];
+  if (!many || !few) return undefined;
   return {
     file: ocrRecognition,
-    training: ["--data", lines, "--batch", "4", "--held-out", "10%"],
-    calibration: ["--data", lines],
+    training: ["--data", many, "--batch", "4", "--held-out", "5%"],
+    calibration: ["--data", few],
     measure: "CER",
     sign: 1,
-    steps: 150,
+    steps: 300,
     judge: ocrErrors,
   };
 });
