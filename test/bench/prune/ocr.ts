@@ -17,7 +17,7 @@ const task = "ocr";
 export async function ocr(settings: RecoverySettings): Promise<TaskFound | undefined> {
   const data = linesFolder();
   if (!data) return undefined;
-  const steps = settings.quick ? 2 : (settings.steps ?? 150);
+  const steps = settings.quick ? 2 : (settings.steps ?? 400);
   const rows: Row[] = [];
   const add = async (what: string, file: string, more: Partial<Row> = {}) => {
     const value = await ocrErrors(file);
