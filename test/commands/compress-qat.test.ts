@@ -261,7 +261,7 @@ describe("compress --qat", () => {
     );
     const faster = await run(...argv, "--resume", "--freeze", "w1", "--rate", "1e-3");
     expect(faster.stderr).toMatch(
-      /the checkpoint in kept is of another run: --rate was 0.00005, here it is 0.001; leave/,
+      /the checkpoint in kept is of another run: --rate was 0.00007, here it is 0.001; leave/,
     );
     expect((await run(...argv, "--resume", "--freeze", "w1")).code).toBe(0);
   });
