@@ -10,7 +10,7 @@ test("the usual rate follows the square root of the samples of a step", () => {
   expect(rate({ batch: 128 }, "distill")).toBe(2e-3);
   expect(rate({ batch: 16, accumulate: 8 }, "distill")).toBe(2e-3);
   expect(rate({ batch: 8 }, "distill", "near")).toBe(1.5e-5);
-  expect(rate({ batch: 2 }, "qat")).toBe(1.8e-5);
+  expect(rate({ batch: 8 }, "qat")).toBe(3.5e-5);
   // no batch is larger than the data
   expect(trainingSettings({ ...usual, batch: 512 }, "distill", 8).schedule.rate).toBe(5e-4);
 });
