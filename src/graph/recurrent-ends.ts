@@ -1,6 +1,6 @@
 import type { ModelProto, NodeProto } from "../formats/onnx.js";
 import { graphsIn, isStandard } from "./node.js";
-import { producers } from "./producers.js";
+import { type Made, makerOf } from "./producers.js";
 import { type ModelView, type Scope, viewModel } from "./scope.js";
 
 /** Through which inputs and outputs of a model recurrent states come and go. */
@@ -61,24 +61,6 @@ export function stateOutputs(model: ModelProto): ReadonlySet<string> {
 }
 
 const isRecurrent = (node: NodeProto): boolean => isStandard(node) && recurrent.has(node.opType);
-
-/** Where a value comes from: the scope that owns it, and the node there that makes it, unless it is an input. */
-interface Made {
-  readonly scope: Scope;
-  readonly name: string;
-  readonly node: NodeProto | undefined;
-}
-
-function makerOf(from: Scope, name: string): Made | undefined {
-  if (!name) return undefined;
-  for (let scope: Scope | null = from; scope; scope = scope.parent) {
-    if (scope.initializers.has(name)) return undefined;
-    if (scope.inputs.has(name)) return { scope, name, node: undefined };
-    const node = producers(scope).get(name);
-    if (node) return { scope, name, node };
-  }
-  return undefined;
-}
 
 /** Values that a value may be made of, each as a scope sees it; indices, sizes and conditions among them. */
 function sourcesOf({ scope, name, node }: Made): readonly (readonly [Scope, string])[] {

@@ -1,6 +1,6 @@
 import { type NodeProto, readTensor } from "../formats/onnx.js";
 import { intAttribute, isStandard } from "../graph/node.js";
-import { producers } from "../graph/producers.js";
+import { makerOf } from "../graph/producers.js";
 import type { ModelView, Scope } from "../graph/scope.js";
 import { elementCount, type Tensor } from "../tensor/tensor.js";
 import type { Axis } from "./labels.js";
@@ -96,15 +96,6 @@ function stepsOf(context: SizeContext, scope: Scope, node: NodeProto): readonly 
   return undefined;
 }
 
-function producerOf(scope: Scope, name: string): { readonly node: NodeProto; readonly scope: Scope } | undefined {
-  for (let at: Scope | null = scope; at; at = at.parent) {
-    if (at.inputs.has(name) || at.initializers.has(name)) return undefined;
-    const node = producers(at).get(name);
-    if (node) return { node, scope: at };
-  }
-  return undefined;
-}
-
 /** What the elements of a vector (or one number) are made of; undefined for anything that is none. */
 export function sizeSources(
   context: SizeContext,
@@ -117,8 +108,8 @@ export function sizeSources(
   const shape = context.form(scope, name)?.shape;
   if (!shape || shape.length > 1) return undefined;
   const unknown = Array.from({ length: elementCount(shape) }, () => ({ from: "elsewhere" as const }));
-  const found = producerOf(scope, name);
-  if (!found || depth > deepest) return unknown;
+  const found = makerOf(scope, name);
+  if (!found?.node || depth > deepest) return unknown;
   const { node, scope: own } = found;
   if (isStandard(node) && node.opType === "Shape") {
     const value = context.axedValue(own, node.input[0]!);
