@@ -175,7 +175,8 @@ output: small.onnx
   });
 
   test("Ctrl-C during recovery keeps a checkpoint, and a run that goes on from it ends with the same bytes", async () => {
-    const argv = [...recovery, "--steps", "3000", "--evaluate-every", "700"];
+    // so many batches a step that on a busy machine, too, it is not over before the first is noticed
+    const argv = [...recovery, "--steps", "3000", "--evaluate-every", "700", "--accumulate", "4"];
     await succeeds([...argv, "-o", "whole.onnx"]);
     const cut = await run([...argv, "-o", "cut.onnx", "--log", "cut.jsonl"], async (interrupt) => {
       const log = join(folder, "cut.jsonl");
